@@ -1,0 +1,48 @@
+"""The errors that users see: what is wrong, where, and what to do about it."""
+
+
+class HoopoeError(Exception):
+    """An error that its reader can act on.
+
+    The command line prints the three parts and exits with 2; `str()` joins them for everybody else.
+
+    Args:
+        problem: What is wrong, in one sentence.
+        where: The file, record or setting at fault.
+        mend: What the user can do about it.
+    """
+
+    def __init__(self, problem: str, *, where: object = None, mend: str | None = None) -> None:
+        self.problem = problem
+        self.where = None if where is None else str(where)
+        self.mend = mend
+        text = problem if self.where is None else f"{self.where}: {problem}"
+        super().__init__(text if mend is None else f"{text}; {mend}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # keyword-only arguments would be lost on the way back from a worker process
+        return _rebuild, (type(self), self.problem, self.where, self.mend)
+
+
+def _rebuild(cls: type[HoopoeError], problem: str, where: str | None, mend: str | None) -> HoopoeError:
+    return cls(problem, where=where, mend=mend)
+
+
+class ConfigError(HoopoeError, ValueError):
+    """A setting, command-line value or YAML key that cannot be used."""
+
+
+class DataError(HoopoeError, ValueError):
+    """An annotation file or table that cannot be used."""
+
+
+class CheckpointError(HoopoeError):
+    """A file of weights that cannot be used."""
+
+
+class DownloadError(HoopoeError):
+    """Weights that could not be fetched."""
+
+
+class MediaError(HoopoeError):
+    """An image or video that cannot be read."""
