@@ -1,0 +1,33 @@
+# Each target makes .venv itself when it is missing or setup.cfg is newer. On Windows: `pip install .`, then `hoopoe demo`.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup demo test lint bench
+.DEFAULT_GOAL := setup
+
+setup: .venv/test.stamp
+
+demo: .venv/test.stamp
+	$(BIN)/hoopoe demo
+
+test: .venv/test.stamp
+	$(BIN)/pytest
+
+lint: .venv/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/bench.stamp
+	$(BIN)/python benchmarks/backbones.py
+
+.venv/test.stamp: EXTRAS := test
+.venv/bench.stamp: EXTRAS := test,bench
+
+.venv/%.stamp: setup.cfg pyproject.toml | .venv
+	$(BIN)/python -m pip install -e '.[$(EXTRAS)]'
+	touch $@
+
+.venv:
+	$(PYTHON) -m venv $@

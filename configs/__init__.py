@@ -1,0 +1,1 @@
+"""The configurations that ship with Hoopoe; each file holds what differs from the defaults."""

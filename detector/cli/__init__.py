@@ -1,0 +1,1 @@
+"""The `hoopoe` command: one module a subcommand, no logic beyond wiring."""

@@ -1,0 +1,27 @@
+"""`hoopoe download NAME ...`: fetch published models ahead of a trip."""
+
+import argparse
+
+from backbones.errors import HoopoeError
+from detector.cli.messages import print_error
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `hoopoe download`."""
+    parser.add_argument("names", nargs="+", metavar="NAME", help="a published model, such as davit_tiny_il-all")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Download each model and print where it lies; one that fails does not cost the others."""
+    from backbones.pretrained import download
+
+    failed = 0
+    for name in args.names:
+        try:
+            print(f"{name}: {download(name)}")
+        except HoopoeError as error:
+            failed += 1
+            print_error(error)
+    if failed == 0:
+        return 0
+    return 2 if failed == len(args.names) else 1

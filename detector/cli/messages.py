@@ -1,0 +1,13 @@
+"""How errors look in the terminal."""
+
+import sys
+
+from backbones.errors import HoopoeError
+
+
+def print_error(error: HoopoeError) -> None:
+    """Print what is wrong, where, and what to do, each on a line of its own on stderr; parts not known are left out."""
+    parts = (("error", error.problem), ("where", error.where), ("mend", error.mend))
+    for label, text in parts:
+        if text:
+            print(f"{label + ':':<7}{text}", file=sys.stderr)
