@@ -25,9 +25,9 @@ bench: .venv/bench.stamp
 .venv/test.stamp: EXTRAS := test
 .venv/bench.stamp: EXTRAS := test,bench
 
-.venv/%.stamp: setup.cfg pyproject.toml | .venv
+.venv/%.stamp: setup.cfg pyproject.toml | $(BIN)/pip
 	$(BIN)/python -m pip install -e '.[$(EXTRAS)]'
 	touch $@
 
-.venv:
-	$(PYTHON) -m venv $@
+$(BIN)/pip:
+	$(PYTHON) -m venv .venv
