@@ -1,4 +1,4 @@
-"""Classification checkpoints in birder's two formats, `.pt` and `.safetensors`, read into one value and written from it.
+"""Classification checkpoints in birder's two formats, `.pt` and `.safetensors`, read into one value and written back.
 
 A `.pt` file is a pickled dict {state, birder_version, task, signature, class_to_idx, rgb_stats, [config]}. A
 `.safetensors` file has the tensors as they are, and the rest as JSON strings in its metadata. Source: birder 0.8.4,
@@ -36,7 +36,7 @@ _FETCH_AGAIN = "fetch the file again"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint holds.
+    """What a checkpoint holds, checked at birth: a CheckpointError names the entry that is not as it should be.
 
     Attributes:
         path: File that it was read from.
@@ -55,6 +55,16 @@ class Checkpoint:
     rgb_stats: RGBStats
     config: Mapping[str, Any]
     network: str | None = None
+
+    def __post_init__(self) -> None:
+        for entry, holds in _CLAIMS.items():
+            try:
+                valid = holds(self)
+            except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+                valid = False
+            if not valid:
+                problem = f"{entry} is not of the expected form: {str(getattr(self, entry))[:200]}"
+                raise CheckpointError(problem, where=self.path, mend="see Checkpoint for what it should be")
 
     @property
     def num_classes(self) -> int:
@@ -98,7 +108,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         entries = _read_safetensors(path)
     else:
         raise CheckpointError(f"this is not a checkpoint, but {_describe(head)}", where=path, mend=_FETCH_AGAIN)
-    return _validated(entries, path)
+    return _checkpoint(entries, path)
 
 
 def write_safetensors(checkpoint: Checkpoint) -> None:
@@ -184,7 +194,7 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _validated(entries: dict[str, Any], path: Path) -> Checkpoint:
+def _checkpoint(entries: dict[str, Any], path: Path) -> Checkpoint:
     task = entries.get("task", TASK)
     if task != TASK:
         raise CheckpointError(
@@ -197,7 +207,7 @@ def _validated(entries: dict[str, Any], path: Path) -> Checkpoint:
             where=path,
             mend="save it again with backbones.save_pretrained, which keeps classes, input size and colour statistics",
         )
-    checkpoint = Checkpoint(
+    return Checkpoint(
         path,
         entries["state"],
         entries["class_to_idx"],
@@ -206,15 +216,6 @@ def _validated(entries: dict[str, Any], path: Path) -> Checkpoint:
         entries.get("config") or {},
         entries.get("network"),
     )
-    for key, holds in _CLAIMS.items():
-        try:
-            valid = holds(checkpoint)
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-            valid = False
-        if not valid:
-            problem = f"{key} is not of the expected form: {str(getattr(checkpoint, key))[:200]}"
-            raise CheckpointError(problem, where=path, mend="save it again with backbones.save_pretrained")
-    return checkpoint
 
 
 def _state_holds(checkpoint: Checkpoint) -> bool:
@@ -236,14 +237,14 @@ def _classes_hold(checkpoint: Checkpoint) -> bool:
 
 def _rgb_stats_hold(checkpoint: Checkpoint) -> bool:
     mean, std = checkpoint.rgb_stats["mean"], checkpoint.rgb_stats["std"]
-    channels = get_channels_from_signature(checkpoint.signature)
-    return len(mean) == len(std) == channels and all(value > 0 for value in std)
+    return len(mean) == len(std) == get_channels_from_signature(checkpoint.signature) and min(std) > 0
 
 
 def _config_holds(checkpoint: Checkpoint) -> bool:
-    return isinstance(checkpoint.config, Mapping)
+    return isinstance(checkpoint.config, Mapping) and isinstance(checkpoint.network, str | None)
 
 
+# in this order: each may rely on those before it
 _CLAIMS = {
     "state": _state_holds,
     "signature": _signature_holds,

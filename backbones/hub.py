@@ -167,8 +167,8 @@ def _not_fetched(problem: str, weights: PublishedWeights) -> DownloadError:
     return DownloadError(
         f"{weights.filename} was not fetched: {problem}",
         where=weights.url,
-        mend=f"download this file ({weights.filename} of {weights.repository}, {weights.megabytes} MB) on a machine with "
-        f"internet, and put it at {_placed_by_hand(weights)}, or give its path in place of the name",
+        mend=f"download this file ({weights.filename} of {weights.repository}, {weights.megabytes} MB) on a machine "
+        f"with internet, and put it at {_placed_by_hand(weights)}, or give its path in place of the name",
     )
 
 
