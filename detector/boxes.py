@@ -1,0 +1,52 @@
+"""Box arithmetic on numpy arrays (N, 4).
+
+The suffix of a name says the convention: `xyxy` is x1, y1, x2, y2; `xywh` is left, top, width, height. Coordinates are
+continuous pixels: the box of a whole image is (0, 0, width, height). Results keep the floating-point type of their
+input.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+
+
+def xywh_to_xyxy(boxes_xywh: Floats) -> Floats:
+    """Corners (N, 4) of boxes given as left, top, width, height (N, 4)."""
+    return np.concatenate([boxes_xywh[:, :2], boxes_xywh[:, :2] + boxes_xywh[:, 2:]], axis=1)
+
+
+def xyxy_to_xywh(boxes_xyxy: Floats) -> Floats:
+    """Left, top, width, height (N, 4) of boxes given as corners (N, 4)."""
+    return np.concatenate([boxes_xyxy[:, :2], boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]], axis=1)
+
+
+def clip_boxes(boxes_xyxy: Floats, size_wh: tuple[float, float] | NDArray) -> Floats:
+    """Cut boxes off at the frame.
+
+    Args:
+        boxes_xyxy: (N, 4) pixels.
+        size_wh: Width and height of the frame: one pair, or (N, 2) for a frame a box.
+
+    Returns:
+        (N, 4). A box wholly outside ends with no area, on the frame's border.
+    """
+    size = np.broadcast_to(np.asarray(size_wh, boxes_xyxy.dtype), (len(boxes_xyxy), 2))
+    return np.clip(boxes_xyxy, 0, np.concatenate([size, size], axis=1))
+
+
+def box_areas(boxes_xyxy: Floats) -> Floats:
+    """Areas (N,) in square pixels."""
+    sides = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
+    return sides[:, 0] * sides[:, 1]
+
+
+def box_iou(boxes_xyxy: Floats, others_xyxy: Floats) -> Floats:
+    """Intersection over union of every box with every other: (N, 4) and (M, 4) -> (N, M); 0 where both are empty."""
+    low = np.maximum(boxes_xyxy[:, None, :2], others_xyxy[None, :, :2])
+    high = np.minimum(boxes_xyxy[:, None, 2:], others_xyxy[None, :, 2:])
+    intersection = np.clip(high - low, 0, None).prod(axis=2)
+    union = box_areas(boxes_xyxy)[:, None] + box_areas(others_xyxy)[None, :] - intersection
+    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)

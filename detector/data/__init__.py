@@ -1,0 +1,1 @@
+"""COCO files in: reading, checking, mending, converting, and turning them into batches."""

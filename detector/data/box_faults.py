@@ -1,0 +1,57 @@
+"""Finding and mending boxes that no detector can learn from."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.boxes import clip_boxes, xywh_to_xyxy, xyxy_to_xywh
+
+OVERHANG_TOLERANCE = 0.01  # pixels; COCO writes two decimals, and converters lose the last bits of a float
+MIN_SIDE = 0.05  # pixels; more than a tolerated overhang on both sides, and safely above zero in float32
+
+SOUND, NOT_FINITE, DEGENERATE, OUTSIDE, OVERHANGS = range(5)
+CODES = ("", "box_not_finite", "box_degenerate", "box_outside", "box_overhangs")
+
+
+class CheckedBoxes(NamedTuple):
+    """The result of `check_boxes`, row by row.
+
+    Args:
+        boxes_xywh: float64 (N, 4): clipped where `faults` is OVERHANGS, else as given.
+        faults: uint8 (N,): one of SOUND, NOT_FINITE, DEGENERATE, OUTSIDE, OVERHANGS.
+    """
+
+    boxes_xywh: NDArray[np.float64]
+    faults: NDArray[np.uint8]
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """bool (N,): what is left to learn from, as it is or clipped."""
+        return (self.faults == SOUND) | (self.faults == OVERHANGS)
+
+
+def check_boxes(boxes_xywh: NDArray[np.float64], sizes_wh: NDArray[np.integer]) -> CheckedBoxes:
+    """Say of every box whether it can be used, and clip those that hang over the frame.
+
+    Args:
+        boxes_xywh: float64 (N, 4), pixels.
+        sizes_wh: (N, 2), the frame of every box, pixels.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        corners = xywh_to_xyxy(boxes_xywh)
+        finite = np.asarray(np.isfinite(corners).all(axis=1) & np.isfinite(boxes_xywh).all(axis=1))
+        corners = np.where(finite[:, None], corners, 0)
+        clipped = clip_boxes(corners, sizes_wh)
+        faults = np.full(len(boxes_xywh), SOUND, np.uint8)
+        overhangs = (np.abs(clipped - corners) > OVERHANG_TOLERANCE).any(axis=1)
+        # twice the side, so that what is clipped now is sound when it is read again
+        nothing_left = (clipped[:, 2:] - clipped[:, :2] < 2 * MIN_SIDE).any(axis=1)
+        faults[overhangs] = OVERHANGS
+        faults[overhangs & nothing_left] = OUTSIDE
+        faults[(boxes_xywh[:, 2:] < MIN_SIDE).any(axis=1)] = DEGENERATE
+    faults[~finite] = NOT_FINITE
+    boxes = np.where((faults == OVERHANGS)[:, None], xyxy_to_xywh(clipped), boxes_xywh)
+    return CheckedBoxes(boxes, faults)

@@ -1,0 +1,126 @@
+"""What can be wrong with a data set: one code a fault, with its severity and its mend."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+
+class Severity(StrEnum):
+    """How bad a finding is: only errors make `hoopoe doctor` exit with 1."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A kind of fault: its severity, and what to do about one."""
+
+    severity: Severity
+    mend: str
+
+
+_DOCTOR = "correct the file, or write a mended copy with `hoopoe doctor FILE --images DIR --fix OUT.json`"
+_INVALID = "fix the file, or set data.invalid: repair"
+
+# Boxes: read_coco drops or clips these with data.invalid: repair, and refuses the file with data.invalid: error.
+BOX_FAULTS = {
+    "box_missing": Fault(Severity.WARNING, f"draw the box, or take the image out if it shows a bird; else {_INVALID}"),
+    "box_not_finite": Fault(Severity.ERROR, _INVALID),
+    "box_degenerate": Fault(Severity.ERROR, _INVALID),
+    "box_outside": Fault(Severity.ERROR, _INVALID),
+    "box_overhangs": Fault(Severity.WARNING, _INVALID),
+}
+# Records: read_coco refuses a file with an error among these.
+RECORD_FAULTS = {
+    "bad_record": Fault(Severity.ERROR, _DOCTOR),
+    "duplicate_image_id": Fault(Severity.ERROR, _DOCTOR),
+    "duplicate_category_id": Fault(Severity.ERROR, "give every category an id of its own"),
+    "unknown_image": Fault(Severity.ERROR, _DOCTOR),
+    "unknown_category": Fault(Severity.ERROR, _DOCTOR),
+    "path_escapes": Fault(Severity.ERROR, _DOCTOR),
+    "size_missing": Fault(Severity.ERROR, _DOCTOR),
+    "duplicate_annotation_id": Fault(Severity.WARNING, f"the ids are numbered afresh; {_DOCTOR}"),
+}
+# What only a look at the whole set, or at the pictures, can tell: `hoopoe doctor`.
+SET_FAULTS = {
+    "file_missing": Fault(Severity.ERROR, f"check --images; {_DOCTOR}"),
+    "file_unreadable": Fault(Severity.ERROR, f"copy the file again; {_DOCTOR}"),
+    "size_wrong": Fault(Severity.ERROR, f"was the picture resized or turned after the boxes were drawn? {_DOCTOR}"),
+    "exif_rotated": Fault(Severity.INFO, "nothing: the picture is turned to the size that the record states"),
+    "exif_ambiguous": Fault(
+        Severity.WARNING, "boxes are taken to fit the upright picture: look at one, save it upright"
+    ),
+    "duplicate_file": Fault(Severity.WARNING, _DOCTOR),
+    "duplicate_box": Fault(Severity.WARNING, _DOCTOR),
+    "leaked_image": Fault(
+        Severity.WARNING, f"split by camera or video, so that no picture is on both sides; {_DOCTOR}"
+    ),
+    "categories_sparse": Fault(Severity.INFO, "nothing: labels are numbered from 0 without gaps"),
+    "category_unused": Fault(Severity.INFO, "nothing, if that is meant"),
+    "category_not_trained": Fault(Severity.ERROR, "give both files the same category names, or map them"),
+    "images_empty": Fault(Severity.INFO, "nothing: they are negatives and are used"),
+    "no_boxes": Fault(Severity.ERROR, "a set without any box teaches nothing: is it the right file?"),
+    "crowd": Fault(Severity.INFO, "nothing: ignored in training, handled in evaluation"),
+    "small_boxes": Fault(Severity.WARNING, "train at a larger size, cut tiles, or lower the anchor scale"),
+}
+FAULTS = BOX_FAULTS | RECORD_FAULTS | SET_FAULTS
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fault of one record.
+
+    Args:
+        code: A key of `FAULTS`.
+        file: The annotation file.
+        record: The record in the user's words (`annotation 4711`), or None when the whole file is meant.
+        message: What is wrong with it.
+        table: The list of the file that holds the record: `images`, `annotations`, `categories`, or None.
+        index: The record's place in that list, or None.
+    """
+
+    code: str
+    file: Path
+    record: str | None
+    message: str
+    table: str | None = None
+    index: int | None = None
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is."""
+        return FAULTS[self.code].severity
+
+    @property
+    def mend(self) -> str:
+        """What to do about it."""
+        return FAULTS[self.code].mend
+
+    @property
+    def where(self) -> str:
+        """File and record, as errors print them."""
+        return f"{self.file}: {self.record}" if self.record else str(self.file)
+
+    def to_dict(self) -> dict[str, str | int | None]:
+        """For JSON."""
+        return {
+            "code": self.code,
+            "severity": str(self.severity),
+            "file": str(self.file),
+            "record": self.record,
+            "index": self.index,
+            "message": self.message,
+            "mend": self.mend,
+        }
+
+
+def count_by_code(findings: Iterable[Finding]) -> dict[str, int]:
+    """How many findings there are of each code, in the order of `FAULTS`."""
+    counts = Counter(finding.code for finding in findings)
+    return {code: counts[code] for code in FAULTS if counts[code]}

@@ -1,0 +1,66 @@
+"""The values that cross the boundaries between the packages of Hoopoe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """What a detector found in one image, checked at birth.
+
+    Anything that numpy can turn into the stated arrays is accepted and converted.
+
+    Args:
+        boxes_xyxy: float32 (N, 4), pixels of the original image, x1 <= x2 and y1 <= y2.
+        scores: float32 (N,), finite.
+        labels: int64 (N,), 0-based indices into the detector's category names.
+
+    Raises:
+        ValueError: If shapes or lengths disagree, or a value is not finite, negative (label) or turned round (box).
+    """
+
+    boxes_xyxy: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        boxes = np.asarray(self.boxes_xyxy, dtype=np.float32)
+        scores = np.asarray(self.scores, dtype=np.float32)
+        labels = np.asarray(self.labels)
+        if boxes.size == 0:
+            boxes = boxes.reshape(-1, 4)  # an empty list has no second dimension
+        if boxes.ndim != 2 or boxes.shape[1] != 4:
+            raise ValueError(f"boxes_xyxy must be (N, 4), not {boxes.shape}")
+        if scores.shape != (len(boxes),) or labels.shape != (len(boxes),):
+            raise ValueError(f"{len(boxes)} boxes with scores {scores.shape} and labels {labels.shape}")
+        if labels.size and not np.issubdtype(labels.dtype, np.integer):
+            raise ValueError(f"labels must be integers, not {labels.dtype}")
+        if not np.isfinite(boxes).all() or not np.isfinite(scores).all():
+            raise ValueError("boxes_xyxy and scores must be finite")
+        if (boxes[:, 2:] < boxes[:, :2]).any():
+            raise ValueError("boxes_xyxy must have x1 <= x2 and y1 <= y2")
+        if (labels < 0).any():
+            raise ValueError("labels must be >= 0")
+        object.__setattr__(self, "boxes_xyxy", boxes)
+        object.__setattr__(self, "scores", scores)
+        object.__setattr__(self, "labels", labels.astype(np.int64))
+
+    @classmethod
+    def empty(cls) -> Detections:
+        """No detections: an image in which nothing was found."""
+        return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __getitem__(self, index: slice | NDArray[np.bool_] | NDArray[np.integer]) -> Detections:
+        """The detections at a slice, a mask (N,) or an array of indices."""
+        return Detections(self.boxes_xyxy[index], self.scores[index], self.labels[index])
+
+    def above(self, score: float) -> Detections:
+        """The detections with at least this score, in the same order."""
+        return self[self.scores >= score]
