@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from detector.evaluation.coco import RECALL_STEPS
 from detector.evaluation.inputs import EvaluationInputs, Floats, Integers, Mask, rows_by_group
 from detector.evaluation.matching import iou_xywh, match_ranked
 
@@ -45,22 +46,27 @@ class ErrorBreakdown:
 
 @dataclass(frozen=True, eq=False)
 class _Ledger:
-    """What AP is computed from: detections (score, right or wrong, category), and boxes to find in each category."""
+    """What AP is computed from: detections (score, right or wrong, category), and boxes to find in each category.
+
+    Categories that were not annotated at all (`evaluated` is False) have no AP.
+    """
 
     scores: Floats
     right: Mask
     categories: Integers
     positives: Integers
+    evaluated: Mask
 
     def ap(self) -> float:
-        """AP (0..1), the mean over the categories with boxes to find."""
-        with_boxes = np.flatnonzero(self.positives > 0)
+        """AP (0..1), the mean over the categories with boxes to find, or wrong detections left."""
         rows = rows_by_group(self.categories, self.scores)
         nothing = np.zeros(0, dtype=np.int64)
-        total = sum(
-            _average_precision(self.right[rows.get(k, nothing)], int(self.positives[k])) for k in with_boxes.tolist()
-        )
-        return total / len(with_boxes) if len(with_boxes) else 0.0
+        values = [
+            _average_precision(self.right[rows.get(k, nothing)], int(self.positives[k]))
+            for k in np.flatnonzero(self.evaluated).tolist()
+            if self.positives[k] or k in rows
+        ]
+        return sum(values) / len(values) if values else 0.0
 
     def keep(self, rows: Mask) -> _Ledger:
         return replace(self, scores=self.scores[rows], right=self.right[rows], categories=self.categories[rows])
@@ -95,7 +101,7 @@ def error_breakdown(
 
     counted = types != IGNORED
     positives = np.bincount(truth.categories[~truth.crowd], minlength=len(inputs.category_ids))
-    ledger = _Ledger(predictions.scores, types == CORRECT, predictions.categories, positives)
+    ledger = _Ledger(predictions.scores, types == CORRECT, predictions.categories, positives, positives > 0)
     ap50 = ledger.keep(counted).ap()
 
     def gain(mended: _Ledger) -> float:
@@ -180,9 +186,11 @@ def _mending(types: np.ndarray, target: Integers, found: Mask, scores: Floats) -
 
 
 def _average_precision(right: Mask, positives: int) -> float:
-    """AP of detections by falling score, at COCO's 101 recall steps."""
+    """AP of detections by falling score, at COCO's 101 recall steps; 0 where nothing is left to find."""
+    if not positives:
+        return 0.0
     hits = np.cumsum(right)
     precision = hits / np.arange(1, len(right) + 1)
     precision = np.maximum.accumulate(precision[::-1])[::-1]
-    steps = np.searchsorted(hits / positives, np.linspace(0.0, 1.0, 101))
-    return float(precision[steps[steps < len(right)]].sum() / 101)
+    steps = np.searchsorted(hits / positives, RECALL_STEPS)
+    return float(precision[steps[steps < len(right)]].sum() / len(RECALL_STEPS))

@@ -110,7 +110,7 @@ class EvaluationInputs:
 
         def columns(records: Sequence[Mapping[str, Any]], what: str) -> tuple[Floats, Integers, Integers]:
             boxes = np.array([record["bbox"] for record in records], dtype=np.float64).reshape(-1, 4)
-            _refuse_rows(~np.isfinite(boxes).all(axis=1), "box is not finite", what, boxes)
+            _refuse_rows(np.any(~np.isfinite(boxes), axis=1), "box is not finite", what, boxes)
             images = np.array([record["image_id"] for record in records], dtype=np.int64)
             labels = np.array([record["category_id"] for record in records], dtype=np.int64)
             return (
@@ -127,7 +127,7 @@ class EvaluationInputs:
 
         boxes, images, labels = columns(results, "predictions")
         scores = np.array([record["score"] for record in results], dtype=np.float64)
-        _refuse_rows(np.logical_not(np.isfinite(scores)), "score is not finite", "predictions", scores)
+        _refuse_rows(~np.isfinite(scores), "score is not finite", "predictions", scores)
         return cls(image_ids, category_ids, _names(categories), truth, PredictedBoxes(boxes, images, labels, scores))
 
     def class_agnostic(self, name: str = "any") -> EvaluationInputs:
