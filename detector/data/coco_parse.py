@@ -6,8 +6,9 @@ import posixpath
 import re
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -66,6 +67,13 @@ class BoxColumns:
     areas: NDArray[np.float64]
     is_crowd: NDArray[np.bool_]
     places: NDArray[np.int64]
+
+    def select(self, rows: NDArray[np.bool_]) -> BoxColumns:
+        """The boxes where a mask (N,) is true."""
+        columns: dict[str, Any] = {
+            name: None if column is None else column[rows] for name, column in vars(self).items()
+        }
+        return BoxColumns(**columns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,46 +188,46 @@ class _Parser:
                 if _is_integer(record.id) and record.id > 0:  # type: ignore[operator]
                     ids.append(int(record.id))
         return BoxColumns(
-            ids=np.array(ids, np.int64) if len(ids) == len(places) else None,
-            images=np.array(images, np.int64),
-            category_ids=np.array(category_ids, np.int64),
-            boxes_xywh=np.array(boxes, np.float64).reshape(-1, 4),
-            areas=np.array(areas, np.float64),
-            is_crowd=np.array(crowds, np.bool_),
-            places=np.array(places, np.int64),
+            ids=_view(ids, np.int64) if len(ids) == len(places) else None,
+            images=_view(images, np.int64),
+            category_ids=_view(category_ids, np.int64),
+            boxes_xywh=_view(boxes, np.float64).reshape(-1, 4),
+            areas=_view(areas, np.float64),
+            is_crowd=_view(crowds, np.bool_),
+            places=_view(places, np.int64),
         )
 
     def check(self, columns: BoxColumns, sizes_wh: NDArray[np.int32]) -> BoxColumns:
         """Report faulty boxes and repeated ids; clip or leave out, and fill in areas."""
         ids = columns.ids
         if ids is not None:
-            repeated = np.setdiff1d(np.arange(len(ids)), np.unique(ids, return_index=True)[1])
+            repeated = repeats(ids)
             for row in repeated.tolist():
                 message = "has the id of an annotation before it"
                 self.report("duplicate_annotation_id", "annotations", int(columns.places[row]), message)
             ids = None if len(repeated) else ids
 
-        frames_wh = sizes_wh[columns.images]
-        checked = check_boxes(columns.boxes_xywh, frames_wh)
-        boxes, faults = checked
-        for row in np.flatnonzero((faults != SOUND) & (frames_wh[:, 0] > 0)).tolist():
+        boxes, faults = check_boxes(columns.boxes_xywh, sizes_wh, columns.images)
+        for row in np.flatnonzero(faults != SOUND).tolist():
             place = int(columns.places[row])
-            bbox = msgspec.json.decode(self.file.annotations[place]).get("bbox")
-            self.report(*_describe(CODES[faults[row]], place, bbox, *frames_wh[row].tolist()))
+            width, height = sizes_wh[columns.images[row]].tolist()
+            if width > 0:  # a record without a size has a finding of its own
+                bbox = msgspec.json.decode(self.file.annotations[place]).get("bbox")
+                self.report(*_describe(CODES[faults[row]], place, bbox, width, height))
 
         box_areas = boxes[:, 2] * boxes[:, 3]
         areas = np.where(columns.areas > 0, columns.areas, box_areas)
         areas = np.where(faults == OVERHANGS, np.minimum(areas, box_areas), areas)
-        usable = checked.usable
-        return BoxColumns(
-            ids=None if ids is None else ids[usable],
-            images=columns.images[usable],
-            category_ids=columns.category_ids[usable],
-            boxes_xywh=boxes[usable],
-            areas=areas[usable],
-            is_crowd=columns.is_crowd[usable],
-            places=columns.places[usable],
-        )
+        checked = replace(columns, ids=ids, boxes_xywh=boxes, areas=areas)
+        usable = (faults == SOUND) | (faults == OVERHANGS)
+        return checked if usable.all() else checked.select(usable)  # spares a large, sound file the copy
+
+
+def repeats(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows whose value another row before them has, in order."""
+    order = np.argsort(values, kind="stable")
+    in_order = values[order]
+    return np.sort(order[1:][in_order[1:] == in_order[:-1]])
 
 
 def _describe(
@@ -237,6 +245,10 @@ def _describe(
         verb = "is outside" if code == "box_outside" else "hangs over"
         message = f"bbox {bbox} {verb} the frame of {width} x {height}"
     return code, "annotations", place, message
+
+
+def _view(buffer: array | bytearray, dtype: type[np.generic]) -> NDArray[Any]:
+    return np.frombuffer(buffer, dtype) if buffer else np.zeros(0, dtype)
 
 
 def _whole_size(record: ImageRecord) -> tuple[int, int] | None:

@@ -52,7 +52,7 @@ def decode_image(data: bytes, path: Path) -> NDArray[np.uint8]:
     except cv2.error:  # larger than OpenCV allows
         pixels = None
     if pixels is not None:
-        return pixels
+        return pixels.astype(np.uint8, copy=False)
     try:
         with Image.open(BytesIO(data)) as picture:
             return np.asarray(picture.convert("RGB"))

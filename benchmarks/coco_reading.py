@@ -1,0 +1,154 @@
+"""Time and memory of reading a large COCO file, beside pycocotools.
+
+    python benchmarks/coco_reading.py [--images 200000] [--boxes 1000000]
+
+Writes a JSON of that size to a temporary folder and reads it in a fresh process a reader. Printed: seconds; resident
+growth after the imports, once loaded and at the peak; and what a worker process holds for itself alone (USS) after it
+has looked at every image, beside one that was given 100 images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import multiprocessing
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+MEBIBYTE = 2**20
+
+
+def write_coco(path: Path, images: int, boxes: int) -> None:
+    """A file as exporters write it: images of 4 to 12 megapixels, boxes with two decimals, 20 categories."""
+    rng = np.random.default_rng(0)
+    owner = np.sort(rng.integers(0, images, boxes))
+    corner, side = rng.uniform(0, 1000, (boxes, 2)).round(2), rng.uniform(8, 900, (boxes, 2)).round(2)
+    category = rng.integers(1, 21, boxes)
+    with path.open("w") as file:
+        file.write('{"info": {}, "licenses": [], "images": [')
+        for index in range(images):
+            record = {
+                "id": index + 1,
+                "file_name": f"camera_{index % 97:03d}/DCIM/100RECNX/RCNX{index:07d}.JPG",
+                "width": 2048,
+                "height": 1944,
+                "license": 1,
+                "date_captured": "2024-05-01 06:30:00",
+            }
+            file.write((", " if index else "") + json.dumps(record))
+        file.write('], "annotations": [')
+        for index in range(boxes):
+            box = [*corner[index].tolist(), *side[index].tolist()]
+            record = {
+                "id": index + 1,
+                "image_id": int(owner[index]) + 1,
+                "category_id": int(category[index]),
+                "bbox": box,
+                "area": box[2] * box[3],
+                "segmentation": [],
+                "iscrowd": 0,
+            }
+            file.write((", " if index else "") + json.dumps(record))
+        categories = [{"id": index, "name": f"species {index}"} for index in range(1, 21)]
+        file.write(f'], "categories": {json.dumps(categories)}}}')
+
+
+class PeakSampler:
+    """The highest resident memory while a block runs, looked at every 5 ms."""
+
+    def __enter__(self) -> PeakSampler:
+        self.peak, self.done = 0, threading.Event()
+        self.thread = threading.Thread(target=self.sample)
+        self.thread.start()
+        return self
+
+    def sample(self) -> None:
+        process = psutil.Process()
+        while not self.done.wait(0.005):
+            self.peak = max(self.peak, process.memory_info().rss)
+
+    def __exit__(self, *_: object) -> None:
+        self.done.set()
+        self.thread.join()
+
+
+def load_hoopoe(path: Path) -> Any:
+    from detector.data.coco import read_coco
+
+    return lambda: read_coco([(path, path.parent)])[0]
+
+
+def load_pycocotools(path: Path) -> Any:
+    from pycocotools.coco import COCO
+
+    return lambda: COCO(str(path))
+
+
+LOADERS: dict[str, Callable[[Path], Any]] = {"hoopoe": load_hoopoe, "pycocotools": load_pycocotools}
+
+
+def measure(name: str, path: Path, pipe: Any) -> None:
+    """In a fresh process: import, load, and send (seconds, growth, growth at the peak)."""
+    load = LOADERS[name](path)
+    gc.collect()
+    before = psutil.Process().memory_info().rss
+    with PeakSampler() as sampler:
+        start = time.perf_counter()
+        annotations = load()
+        seconds = time.perf_counter() - start
+    gc.collect()
+    loaded = psutil.Process().memory_info().rss
+    pipe.send((seconds, (loaded - before) / MEBIBYTE, (sampler.peak - before) / MEBIBYTE))
+    del annotations
+
+
+def look_at_all(annotations: Any, pipe: Any) -> None:
+    """In a worker: read every image's record, as an epoch does, and send the memory held by it alone."""
+    for index in range(len(annotations)):
+        annotations[index]
+    pipe.send(psutil.Process().memory_full_info().uss / MEBIBYTE)
+
+
+def in_process(method: str, target: Callable[..., None], *arguments: Any) -> Any:
+    context: Any = multiprocessing.get_context(method)
+    receive, send = context.Pipe(duplex=False)
+    process = context.Process(target=target, args=(*arguments, send))
+    process.start()
+    send.close()
+    result = receive.recv()
+    process.join()
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=200_000)
+    parser.add_argument("--boxes", type=int, default=1_000_000)
+    args = parser.parse_args()
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "large.json"
+        write_coco(path, args.images, args.boxes)
+        print(f"{args.boxes} boxes in {args.images} images, {path.stat().st_size / MEBIBYTE:.0f} MiB of JSON")
+        for name in LOADERS:
+            seconds, loaded, peak = in_process("spawn", measure, name, path)
+            print(f"{name:12} {seconds:6.1f} s, resident growth {loaded:6.0f} MiB, at the peak {peak:6.0f} MiB")
+
+        annotations = load_hoopoe(path)()
+        few = annotations.select(range(100))
+        for method in ("fork", "spawn") if sys.platform != "win32" else ("spawn",):
+            more = in_process(method, look_at_all, annotations) - in_process(method, look_at_all, few)
+            print(f"{method:12} a worker holds {more:.0f} MiB (USS) more than with 100 images")
+
+
+if __name__ == "__main__":
+    main()
