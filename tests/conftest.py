@@ -1,0 +1,41 @@
+"""What every test shares: seeds, and processes that leave the machine to others.
+
+The environment is set before torch is first imported, which reads it only then.
+"""
+
+import os
+import random
+import sys
+
+import pytest
+from hypothesis import settings
+
+os.environ.setdefault("OMP_NUM_THREADS", "2")  # small tensors: more threads only wait for each other
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import would ask the internet for news
+
+# the first example pays for imports and caches, so that a deadline would fail at random
+settings.register_profile("hoopoe", deadline=None, print_blob=True)
+settings.load_profile("hoopoe")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a GPU where there is none."""
+    gpu_items = [item for item in items if item.get_closest_marker("gpu")]
+    if not gpu_items:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in gpu_items:
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+@pytest.fixture(autouse=True)
+def fixed_seeds() -> None:
+    """Start each test from the same random state; torch is seeded only where something has imported it."""
+    random.seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
