@@ -30,6 +30,7 @@ METADATA_KEYS = ("signature", "class_to_idx", "rgb_stats")
 
 _ZIP_MAGIC = b"PK\x03\x04"  # torch.save since 1.6
 _PICKLE_MAGIC = b"\x80"  # torch.save before
+_SAFETENSORS_MAX_HEADER = 100_000_000  # bytes; the format's own limit. The length may look like a pickle's first byte
 _LFS_MAGIC = b"version https://git-lfs"
 _FETCH_AGAIN = "fetch the file again"
 
@@ -102,10 +103,10 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     """
     path = Path(path)
     head = _first_bytes(path)
-    if head.startswith((_ZIP_MAGIC, _PICKLE_MAGIC)):
-        entries = _read_pt(path)
-    elif head[8:9] == b"{":  # after 8 bytes of length
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= _SAFETENSORS_MAX_HEADER:
         entries = _read_safetensors(path)
+    elif head.startswith((_ZIP_MAGIC, _PICKLE_MAGIC)):
+        entries = _read_pt(path)
     else:
         raise CheckpointError(f"this is not a checkpoint, but {_describe(head)}", where=path, mend=_FETCH_AGAIN)
     return _checkpoint(entries, path)

@@ -6,7 +6,7 @@ import fnmatch
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backbones import registry
 from backbones.checkpoints import (
@@ -86,13 +86,14 @@ def load_pretrained_model(
         DownloadError: The published file cannot be fetched, or is not the published one.
         ConfigError: No weights of this name are published.
     """
+    import torch
+
     checkpoint, hint = _read(weights)
-    net = _build(_recognise(checkpoint, hint), checkpoint)
+    net = _recognise(checkpoint, hint)
     _check_tensors(checkpoint, _shapes(net))
-    net.load_state_dict(checkpoint.state)
-    if inference:
-        net.eval().requires_grad_(False)
-    net.to(device=device, dtype=dtype)
+    net.load_state_dict(checkpoint.state, assign=True)  # in place of the meta tensors: no time goes into random weights
+    net.to(device=device, dtype=dtype or torch.float32)
+    net.train(not inference).requires_grad_(not inference)
     return PretrainedModel(net, checkpoint.class_to_idx, checkpoint.signature, checkpoint.rgb_stats)
 
 
@@ -135,33 +136,47 @@ def _network_in(filename: str) -> str | None:
     return max(named, key=len, default=None)
 
 
-def _recognise(checkpoint: Checkpoint, hint: str | None) -> str:
-    """The network whose tensors agree best with the checkpoint's in name and shape; among equals, the hinted one."""
+def _recognise(checkpoint: Checkpoint, hint: str | None) -> Backbone:
+    """The network, on the meta device, whose tensors agree best with the checkpoint's in name and shape.
+
+    Among equals, the one that the file's config changes least, then the hinted one.
+    """
     import torch
 
-    agreement: dict[str, float] = {}
+    agreement: dict[Backbone, float] = {}
     refusals: list[CheckpointError] = []
     found = {(name, tensor.shape) for name, tensor in checkpoint.state.items()}
-    for name in sorted(registry.list_models(), key=lambda name: name != hint):
+    for name in sorted(registry.list_models(), key=lambda name: (_changes(name, checkpoint), name != hint)):
         try:
             with torch.device("meta"):  # shapes without memory
-                expected = set(_shapes(_build(name, checkpoint)).items())
+                net = _build(name, checkpoint)
         except CheckpointError as error:  # the file's config is not of this family
             refusals.append(error)
             continue
-        agreement[name] = len(found & expected) / len(found | expected)
-        if agreement[name] == 1.0:
-            return name
+        expected = set(_shapes(net).items())
+        agreement[net] = len(found & expected) / len(found | expected)
+        if agreement[net] == 1.0:
+            return net
     if not agreement:
         raise refusals[0]
-    best = max(agreement, key=lambda name: agreement[name])
+    best = max(agreement, key=lambda net: agreement[net])
     if agreement[best] < MIN_AGREEMENT:
         raise CheckpointError(
-            f"its tensors are of no network that is known here (nearest: {best}, {agreement[best]:.0%} agree)",
+            f"its tensors are of no network that is known here (nearest: {best.name}, {agreement[best]:.0%} agree)",
             where=checkpoint.path,
             mend=f"give weights of one of {', '.join(registry.list_models())}",
         )
     return best
+
+
+def _changes(name: str, checkpoint: Checkpoint) -> int:
+    """Number of entries in which the file's config differs from the registered one."""
+    registered = registry.get_config(name)
+    return sum(_plain(value) != _plain(registered.get(key)) for key, value in checkpoint.config.items())
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _build(name: str, checkpoint: Checkpoint) -> Backbone:
@@ -178,7 +193,7 @@ def _build(name: str, checkpoint: Checkpoint) -> Backbone:
             in_channels=get_channels_from_signature(checkpoint.signature),
             config=config,
         )
-    except (TypeError, ValueError, IndexError, RuntimeError) as error:
+    except (TypeError, ValueError, LookupError, ArithmeticError, RuntimeError) as error:
         problem = f"no {name} can be built with its config {config} and signature ({error})"
         raise CheckpointError(problem, where=checkpoint.path, mend="load it with the software that wrote it") from error
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from backbones.errors import MediaError
 
@@ -34,40 +34,37 @@ def open_image(source: ImageSource) -> Image.Image:
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
-    if isinstance(source, Image.Image):
-        return _upright_rgb(source, getattr(source, "filename", "") or "PIL image")
-    path = Path(source)
+    where = (getattr(source, "filename", "") or "PIL image") if isinstance(source, Image.Image) else Path(source)
     try:
-        with Image.open(path) as image:
-            return _upright_rgb(image, path)
-    except FileNotFoundError as error:
-        raise MediaError("there is no such file", where=path, mend="check the path") from error
-    except Image.UnidentifiedImageError as error:
-        problem = "the file is empty" if path.stat().st_size == 0 else "this is not an image that can be read"
-        raise MediaError(problem, where=path, mend="copy it from the card again, or leave it out") from error
+        if isinstance(source, Image.Image):
+            return _upright_rgb(source, where)
+        with Image.open(source) as image:
+            return _upright_rgb(image, where)
+    except MediaError:
+        raise
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        problem = f"the file cannot be opened ({error.strerror})"
+        raise MediaError(problem, where=where, mend="check the path and its permissions") from error
     except Image.DecompressionBombError as error:
-        raise _bomb(error, path) from error
-    except OSError as error:
-        raise MediaError(f"the file cannot be opened ({error})", where=path, mend="check the path") from error
+        mend = "scale it down, or raise PIL.Image.MAX_IMAGE_PIXELS if you trust it"
+        raise MediaError("it claims more pixels than is safe to decode", where=where, mend=mend) from error
+    except Exception as error:  # on damaged bytes Pillow raises OSError, SyntaxError, ValueError, struct.error ...
+        empty = isinstance(where, Path) and where.stat().st_size == 0
+        problem = "the file is empty" if empty else "this is not an image, or it is damaged"
+        raise MediaError(problem, where=where, mend="copy it from the card again, or leave it out") from error
 
 
 def _upright_rgb(image: Image.Image, where: object) -> Image.Image:
     if image.width == 0 or image.height == 0:
         raise MediaError(f"the image is empty ({image.width} x {image.height})", where=where, mend="leave it out")
-    try:
-        image.load()
-    except Image.DecompressionBombError as error:
-        raise _bomb(error, where) from error
-    except MemoryError:
-        raise
-    except Exception as error:  # on damaged bytes Pillow's decoders raise OSError, SyntaxError, struct.error ...
-        problem = f"the image is damaged ({error})"
-        raise MediaError(problem, where=where, mend="copy it from the card again, or leave it out") from error
+    image.load()
     return _as_rgb(_upright(image), where)
 
 
 def _upright(image: Image.Image) -> Image.Image:
     try:
+        if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+            return image  # exif_transpose would copy it
         return ImageOps.exif_transpose(image)
     except Exception:  # EXIF that cannot be read says nothing about rotation, and is no reason to lose the picture
         return image
@@ -84,11 +81,7 @@ def _as_rgb(image: Image.Image, where: object) -> Image.Image:
         image = image.convert("LA" if image.mode == "La" else "RGBA")  # undoes the premultiplied alpha
     elif image.mode == "F":
         raise MediaError("32-bit float pixels have no defined brightness", where=where, mend="save it with 8 bits")
-    try:
-        return image.convert("RGB")
-    except ValueError as error:
-        problem = f"mode {image.mode} cannot be converted to RGB"
-        raise MediaError(problem, where=where, mend="save it as RGB") from error
+    return image.convert("RGB")
 
 
 def _scaled_to_8_bits(image: Image.Image, where: object) -> Image.Image:
@@ -106,11 +99,3 @@ def _from_array(array: npt.NDArray[np.uint8]) -> Image.Image:
             mend="convert it first",
         )
     return Image.fromarray(array)
-
-
-def _bomb(error: Exception, where: object) -> MediaError:
-    return MediaError(
-        f"the image claims more pixels than is safe to decode ({error})",
-        where=where,
-        mend="scale it down, or raise PIL.Image.MAX_IMAGE_PIXELS if you trust it",
-    )
