@@ -1,0 +1,133 @@
+"""The data sets that workers read from: pictures and targets as torchvision's detectors expect them.
+
+Both hold nothing but packed arrays, so that forked workers share them. Both are stateless: what `__getitem__` returns
+depends on its key alone.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypedDict
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from detector.data.augmentation import augment, sample_generator
+from detector.data.config import AugmentationConfig
+from detector.data.copy_paste import copy_paste
+from detector.data.images import read_image
+from detector.data.mosaic import choose_partners, mosaic
+from detector.data.packed import Annotations
+from detector.data.pixels import vary_pixels
+from detector.data.resizing import SizeRule, resize, scale_boxes
+from detector.data.sample import Sample
+
+
+class Target(TypedDict):
+    """boxes: float32 (N, 4) xyxy in pixels of the sample's image; labels: int64 (N,), 0-based; image_id: int64 ()."""
+
+    boxes: Tensor
+    labels: Tensor
+    image_id: Tensor
+
+
+class Item(NamedTuple):
+    """image: uint8 (3, H, W), RGB (floats are made on the device: a quarter of the bytes to carry)."""
+
+    image: Tensor
+    target: Target
+
+
+class Key(NamedTuple):
+    """One showing of an image: the epoch, its place in the annotations, and which showing it is in this epoch."""
+
+    epoch: int
+    place: int
+    copy: int = 0
+
+
+class TrainingDataset(Dataset[Item]):
+    """Images as they are trained on. Crowds are left out; images without boxes are negatives and stay.
+
+    Args:
+        annotations: The images and boxes.
+        rule: The size that images have in the network.
+        config: How they are varied.
+        seed: The run's; together with the key it decides about everything.
+    """
+
+    def __init__(self, annotations: Annotations, rule: SizeRule, config: AugmentationConfig, seed: int) -> None:
+        self.annotations = annotations
+        self.rule = rule
+        self.config = config
+        self.seed = seed
+        self._box_rows = np.flatnonzero(~annotations.is_crowd)  # what can be pasted
+
+    def __len__(self) -> int:
+        return len(self.annotations)
+
+    def __getitem__(self, key: Key) -> Item:
+        """The image at a key, varied.
+
+        Raises:
+            MediaError: If a file cannot be read; it names the file.
+            DataError: If a picture has not the size of its record.
+        """
+        image_id = int(self.annotations.image_ids[key.place])
+        rng = sample_generator(self.seed, key.epoch, image_id, key.copy)
+        sample = self._read(key.place)
+        if len(self._box_rows) and rng.random() < self.config.copy_paste:
+            row = self._box_rows[rng.integers(len(self._box_rows))]
+            donor = int(np.searchsorted(self.annotations.offsets, row, side="right")) - 1
+            sample = copy_paste(rng, sample, self._read(donor), self.config.copy_paste_limit)
+        until = self.config.mosaic_until_epoch
+        if (until is None or key.epoch < until) and rng.random() < self.config.mosaic:
+            others = [self._read(index) for index in choose_partners(rng, len(self))]
+            sample = vary_pixels(rng, mosaic(rng, [sample, *others], self.rule, self.config), self.config)
+        else:
+            sample = augment(rng, sample, self.rule, self.config)
+        return to_item(sample, image_id)
+
+    def _read(self, index: int) -> Sample:
+        record = self.annotations[index]
+        kept = ~record.is_crowd
+        return Sample(
+            read_image(record.path, (record.width, record.height)), record.boxes_xyxy[kept], record.labels[kept]
+        )
+
+
+class EvaluationDataset(Dataset[Item]):
+    """Images as they are evaluated: resized by the rule, nothing varied, with their boxes at network size.
+
+    Args:
+        annotations: The images and boxes.
+        rule: The size that images have in the network.
+    """
+
+    def __init__(self, annotations: Annotations, rule: SizeRule) -> None:
+        self.annotations = annotations
+        self.rule = rule
+
+    def __len__(self) -> int:
+        return len(self.annotations)
+
+    def __getitem__(self, index: int) -> Item:
+        """The image at this place.
+
+        Raises:
+            MediaError: If the file cannot be read; it names the file.
+            DataError: If the picture has not the size of its record.
+        """
+        record = self.annotations[index]
+        size, kept = (record.width, record.height), ~record.is_crowd
+        image = resize(read_image(record.path, size), self.rule.size(size))
+        boxes = scale_boxes(record.boxes_xyxy[kept], size, self.rule.size(size))
+        return to_item(Sample(image, boxes, record.labels[kept]), record.id)
+
+
+def to_item(sample: Sample, image_id: int) -> Item:
+    """A sample as tensors."""
+    image = torch.from_numpy(np.ascontiguousarray(sample.image.transpose(2, 0, 1)))
+    boxes, labels = torch.from_numpy(sample.boxes_xyxy), torch.from_numpy(sample.labels)
+    return Item(image, {"boxes": boxes, "labels": labels, "image_id": torch.tensor(image_id)})

@@ -1,0 +1,171 @@
+"""Batches from worker processes, the same ones whatever the number of workers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from detector.data.config import DataConfig
+from detector.data.dataset import EvaluationDataset, Item, Key, Target, TrainingDataset
+from detector.data.sampling import Shows, aspect_groups, epoch_batches, evaluation_batches, repeat_factors
+
+MOST_WORKERS = 8  # by default; more seldom helps one training process
+# fork shares the packed arrays; from Python 3.14 on it is no longer the default, and on macOS it is not safe
+START_METHOD = "fork" if sys.platform == "linux" else "spawn"
+
+
+class Batch(NamedTuple):
+    """images: B times uint8 (3, H, W), of different sizes; targets: one an image."""
+
+    images: list[Tensor]
+    targets: list[Target]
+
+    def pin_memory(self) -> Batch:
+        """In page-locked memory, from which copies to a GPU overlap with its work; the loader calls this."""
+        return Batch([image.pin_memory() for image in self.images], self.targets)
+
+
+class EpochSampler(Sampler[list[Key]]):
+    """The batches of one epoch after the other for a `DataLoader`; `start` says which epoch, and from which batch on.
+
+    Args:
+        dataset: What is trained on.
+        batch_size: Images a batch and process.
+        config: Grouping by aspect and repeat factors.
+        rank: This process.
+        world_size: The number of processes.
+    """
+
+    def __init__(
+        self, dataset: TrainingDataset, batch_size: int, config: DataConfig, rank: int = 0, world_size: int = 1
+    ) -> None:
+        annotations = dataset.annotations
+        self.images = len(annotations)
+        self.batch_size, self.seed = batch_size, dataset.seed
+        self.rank, self.world_size = rank, world_size
+        self.factors = repeat_factors(annotations, config.repeat_threshold) if config.repeat_threshold else None
+        square = config.augmentation.crop_size is not None  # crops are all of one shape, whatever they are cut from
+        self.groups = aspect_groups(annotations.sizes_wh) if config.group_by_aspect and not square else None
+        self.start(0)
+
+    def start(self, epoch: int, batch: int = 0) -> None:
+        """Go to a batch of an epoch, both counted from 0, before the loader is iterated."""
+        self.epoch, self.batch = epoch, batch
+
+    def __len__(self) -> int:
+        """The batches that are left of the epoch."""
+        return len(self._left())
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        for shows in self._left():
+            yield [Key(self.epoch, place, copy) for place, copy in shows.tolist()]
+
+    def _left(self) -> list[Shows]:
+        batches = epoch_batches(
+            self.images,
+            self.batch_size,
+            seed=self.seed,
+            epoch=self.epoch,
+            rank=self.rank,
+            world_size=self.world_size,
+            factors=self.factors,
+            groups=self.groups,
+        )
+        return batches[self.batch :]
+
+
+def training_loader(
+    dataset: TrainingDataset, batch_size: int, config: DataConfig, *, rank: int = 0, world_size: int = 1
+) -> DataLoader[Item]:
+    """Batches to train on, one epoch an iteration: `loader.batch_sampler.start(epoch)` before each.
+
+    Args:
+        dataset: What is trained on.
+        batch_size: Images a batch and process.
+        config: Workers, grouping and repeat factors.
+        rank: This process.
+        world_size: The number of processes.
+
+    Returns:
+        A loader of `Batch`.
+    """
+    return _loader(dataset, EpochSampler(dataset, batch_size, config, rank, world_size), config, persistent=True)
+
+
+def evaluation_loader(
+    dataset: EvaluationDataset, batch_size: int, config: DataConfig, *, rank: int = 0, world_size: int = 1
+) -> DataLoader[Item]:
+    """Batches of images of one size, each image once over all processes.
+
+    Args:
+        dataset: What is evaluated.
+        batch_size: The most images of a batch.
+        config: Workers.
+        rank: This process.
+        world_size: The number of processes.
+
+    Returns:
+        A loader of `Batch`.
+    """
+    sizes = dataset.rule.sizes(dataset.annotations.sizes_wh)
+    batches = evaluation_batches(sizes, batch_size, rank=rank, world_size=world_size)
+    return _loader(dataset, [batch.tolist() for batch in batches], config, persistent=False)
+
+
+def collate(items: Sequence[Item]) -> Batch:
+    """Items as lists: their sizes differ."""
+    return Batch([item.image for item in items], [item.target for item in items])
+
+
+def to_device(batch: Batch, device: torch.device | str) -> tuple[list[Tensor], list[Target]]:
+    """A batch as the model takes it: images float32 (3, H, W) from 0 to 1, all on the device."""
+    images = [image.to(device, non_blocking=True).float().div_(255) for image in batch.images]
+    targets: list[Target] = [
+        {
+            "boxes": target["boxes"].to(device, non_blocking=True),
+            "labels": target["labels"].to(device, non_blocking=True),
+            "image_id": target["image_id"],
+        }
+        for target in batch.targets
+    ]
+    return images, targets
+
+
+def worker_count(workers: int | None) -> int:
+    """The number of worker processes: as asked for, or one a core that this process may use, at most 8."""
+    if workers is not None:
+        return workers
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_WORKERS)
+
+
+def _loader(
+    dataset: Dataset[Item], batches: Sampler[list[Key]] | list[list[int]], config: DataConfig, persistent: bool
+) -> DataLoader[Item]:
+    workers = worker_count(config.workers)
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        collate_fn=collate,
+        num_workers=workers,
+        worker_init_fn=_quiet_worker,
+        prefetch_factor=config.prefetch if workers else None,
+        persistent_workers=persistent and workers > 0,
+        multiprocessing_context=START_METHOD if workers else None,
+        pin_memory=torch.cuda.is_available(),
+        generator=torch.Generator(),  # the loader draws from it, which the global one must not notice
+    )
+
+
+def _quiet_worker(worker: int) -> None:
+    """One thread a worker: there are as many workers as cores."""
+    import cv2
+
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

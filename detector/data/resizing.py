@@ -1,0 +1,63 @@
+"""The one way that pictures are resized: in training, evaluation and annotation alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class SizeRule:
+    """Which size a picture has in the network; torchvision's rule.
+
+    Args:
+        min_size: Pixels that the short side is brought to ...
+        max_size: ... unless the long side then had more than this many.
+    """
+
+    min_size: int = 800
+    max_size: int = 1333
+
+    def scale(self, size_wh: tuple[int, int]) -> float:
+        """The factor from a picture of this width and height to its network size."""
+        return min(self.min_size / min(size_wh), self.max_size / max(size_wh))
+
+    def size(self, size_wh: tuple[int, int]) -> tuple[int, int]:
+        """Width and height in the network of a picture of this width and height."""
+        scale = self.scale(size_wh)
+        return max(1, round(size_wh[0] * scale)), max(1, round(size_wh[1] * scale))
+
+    def sizes(self, sizes_wh: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Widths and heights in the network (I, 2) of many pictures, given as (I, 2)."""
+        scales = np.minimum(self.min_size / sizes_wh.min(axis=1), self.max_size / sizes_wh.max(axis=1))
+        return np.rint(sizes_wh * scales[:, None]).astype(np.int64).clip(1)
+
+
+def resize(image: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    """Resize a picture without aliasing: every pixel counts when it becomes smaller.
+
+    Args:
+        image: (H, W, C) or (H, W), uint8.
+        size_wh: Width and height to bring it to.
+
+    Returns:
+        (height, width, C) or (height, width), uint8; the same array when it has that size.
+    """
+    height, width = image.shape[:2]
+    if (width, height) == size_wh:
+        return image
+    shrinks = size_wh[0] <= width and size_wh[1] <= height
+    return np.asarray(
+        cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR), np.uint8
+    )
+
+
+def scale_boxes(
+    boxes_xyxy: NDArray[np.float32], from_wh: tuple[int, int], to_wh: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Boxes (N, 4) of a picture of one size in the same picture resized to another."""
+    x, y = to_wh[0] / from_wh[0], to_wh[1] / from_wh[1]
+    return boxes_xyxy * np.array([x, y, x, y], np.float32)

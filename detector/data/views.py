@@ -1,0 +1,112 @@
+"""Large-scale jitter and bounded crops: which part of a picture is seen, how large, and where its boxes go.
+
+Cropping comes before resizing, so that a picture is resampled once and only where it is seen. The windows of
+albumentations are not used: they may lose every box (albumentations#2513).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from detector.boxes import box_areas, clip_boxes
+from detector.data.config import AugmentationConfig
+from detector.data.resizing import SizeRule, resize, scale_boxes
+from detector.data.sample import Sample
+
+
+@dataclass(frozen=True)
+class View:
+    """A window of a picture, in its pixels, and the size that the window is brought to."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    out_wh: tuple[int, int]
+
+
+def sample_view(
+    rng: Generator,
+    sample: Sample,
+    rule: SizeRule,
+    config: AugmentationConfig,
+    canvas_wh: tuple[int, int] | None = None,
+) -> Sample:
+    """One random view of a picture.
+
+    Args:
+        rng: The source of everything that varies.
+        sample: The picture in its own resolution.
+        rule: The size it has in the network, which the jitter multiplies.
+        config: Range of the jitter, crop size, and which boxes stay.
+        canvas_wh: The most that the view may measure; by default a crop's size, else the picture's network size.
+
+    Returns:
+        The view with the boxes in it; smaller than the canvas when the picture is.
+    """
+    if canvas_wh is None:
+        canvas_wh = (config.crop_size, config.crop_size) if config.crop_size else rule.size(sample.size_wh)
+    low, high = config.scale
+    scale = rule.scale(sample.size_wh) * float(np.exp(rng.uniform(np.log(low), np.log(high))))
+    view = choose_view(rng, sample.size_wh, sample.boxes_xyxy, scale, canvas_wh, config.crop_object)
+    return take_view(sample, view, config.min_visibility, config.min_side)
+
+
+def choose_view(
+    rng: Generator,
+    size_wh: tuple[int, int],
+    boxes_xyxy: NDArray[np.float32],
+    scale: float,
+    canvas_wh: tuple[int, int],
+    object_probability: float,
+) -> View:
+    """Choose a window of at most `canvas_wh` pixels after scaling, inside the picture.
+
+    Args:
+        rng: The source of everything that varies.
+        size_wh: Width and height of the picture.
+        boxes_xyxy: (N, 4), pixels.
+        scale: From the picture's pixels to the view's.
+        canvas_wh: The most that the view may measure.
+        object_probability: How often the window is laid around one of the boxes, each as likely as the others. The
+            whole of it is then inside, or, if it is larger than the window, nothing else.
+    """
+    window = np.array([min(side, max(1, round(most / scale))) for side, most in zip(size_wh, canvas_wh, strict=True)])
+    free = np.array(size_wh) - window
+    if len(boxes_xyxy) and rng.random() < object_probability:
+        box = boxes_xyxy[rng.integers(len(boxes_xyxy))].astype(np.float64)
+        ends = np.sort([box[2:] - window, box[:2]], axis=0)  # the window's corner lies between these two
+        low, high = np.ceil(ends[0]), np.floor(ends[1])
+        low = np.where(low > high, np.round(ends.mean(axis=0)), low)  # no whole pixel in between: box as wide as window
+        low = low.clip(0, free)
+        high = np.maximum(high.clip(0, free), low)
+    else:
+        low, high = np.zeros(2), free
+    left, top = rng.integers(low.astype(np.int64), high.astype(np.int64), endpoint=True).tolist()
+    out = [min(most, max(1, round(side * scale))) for side, most in zip(window.tolist(), canvas_wh, strict=True)]
+    return View(left, top, int(window[0]), int(window[1]), (out[0], out[1]))
+
+
+def take_view(sample: Sample, view: View, min_visibility: float = 0.0, min_side: float = 0.0) -> Sample:
+    """What is seen of a picture through a window.
+
+    Args:
+        sample: The picture.
+        view: The window.
+        min_visibility: The least visible share of a box that stays. The share is of what a window of this size could
+            show of the box at best, so that a bird larger than the window is not lost.
+        min_side: The least width and height of a box that stays, in pixels of the view.
+    """
+    window = (view.width, view.height)
+    image = sample.image[view.top : view.top + view.height, view.left : view.left + view.width]
+    moved = sample.boxes_xyxy - np.array([view.left, view.top] * 2, np.float32)
+    visible = clip_boxes(moved, window)
+    at_best = np.minimum(moved[:, 2:] - moved[:, :2], window).prod(axis=1)
+    boxes = clip_boxes(scale_boxes(visible, window, view.out_wh), view.out_wh)
+    sides = boxes[:, 2:] - boxes[:, :2]
+    keep = (box_areas(visible) >= min_visibility * at_best) & (sides > 0).all(axis=1) & (sides >= min_side).all(axis=1)
+    return Sample(resize(image, view.out_wh), boxes[keep], sample.labels[keep])
