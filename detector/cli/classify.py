@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
             continue
         for rank, index in enumerate(probabilities.argsort()[::-1][: args.top].tolist()):
             picture = "" if rank else escape(image)
-            table.add_row(picture, escape(class_names[index]), f"{probabilities[index]:.3f}", end_section=False)
+            table.add_row(picture, escape(class_names[index]), f"{probabilities[index]:.3f}")
         table.add_section()
     if table.row_count:
         Console().print(table)
