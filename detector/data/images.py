@@ -65,9 +65,16 @@ def exif_orientation(data: bytes) -> int:
     """The EXIF orientation of a picture file's bytes, 1 (upright) to 8; 1 where it has none or a damaged one."""
     try:
         with Image.open(BytesIO(data)) as picture:
-            value = picture.getexif().get(EXIF_ORIENTATION, 1)
+            return orientation_of(picture)
     except Exception:  # a damaged EXIF block raises whatever its bytes lead to, and must not cost the picture
         return 1
+
+
+def orientation_of(picture: Image.Image) -> int:
+    """The EXIF orientation of an open picture that is left to apply: 1 to 8."""
+    if picture.format == "TIFF":  # there it belongs to the format, and every decoder has applied it
+        return 1
+    value = picture.getexif().get(EXIF_ORIENTATION, 1)
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
