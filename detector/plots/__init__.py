@@ -1,1 +1,1 @@
-"""Every figure, drawn from plain arrays."""
+"""Figures and annotated pictures, drawn from plain arrays."""
