@@ -1,0 +1,35 @@
+"""Detectors: a backbone, a feature pyramid, and torchvision's Faster R-CNN or RetinaNet on top.
+
+Everything below is imported on first use, so that reading a configuration does not load torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from detector.models.building import build_detector as build_detector
+    from detector.models.config import ModelConfig as ModelConfig
+    from detector.models.initialisation import init_from_detector as init_from_detector
+    from detector.models.prediction import predict as predict
+    from detector.models.resizing import resize_image as resize_image
+    from detector.models.saving import DetectorMeta as DetectorMeta
+    from detector.models.saving import load_detector as load_detector
+    from detector.models.saving import save_detector as save_detector
+
+_MODULES = {
+    "build_detector": "building",
+    "ModelConfig": "config",
+    "init_from_detector": "initialisation",
+    "predict": "prediction",
+    "resize_image": "resizing",
+    "DetectorMeta": "saving",
+    "load_detector": "saving",
+    "save_detector": "saving",
+}
+__all__ = list(_MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'detector.models' has no attribute {name!r}")
+    return getattr(import_module(f"detector.models.{_MODULES[name]}"), name)

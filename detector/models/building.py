@@ -1,0 +1,169 @@
+"""From a configuration to a detector: backbone -> norms -> feature pyramid -> torchvision's Faster R-CNN | RetinaNet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torchvision.models.detection import FasterRCNN, RetinaNet
+
+import backbones
+from backbones.base import Backbone
+from backbones.checkpoints import get_size_from_signature
+from backbones.errors import ConfigError
+from backbones.registry import get_config
+from detector.models.anchors import FASTER_RCNN_SIZES, RETINANET_SIZES, StrideAnchors
+from detector.models.config import ModelConfig
+from detector.models.heads import StrideRoIAlign, box_head, box_predictor, retinanet_head, rpn_head
+from detector.models.pyramid import faster_rcnn_pyramid, retinanet_pyramid
+from detector.models.transform import NormalizeAndPad
+
+DEFAULT_SIZE = (384, 384)  # of the published classifiers
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def build_detector(config: ModelConfig, *, load_weights: bool = True) -> nn.Module:
+    """Build a detector with torchvision's call convention.
+
+    `model(images, targets)` returns a dict of losses in training mode, `model(images)` a list of dicts of boxes, labels
+    and scores in evaluation mode. Images are (3, H, W), RGB, float in 0..1 or uint8, already resized (see
+    `resize_image`); boxes are xyxy in their pixels, and labels are 0-based indices into `config.categories`.
+
+    Args:
+        config: What to build.
+        load_weights: Whether the backbone starts from `config.weights`. False leaves it at random, for weights that
+            are loaded afterwards; a configuration that `build_detector` resolved before then needs no other file.
+
+    Returns:
+        The detector in training mode. Its attribute `config` is the configuration with everything resolved.
+
+    Raises:
+        ConfigError: There is no such backbone, or the weights are those of another.
+        CheckpointError, DownloadError: The weights cannot be used, or not be fetched.
+    """
+    if config.weights is not None and load_weights:
+        body, config = _pretrained_backbone(config)
+    else:
+        body, config = _random_backbone(config)
+    return assemble(config, body)
+
+
+def assemble(config: ModelConfig, body: Backbone) -> nn.Module:
+    """Put a detector on a backbone; `config` is resolved."""
+    if config.freeze_stages is not None:
+        body.freeze_stages(config.freeze_stages)
+    body.set_grad_checkpointing(config.grad_checkpointing)
+    model = _faster_rcnn(config, body) if config.detector == "faster_rcnn" else _retinanet(config, body)
+    model.config = config
+    return model
+
+
+def config_of(model: nn.Module) -> ModelConfig:
+    """The configuration of a detector."""
+    config = getattr(model, "config", None)
+    if not isinstance(config, ModelConfig):
+        raise TypeError(f"a detector from build_detector or load_detector is expected, not {type(model).__name__}")
+    return config
+
+
+def _faster_rcnn(config: ModelConfig, body: Backbone) -> Any:
+    pyramid = faster_rcnn_pyramid(body, config.fpn_channels, config.batch_norm, config.weights is not None)
+    strides = (*pyramid.strides, 2 * pyramid.strides[-1])
+    anchors = StrideAnchors(strides, _scaled(FASTER_RCNN_SIZES, config), config.anchor_ratios)
+    model = FasterRCNN(
+        pyramid,
+        rpn_anchor_generator=anchors,
+        rpn_head=rpn_head(config, anchors.num_anchors_per_location()[0]),
+        rpn_pre_nms_top_n_train=config.train_proposals,
+        rpn_post_nms_top_n_train=config.train_proposals,
+        rpn_pre_nms_top_n_test=config.proposals,
+        rpn_post_nms_top_n_test=config.proposals,
+        box_roi_pool=StrideRoIAlign(list(pyramid.norms), pyramid.strides),
+        box_head=box_head(config),
+        box_predictor=box_predictor(config),
+        box_score_thresh=config.score_threshold,
+        box_nms_thresh=config.nms_iou,
+        box_detections_per_img=config.max_detections,
+        box_batch_size_per_image=config.roi_samples,
+    )
+    model.transform = _transform(config, first_label=1)
+    return model
+
+
+def _retinanet(config: ModelConfig, body: Backbone) -> Any:
+    pyramid = retinanet_pyramid(body, config.fpn_channels, config.batch_norm, config.weights is not None)
+    strides = (*pyramid.strides, 2 * pyramid.strides[-1], 4 * pyramid.strides[-1])
+    anchors = StrideAnchors(strides, _scaled(RETINANET_SIZES, config), config.anchor_ratios)
+    model = RetinaNet(
+        pyramid,
+        len(config.categories),
+        anchor_generator=anchors,
+        head=retinanet_head(config, anchors.num_anchors_per_location()[0]),
+        score_thresh=config.score_threshold,
+        nms_thresh=config.nms_iou,
+        detections_per_img=config.max_detections,
+    )
+    model.transform = _transform(config, first_label=0)
+    return model
+
+
+def _scaled(sizes: tuple[float, ...], config: ModelConfig) -> tuple[float, ...]:
+    return tuple(size * config.anchor_scale for size in sizes)
+
+
+def _transform(config: ModelConfig, first_label: int) -> NormalizeAndPad:
+    return NormalizeAndPad(config.rgb_mean or IMAGENET_MEAN, config.rgb_std or IMAGENET_STD, first_label)
+
+
+def _pretrained_backbone(config: ModelConfig) -> tuple[Backbone, ModelConfig]:
+    """The backbone with its classifier's weights, and the configuration with what they bring along."""
+    assert config.weights is not None
+    source, _, signature, rgb_stats = backbones.load_pretrained_model(config.weights)
+    if source.name != config.backbone:
+        raise ConfigError(
+            f"these are weights of {source.name}, not of {config.backbone}",
+            where=config.weights,
+            mend=f"set model.backbone={source.name}, or give other weights",
+        )
+    resolved = config.model_copy(
+        update={
+            "backbone_size": get_size_from_signature(signature),
+            "backbone_config": _differences(source),
+            "rgb_mean": tuple(rgb_stats["mean"]),
+            "rgb_std": tuple(rgb_stats["std"]),
+        }
+    )
+    with torch.device("meta"):  # the drop path may differ from the file's; shapes do not
+        body = _create(resolved)
+    state = {name: tensor for name, tensor in source.state_dict().items() if name in body.state_dict()}
+    body.load_state_dict(state, assign=True)
+    return body, resolved
+
+
+def _random_backbone(config: ModelConfig) -> tuple[Backbone, ModelConfig]:
+    resolved = config.model_copy(
+        update={
+            "backbone_size": config.backbone_size or DEFAULT_SIZE,
+            "rgb_mean": config.rgb_mean or IMAGENET_MEAN,
+            "rgb_std": config.rgb_std or IMAGENET_STD,
+        }
+    )
+    return _create(resolved), resolved
+
+
+def _create(config: ModelConfig) -> Backbone:
+    return backbones.create_model(
+        config.backbone,
+        num_classes=0,
+        input_size=config.backbone_size or DEFAULT_SIZE,
+        drop_path_rate=config.drop_path,
+        config=config.backbone_config,
+    )
+
+
+def _differences(net: Backbone) -> dict[str, Any]:
+    """Where a network's architecture is not its variant's, as YAML and JSON can say it."""
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in net.config.items()}
+    variant = {key: list(value) if isinstance(value, tuple) else value for key, value in get_config(net.name).items()}
+    return {key: value for key, value in plain.items() if variant.get(key) != value}

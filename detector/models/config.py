@@ -1,0 +1,99 @@
+"""The configuration's section `model`: everything that makes a detector, and that its file carries along."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from detector.config import Section
+
+GROUPS = 32  # of channels in a GroupNorm; torchvision's RetinaNet v2
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class ModelConfig(Section):
+    """A detector. `build_detector` fills in what weights bring along: `backbone_size`, `backbone_config`, colours."""
+
+    detector: Literal["faster_rcnn", "retinanet"] = "faster_rcnn"
+    """Boxes in two stages (faster_rcnn) or in one (retinanet)."""
+
+    version: Literal["v1", "v2"] = "v1"
+    """Heads: v1 as published; v2 deeper and with GroupNorm (faster_rcnn), with GroupNorm and GIoU (retinanet)."""
+
+    categories: Annotated[tuple[str, ...], Field(min_length=1)] = ("bird",)
+    """Names of the categories, in the order of the labels; training takes them from its data."""
+
+    backbone: str = "davit_tiny"
+    """Network under the detector, one of backbones.list_models()."""
+
+    weights: str | None = None
+    """What the backbone starts from: published weights, the path of a classifier, or null for random ones."""
+
+    backbone_size: tuple[PositiveInt, PositiveInt] | None = None
+    """Height and width, pixels, that the backbone is made for (DaViT's window is 1/32 of it); null: its weights', 384."""
+
+    backbone_config: dict[str, Any] = Field(default_factory=dict)
+    """Entries of the backbone's architecture to replace; null weights only, others bring theirs."""
+
+    drop_path: Share | None = None
+    """Stochastic depth of the backbone's last block; null: the backbone's own."""
+
+    freeze_stages: Annotated[int, Field(ge=0, le=4)] | None = None
+    """Number of the backbone's stages, beside the stem, that are not trained; null trains everything."""
+
+    grad_checkpointing: bool = False
+    """Compute the backbone's blocks twice to save memory in training."""
+
+    batch_norm: Literal["auto", "train", "frozen"] = "auto"
+    """The backbone's BatchNorm; auto: frozen where the backbone starts from weights."""
+
+    rgb_mean: tuple[float, float, float] | None = None
+    """Mean of the channels that images are normalised with, for pixels in 0..1; null: the weights', ImageNet's."""
+
+    rgb_std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
+    """Standard deviation of the channels, likewise."""
+
+    min_size: PositiveInt = 800
+    """Images are resized so that the short side has this many pixels ..."""
+
+    max_size: PositiveInt = 1333
+    """... unless the long side then had more than this many."""
+
+    fpn_channels: Annotated[int, Field(gt=0, multiple_of=GROUPS)] = 256
+    """Channels of the feature pyramid and of the heads' convolutions."""
+
+    anchor_scale: PositiveFloat = 1.0
+    """Size of all anchors, relative to 8 (faster_rcnn) or 4, 5, 6.3 (retinanet) times the stride; birds are small."""
+
+    anchor_ratios: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (0.5, 1.0, 2.0)
+    """Height / width of the anchors."""
+
+    box_head_width: PositiveInt = 1024
+    """Width of the fully connected layers of faster_rcnn's box head."""
+
+    train_proposals: PositiveInt = 2000
+    """Proposals per level before, and per image after, suppression while training (faster_rcnn)."""
+
+    proposals: PositiveInt = 1000
+    """The same in use."""
+
+    roi_samples: PositiveInt = 512
+    """Proposals per image that the box head is trained on (faster_rcnn)."""
+
+    score_threshold: Share = 0.05
+    """Detections below this score are dropped inside the detector."""
+
+    nms_iou: Share = 0.5
+    """Of two detections of one category that overlap more than this, the one with the lower score is dropped."""
+
+    max_detections: PositiveInt = 100
+    """Detections per image, the best first."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> ModelConfig:
+        if self.max_size < self.min_size:
+            raise ValueError(f"max_size ({self.max_size}) is below min_size ({self.min_size})")
+        if len(set(self.categories)) != len(self.categories):
+            raise ValueError(f"a category is named twice: {', '.join(self.categories)}")
+        return self

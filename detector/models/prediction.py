@@ -1,0 +1,95 @@
+"""Detections in whole images, in the pixels of the originals."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from backbones.errors import MediaError
+from detector.boxes import clip_boxes
+from detector.models.building import config_of
+from detector.models.resizing import network_size, resize_image
+from detector.types import Detections
+
+Precision = Literal["fp32", "bf16"]
+
+
+def predict(
+    model: nn.Module,
+    images: Sequence[NDArray[np.uint8]],
+    *,
+    batch_size: int = 8,
+    score_threshold: float = 0.0,
+    precision: Precision = "fp32",
+) -> list[Detections]:
+    """Detect in images of any sizes.
+
+    Padding changes the features around it, so batches hold only images of one size: an image gets the same detections
+    whatever it is given together with.
+
+    Args:
+        model: The detector; it is used in evaluation mode, without gradients, and handed back as it was.
+        images: RGB, (H, W, 3) each.
+        batch_size: Images in one pass through the network, at most.
+        score_threshold: Detections below are left out; those below the model's own threshold always are.
+        precision: "bf16" runs convolutions and matrix products in bfloat16; boxes and scores stay float32.
+
+    Returns:
+        The detections of each image, the best first: boxes in its pixels, labels into the model's categories.
+
+    Raises:
+        MediaError: An array is not an RGB image.
+    """
+    config = config_of(model)
+    device = next(model.parameters()).device
+    groups: dict[tuple[int, int], list[int]] = {}
+    for index, image in enumerate(images):
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+            problem = f"an RGB array (height, width, 3) of uint8 is expected, not {image.shape} of {image.dtype}"
+            raise MediaError(problem, where=f"image {index}", mend="convert it first")
+        size = network_size((image.shape[1], image.shape[0]), config.min_size, config.max_size)
+        groups.setdefault(size, []).append(index)
+
+    detections = [Detections.empty()] * len(images)
+    with _evaluating(model), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        for indices in groups.values():
+            for start in range(0, len(indices), batch_size):
+                chunk = indices[start : start + batch_size]
+                resized = [resize_image(images[index], config.min_size, config.max_size) for index in chunk]
+                outputs = model([_to_tensor(image, device) for image, _ in resized])
+                for index, (_, scale_xy), output in zip(chunk, resized, outputs, strict=True):
+                    height, width = images[index].shape[:2]
+                    detections[index] = _to_detections(output, scale_xy, (width, height)).above(score_threshold)
+    return detections
+
+
+@contextlib.contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients; the mode of every part is restored, also of parts frozen on their own."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def _to_tensor(image_rgb: NDArray[np.uint8], device: torch.device) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(image_rgb)).permute(2, 0, 1).to(device)
+
+
+def _to_detections(
+    output: dict[str, Tensor], scale_xy: tuple[float, float], size_wh: tuple[int, int]
+) -> Detections:
+    boxes = output["boxes"].float().cpu().numpy() / np.tile(np.float32(scale_xy), 2)
+    return Detections(
+        clip_boxes(boxes, size_wh), output["scores"].float().cpu().numpy(), output["labels"].cpu().numpy()
+    )

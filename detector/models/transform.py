@@ -1,0 +1,53 @@
+"""What happens to images and labels between the caller and torchvision's detector."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
+
+PAD_MULTIPLE = 32  # the stride of the backbones' last stage
+
+
+class NormalizeAndPad(GeneralizedRCNNTransform):
+    """torchvision's transform without its resizing, which is not antialiased: `resize_image` does that beforehand.
+
+    Images may be uint8 too, so that a quarter of the bytes travel to the device. Labels are 0-based outside; the number
+    that torchvision's detector gives to the first category is known here alone.
+
+    Args:
+        mean: Mean of the channels, for pixels in 0..1.
+        std: Standard deviation of the channels.
+        first_label: 1 where torchvision keeps 0 for the background (Faster R-CNN), else 0.
+    """
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], first_label: int) -> None:
+        super().__init__(0, 0, list(mean), list(std), size_divisible=PAD_MULTIPLE)
+        self.first_label = first_label
+
+    def forward(
+        self, images: list[Tensor], targets: list[dict[str, Tensor]] | None = None
+    ) -> tuple[ImageList, list[dict[str, Tensor]] | None]:
+        if targets is not None:
+            targets = [{**target, "labels": target["labels"] + self.first_label} for target in targets]
+        return super().forward(images, targets)
+
+    def normalize(self, image: Tensor) -> Tensor:
+        return super().normalize(image.float() / 255 if image.dtype == torch.uint8 else image)
+
+    def resize(
+        self, image: Tensor, target: dict[str, Tensor] | None = None
+    ) -> tuple[Tensor, dict[str, Tensor] | None]:
+        return image, target
+
+    def postprocess(
+        self,
+        result: list[dict[str, Tensor]],
+        image_shapes: list[tuple[int, int]],
+        original_image_sizes: list[tuple[int, int]],
+    ) -> list[dict[str, Tensor]]:
+        return [{**found, "labels": found["labels"] - self.first_label} for found in result]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(mean={self.image_mean}, std={self.image_std}, first_label={self.first_label})"
