@@ -20,6 +20,7 @@ from detector.cli.messages import print_error
 # name -> (module, one line of help); a module is imported only when its command is asked for
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("detector.cli.demo", "train a small model on drawn birds and show what it can do"),
+    "predict": ("detector.cli.predict", "find birds in pictures"),
     "classify": ("detector.cli.classify", "name the species in pictures"),
     "download": ("detector.cli.download", "fetch published models ahead of a trip"),
 }

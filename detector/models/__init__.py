@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from detector.models.config import ModelConfig as ModelConfig
     from detector.models.initialisation import init_from_detector as init_from_detector
     from detector.models.prediction import predict as predict
-    from detector.models.resizing import resize_image as resize_image
     from detector.models.saving import DetectorMeta as DetectorMeta
     from detector.models.saving import load_detector as load_detector
     from detector.models.saving import save_detector as save_detector
@@ -21,7 +20,6 @@ _MODULES = {
     "ModelConfig": "config",
     "init_from_detector": "initialisation",
     "predict": "prediction",
-    "resize_image": "resizing",
     "DetectorMeta": "saving",
     "load_detector": "saving",
     "save_detector": "saving",

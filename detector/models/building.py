@@ -1,4 +1,4 @@
-"""From a configuration to a detector: backbone -> norms -> feature pyramid -> torchvision's Faster R-CNN | RetinaNet."""
+"""From a configuration to a detector: backbone -> norms -> pyramid -> torchvision's Faster R-CNN | RetinaNet."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from detector.models.anchors import FASTER_RCNN_SIZES, RETINANET_SIZES, StrideAn
 from detector.models.config import ModelConfig
 from detector.models.heads import StrideRoIAlign, box_head, box_predictor, retinanet_head, rpn_head
 from detector.models.pyramid import faster_rcnn_pyramid, retinanet_pyramid
-from detector.models.transform import NormalizeAndPad
+from detector.models.transform import IMAGENET_MEAN, IMAGENET_STD, NormalizeAndPad
 
 DEFAULT_SIZE = (384, 384)  # of the published classifiers
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def build_detector(config: ModelConfig, *, load_weights: bool = True) -> nn.Module:
@@ -28,7 +27,7 @@ def build_detector(config: ModelConfig, *, load_weights: bool = True) -> nn.Modu
 
     `model(images, targets)` returns a dict of losses in training mode, `model(images)` a list of dicts of boxes, labels
     and scores in evaluation mode. Images are (3, H, W), RGB, float in 0..1 or uint8, already resized (see
-    `resize_image`); boxes are xyxy in their pixels, and labels are 0-based indices into `config.categories`.
+    detector.data.resizing); boxes are xyxy in their pixels, and labels are 0-based indices into `config.categories`.
 
     Args:
         config: What to build.

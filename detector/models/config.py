@@ -31,7 +31,7 @@ class ModelConfig(Section):
     """What the backbone starts from: published weights, the path of a classifier, or null for random ones."""
 
     backbone_size: tuple[PositiveInt, PositiveInt] | None = None
-    """Height and width, pixels, that the backbone is made for (DaViT's window is 1/32 of it); null: its weights', 384."""
+    """Height and width, pixels, that the backbone is made for (DaViT's window is 1/32); null: its weights', or 384."""
 
     backbone_config: dict[str, Any] = Field(default_factory=dict)
     """Entries of the backbone's architecture to replace; null weights only, others bring theirs."""

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from backbones.errors import MediaError
 from detector.boxes import clip_boxes
+from detector.data.resizing import SizeRule, resize, scale_boxes
 from detector.models.building import config_of
-from detector.models.resizing import network_size, resize_image
 from detector.types import Detections
 
 Precision = Literal["fp32", "bf16"]
@@ -46,27 +46,31 @@ def predict(
     Raises:
         MediaError: An array is not an RGB image.
     """
-    config = config_of(model)
+    groups = _grouped_by_size(model, images)
     device = next(model.parameters()).device
+    detections = [Detections.empty()] * len(images)
+    with _evaluating(model), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        for size_wh, indices in groups.items():
+            for start in range(0, len(indices), batch_size):
+                chunk = indices[start : start + batch_size]
+                outputs = model([_to_tensor(resize(images[index], size_wh), device) for index in chunk])
+                for index, output in zip(chunk, outputs, strict=True):
+                    found = _to_detections(output, size_wh, (images[index].shape[1], images[index].shape[0]))
+                    detections[index] = found.above(score_threshold)
+    return detections
+
+
+def _grouped_by_size(model: nn.Module, images: Sequence[NDArray[np.uint8]]) -> dict[tuple[int, int], list[int]]:
+    """Indices of the images by the width and height that they have in the network."""
+    config = config_of(model)
+    rule = SizeRule(config.min_size, config.max_size)
     groups: dict[tuple[int, int], list[int]] = {}
     for index, image in enumerate(images):
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
             problem = f"an RGB array (height, width, 3) of uint8 is expected, not {image.shape} of {image.dtype}"
             raise MediaError(problem, where=f"image {index}", mend="convert it first")
-        size = network_size((image.shape[1], image.shape[0]), config.min_size, config.max_size)
-        groups.setdefault(size, []).append(index)
-
-    detections = [Detections.empty()] * len(images)
-    with _evaluating(model), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-        for indices in groups.values():
-            for start in range(0, len(indices), batch_size):
-                chunk = indices[start : start + batch_size]
-                resized = [resize_image(images[index], config.min_size, config.max_size) for index in chunk]
-                outputs = model([_to_tensor(image, device) for image, _ in resized])
-                for index, (_, scale_xy), output in zip(chunk, resized, outputs, strict=True):
-                    height, width = images[index].shape[:2]
-                    detections[index] = _to_detections(output, scale_xy, (width, height)).above(score_threshold)
-    return detections
+        groups.setdefault(rule.size((image.shape[1], image.shape[0])), []).append(index)
+    return groups
 
 
 @contextlib.contextmanager
@@ -86,10 +90,6 @@ def _to_tensor(image_rgb: NDArray[np.uint8], device: torch.device) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(image_rgb)).permute(2, 0, 1).to(device)
 
 
-def _to_detections(
-    output: dict[str, Tensor], scale_xy: tuple[float, float], size_wh: tuple[int, int]
-) -> Detections:
-    boxes = output["boxes"].float().cpu().numpy() / np.tile(np.float32(scale_xy), 2)
-    return Detections(
-        clip_boxes(boxes, size_wh), output["scores"].float().cpu().numpy(), output["labels"].cpu().numpy()
-    )
+def _to_detections(output: dict[str, Tensor], network_wh: tuple[int, int], original_wh: tuple[int, int]) -> Detections:
+    boxes = scale_boxes(output["boxes"].cpu().numpy(), network_wh, original_wh)
+    return Detections(clip_boxes(boxes, original_wh), output["scores"].cpu().numpy(), output["labels"].cpu().numpy())

@@ -79,7 +79,9 @@ class PyramidBackbone(nn.Module):
         return [module for module in self.body.modules() if isinstance(module, nn.BatchNorm2d)]
 
 
-def faster_rcnn_pyramid(body: Backbone, channels: int, batch_norm: BatchNormPolicy, pretrained: bool) -> PyramidBackbone:
+def faster_rcnn_pyramid(
+    body: Backbone, channels: int, batch_norm: BatchNormPolicy, pretrained: bool
+) -> PyramidBackbone:
     """Levels at strides 4 to 32, and one at 64 by subsampling."""
     return PyramidBackbone(body, 1, channels, LastLevelMaxPool(), batch_norm, pretrained)
 

@@ -7,11 +7,12 @@ from torch import Tensor
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PAD_MULTIPLE = 32  # the stride of the backbones' last stage
 
 
 class NormalizeAndPad(GeneralizedRCNNTransform):
-    """torchvision's transform without its resizing, which is not antialiased: `resize_image` does that beforehand.
+    """torchvision's transform without its resizing, which aliases: detector.data.resizing does that beforehand.
 
     Images may be uint8 too, so that a quarter of the bytes travel to the device. Labels are 0-based outside; the number
     that torchvision's detector gives to the first category is known here alone.
@@ -36,9 +37,7 @@ class NormalizeAndPad(GeneralizedRCNNTransform):
     def normalize(self, image: Tensor) -> Tensor:
         return super().normalize(image.float() / 255 if image.dtype == torch.uint8 else image)
 
-    def resize(
-        self, image: Tensor, target: dict[str, Tensor] | None = None
-    ) -> tuple[Tensor, dict[str, Tensor] | None]:
+    def resize(self, image: Tensor, target: dict[str, Tensor] | None = None) -> tuple[Tensor, dict[str, Tensor] | None]:
         return image, target
 
     def postprocess(

@@ -1,0 +1,85 @@
+"""`hoopoe predict IMAGE ... --model DETECTOR`: what a detector finds in pictures."""
+
+import argparse
+from pathlib import Path
+
+from backbones.errors import ConfigError, HoopoeError
+from detector.cli.messages import print_error
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `hoopoe predict`."""
+    parser.add_argument("images", nargs="+", metavar="IMAGE", type=Path, help="a picture")
+    parser.add_argument(
+        "--model", required=True, metavar="DETECTOR", help="a detector's file (best.safetensors), or coco"
+    )
+    parser.add_argument("--output", type=Path, metavar="DIR", help="write the pictures with their boxes here, as PNG")
+    parser.add_argument(
+        "--score-threshold",
+        type=float,
+        default=0.2,
+        metavar="SCORE",
+        help="show detections with at least this score (default: %(default)s)",
+    )
+    parser.add_argument("--device", metavar="DEVICE", help="cpu, cuda, cuda:1 ...; by default a GPU where there is one")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a table of all detections; a picture that cannot be read does not cost the others."""
+    if not 0 <= args.score_threshold <= 1:
+        problem = f"a score is between 0 and 1, not {args.score_threshold}"
+        raise ConfigError(problem, where="--score-threshold", mend="such as 0.2")
+
+    import torch
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import track
+    from rich.table import Table
+
+    from detector.data.images import read_image
+    from detector.models import load_detector, predict
+    from detector.plots.detections import draw_detections
+    from detector.plots.files import save_image
+
+    model, meta = load_detector(args.model, args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    table = Table("picture", "category", "score", "x1", "y1", "x2", "y2")
+    outputs = output_paths(args.images, args.output) if args.output else [None] * len(args.images)
+    errors: list[HoopoeError] = []
+    console = Console(stderr=True)
+    steps = track(args.images, "Detecting", console=console, transient=True, disable=not console.is_terminal)
+    for path, output in zip(steps, outputs, strict=True):
+        try:
+            image = read_image(path)
+            [found] = predict(model, [image], score_threshold=args.score_threshold)
+        except HoopoeError as error:
+            errors.append(error)
+            continue
+        names = [meta.category_names[label] for label in found.labels.tolist()]
+        for row, (name, score, box) in enumerate(zip(names, found.scores, found.boxes_xyxy, strict=True)):
+            corners = (f"{corner:.0f}" for corner in box)
+            table.add_row("" if row else escape(str(path)), escape(name), f"{score:.2f}", *corners)
+        if not names:
+            table.add_row(escape(str(path)), "nothing")
+        table.add_section()
+        if output is not None:
+            save_image(draw_detections(image, found.boxes_xyxy, names, found.scores), output)
+
+    if table.row_count:
+        Console().print(table)
+    for error in errors:
+        print_error(error)
+    return 1 if errors else 0
+
+
+def output_paths(images: list[Path], folder: Path) -> list[Path]:
+    """A path in the folder for each picture: its name, with a number where another has it; never one of the pictures."""
+    paths: list[Path] = []
+    taken = {image.stem.lower() for image in images if image.parent.resolve() == folder.resolve()}
+    for image in images:
+        name, number = image.stem, 1
+        while name.lower() in taken:  # Windows and macOS tell no capitals from small letters
+            number += 1
+            name = f"{image.stem}_{number}"
+        taken.add(name.lower())
+        paths.append(folder / f"{name}.png")
+    return paths

@@ -1,0 +1,122 @@
+"""The built-in detector `coco`: torchvision's COCO-pretrained Faster R-CNN v2, whose 80 classes are joined into four.
+
+Birds can be found with it on the first day, and a person or a cat in front of the camera is not called blank.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import torch
+from torch import Tensor
+from torch.hub import download_url_to_file, get_dir
+from torchvision.models.detection import FasterRCNN_ResNet50_FPN_V2_Weights, fasterrcnn_resnet50_fpn_v2
+from torchvision.ops import batched_nms
+
+from backbones.errors import CheckpointError, DownloadError
+from detector.models.config import ModelConfig
+from detector.models.transform import IMAGENET_MEAN, IMAGENET_STD, NormalizeAndPad
+
+COCO_NAME = "coco"
+WEIGHTS = FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "bird": ("bird",),
+    "other animal": ("cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe"),
+    "person": ("person",),
+    "vehicle": ("bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat"),
+}
+DROPPED = -1  # group of all other classes, the background among them
+BEFORE_JOINING = 300  # detections of 80 classes, so that 100 of the four remain in a crowded picture
+
+
+class JoinedClasses(NormalizeAndPad):
+    """The transform of a detector whose classes are joined into groups, as labels 0, 1, ... in the groups' order.
+
+    A dog that is found as a sheep too has two boxes before, and one after.
+
+    Args:
+        config: What the joined detector is to look like.
+        classes: Names of the classes, the background first.
+        groups: Names of the classes in each group.
+    """
+
+    def __init__(self, config: ModelConfig, classes: list[str], groups: dict[str, tuple[str, ...]]) -> None:
+        super().__init__(IMAGENET_MEAN, IMAGENET_STD, first_label=0)
+        self.nms_iou = config.nms_iou
+        self.max_detections = config.max_detections
+        group_of = {name: index for index, names in enumerate(groups.values()) for name in names}
+        self.group_of_class = torch.tensor([group_of.get(name, DROPPED) for name in classes], device="cpu")
+
+    def postprocess(
+        self,
+        result: list[dict[str, Tensor]],
+        image_shapes: list[tuple[int, int]],
+        original_image_sizes: list[tuple[int, int]],
+    ) -> list[dict[str, Tensor]]:
+        return [self._joined(found["boxes"], found["scores"], found["labels"]) for found in result]
+
+    def _joined(self, boxes: Tensor, scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        labels = self.group_of_class.to(labels.device)[labels]
+        known = labels != DROPPED
+        boxes, scores, labels = boxes[known], scores[known], labels[known]
+        keep = batched_nms(boxes, scores, labels, self.nms_iou)[: self.max_detections]
+        return {"boxes": boxes[keep], "scores": scores[keep], "labels": labels[keep]}
+
+
+def load_coco() -> Any:
+    """Load the built-in detector in evaluation mode, on the CPU; its attribute `config` says what it is.
+
+    Raises:
+        DownloadError: It is not in torch hub's cache, and cannot be fetched.
+        CheckpointError: The file in the cache is damaged.
+    """
+    path = _fetched()
+    config = ModelConfig(
+        detector="faster_rcnn",
+        version="v2",
+        categories=tuple(GROUPS),
+        backbone="resnet50",
+        weights=COCO_NAME,
+        rgb_mean=IMAGENET_MEAN,
+        rgb_std=IMAGENET_STD,
+    )
+    classes = WEIGHTS.meta["categories"]
+    with torch.device("meta"):  # shapes without memory
+        model = fasterrcnn_resnet50_fpn_v2(
+            weights=None,
+            weights_backbone=None,
+            num_classes=len(classes),
+            box_score_thresh=config.score_threshold,
+            box_nms_thresh=config.nms_iou,
+            box_detections_per_img=BEFORE_JOINING,
+        )
+    try:
+        model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), assign=True)
+    except Exception as error:  # on damaged bytes torch raises RuntimeError, UnpicklingError, EOFError ...
+        problem = f"the file is damaged ({' '.join(str(error).split())[:120]})"
+        raise CheckpointError(problem, where=path, mend=f"delete it, and fetch {WEIGHTS.url} again") from error
+    model.transform = JoinedClasses(config, classes, GROUPS)
+    model.config = config
+    return model.eval()
+
+
+def _fetched() -> Path:
+    """The weights in torch hub's cache, downloaded where they are not there yet."""
+    name = Path(urlsplit(WEIGHTS.url).path).name
+    path = Path(get_dir()) / "checkpoints" / name
+    if path.is_file():
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        hash_prefix = path.stem.rpartition("-")[2]  # torch hub's convention: ...-<the sha256's first digits>.pth
+        download_url_to_file(WEIGHTS.url, str(path), hash_prefix)
+    except (OSError, RuntimeError) as error:  # no network, no room; a wrong hash is a RuntimeError
+        raise DownloadError(
+            f"{name} was not fetched ({error})",
+            where=WEIGHTS.url,
+            mend=f"download this file (167 MB) on a machine with internet, and put it at {path}",
+        ) from error
+    return path

@@ -1,0 +1,116 @@
+"""Starting a detector from another one, also from one with other categories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from backbones.errors import ConfigError
+from detector.models.building import config_of
+from detector.models.config import ModelConfig
+from detector.models.saving import read_detector
+
+# layers with outputs per category; Faster R-CNN's have the background in front
+_FASTER_RCNN_LAYERS = ("roi_heads.box_predictor.cls_score", "roi_heads.box_predictor.bbox_pred")
+_RETINANET_LAYER = "head.classification_head.cls_logits"
+
+
+@dataclass(frozen=True)
+class InitReport:
+    """What a detector took over from another.
+
+    Attributes:
+        copied: Names of the tensors that were taken over, whole or for the categories that both know.
+        left: Names of the tensors of the new detector that keep their initial values.
+        shared_categories: The categories that both know; the others' outputs keep their initial values.
+    """
+
+    copied: tuple[str, ...]
+    left: tuple[str, ...]
+    shared_categories: tuple[str, ...]
+
+    def __str__(self) -> str:
+        total = len(self.copied) + len(self.left)
+        kept = f"; new: {', '.join(self.left)}" if self.left else ""
+        return (
+            f"{len(self.copied)} of {total} tensors taken over{kept}; categories: {', '.join(self.shared_categories)}"
+        )
+
+
+@torch.no_grad()
+def init_from_detector(model: nn.Module, source: str | Path) -> InitReport:
+    """Copy into a detector what fits from another's file.
+
+    Tensors fit that have the same name and shape. The last layers are copied category by category, by name: two
+    detectors of twelve species each share only those that both know. The colour statistics go along, and with
+    `batch_norm: auto` the backbone's BatchNorm is frozen from here on; `model.config` says both.
+
+    Args:
+        model: The detector to start; changed in place.
+        source: The other detector's file.
+
+    Raises:
+        CheckpointError: The file cannot be used.
+        ConfigError: Nothing of its backbone fits.
+    """
+    state, meta = read_detector(source)
+    config, old = config_of(model), meta.config
+    shared = tuple(name for name in config.categories if name in old.categories)
+    copied: list[str] = []
+    left: list[str] = []
+    for name, target in model.state_dict().items():
+        fits = name in state and _copy(target, state[name], name, config, old)
+        (copied if fits else left).append(name)
+    if not any(name.startswith("backbone.body.") for name in copied):
+        raise ConfigError(
+            f"nothing fits: it has the backbone {old.backbone}, this one {config.backbone}",
+            where=source,
+            mend=f"set model.backbone={old.backbone}, or give another detector",
+        )
+    _take_over_settings(model, config, old)
+    return InitReport(tuple(copied), tuple(left), shared)
+
+
+def _take_over_settings(model: Any, config: ModelConfig, old: ModelConfig) -> None:
+    """Colour statistics and BatchNorm go with the backbone's weights."""
+    changes: dict[str, Any] = {"rgb_mean": old.rgb_mean, "rgb_std": old.rgb_std}
+    if config.batch_norm == "auto":
+        changes["batch_norm"] = "frozen"
+        model.backbone.freeze_batch_norm()
+    model.config = config.model_copy(update=changes)
+    model.transform.image_mean, model.transform.image_std = old.rgb_mean, old.rgb_std
+
+
+def _copy(target: Tensor, source: Tensor, name: str, config: ModelConfig, old: ModelConfig) -> bool:
+    """Copy what fits, and say whether anything did."""
+    layer = name.rpartition(".")[0]
+    if config.categories == old.categories or layer not in (*_FASTER_RCNN_LAYERS, _RETINANET_LAYER):
+        fits = target.shape == source.shape
+        if fits:
+            target.copy_(source)
+        return fits
+    background = layer in _FASTER_RCNN_LAYERS
+    rows, other_rows = _rows(config, old, background), _rows(old, config, background)
+    to, given = _by_category(target, config, background), _by_category(source, old, background)
+    fits = bool(rows) and to.shape[1:] == given.shape[1:]
+    if fits:
+        to[rows] = given[other_rows]
+    return fits
+
+
+def _by_category(tensor: Tensor, config: ModelConfig, background: bool) -> Tensor:
+    """A view of weights or biases with the categories in front: (K or 1 + K, outputs of each, ...)."""
+    if background:
+        return tensor.unflatten(0, (len(config.categories) + 1, -1))
+    return tensor.unflatten(0, (-1, len(config.categories))).transpose(0, 1)  # RetinaNet: anchor by anchor
+
+
+def _rows(config: ModelConfig, other: ModelConfig, background: bool) -> list[int]:
+    """Where the shared categories, in their sorted order, stand among a detector's outputs."""
+    shared = sorted(set(config.categories) & set(other.categories))
+    places = [config.categories.index(name) + background for name in shared]
+    return [0, *places] if background else places

@@ -1,0 +1,186 @@
+"""A detector in one file: its weights, and as JSON in the file's metadata all that is needed to build and use it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from backbones.errors import CheckpointError, ConfigError, HoopoeError
+from detector import __version__
+from detector.models.building import build_detector
+from detector.models.coco import COCO_NAME, load_coco
+from detector.models.config import ModelConfig
+from detector.models.pyramid import PyramidBackbone
+
+FORMAT = "hoopoe-detector-1"
+_SHOWN_TENSORS = 4
+
+
+def _versions() -> dict[str, str]:
+    return {"hoopoe": __version__, "torch": torch.__version__, "torchvision": torchvision.__version__}
+
+
+@dataclass(frozen=True)
+class DetectorMeta:
+    """What a detector's file says beside the weights. Values are plain: they travel as JSON.
+
+    Attributes:
+        config: Everything that makes the detector: categories, image size, colours, heads (see `config_of`).
+        training_data: Fingerprint and counts of what it was trained on.
+        metrics: Its evaluation, such as {"AP": 0.41}.
+        versions: Versions of the software that made it.
+    """
+
+    config: ModelConfig
+    training_data: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=_versions)
+
+    @property
+    def category_names(self) -> tuple[str, ...]:
+        """Names of the categories, in the order of the labels."""
+        return self.config.categories
+
+    @property
+    def rgb_stats(self) -> dict[str, tuple[float, ...]]:
+        """ "mean" and "std" of the channels that images are normalised with, for pixels in 0..1."""
+        return {"mean": self.config.rgb_mean or (), "std": self.config.rgb_std or ()}
+
+
+def save_detector(path: str | Path, model: nn.Module, meta: DetectorMeta) -> None:
+    """Save a detector, whole or not at all.
+
+    Args:
+        path: The `.safetensors` file to write; its folder exists.
+        model: A detector from `build_detector` or `load_detector`, without wrappers such as DDP's.
+        meta: What to say about it; `DetectorMeta(config_of(model), ...)`.
+
+    Raises:
+        ConfigError: The path does not end in `.safetensors`, or the model is the built-in `coco`.
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise ConfigError("detectors are saved as .safetensors", where=path, mend=f"name it {path.stem}.safetensors")
+    if not isinstance(model.backbone, PyramidBackbone):
+        raise ConfigError(f"the built-in detector '{COCO_NAME}' is not saved", where=path, mend="load it by its name")
+    entries = {
+        "config": meta.config.model_dump(mode="json"),
+        "training_data": dict(meta.training_data),
+        "metrics": dict(meta.metrics),
+        "versions": dict(meta.versions),
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    try:
+        save_file(tensors, unfinished, {"format": FORMAT, "meta": json.dumps(entries)})
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def load_detector(source: str | Path, device: torch.device | str = "cpu") -> tuple[nn.Module, DetectorMeta]:
+    """Load a detector in evaluation mode; nothing but its file is needed.
+
+    Args:
+        source: The file, or `coco` for the built-in one: bird, other animal, person, vehicle.
+        device: Where it goes.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, not a detector's, or its tensors are not those of its config.
+        DownloadError: `coco` is not on this machine, and cannot be fetched.
+    """
+    if source == COCO_NAME:
+        model = load_coco()
+        return _moved(model, device), DetectorMeta(model.config)
+    state, meta = read_detector(source)
+    try:
+        with torch.device("meta"):  # shapes without memory: no time goes into random weights
+            model = build_detector(meta.config, load_weights=False)
+    except HoopoeError as error:
+        mend = f"load it with Hoopoe {meta.versions.get('hoopoe', 'that wrote it')}"
+        raise CheckpointError(f"the detector cannot be built ({error.problem})", where=source, mend=mend) from error
+    _check_tensors(state, model, source)
+    model.load_state_dict(state, assign=True)
+    return _moved(model, device).eval(), meta
+
+
+def read_detector(source: str | Path) -> tuple[dict[str, Tensor], DetectorMeta]:
+    """The tensors of a detector's file by name, on the CPU, and what it says about them; see `load_detector`."""
+    path = Path(source).expanduser()
+    if not path.is_file():
+        raise CheckpointError(_not_a_file(path), where=source, mend=f"give a .safetensors file, or '{COCO_NAME}'")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            _check_format(metadata, path)
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        entries = json.loads(metadata["meta"])
+        config = ModelConfig.model_validate(entries.pop("config"))
+        return state, DetectorMeta(config, **entries)
+    except ValidationError as error:
+        version = entries.get("versions", {}).get("hoopoe", "unknown")
+        problem = f"its settings are of Hoopoe {version} and cannot be read by {__version__} ({_short(error)})"
+        raise CheckpointError(problem, where=path, mend=f"install Hoopoe {version}") from error
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        problem = f"this is not a detector's file, or it is damaged ({_short(error)})"
+        raise CheckpointError(
+            problem, where=path, mend="give the best.safetensors of a run, or copy it again"
+        ) from error
+
+
+def _moved(model: nn.Module, device: torch.device | str) -> nn.Module:
+    try:
+        return model.to(device)
+    except (RuntimeError, AssertionError) as error:  # no such device, or a torch that was built without it
+        raise ConfigError(f"the device cannot be used ({_short(error)})", where=device, mend="use cpu") from error
+
+
+def _not_a_file(path: Path) -> str:
+    if path.is_dir():
+        return "this is a folder, not a detector's file"
+    return "there is no such detector"
+
+
+def _check_format(metadata: Mapping[str, str], path: Path) -> None:
+    found = metadata.get("format", "")
+    if found == FORMAT:
+        return
+    if found.startswith("hoopoe-detector"):
+        problem, mend = f"the file has the format {found}, this Hoopoe reads {FORMAT}", "update Hoopoe"
+    elif "classification" in metadata.get("task", ""):
+        problem, mend = "this is a classifier, not a detector", "give it as model.weights, or give a detector"
+    else:
+        problem, mend = "these weights do not say that they are a detector", "give the best.safetensors of a run"
+    raise CheckpointError(problem, where=path, mend=mend)
+
+
+def _check_tensors(state: Mapping[str, Tensor], model: nn.Module, source: str | Path) -> None:
+    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    problems = [
+        f"{len(names)} {kind} ({', '.join(names[:_SHOWN_TENSORS])}{', ...' if len(names) > _SHOWN_TENSORS else ''})"
+        for kind, names in (
+            ("missing", sorted(expected.keys() - found.keys())),
+            ("extra", sorted(found.keys() - expected.keys())),
+            ("of another shape", sorted(name for name in found.keys() & expected if found[name] != expected[name])),
+        )
+        if names
+    ]
+    if problems:
+        problem = f"its tensors are not those of its configuration: {'; '.join(problems)}"
+        raise CheckpointError(problem, where=source, mend="copy the file again")
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
