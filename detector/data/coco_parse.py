@@ -32,13 +32,15 @@ class ImageColumns:
     """I images in the file's order.
 
     Args:
-        ids: int64 (I,), or None when the file's ids are not all integers.
+        record_ids: I ids as the file has them.
+        ids: int64 (I,), or None when they are not all integers.
         file_names: I names with forward slashes.
         sizes_wh: int32 (I, 2), pixels; (0, 0) where the record states none.
         places: Where the file lists them: int64 (I,).
         attributes: Texts by image, for each key asked for.
     """
 
+    record_ids: list[Id]
     ids: NDArray[np.int64] | None
     file_names: list[str]
     sizes_wh: NDArray[np.int32]
@@ -85,6 +87,10 @@ class ParsedCoco:
     images: ImageColumns
     boxes: BoxColumns
     findings: list[Finding]
+
+    def image_name(self, row: int) -> str:
+        """An image in the user's words: `image 17`."""
+        return f"image {self.images.record_ids[row]}"
 
 
 def parse_coco(path: Path, attributes: Sequence[str] = ()) -> ParsedCoco:
@@ -162,7 +168,8 @@ class _Parser:
                 for key, values in texts.items():
                     values.append("" if extra.get(key) is None else str(extra[key]))
         sizes_wh = np.array(sizes, np.int32).reshape(-1, 2)
-        return row_of_id, ImageColumns(_integers(row_of_id), names, sizes_wh, np.array(places, np.int64), texts)
+        ids = list(row_of_id)
+        return row_of_id, ImageColumns(ids, _integers(ids), names, sizes_wh, np.array(places, np.int64), texts)
 
     def read_annotations(self, row_of_id: dict[Id, int], categories: dict[int, str]) -> BoxColumns:
         """The annotations whose image and category exist; a bbox that is not four numbers becomes four NaN."""
@@ -262,5 +269,5 @@ def _is_integer(value: Id) -> bool:
     return not isinstance(value, str) and value == int(value) and abs(value) < 2**63
 
 
-def _integers(ids: dict[Id, int]) -> NDArray[np.int64] | None:
+def _integers(ids: list[Id]) -> NDArray[np.int64] | None:
     return np.fromiter(map(int, ids), np.int64, len(ids)) if all(map(_is_integer, ids)) else None

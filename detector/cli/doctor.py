@@ -1,0 +1,143 @@
+"""`hoopoe doctor ANNOTATIONS --images DIR`: find what is wrong with a data set, and mend it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backbones.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from detector.data.doctor import Examined
+    from detector.data.findings import Finding
+    from detector.data.picture_scan import Picture
+    from detector.data.repair import Repair
+
+EXAMPLES = 3  # records named in a row of the table; --output has them all
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `hoopoe doctor`."""
+    parser.epilog = "Exit code: 1 if there are errors (with --fix: if errors are left in the mended copy)."
+    parser.add_argument("annotations", type=Path, metavar="ANNOTATIONS", help="a COCO JSON")
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="the folder of its pictures")
+    parser.add_argument("--val-annotations", type=Path, metavar="JSON", help="also examine this validation set")
+    parser.add_argument("--val-images", type=Path, metavar="DIR", help="the folder of its pictures")
+    parser.add_argument("--output", type=Path, metavar="JSON", help="write every finding to this file")
+    parser.add_argument("--fix", type=Path, metavar="OUT.json", help="write a mended copy of ANNOTATIONS")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Examine, print, and mend when asked to."""
+    from rich.console import Console
+
+    from detector.data.doctor import compare_splits, examine
+    from detector.data.packed import CocoSource
+    from detector.data.repair import read_document, repair, write_document
+
+    if (args.val_annotations is None) != (args.val_images is None):
+        raise ConfigError("--val-annotations and --val-images belong together", mend="give both or neither")
+    console = Console()
+    scanner = _Scanner()
+    train = examine(CocoSource(args.annotations, args.images), scanner)
+    examined = [train]
+    between: list[Finding] = []
+    if args.val_annotations is not None:
+        validation = examine(CocoSource(args.val_annotations, args.val_images), scanner)
+        examined.append(validation)
+        between = list(compare_splits(train, validation))
+    for each in examined:
+        _print_set(console, each)
+    findings = [finding for each in examined for finding in each.findings] + between
+    _print_findings(console, findings)
+
+    left = findings
+    repairs: list[Repair] = []
+    if args.fix:
+        document, repairs = repair(read_document(args.annotations), train, findings)
+        write_document(document, args.fix, args.annotations)
+        left = examine(CocoSource(args.fix, args.images), scanner).findings
+        _print_repairs(console, repairs, args.fix, left)
+    if args.output:
+        report = {
+            "sets": [each.to_dict() for each in examined],
+            "between_sets": [finding.to_dict() for finding in between],
+            "repairs": [vars(each) for each in repairs],
+        }
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+        args.output.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return int(any(finding.severity == "error" for finding in left))
+
+
+class _Scanner:
+    """Looks at pictures under a progress bar, and at no picture twice."""
+
+    def __init__(self) -> None:
+        self.seen: dict[Path, Picture] = {}
+
+    def __call__(self, paths: list[Path]) -> list[Picture]:
+        from rich.console import Console
+        from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+        from detector.data.picture_scan import look_at_all
+
+        new = [path for path in dict.fromkeys(paths) if path not in self.seen]
+        console = Console(stderr=True)
+        columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+            task = progress.add_task("looking at the pictures", total=len(new))
+            self.seen |= zip(new, look_at_all(new, lambda: progress.advance(task)), strict=True)
+        return [self.seen[path] for path in paths]
+
+
+def _print_set(console: Console, examined: Examined) -> None:
+    from detector.data.box_sizes import ANCHOR_SIZES, size_histogram, unmatched_share
+
+    console.print(f"[bold]{examined.source.annotations}[/]: {examined.report}", highlight=False)
+    boxes = examined.parsed.boxes.boxes_xywh
+    if len(boxes):
+        sizes = ", ".join(f"{name}: {count}" for name, count in size_histogram(boxes).items() if count)
+        shares = ", ".join(f"{unmatched_share(boxes, name):.0%} ({name})" for name in ANCHOR_SIZES)
+        console.print(f"  boxes by size in pixels: {sizes}", highlight=False)
+        console.print(f"  boxes that no anchor matches at this size: {shares}", highlight=False)
+
+
+def _print_findings(console: Console, findings: list[Finding]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from detector.data.findings import FAULTS, count_by_code
+
+    if not findings:
+        console.print("nothing to report")
+        return
+    table = Table("", "finding", "count", "what and where", "what to do", box=None, padding=(0, 2, 0, 0))
+    styles = {"error": "red", "warning": "yellow", "info": "dim"}
+    counts = count_by_code(findings)
+    for code in sorted(counts, key=lambda code: list(styles).index(FAULTS[code].severity)):
+        of_code = [finding for finding in findings if finding.code == code]
+        examples = [f"{each.record or each.file.name}: {each.message}" for each in of_code[:EXAMPLES]]
+        examples += [f"... and {len(of_code) - EXAMPLES} more"] * (len(of_code) > EXAMPLES)
+        fault = FAULTS[code]
+        severity = f"[{styles[fault.severity]}]{fault.severity}[/]"
+        table.add_row(severity, code, str(len(of_code)), escape("\n".join(examples)), escape(fault.mend))
+    console.print(table)
+
+
+def _print_repairs(console: Console, repairs: list[Repair], path: Path, left: list[Finding]) -> None:
+    console.print(f"\n[bold]{path}[/]: {len(repairs)} repairs", highlight=False)
+    groups: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for each in repairs:
+        groups[each.action, each.table, each.reason].append(each.record)
+    for (action, table, reason), records in groups.items():
+        names = ", ".join(records[:EXAMPLES] + ["..."] * (len(records) > EXAMPLES))
+        console.print(f"  {action} {len(records)} {table} ({reason}): {names}", markup=False, highlight=False)
+    errors = Counter(finding.code for finding in left if finding.severity == "error")
+    if errors:
+        counts = ", ".join(f"{count} x {code}" for code, count in errors.items())
+        console.print(f"  left for you to mend: {counts}", highlight=False)
