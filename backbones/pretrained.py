@@ -91,8 +91,7 @@ def load_pretrained_model(
     checkpoint, hint = _read(weights)
     net = _recognise(checkpoint, hint)
     _check_tensors(checkpoint, _shapes(net))
-    # in place of the meta tensors, so that no time goes into random weights
-    net.load_state_dict({name: tensor.contiguous() for name, tensor in checkpoint.state.items()}, assign=True)
+    net.load_state_dict(checkpoint.state, assign=True)  # in place of the meta tensors: no time goes into random weights
     net.to(device=device, dtype=dtype or torch.float32)
     net.train(not inference).requires_grad_(not inference)
     return PretrainedModel(net, checkpoint.class_to_idx, checkpoint.signature, checkpoint.rgb_stats)
