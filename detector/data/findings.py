@@ -65,7 +65,7 @@ SET_FAULTS = {
     "category_unused": Fault(Severity.INFO, "nothing, if that is meant"),
     "category_not_trained": Fault(Severity.ERROR, "give both files the same category names, or map them"),
     "images_empty": Fault(Severity.INFO, "nothing: they are negatives and are used"),
-    "no_boxes": Fault(Severity.ERROR, "a set without any box teaches nothing: is it the right file?"),
+    "no_boxes": Fault(Severity.WARNING, "a set without any box teaches nothing by itself: is it the right file?"),
     "crowd": Fault(Severity.INFO, "nothing: ignored in training, handled in evaluation"),
     "small_boxes": Fault(Severity.WARNING, "train at a larger size, cut tiles, or lower the anchor scale"),
 }
