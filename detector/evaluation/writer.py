@@ -101,8 +101,8 @@ def _write_figures(output: Path, evaluation: Evaluation) -> None:
 
 def _write_pictures(output: Path, evaluation: Evaluation, read_image: ReadImage) -> None:
     """Contact sheets: annotated boxes in green, detections from the best threshold up (and the false alarm itself)."""
-    misses = [f"{miss.category}, {_said(miss)}, image {miss.image_id}" for miss in evaluation.misses]
-    alarms = [f"{alarm.score:.2f} {alarm.error}, image {alarm.image_id}" for alarm in evaluation.false_alarms]
+    misses = [f"image {miss.image_id}: {miss.category}, {_said(miss)}" for miss in evaluation.misses]
+    alarms = [f"image {alarm.image_id}: {alarm.error}, {alarm.score:.2f}" for alarm in evaluation.false_alarms]
     for name, mistakes, captions in (
         ("misses", evaluation.misses, misses),
         ("false_alarms", evaluation.false_alarms, alarms),

@@ -78,15 +78,20 @@ def draw_detections(
     for row in range(len(boxes)) if values is None else np.argsort(values, kind="stable").tolist():
         name = labels[row] if labels is not None else ""
         text = name if values is None else f"{name} {values[row]:.2f}".strip()
-        _draw_box(pen, boxes[row], text, COLOURS[zlib.crc32(name.encode()) % len(COLOURS)])
+        _draw_box(pen, boxes[row], text, _colour(name))
     return np.asarray(picture)
+
+
+def _colour(name: str) -> Colour:
+    # these bits of the hash keep bird, other animal, person and vehicle apart
+    return COLOURS[(zlib.crc32(name.encode()) >> 7) % len(COLOURS)]
 
 
 def _draw_box(pen: ImageDraw, box_xyxy: NDArray[np.float64], text: str, colour: Colour, above: bool = True) -> None:
     width, height = pen.im.size
     line = max(1, round(max(width, height) / 450))
     left, top = (float(value) - line for value in box_xyxy[:2])
-    right, bottom = (float(value) + line for value in box_xyxy[2:])
+    right, bottom = (float(value) + line - 1 for value in box_xyxy[2:])  # Pillow draws the last pixel, too
     if right < 0 or bottom < 0 or left > width or top > height:
         return  # out of the picture, and so is its name
     pen.rectangle((left, top, max(right, left), max(bottom, top)), outline=colour, width=line)
