@@ -114,7 +114,7 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if isinstance(key, str) and key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"'{key}' is given twice", key_node.start_mark)
             if isinstance(key, str):
@@ -122,7 +122,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_Loader.add_implicit_resolver(  # type: ignore[no-untyped-call]
+_Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
 )
 
@@ -161,7 +161,8 @@ def _translated(
     unknown = first["type"] == "extra_forbidden"
     keys = _keys_of(first["loc"], cls, unknown)
     key = ".".join(keys)
-    origin = next((text for path, text in origins.items() if path == keys[: len(path)]), None)
+    depth = len(keys)  # an override is at fault in what it sets, and in the sections on the way there
+    origin = next((text for path, text in origins.items() if path[:depth] == keys[: len(path)]), None)
     if unknown:
         problem, mend = "there is no such key", _suggestion(keys, cls)
     elif first["type"] == "value_error":  # from a validator of ours

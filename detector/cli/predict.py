@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import track
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from detector.data.images import read_image
     from detector.models import load_detector, predict
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from detector.plots.files import save_image
 
     model, meta = load_detector(args.model, args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    table = Table("picture", "category", "score", "x1", "y1", "x2", "y2")
+    table = Table(Column("picture", overflow="fold"), "category", "score", "x1", "y1", "x2", "y2")
     outputs = output_paths(args.images, args.output) if args.output else [None] * len(args.images)
     errors: list[HoopoeError] = []
     console = Console(stderr=True)
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def output_paths(images: list[Path], folder: Path) -> list[Path]:
-    """A path in the folder for each picture: its name, with a number where another has it; never one of the pictures."""
+    """A path in the folder for each picture, named after it; never that of a picture, and never one path twice."""
     paths: list[Path] = []
     taken = {image.stem.lower() for image in images if image.parent.resolve() == folder.resolve()}
     for image in images:

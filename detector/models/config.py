@@ -52,13 +52,13 @@ class ModelConfig(Section):
     """Mean of the channels that images are normalised with, for pixels in 0..1; null: the weights', ImageNet's."""
 
     rgb_std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
-    """Standard deviation of the channels, likewise."""
+    """Standard deviation of the channels, for pixels in 0..1; null: the weights', ImageNet's."""
 
     min_size: PositiveInt = 800
-    """Images are resized so that the short side has this many pixels ..."""
+    """Pixels that the short side of an image is resized to, unless the long side then had more than max_size."""
 
     max_size: PositiveInt = 1333
-    """... unless the long side then had more than this many."""
+    """Pixels that the long side of a resized image has at most."""
 
     fpn_channels: Annotated[int, Field(gt=0, multiple_of=GROUPS)] = 256
     """Channels of the feature pyramid and of the heads' convolutions."""
@@ -76,7 +76,7 @@ class ModelConfig(Section):
     """Proposals per level before, and per image after, suppression while training (faster_rcnn)."""
 
     proposals: PositiveInt = 1000
-    """The same in use."""
+    """Proposals per level before, and per image after, suppression in use (faster_rcnn)."""
 
     roi_samples: PositiveInt = 512
     """Proposals per image that the box head is trained on (faster_rcnn)."""
