@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Colour = tuple[int, int, int]
 
 TRUTH_COLOUR: Colour = (64, 220, 80)
-# bright on grass, sky and night-IR alike, no green among them: that is the ground truth's
+# bright on grass, sky and night-IR alike and under black letters; no green among them: that is the ground truth's
 COLOURS: tuple[Colour, ...] = (
     (255, 140, 26),
     (64, 196, 255),
@@ -79,7 +79,7 @@ def draw_detections(
         name = labels[row] if labels is not None else ""
         text = name if values is None else f"{name} {values[row]:.2f}".strip()
         _draw_box(pen, boxes[row], text, _colour(name))
-    return np.asarray(picture)
+    return np.array(picture)
 
 
 def _colour(name: str) -> Colour:
@@ -105,9 +105,8 @@ def _draw_box(pen: ImageDraw, box_xyxy: NDArray[np.float64], text: str, colour: 
     at_x = min(max(left, 0.0), max(width - wide, 0.0))
     outside, inside = (top - high, top) if above else (bottom, bottom - high)
     at_y = outside if 0 <= outside <= height - high else min(max(inside, 0.0), max(height - high, 0.0))
-    dark = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] < 110
     pen.rectangle((at_x, at_y, at_x + wide, at_y + high), fill=colour)
-    pen.text((at_x + margin - x0, at_y + margin - y0), text, font=font, fill="white" if dark else "black")
+    pen.text((at_x + margin - x0, at_y + margin - y0), text, font=font, fill="black")
 
 
 @lru_cache(maxsize=16)
