@@ -1,0 +1,128 @@
+"""Writes drawn scenes as a COCO data set, and cuts drawn birds out of scenes to train a classifier on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.boxes import xyxy_to_xywh
+from detector.data.plumages import PLUMAGES
+from detector.data.resizing import resize
+from detector.data.sample import Sample
+from detector.data.scenes import SPECIES_SCENES, SceneConfig, draw_scene
+
+SPLITS = {"train": 0, "val": 1}
+CROPS = 2  # the stream of random numbers beside those of the splits
+Progress = Callable[[range], Iterable[int]]
+
+
+def write_synthetic_dataset(
+    folder: Path,
+    train: int,
+    val: int,
+    *,
+    seed: int = 0,
+    size_wh: tuple[int, int] = (256, 256),
+    config: SceneConfig = SPECIES_SCENES,
+    progress: Progress = iter,
+) -> dict[str, Path]:
+    """Write `images/*.jpg`, `train.json` and `val.json` (COCO boxes with species).
+
+    Scene number i of a split depends on the seed, the split and i alone: a larger set begins like a smaller one.
+
+    Args:
+        folder: Where to; made if need be.
+        train: Number of scenes to train on.
+        val: Number of scenes to evaluate on.
+        seed: Another seed draws other scenes.
+        size_wh: Width and height of the pictures.
+        config: What scenes are made of.
+        progress: Wraps the numbers of the scenes of each split while they are drawn, such as `rich.progress.track`.
+
+    Returns:
+        The annotation files by split.
+    """
+    images = folder / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    files = {}
+    for split, count in (("train", train), ("val", val)):
+        records = []
+        for index in progress(range(count)):
+            rng = np.random.default_rng([seed, SPLITS[split], index])
+            scene = draw_scene(rng, size_wh, config)
+            name = f"{split}_{index + 1:06}.jpg"
+            quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(70, 96))]
+            (images / name).write_bytes(cv2.imencode(".jpg", scene.image[..., ::-1], quality)[1].tobytes())
+            records.append((name, scene.boxes_xyxy, scene.labels))
+        files[split] = folder / f"{split}.json"
+        files[split].write_text(json.dumps(_coco(records, size_wh)), encoding="utf-8")
+    return files
+
+
+def _coco(records: list[tuple[str, NDArray, NDArray]], size_wh: tuple[int, int]) -> dict:
+    annotations = [
+        {"image_id": image_id, "category_id": label + 1, "bbox": box, "area": box[2] * box[3], "iscrowd": 0}
+        for image_id, (_, boxes, labels) in enumerate(records, start=1)
+        for box, label in zip(xyxy_to_xywh(boxes).tolist(), labels.tolist(), strict=True)
+    ]
+    return {
+        "info": {"description": "Drawn birds of invented species (Hoopoe)"},
+        "images": [
+            {"id": image_id, "file_name": name, "width": size_wh[0], "height": size_wh[1]}
+            for image_id, (name, _, _) in enumerate(records, start=1)
+        ],
+        "annotations": [{"id": number, **each} for number, each in enumerate(annotations, start=1)],
+        "categories": [{"id": label, "name": each.name} for label, each in enumerate(PLUMAGES, start=1)],
+    }
+
+
+def species_crops(
+    count: int,
+    side: int,
+    *,
+    seed: int = 0,
+    context: float = 0.1,
+    config: SceneConfig = SPECIES_SCENES,
+    progress: Progress = iter,
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Crops of birds in scenes, as a detector's boxes give them, to train a species classifier on.
+
+    Args:
+        count: How many.
+        side: Side of the square crops in pixels.
+        seed: Another seed draws other birds.
+        context: By how much of its sides a box is grown on each side, give or take as much by chance.
+        config: What scenes are made of; birds are at least a fifth of a crop's side long.
+        progress: Wraps the numbers of the crops while they are drawn, such as `rich.progress.track`.
+
+    Returns:
+        Crops uint8 (count, side, side, 3), RGB, and labels int64 (count,), indices into `PLUMAGES`.
+    """
+    config = replace(config, smallest=max(config.smallest, 0.2 * side), largest=0.7)
+    crops = np.empty((count, side, side, 3), np.uint8)
+    labels = np.empty(count, np.int64)
+    waiting: list[tuple[NDArray[np.uint8], int]] = []
+    scene_number = 0
+    for index in progress(range(count)):
+        while not waiting:
+            rng = np.random.default_rng([seed, CROPS, scene_number])
+            scene_number += 1
+            waiting = _crops(rng, draw_scene(rng, (2 * side, 2 * side), config), side, context)
+        crops[index], labels[index] = waiting.pop(0)
+    return crops, labels
+
+
+def _crops(rng: np.random.Generator, scene: Sample, side: int, context: float) -> list[tuple[NDArray[np.uint8], int]]:
+    crops = []
+    for box, label in zip(scene.boxes_xyxy, scene.labels.tolist(), strict=True):
+        reach = np.tile(box[2:] - box[:2], 2) * rng.uniform(0, 2 * context, 4) * (-1, -1, 1, 1)
+        left, top, right, bottom = np.rint(box + reach).astype(int)
+        crop = scene.image[max(top, 0) : bottom, max(left, 0) : right]
+        crops.append((resize(np.ascontiguousarray(crop), (side, side)), label))
+    return crops
