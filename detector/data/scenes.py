@@ -15,19 +15,13 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from detector.data.brush import Field, Image
+from detector.data.camera import develop_scene, light_bird
 from detector.data.distractors import draw_aircraft, draw_mammal
 from detector.data.flight import draw_flying_bird
-from detector.data.habitats import (
-    GREENS,
-    HABITATS,
-    Habitat,
-    draw_blades,
-    draw_branch,
-    fractal_noise,
-    scatter_leaves,
-)
+from detector.data.habitats import HABITATS, Habitat
 from detector.data.plumages import PLUMAGES
 from detector.data.sample import Sample
+from detector.data.scenery import GREENS, draw_blades, draw_branch, fractal_noise, scatter_leaves
 from detector.data.synthetic import draw_bird
 
 SEEN = 0.25  # the least share of a pixel that is bird, for the pixel to count as one
@@ -106,7 +100,7 @@ def draw_scene(rng: Generator, size_wh: tuple[int, int], config: SceneConfig = S
     _lay(image, front, cover, 0, 0)
     night = kind in ("thicket", "ground", "rock") and rng.random() < config.night
     labels = np.array([layer.species for layer in kept], np.int64)
-    return Sample(_develop(rng, image, night or kind == "thermal", flash=night), boxes, labels)
+    return Sample(develop_scene(rng, image, night or kind == "thermal", flash=night), boxes, labels)
 
 
 def _place_bird(
@@ -121,7 +115,7 @@ def _place_bird(
         bird, coverage = draw_flying_bird(rng, PLUMAGES[species], max(8, round(length * 1.7)))
     else:
         bird, coverage = draw_bird(rng, PLUMAGES[species], max(8, round(length * 1.75)))
-    bird, coverage = _cut_out(*_lit(rng, bird, coverage, kind, flies))
+    bird, coverage = _cut_out(*light_bird(rng, bird, coverage, kind, flies))
     if kind == "water" and not flies:
         coverage = _swimming(rng, coverage)
     high, wide = coverage.shape
@@ -132,40 +126,6 @@ def _place_bird(
         if not any(_overlap(layer, other) > 0.3 for other in others):
             return layer
     return None
-
-
-def _lit(rng: Generator, bird: Image, coverage: Field, kind: str, flies: bool) -> tuple[Image, Field]:
-    """The bird in the light of its place, and blurred if it moves or is out of focus."""
-    colour = bird.astype(np.float32)
-    if kind == "thermal":
-        warmth = colour.mean(axis=2, keepdims=True) / 255
-        colour = np.repeat(rng.uniform(150, 255) * (0.85 + 0.15 * warmth), 3, axis=2)
-        blur = rng.uniform(0.3, 1.0)
-    else:
-        backlight = rng.beta(1.2, 1.6) if kind == "sky" else rng.uniform(0.75, 1.1)
-        colour = colour * backlight
-        blur = rng.uniform(0.4, 1.0) if rng.random() < 0.3 else 0.0
-    length = len(bird) * rng.uniform(0.02, 0.07) if rng.random() < (0.3 if flies else 0.1) else 0.0
-    reach = int(np.ceil(3 * blur + length)) + 1
-    coverage = np.pad(coverage, reach)
-    premultiplied = np.pad(colour, ((reach, reach), (reach, reach), (0, 0))) * coverage[..., None]
-    both = np.concatenate([premultiplied, coverage[..., None]], axis=2).astype(np.float32)
-    if length >= 1:
-        both = cv2.filter2D(both, -1, _streak(length, rng.uniform(0, np.pi))).astype(np.float32)
-    if blur:
-        both = cv2.GaussianBlur(both, (0, 0), blur).astype(np.float32)
-    coverage = both[..., 3].clip(0, 1)
-    colour = both[..., :3] / np.maximum(coverage, 1e-3)[..., None]
-    return colour.clip(0, 255).astype(np.uint8), coverage
-
-
-def _streak(length: float, angle: float) -> Field:
-    side = 2 * int(np.ceil(length / 2)) + 1
-    kernel = np.zeros((side, side), np.float32)
-    reach = length / 2 * np.array([np.cos(angle), np.sin(angle)])
-    start, stop = (tuple(np.rint(side // 2 + sign * reach).astype(int).tolist()) for sign in (-1, 1))
-    cv2.line(kernel, start, stop, 1.0, 1, cv2.LINE_AA)
-    return kernel / kernel.sum()
 
 
 def _cut_out(bird: Image, coverage: Field) -> tuple[Image, Field]:
@@ -201,7 +161,7 @@ def _draw_front(rng: Generator, habitat: Habitat, kind: str, layers: list[_Layer
         if rng.random() < 0.4:  # nearer than the camera is focused
             blur = width * rng.uniform(0.002, 0.01)
             front, mask = (np.asarray(cv2.GaussianBlur(each, (0, 0), blur), np.uint8) for each in (front, mask))
-    cover = mask[..., 0].astype(np.float32) / 255
+    cover = (mask[..., 0] / 255).astype(np.float32)
     if kind in ("thicket", "ground") and rng.random() < 0.15:  # a camera trap's banner
         high = max(6, round(height * rng.uniform(0.04, 0.07)))
         front[height - high :], cover[height - high :] = 0, 1
@@ -297,24 +257,3 @@ def _overlap(layer: _Layer, other: _Layer) -> float:
     size, other_size = layer.coverage.shape[::-1], other.coverage.shape[::-1]
     sides = np.minimum(corner + size, other_corner + other_size) - np.maximum(corner, other_corner)
     return float(sides.clip(0).prod()) / min(layer.coverage.size, other.coverage.size)
-
-
-def _develop(rng: Generator, image: Image, grey: bool, flash: bool) -> Image:
-    """What light and camera add: exposure, colour cast, contrast, softness and noise; at night the lamp's cone."""
-    height, width = image.shape[:2]
-    if grey:
-        image = np.repeat(cv2.transform(image, rng.dirichlet((2, 2, 1))[None])[..., None], 3, axis=2)
-    steps = np.arange(256, dtype=np.float32)[:, None] / 255
-    gain = rng.uniform(0.75, 1.2) * (1 if grey else rng.uniform(0.93, 1.07, (1, 3)))
-    curve = 255 * (steps * gain).clip(0, 1) ** rng.uniform(0.8, 1.25)
-    picture = cv2.LUT(image, np.broadcast_to(curve, (256, 3)).astype(np.uint8)[None])
-    if rng.random() < 0.5:
-        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 0.9))
-    light = picture.astype(np.float32)
-    if flash:
-        y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-        cone = rng.uniform(0.9, 1.4) * np.exp(-(x**2 + y**2) * rng.uniform(0.3, 1.4))
-        light *= cone[..., None].astype(np.float32)
-    grain = rng.standard_normal((height, width, 1 if grey else 3), dtype=np.float32)
-    grain *= np.float32(rng.gamma(1.5, 2.0) + 3 * flash)
-    return np.asarray((light + grain).clip(0, 255), np.uint8)
