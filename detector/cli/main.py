@@ -22,6 +22,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("detector.cli.demo", "train a small model on drawn birds and show what it can do"),
     "predict": ("detector.cli.predict", "find birds in pictures"),
     "classify": ("detector.cli.classify", "name the species in pictures"),
+    "doctor": ("detector.cli.doctor", "find what is wrong with a data set, and mend it"),
+    "convert": ("detector.cli.convert", "turn YOLO or Pascal VOC boxes into a COCO file"),
     "download": ("detector.cli.download", "fetch published models ahead of a trip"),
 }
 
