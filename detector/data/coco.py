@@ -7,6 +7,8 @@ names of their categories.
 
 from __future__ import annotations
 
+import itertools
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,17 +187,19 @@ def _labels(file: ParsedCoco, mapping: CategoryMapping, names: Sequence[str]) ->
 
 
 def _category_ids(parsed: Sequence[ParsedCoco], mapping: CategoryMapping, names: Sequence[str]) -> tuple[int, ...]:
-    """The file's own ids where one file has one id a name and nothing is renamed, else 1 ... K."""
-    if len(parsed) == 1 and not mapping.names:
-        id_of = {name: category for category, name in parsed[0].categories.items()}
-        if len(id_of) == len(parsed[0].categories) and all(name in id_of for name in names):
-            return tuple(id_of[name] for name in names)
-    return tuple(range(1, len(names) + 1))
+    """COCO ids by label: with one file, its own id of every name that one of its categories alone stands for."""
+    if len(parsed) > 1:
+        return tuple(range(1, len(names) + 1))
+    ids_of: dict[str | None, list[int]] = defaultdict(list)
+    for category, name in parsed[0].categories.items():
+        ids_of[mapping[name]].append(category)
+    new_ids = itertools.count(max(parsed[0].categories, default=0) + 1)
+    return tuple(ids_of[name][0] if len(ids_of[name]) == 1 else next(new_ids) for name in names)
 
 
-def _joined_ids(files: Sequence[np.ndarray | None], count: int) -> tuple[np.ndarray, bool]:
-    """The files' own ids where all have some and none occurs twice, else 1 ... count; and whether they are new."""
+def _joined_ids(files: Sequence[np.ndarray | None], total: int) -> tuple[np.ndarray, bool]:
+    """The files' own ids where all have some and none occurs twice, else 1 ... total; and whether they are new."""
     ids = [each for each in files if each is not None]
     joined = np.concatenate(ids) if len(ids) == len(files) else np.zeros(0, np.int64)
-    is_new = len(joined) != count or len(np.unique(joined)) != count
-    return (np.arange(1, count + 1) if is_new else joined), is_new
+    is_new = len(joined) != total or len(np.unique(joined)) != total
+    return (np.arange(1, total + 1) if is_new else joined), is_new

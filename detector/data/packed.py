@@ -36,7 +36,7 @@ class PackedText:
     @classmethod
     def pack(cls, strings: Iterable[str]) -> PackedText:
         """Pack strings in their order."""
-        encoded = [string.encode("utf-8", "surrogatepass") for string in strings]
+        encoded = [string.encode("utf-8") for string in strings]
         lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
         return cls(np.frombuffer(b"".join(encoded), np.uint8), np.concatenate([[0], np.cumsum(lengths)]))
 
@@ -45,7 +45,7 @@ class PackedText:
 
     def __getitem__(self, index: int) -> str:
         start, end = self.offsets[index], self.offsets[index + 1]
-        return self.data[start:end].tobytes().decode("utf-8", "surrogatepass")
+        return self.data[start:end].tobytes().decode("utf-8")
 
     def take(self, indices: NDArray[np.integer]) -> PackedText:
         """The strings at these indices, packed again."""
@@ -84,7 +84,7 @@ class Annotations:
     Args:
         sources: Where it was read from.
         category_names: Names by label.
-        category_ids: COCO category ids by label: the file's own when there is one file, read without a mapping.
+        category_ids: COCO category ids by label: a single file's own where it has one for the name, else new ones.
         image_ids: int64 (I,), unique: the file's own where these are integers and unique over all files, else 1 ... I.
         source_index: int32 (I,), index into `sources`.
         file_names: I names relative to the image folder, with forward slashes.

@@ -315,6 +315,14 @@ def test_mmdetection_2361_labels_follow_the_names_of_the_training_set(coco_set):
     assert annotations.labels.tolist() == [2, 1]
 
 
+def test_predictions_can_use_the_ids_of_the_file_whatever_the_labels(coco_set):
+    coco_set.document["categories"] = [{"id": 17, "name": "owl"}, {"id": 2, "name": "tit"}]
+    coco_set.document["annotations"][0]["category_id"] = 17
+    assert read(coco_set, category_names=("wren", "tit", "owl"))[0].category_ids == (18, 2, 17)
+    assert read(coco_set, mapping=CategoryMapping({"owl": "strix"}))[0].category_ids == (2, 17)
+    assert read(coco_set, mapping=CategoryMapping.agnostic())[0].category_ids == (18,)
+
+
 def test_mmdetection_4243_a_category_that_was_not_trained_is_refused(coco_set):
     with pytest.raises(DataError, match="category 'tit' has boxes, but the categories in use are owl"):
         read(coco_set, category_names=("owl",))

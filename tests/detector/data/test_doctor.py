@@ -1,4 +1,5 @@
 import argparse
+import copy
 import io
 import json
 import shutil
@@ -6,6 +7,8 @@ import shutil
 import cv2
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from backbones.errors import ConfigError
@@ -163,6 +166,43 @@ def test_all_faults_at_once_are_mended_in_one_go(coco_set, tmp_path):
     assert count_by_code(again.findings) == SOUND
     reasons = {each.reason for each in repairs}
     assert reasons >= {"file_unreadable", "duplicate_file", "duplicate_box", "box_degenerate"}
+
+
+ANYTHING = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 200),
+    st.integers(),
+    st.floats(),
+    st.sampled_from(["", "x", "a.jpg", "b.jpg", "..", "a\\..\\b.jpg"]),
+    st.lists(st.one_of(st.floats(), st.integers(-100, 200)), max_size=5),
+    st.dictionaries(st.text(max_size=2), st.integers(), max_size=1),
+)
+TABLES = st.sampled_from(["images", "annotations"])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@given(data=st.data())
+def test_whatever_is_spoiled_is_mended(coco_set, data):
+    document = copy.deepcopy(coco_set.document)
+    for _ in range(data.draw(st.integers(1, 4))):
+        table = document[data.draw(TABLES)]
+        place = data.draw(st.integers(0, len(table) - 1))
+        key = data.draw(st.sampled_from(sorted({*table[place], "area"}) if isinstance(table[place], dict) else [None]))
+        change = data.draw(st.sampled_from(["set", "delete", "replace", "repeat"]))
+        if change == "repeat":
+            table.append(copy.deepcopy(table[place]))
+        elif change == "replace" or key is None:
+            table[place] = data.draw(ANYTHING)
+        elif change == "delete":
+            table[place].pop(key, None)
+        else:
+            table[place][key] = data.draw(ANYTHING)
+    spoiled = type(coco_set).__new__(type(coco_set))
+    spoiled.__dict__ |= vars(coco_set) | {"document": document}
+    _, _, again = mend(spoiled)
+    assert {finding.code for finding in again.findings if finding.severity != "info"} <= {"no_boxes", "small_boxes"}
+    read_coco([again.source], invalid="error")
 
 
 def test_the_original_is_never_overwritten(coco_set):
