@@ -62,7 +62,6 @@ def _pipeline(config: AugmentationConfig) -> Any:
     )
     blur = A.OneOf([A.MotionBlur(blur_limit=(3, 5)), A.GaussianBlur(sigma_limit=(0.4, 1.2))], p=config.blur)
     transforms = [
-        A.HorizontalFlip(p=config.flip),
         night,
         colour,
         blur,
@@ -70,7 +69,7 @@ def _pipeline(config: AugmentationConfig) -> Any:
         A.ImageCompression(quality_range=(30, 85), p=config.jpeg),
     ]
     return A.Compose(
-        [transform for transform in transforms if transform.p > 0],
+        [A.HorizontalFlip(p=config.flip)] + [transform for transform in transforms if transform.p > 0],
         # clipped first, against "Expected x_max ... in range [0, 1]" (albumentations#459, #679, #922, #1497)
         bbox_params=A.BboxParams("pascal_voc", label_fields=["rows"], clip=True, filter_invalid_bboxes=True),
     )

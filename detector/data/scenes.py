@@ -61,7 +61,7 @@ DETECTOR_SCENES = SceneConfig(
 )
 
 
-class _Layer(NamedTuple):
+class Layer(NamedTuple):
     """One bird, cut out and placed: RGB (h, w, 3), coverage (h, w), and its corner in the picture."""
 
     image: Image
@@ -87,12 +87,12 @@ def draw_scene(rng: Generator, size_wh: tuple[int, int], config: SceneConfig = S
     habitat = HABITATS[kind](rng, size_wh)
     image = habitat.image
     _add_distractors(rng, image, kind)
-    layers: list[_Layer] = []
+    layers: list[Layer] = []
     for _ in range(rng.choice(len(config.counts), p=np.array(config.counts) / sum(config.counts))):
         layer = _place_bird(rng, habitat, kind, config, layers)
         layers += [layer] if layer else []
     front, cover = _draw_front(rng, habitat, kind, layers)
-    kept, boxes = _visible(layers, cover)
+    kept, boxes = visible_birds(layers, cover)
     for layer in kept:
         _ground(rng, image, layer, kind)
     for layer in kept:
@@ -104,8 +104,8 @@ def draw_scene(rng: Generator, size_wh: tuple[int, int], config: SceneConfig = S
 
 
 def _place_bird(
-    rng: Generator, habitat: Habitat, kind: str, config: SceneConfig, others: list[_Layer]
-) -> _Layer | None:
+    rng: Generator, habitat: Habitat, kind: str, config: SceneConfig, others: list[Layer]
+) -> Layer | None:
     height, width = habitat.image.shape[:2]
     species = int(rng.integers(len(PLUMAGES)))
     flies = rng.random() < habitat.airborne
@@ -122,7 +122,7 @@ def _place_bird(
     for _ in range(PLACES_TRIED):
         left = int(rng.uniform(-0.15 * wide, width - 0.85 * wide))
         foot = rng.uniform(0.9 * high, max(high, habitat.ceiling)) if flies else rng.uniform(*habitat.feet)
-        layer = _Layer(bird, coverage, left, int(foot) - high, species)
+        layer = Layer(bird, coverage, left, int(foot) - high, species)
         if not any(_overlap(layer, other) > 0.3 for other in others):
             return layer
     return None
@@ -144,7 +144,7 @@ def _swimming(rng: Generator, coverage: Field) -> Field:
     return (coverage * above).astype(np.float32)
 
 
-def _draw_front(rng: Generator, habitat: Habitat, kind: str, layers: list[_Layer]) -> tuple[Image, Field]:
+def _draw_front(rng: Generator, habitat: Habitat, kind: str, layers: list[Layer]) -> tuple[Image, Field]:
     """What is in front of the birds: its colours (H, W, 3), and its coverage (H, W)."""
     height, width = habitat.image.shape[:2]
     front, mask = np.zeros_like(habitat.image), np.zeros_like(habitat.image)
@@ -171,11 +171,11 @@ def _draw_front(rng: Generator, habitat: Habitat, kind: str, layers: list[_Layer
     return front, cover
 
 
-def _visible(layers: list[_Layer], cover: Field) -> tuple[list[_Layer], NDArray[np.float32]]:
+def visible_birds(layers: list[Layer], cover: Field) -> tuple[list[Layer], NDArray[np.float32]]:
     """The birds of which enough can be seen, back to front, and the boxes (N, 4) of what can be seen of them."""
     free = 1 - cover
     height, width = cover.shape
-    kept: list[_Layer] = []
+    kept: list[Layer] = []
     boxes: list[tuple[float, float, float, float]] = []
     for layer in reversed(layers):
         high, wide = layer.coverage.shape
@@ -203,7 +203,7 @@ def _extent(field: Field, least: float) -> tuple[int, int, int, int] | None:
     return (int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1) if len(xs) else None
 
 
-def _ground(rng: Generator, image: Image, layer: _Layer, kind: str) -> None:
+def _ground(rng: Generator, image: Image, layer: Layer, kind: str) -> None:
     """What ties a bird to its place: a branch under it, a shadow, a reflection; painted into the image."""
     high, wide = layer.coverage.shape
     middle, foot = layer.left + wide / 2, layer.top + high
@@ -251,7 +251,7 @@ def _lay(image: Image, picture: Image, coverage: Field, left: int, top: int) -> 
     under[:] = under + (picture[part].astype(np.float32) - under) * coverage[part][..., None] + 0.5
 
 
-def _overlap(layer: _Layer, other: _Layer) -> float:
+def _overlap(layer: Layer, other: Layer) -> float:
     """The share of the smaller one's rectangle that both cover."""
     corner, other_corner = np.array([layer.left, layer.top]), np.array([other.left, other.top])
     size, other_size = layer.coverage.shape[::-1], other.coverage.shape[::-1]

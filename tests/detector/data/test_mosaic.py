@@ -1,0 +1,114 @@
+"""Mosaic and copy-paste: boxes stay on their birds, and nobody is hidden."""
+
+import numpy as np
+import pytest
+
+from detector.boxes import box_areas
+from detector.data.config import AugmentationConfig
+from detector.data.copy_paste import MOST_HIDDEN, copy_paste, soft_edge
+from detector.data.mosaic import FILL, choose_partners, mosaic
+from detector.data.resizing import SizeRule
+from detector.data.sample import Sample
+
+RULE = SizeRule(min_size=120, max_size=200)
+CONFIG = AugmentationConfig()
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def one_bird(label: int, width: int = 180, height: int = 120) -> Sample:
+    """A bird of brightness 150 + 20 * label on a background of 20 + 20 * label, in colour."""
+    image = np.full((height, width, 3), (20 + 20 * label, 10, 60), np.uint8)
+    image[50:80, 60:100] = (150 + 20 * label, 40, 90)
+    return Sample(image, np.array([[60, 50, 100, 80]], np.float32), np.array([label]))
+
+
+def without_birds() -> Sample:
+    return Sample(np.full((120, 180, 3), 77, np.uint8), np.zeros((0, 4)), np.zeros(0))
+
+
+def test_mosaic_of_images_without_birds_has_no_boxes():
+    made = mosaic(rng(), [without_birds()] * 4, RULE, CONFIG)
+    assert made.boxes_xyxy.shape == (0, 4)
+    assert set(np.unique(made.image)) <= {77, FILL}
+
+
+def test_mosaic_has_the_first_images_size_and_boxes_on_their_birds():
+    shown = set()
+    for seed in range(40):
+        made = mosaic(rng(seed), [one_bird(label) for label in range(4)], RULE, CONFIG)
+        assert made.size_wh == RULE.size((180, 120))
+        for (x1, y1, x2, y2), label in zip(made.boxes_xyxy, made.labels, strict=True):
+            assert 0 <= x1 < x2 <= made.size_wh[0]
+            assert 0 <= y1 < y2 <= made.size_wh[1]
+            assert abs(int(made.image[int((y1 + y2) / 2), int((x1 + x2) / 2), 0]) - (150 + 20 * label)) <= 2
+        shown.update(made.labels.tolist())
+    assert shown == {0, 1, 2, 3}
+
+
+def test_mosaic_of_crops_has_crop_size():
+    made = mosaic(rng(), [one_bird(label) for label in range(4)], RULE, CONFIG.model_copy(update={"crop_size": 64}))
+    assert made.size_wh == (64, 64)
+
+
+def test_partners_follow_from_the_generator():
+    assert choose_partners(rng(5), 1000) == choose_partners(rng(5), 1000)
+    assert choose_partners(rng(5), 1000) != choose_partners(rng(6), 1000)
+    assert choose_partners(rng(5), 1) == [0, 0, 0]
+
+
+def test_donor_without_birds_gives_nothing():
+    sample = one_bird(0)
+    same = copy_paste(rng(), sample, without_birds(), 3)
+    np.testing.assert_array_equal(same.image, sample.image)
+
+
+def test_pasted_birds_are_where_their_boxes_are():
+    background = Sample(np.full((300, 400, 3), (120, 10, 60), np.uint8), np.zeros((0, 4)), np.zeros(0))
+    donor = one_bird(2)  # its background is 60, so the light adds 60 in red
+    pasted = 0
+    for seed in range(20):
+        made = copy_paste(rng(seed), background, donor, 1)
+        for (x1, y1, x2, y2), label in zip(made.boxes_xyxy, made.labels, strict=True):
+            pasted += 1
+            assert label == 2
+            assert 0 <= x1 < x2 <= 400
+            assert 0 <= y1 < y2 <= 300
+            changed = np.abs(made.image.astype(int) - background.image).max(axis=2) > 30
+            ys, xs = np.nonzero(changed)
+            assert np.abs(np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]) - (x1, y1, x2, y2)).max() < 5
+    assert pasted == 20
+
+
+def test_pasted_birds_hide_no_other():
+    crowded = Sample(
+        np.full((120, 180, 3), (60, 10, 60), np.uint8),
+        np.array([[x, y, x + 30, y + 30] for x in (5, 65, 125) for y in (5, 70)], np.float32),
+        np.arange(6),
+    )
+    for seed in range(30):
+        made = copy_paste(rng(seed), crowded, one_bird(1), 1)
+        for box in made.boxes_xyxy[6:]:
+            low, high = np.maximum(box[:2], crowded.boxes_xyxy[:, :2]), np.minimum(box[2:], crowded.boxes_xyxy[:, 2:])
+            covered = (high - low).clip(0).prod(axis=1) / box_areas(crowded.boxes_xyxy)
+            assert covered.max() <= MOST_HIDDEN
+
+
+def test_colour_and_grey_do_not_mix():
+    grey = Sample(np.full((300, 400, 3), 90, np.uint8), np.zeros((0, 4)), np.zeros(0))
+    assert copy_paste(rng(), grey, one_bird(0), 3) is grey
+
+
+@pytest.mark.parametrize("box", [(2, 2, 12, 10), (0, 0, 12, 10)])
+def test_edge_is_solid_within_the_box_and_gone_in_the_corners(box):
+    alpha = soft_edge(14, 12, np.array(box, np.float32))
+    assert alpha[6, 7] == 1
+    assert alpha[0, 13] == 0
+    assert alpha.min() >= 0
+
+
+def test_bird_larger_than_the_image_is_not_pasted():
+    tiny = Sample(np.full((20, 200, 3), (60, 10, 60), np.uint8), np.zeros((0, 4)), np.zeros(0))
+    assert len(copy_paste(rng(), tiny, one_bird(0), 1).labels) == 0
