@@ -60,7 +60,7 @@ class ModelConfig(Section):
     max_size: PositiveInt = 1333
     """Pixels that the long side of a resized image has at most."""
 
-    fpn_channels: Annotated[int, Field(gt=0, multiple_of=GROUPS)] = 256
+    fpn_channels: Annotated[int, Field(ge=2 * GROUPS, multiple_of=GROUPS)] = 256
     """Channels of the feature pyramid and of the heads' convolutions."""
 
     anchor_scale: PositiveFloat = 1.0

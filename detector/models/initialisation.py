@@ -14,8 +14,13 @@ from detector.models.building import config_of
 from detector.models.config import ModelConfig
 from detector.models.saving import read_detector
 
+MIN_AGREEMENT = (
+    0.5  # of the backbone's tensors: another depth may do, another family has a few names in common by chance
+)
+
 # layers with outputs per category; Faster R-CNN's have the background in front
 _FASTER_RCNN_LAYERS = ("roi_heads.box_predictor.cls_score", "roi_heads.box_predictor.bbox_pred")
+_BODY = "backbone.body."
 _RETINANET_LAYER = "head.classification_head.cls_logits"
 
 
@@ -55,24 +60,31 @@ def init_from_detector(model: nn.Module, source: str | Path) -> InitReport:
 
     Raises:
         CheckpointError: The file cannot be used.
-        ConfigError: Nothing of its backbone fits.
+        ConfigError: Less than half of the backbone would be taken over: it is another one.
     """
     state, meta = read_detector(source)
     config, old = config_of(model), meta.config
     shared = tuple(name for name in config.categories if name in old.categories)
     copied: list[str] = []
     left: list[str] = []
+    _check_backbone(model, state, source, old.backbone)
     for name, target in model.state_dict().items():
         fits = name in state and _copy(target, state[name], name, config, old)
         (copied if fits else left).append(name)
-    if not any(name.startswith("backbone.body.") for name in copied):
-        raise ConfigError(
-            f"nothing fits: it has the backbone {old.backbone}, this one {config.backbone}",
-            where=source,
-            mend=f"set model.backbone={old.backbone}, or give another detector",
-        )
     _take_over_settings(model, config, old)
     return InitReport(tuple(copied), tuple(left), shared)
+
+
+def _check_backbone(model: nn.Module, state: dict[str, Tensor], source: str | Path, backbone: str) -> None:
+    expected = {name: tensor.shape for name, tensor in model.state_dict().items() if name.startswith(_BODY)}
+    fitting = [name for name, shape in expected.items() if name in state and state[name].shape == shape]
+    if len(fitting) < MIN_AGREEMENT * len(expected):
+        raise ConfigError(
+            f"its backbone {backbone} does not fit: {len(fitting)} of {len(expected)} tensors are those of "
+            f"{config_of(model).backbone}",
+            where=source,
+            mend=f"set model.backbone={backbone}, or give another detector",
+        )
 
 
 def _take_over_settings(model: Any, config: ModelConfig, old: ModelConfig) -> None:

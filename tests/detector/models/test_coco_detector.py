@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+import torch
+from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2
+
+from backbones.errors import CheckpointError, ConfigError, DownloadError
+from detector.models.coco import GROUPS, WEIGHTS, JoinedClasses, load_coco
+from detector.models.config import ModelConfig
+from detector.models.prediction import predict
+from detector.models.saving import load_detector, save_detector
+
+CLASSES = WEIGHTS.meta["categories"]
+FILE = "fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth"
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """An empty cache of torch hub, without a way to the internet."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def join(*found: tuple[str, float, list[float]], **changes: object) -> list[tuple[str, float]]:
+    """Class, score and box of each detection -> category and score of what remains."""
+    transform = JoinedClasses(ModelConfig.model_validate(changes), CLASSES, GROUPS)
+    output = {
+        "labels": torch.tensor([CLASSES.index(name) for name, _, _ in found], dtype=torch.int64),
+        "scores": torch.tensor([score for _, score, _ in found]),
+        "boxes": torch.tensor([box for _, _, box in found], dtype=torch.float32).reshape(-1, 4),
+    }
+    [result] = transform.postprocess([output], [(100, 100)], [(100, 100)])
+    names = [list(GROUPS)[label] for label in result["labels"].tolist()]
+    return list(zip(names, np.round(result["scores"].tolist(), 3).tolist(), strict=True))
+
+
+def test_nothing_found_stays_nothing() -> None:
+    assert join() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "category"),
+    [("bird", "bird"), ("bear", "other animal"), ("person", "person"), ("airplane", "vehicle"), ("boat", "vehicle")],
+)
+def test_classes_are_joined_into_four(name: str, category: str) -> None:
+    assert join((name, 0.9, [0, 0, 9, 9])) == [(category, 0.9)]
+
+
+def test_other_classes_are_dropped() -> None:
+    assert join(("kite", 0.9, [0, 0, 9, 9]), ("bird", 0.5, [0, 0, 9, 9]), ("cup", 0.4, [0, 0, 9, 9])) == [("bird", 0.5)]
+
+
+def test_every_class_of_a_group_is_one_of_coco() -> None:
+    names = [name for group in GROUPS.values() for name in group]
+    assert len(set(names)) == len(names) == 19
+    assert set(names) <= set(CLASSES)
+
+
+def test_one_animal_with_two_names_is_one_box() -> None:
+    found = [("dog", 0.9, [0.0, 0, 50, 50]), ("sheep", 0.7, [1.0, 0, 50, 50]), ("bird", 0.6, [0.0, 0, 50, 50])]
+    assert join(*found) == [("other animal", 0.9), ("bird", 0.6)]
+
+
+def test_the_best_detections_remain() -> None:
+    boxes = [[20.0 * i, 0, 20.0 * i + 10, 10] for i in range(5)]
+    scores = [0.5, 0.9, 0.7, 0.6, 0.8]
+    found = [("bird", score, box) for score, box in zip(scores, boxes, strict=True)]
+    assert join(*found, max_detections=2) == [("bird", 0.9), ("bird", 0.8)]
+
+
+def test_the_file_in_torch_hubs_cache_is_used(hub, pictures) -> None:
+    torch.manual_seed(0)
+    model = fasterrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None, num_classes=91)
+    torch.save(model.state_dict(), hub / FILE)
+    loaded, meta = load_detector("coco")
+    assert meta.category_names == ("bird", "other animal", "person", "vehicle")
+    assert all(torch.equal(tensor, model.state_dict()[name]) for name, tensor in loaded.state_dict().items())
+    loaded.config = meta.config.model_copy(update={"min_size": 64, "max_size": 96})
+    for found in predict(loaded, pictures[:1]):
+        assert set(found.labels.tolist()) <= {0, 1, 2, 3}
+    with pytest.raises(ConfigError, match="not saved"):
+        save_detector(hub / "coco.safetensors", loaded, meta)
+
+
+def test_offline_it_says_which_file_belongs_where(hub) -> None:
+    with pytest.raises(DownloadError) as caught:
+        load_detector("coco")
+    assert FILE in caught.value.problem
+    assert caught.value.where == f"https://download.pytorch.org/models/{FILE}"
+    assert str(hub / FILE) in caught.value.mend
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"PK\x03\x04"])
+def test_a_damaged_file_in_the_cache_is_named(content: bytes, hub) -> None:
+    (hub / FILE).write_bytes(content)
+    with pytest.raises(CheckpointError, match="damaged") as caught:
+        load_coco()
+    assert caught.value.where == str(hub / FILE)

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+import torch
+
+from backbones.errors import MediaError
+from detector.models.prediction import predict
+
+SCORES = {"faster_rcnn": 0.05, "retinanet": 0.005}
+
+
+@pytest.mark.parametrize("detector", ["faster_rcnn", "retinanet"])
+def test_no_images_give_no_detections(detector: str, make_detector) -> None:
+    assert predict(make_detector(detector=detector), []) == []
+
+
+@pytest.mark.parametrize("backbone", ["davit_nano", "biformer_nano"])
+@pytest.mark.parametrize("detector", ["faster_rcnn", "retinanet"])
+def test_an_image_gets_the_same_whatever_it_is_given_with(detector, backbone, make_detector, pictures) -> None:
+    model = make_detector(detector=detector, backbone=backbone, score_threshold=SCORES[detector])
+    together = predict(model, pictures, batch_size=2)
+    assert len(together) == len(pictures)
+    for picture, found in zip(pictures, together, strict=True):
+        [alone] = predict(model, [picture])
+        assert len(found) == len(alone) > 0
+        np.testing.assert_allclose(found.scores, alone.scores, rtol=1e-4)
+        np.testing.assert_allclose(found.boxes_xyxy, alone.boxes_xyxy, rtol=1e-4, atol=0.01)
+        np.testing.assert_array_equal(found.labels, alone.labels)
+
+
+def test_boxes_are_in_the_pixels_of_the_original(make_detector, pictures) -> None:
+    model = make_detector()
+    picture = pictures[0]
+    doubled = picture.repeat(2, axis=0).repeat(2, axis=1)  # halved again on its way into the network
+    [found], [larger] = predict(model, [picture]), predict(model, [doubled])
+    np.testing.assert_allclose(larger.boxes_xyxy, 2 * found.boxes_xyxy, rtol=1e-5)
+    np.testing.assert_allclose(larger.scores, found.scores, rtol=1e-5)
+
+
+def test_boxes_lie_in_the_image_the_best_first(make_detector, pictures) -> None:
+    for picture, found in zip(pictures, predict(make_detector(), pictures), strict=True):
+        height, width = picture.shape[:2]
+        assert (found.boxes_xyxy >= 0).all()
+        assert (found.boxes_xyxy <= np.array([width, height, width, height])).all()
+        assert (np.diff(found.scores) <= 0).all()
+
+
+def test_the_score_threshold_leaves_out_the_others(make_detector, pictures) -> None:
+    model = make_detector()
+    [found] = predict(model, pictures[:1])
+    threshold = float(np.median(found.scores))
+    [best] = predict(model, pictures[:1], score_threshold=threshold)
+    np.testing.assert_array_equal(best.scores, found.scores[found.scores >= threshold])
+
+
+def test_bfloat16_finds_boxes_in_float32(make_detector, pictures) -> None:
+    for found in predict(make_detector(), pictures, precision="bf16"):
+        assert found.boxes_xyxy.dtype == found.scores.dtype == np.float32
+        assert len(found) > 0
+
+
+def test_the_model_is_handed_back_as_it_was(make_detector, pictures) -> None:
+    model = make_detector(backbone="biformer_nano", batch_norm="frozen", freeze_stages=1)
+    before = [module.training for module in model.modules()]
+    weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    predict(model, pictures)
+    assert [module.training for module in model.modules()] == before
+    assert {True, False} == set(before)
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "image",
+    [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 4), np.uint8), np.zeros((8, 8, 3)), np.zeros((0, 8, 3), np.uint8)],
+)
+def test_arrays_that_are_no_rgb_image_are_refused(image, make_detector) -> None:
+    with pytest.raises(MediaError, match="image 0"):
+        predict(make_detector(), [image])
