@@ -7,6 +7,7 @@ import re
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,7 @@ class _Parser:
 
     def read_categories(self) -> dict[int, str]:
         categories: dict[int, str] = {}
-        bad = lambda place, message: self.report("bad_record", "categories", place, message)  # noqa: E731
+        bad = partial(self.report, "bad_record", "categories")
         for place, record in decode_records(self.file.categories, CategoryRecord, bad):
             if categories.setdefault(record.id, record.name) != record.name:
                 message = f"is '{categories[record.id]}' and also '{record.name}'"
@@ -146,7 +147,7 @@ class _Parser:
         names: list[str] = []
         sizes, places = array("i"), array("q")
         texts: dict[str, list[str]] = {key: [] for key in self.attributes}
-        bad = lambda place, message: self.report("bad_record", "images", place, message)  # noqa: E731
+        bad = partial(self.report, "bad_record", "images")
         for place, record in decode_records(self.file.images, ImageRecord, bad):
             if record.id in row_of_id:
                 message = f"'{record.file_name}' has the id of '{names[row_of_id[record.id]]}'"
@@ -176,7 +177,7 @@ class _Parser:
         places, images, category_ids, ids = array("q"), array("q"), array("q"), array("q")
         boxes, areas, crowds = array("d"), array("d"), bytearray()
         nothing = (np.nan,) * 4
-        bad = lambda place, message: self.report("bad_record", "annotations", place, message)  # noqa: E731
+        bad = partial(self.report, "bad_record", "annotations")
         for place, record in decode_records(self.file.annotations, AnnotationRecord, bad):
             image = row_of_id.get(record.image_id)
             if image is None:

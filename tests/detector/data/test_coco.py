@@ -54,6 +54,15 @@ def test_vision_9162_empty_image_has_every_field(coco_set):
     assert vars(negative).keys() == vars(positive).keys()
 
 
+def test_vision_9092_a_file_without_info_serves_pycocotools(coco_set):
+    del coco_set.document["info"], coco_set.document["licenses"]
+    reference = COCO()
+    reference.dataset = read(coco_set)[0].to_coco_dict()
+    reference.createIndex()
+    results = [{"image_id": 1, "category_id": 1, "bbox": [10, 10, 40, 40], "score": 0.5}]
+    assert len(reference.loadRes(results).anns) == 1
+
+
 def test_detr_444_gaps_in_ids_become_contiguous_labels(coco_set):
     coco_set.document["categories"] = [{"id": 900, "name": "tit"}, {"id": 7, "name": "owl"}]
     for annotation, category in zip(coco_set.document["annotations"], (900, 7), strict=True):
