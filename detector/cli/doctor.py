@@ -38,10 +38,12 @@ def run(args: argparse.Namespace) -> int:
 
     from detector.data.doctor import compare_splits, examine
     from detector.data.packed import CocoSource
-    from detector.data.repair import read_document, repair, write_document
+    from detector.data.repair import read_document, refuse_original, repair, write_document
 
     if (args.val_annotations is None) != (args.val_images is None):
         raise ConfigError("--val-annotations and --val-images belong together", mend="give both or neither")
+    if args.fix:
+        refuse_original(args.fix, args.annotations)  # before the pictures are looked at, which takes its time
     console = Console()
     scanner = _Scanner()
     train = examine(CocoSource(args.annotations, args.images), scanner)
@@ -60,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     repairs: list[Repair] = []
     if args.fix:
         document, repairs = repair(read_document(args.annotations), train, findings)
-        write_document(document, args.fix, args.annotations)
+        write_document(document, args.fix)
         left = examine(CocoSource(args.fix, args.images), scanner).findings
         _print_repairs(console, repairs, args.fix, left)
     if args.output:

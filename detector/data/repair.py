@@ -116,14 +116,14 @@ def repair(document: dict[str, Any], examined: Examined, findings: Iterable[Find
     return mended, work.repairs
 
 
-def write_document(document: dict[str, Any], path: Path, original: Path) -> None:
-    """Write a COCO JSON whole or not at all.
-
-    Raises:
-        ConfigError: If `path` is the original.
-    """
-    if path.exists() and path.samefile(original):
+def refuse_original(path: Path, original: Path) -> None:
+    """Raises: ConfigError: If writing to `path` would overwrite the file that is mended."""
+    if path.exists() and original.exists() and path.samefile(original):
         raise ConfigError("--fix would overwrite the file it mends", where=path, mend="give another name")
+
+
+def write_document(document: dict[str, Any], path: Path) -> None:
+    """Write a COCO JSON whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:

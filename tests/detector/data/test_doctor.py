@@ -34,7 +34,7 @@ def mend(coco_set):
     examined = examine(source)
     document, repairs = repair(read_document(source.annotations), examined, examined.findings)
     fixed = coco_set.folder / "fixed.json"
-    write_document(document, fixed, source.annotations)
+    write_document(document, fixed)
     return document, repairs, examine(CocoSource(fixed, source.images))
 
 
@@ -206,9 +206,9 @@ def test_whatever_is_spoiled_is_mended(coco_set, data):
 
 
 def test_the_original_is_never_overwritten(coco_set):
-    path = coco_set.write()
+    path, images = coco_set.source
     with pytest.raises(ConfigError, match="would overwrite"):
-        write_document({}, path, path)
+        run(path, "--images", images, "--fix", path)
     assert json.loads(path.read_text()) == coco_set.document
 
 
