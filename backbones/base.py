@@ -1,6 +1,6 @@
 """What every backbone offers: classification, embeddings, and feature maps for detectors, at any input size."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,10 @@ from torch.utils.checkpoint import checkpoint
 
 SIZE_DIVISOR = 32  # the stride of the last stage; inputs are padded to a multiple of it
 MIN_INPUT_SIZE = 32
+
+# Without gradients on CPU, images go through in parts whose widest activation has at most this many bytes: they stay
+# in cache, and malloc reuses their memory instead of asking the kernel for zeroed pages at every layer.
+CPU_PART_BYTES = 8 * 2**20
 
 
 class Backbone(nn.Module):
@@ -75,8 +79,7 @@ class Backbone(nn.Module):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Images, (B, in_channels, H, W) -> the last stage's map, (B, C, ceil(H / 32), ceil(W / 32))."""
-        *_, last = self._stages(x)
-        return last
+        return _concatenate([self._last_stage(part) for part in self._parts(x)])
 
     def detection_features(self, x: Tensor) -> dict[str, Tensor]:
         """Compute the feature maps of all stages.
@@ -92,10 +95,11 @@ class Backbone(nn.Module):
             channels-last memory format.
         """
         height, width = x.shape[-2:]
-        maps = {}
-        for index, (features, stride) in enumerate(zip(self._stages(x), self.return_strides, strict=True)):
-            maps[f"stage{index + 1}"] = features[..., : -(-height // stride), : -(-width // stride)]
-        return maps
+        stages = zip(*[self._stages(part) for part in self._parts(x)], strict=True)
+        return {
+            f"stage{index + 1}": _concatenate(maps)[..., : -(-height // stride), : -(-width // stride)]
+            for index, (maps, stride) in enumerate(zip(stages, self.return_strides, strict=True))
+        }
 
     def freeze_stages(self, count: int) -> None:
         """Stop training the stem and the first `count` stages, their BatchNorm statistics and drop path included.
@@ -125,18 +129,34 @@ class Backbone(nn.Module):
             return []
         return [self.stem, *list(self.body)[: self.frozen_stages]]
 
+    def _parts(self, x: Tensor) -> Sequence[Tensor]:
+        """Split a batch into the parts that go through the network together."""
+        batch, _, height, width = x.shape
+        if min(height, width) < MIN_INPUT_SIZE:
+            raise ValueError(f"{height} x {width} images are too small: {self.name} needs at least 32 x 32 pixels")
+        if x.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling() or batch == 0:
+            return (x,)
+        widest = 4 * self.return_channels[0] * (height // 4) * (width // 4) * x.element_size()
+        return x.split(max(1, CPU_PART_BYTES // widest))
+
+    def _last_stage(self, x: Tensor) -> Tensor:
+        *_, last = self._stages(x)
+        return last
+
     def _stages(self, x: Tensor) -> Iterator[Tensor]:
         """Yield the raw output of each stage on the padded image, (B, C, H, W)."""
         height, width = x.shape[-2:]
-        if min(height, width) < MIN_INPUT_SIZE:
-            raise ValueError(f"{height} x {width} images are too small: {self.name} needs at least 32 x 32 pixels")
         x = F.pad(x, (0, -width % SIZE_DIVISOR, 0, -height % SIZE_DIVISOR))
         tokens = self.stem(x.contiguous(memory_format=torch.channels_last)).permute(0, 2, 3, 1)
-        for stage in self.body:
+        for stage in self.body.children():
             tokens = stage.downsample(tokens)
-            for block in stage.blocks:
+            for block in stage.blocks.children():
                 if self.grad_checkpointing and torch.is_grad_enabled():
                     tokens = checkpoint(block, tokens, use_reentrant=False)
                 else:
                     tokens = block(tokens)
             yield tokens.permute(0, 3, 1, 2)
+
+
+def _concatenate(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)

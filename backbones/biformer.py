@@ -9,11 +9,10 @@ and 2 x 2 tokens at strides 4, 8 and 16, whatever the size of the image: each qu
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from backbones.base import Backbone
-from backbones.layers import DepthwiseConv2d, DropPath, PointwiseConv2d, drop_path_rates
+from backbones.layers import DepthwiseConv2d, DropPath, PointwiseConv2d, attention, drop_path_rates, linear
 from backbones.routing_attention import bi_level_routing_attention, route
 
 TOP_K = (1, 4, 16)  # regions that a query sees in stages 1 to 3; stage 4 attends to everything
@@ -72,15 +71,21 @@ class FullAttention(nn.Module):
         qkv = self.qkv(x)
         # (B, H, W, 3C) -> 3 x (B, heads, H * W, D)
         q, k, v = qkv.view(batch, height * width, 3, FULL_ATTENTION_HEADS, -1).permute(2, 0, 3, 1, 4)
-        out = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape)
+        out = attention(q, k, v).transpose(1, 2).reshape(x.shape)
         return self.proj(out + self.lepe(qkv[..., 2 * channels :]))
 
 
-class Mlp(nn.Sequential):
+class Mlp(nn.Module):
     """1 x 1 convolution, GELU, 1 x 1 convolution, on (B, H, W, C)."""
 
     def __init__(self, dim: int) -> None:
-        super().__init__(PointwiseConv2d(dim, MLP_RATIO * dim), nn.GELU(), PointwiseConv2d(MLP_RATIO * dim, dim))
+        super().__init__()
+        self.add_module("0", PointwiseConv2d(dim, MLP_RATIO * dim))
+        self.add_module("2", PointwiseConv2d(MLP_RATIO * dim, dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        expand, project = self.children()
+        return project(linear(x, expand.weight.flatten(1), expand.bias, gelu=True))
 
 
 class BiFormerBlock(nn.Module):

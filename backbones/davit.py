@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from backbones.base import SIZE_DIVISOR, Backbone
-from backbones.layers import DepthwiseConv2d, DropPath, drop_path_rates
+from backbones.layers import DepthwiseConv2d, DropPath, Linear, attention, drop_path_rates, linear
 
 MLP_RATIO = 4
 
@@ -35,8 +35,8 @@ class WindowAttention(nn.Module):
         super().__init__()
         self.num_heads = num_heads
         self.window = window
-        self.qkv = nn.Linear(dim, 3 * dim)
-        self.proj = nn.Linear(dim, dim)
+        self.qkv = Linear(dim, 3 * dim)
+        self.proj = Linear(dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
         batch, height, width, channels = x.shape
@@ -47,7 +47,7 @@ class WindowAttention(nn.Module):
         x = x.view(batch, rows, win_h, columns, win_w, channels).transpose(2, 3).reshape(-1, win_h * win_w, channels)
         qkv = self.qkv(x).view(-1, win_h * win_w, 3, self.num_heads, channels // self.num_heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B * windows, heads, tokens, D)
-        x = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(-1, win_h * win_w, channels)
+        x = attention(q, k, v).transpose(1, 2).reshape(-1, win_h * win_w, channels)
         x = self.proj(x)
         # (B * windows, tokens, C) -> (B, H, W, C)
         x = x.view(batch, rows, columns, win_h, win_w, channels).transpose(2, 3)
@@ -64,28 +64,31 @@ class ChannelAttention(nn.Module):
         super().__init__()
         self.num_heads = num_heads
         self.scale = (dim // num_heads) ** -0.5
-        self.qkv = nn.Linear(dim, 3 * dim)
-        self.proj = nn.Linear(dim, dim)
+        self.qkv = Linear(dim, 3 * dim)
+        self.proj = Linear(dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
         batch, height, width, channels = x.shape
         qkv = self.qkv(x).view(batch, height * width, 3, self.num_heads, channels // self.num_heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, heads, N, D)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).contiguous()  # (B, heads, N, D)
         with torch.autocast(x.device.type, enabled=False):
             dtype = torch.float32 if q.dtype == torch.float16 else q.dtype
-            logits = (k * self.scale).to(dtype).transpose(-1, -2) @ v.to(dtype)  # (B, heads, D, D)
+            logits = k.to(dtype).transpose(-1, -2) @ v.to(dtype) * self.scale  # (B, heads, D, D)
             out = q @ logits.softmax(dim=-1).to(q.dtype).transpose(-1, -2)  # (B, heads, N, D)
         return self.proj(out.transpose(1, 2).reshape(x.shape))
 
 
-class Mlp(nn.Sequential):
-    """Linear, GELU, linear. The names of its children are those of torchvision's MLP."""
+class Mlp(nn.Module):
+    """Linear, GELU, linear, on (B, H, W, C). The layers are named as in torchvision's MLP."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.add_module("0", nn.Linear(dim, MLP_RATIO * dim))
-        self.add_module("1", nn.GELU())
         self.add_module("3", nn.Linear(MLP_RATIO * dim, dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        expand, project = self.children()
+        return linear(linear(x, expand.weight, expand.bias, gelu=True), project.weight, project.bias)
 
 
 class DaViTBlock(nn.Module):

@@ -5,7 +5,7 @@ implementation expands K and V for every query region and pays for it twice: in 
 element scatter of its backward. Here
 
 - K and V are laid out head by head and region by region, so that the gather copies whole rows;
-- one image at a time goes through gather and attention on CPU, so that the gathered rows stay in cache;
+- gather and attention go through the regions in steps on CPU, so that the gathered rows stay in cache;
 - the backward gathers again instead of keeping the rows, and sums the gradients of repeated rows as sorted segments:
   no atomics, so two runs give the same bits.
 """
@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Gathered bytes of K (and as many of V) that one step of the CPU variant works on; a few MiB stay in the L2/L3 cache.
-CPU_CHUNK_BYTES = 4 * 2**20
+# Gathered bytes of K (and as many of V) in one step on CPU: small enough for the cache and for malloc's reuse of memory.
+CPU_CHUNK_BYTES = 2 * 2**20
 
 
 def bi_level_routing_attention(
@@ -82,23 +82,24 @@ def _region_means(x: Tensor, regions: tuple[int, int]) -> Tensor:
     return F.avg_pool2d(x.permute(0, 3, 1, 2), size).permute(0, 2, 3, 1).flatten(1, 2)
 
 
-# An operator of its own: torch.compile takes it whole instead of unrolling its loop over images.
+# An operator of its own: torch.compile takes it whole instead of unrolling its loop.
 @torch.library.custom_op("hoopoe::routed_attention", mutates_args=())
 def _routed_attention(
     q: Tensor, k: Tensor, v: Tensor, routing: Tensor, rows: int, columns: int, num_heads: int, scale: float
 ) -> Tensor:
-    out = v.new_empty(v.shape)
-    for part in _image_chunks(q, routing, rows, columns):
-        q_p, k_p, v_p = (_to_heads(x[part], rows, columns, num_heads) for x in (q, k, v))
-        gathered = _gathered_rows(routing[part], num_heads)
-        weights = _weights(q_p, _gather(k_p, gathered), scale)
-        out_p = torch.bmm(weights, _gather(v_p, gathered))
-        _from_heads(out_p, out[part], rows, columns, num_heads)
-    return out
+    q_h, k_h, v_h = (_to_heads(x, rows, columns, num_heads) for x in (q, k, v))
+    chosen = _chosen_rows(routing, num_heads)
+    out_h = torch.empty_like(q_h)
+    for part in _chunks(len(q_h), _gathered_bytes(routing, k_h), q.device):
+        weights = _weights(q_h[part], _gather(k_h, chosen[part]), scale)
+        torch.bmm(weights, _gather(v_h, chosen[part]), out=out_h[part])
+    return _from_heads(out_h, v.shape, rows, columns, num_heads)
 
 
 @_routed_attention.register_fake
-def _(q: Tensor, k: Tensor, v: Tensor, routing: Tensor, rows: int, columns: int, num_heads: int, scale: float):
+def _(
+    q: Tensor, k: Tensor, v: Tensor, routing: Tensor, rows: int, columns: int, num_heads: int, scale: float
+) -> Tensor:
     return v.new_empty(v.shape)
 
 
@@ -114,24 +115,27 @@ def _routed_attention_backward(
     num_heads: int,
     scale: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    grad_q, grad_k, grad_v = (x.new_empty(x.shape) for x in (q, k, v))
-    for part in _image_chunks(q, routing, rows, columns):
-        q_p, k_p, v_p, grad_p = (_to_heads(x[part], rows, columns, num_heads) for x in (q, k, v, grad))
-        gathered = _gathered_rows(routing[part], num_heads)
-        k_g = _gather(k_p, gathered)
-        weights = _weights(q_p, k_g, scale)
-        segments = _Segments(gathered, k_p.shape[0])
-
-        grad_v_p = segments.sum(torch.bmm(weights.transpose(1, 2), grad_p))
-        grad_weights = torch.bmm(grad_p, _gather(v_p, gathered).transpose(1, 2))
-        # softmax backward, with the scale of the logits
+    q_h, k_h, v_h, grad_h = (_to_heads(x, rows, columns, num_heads) for x in (q, k, v, grad))
+    chosen = _chosen_rows(routing, num_heads)
+    grad_q, grad_k, grad_v = (torch.empty_like(x) for x in (q_h, k_h, v_h))
+    regions = routing.shape[1]
+    # no row of K or V is shared between heads or images: each head of each image is summed on its own
+    for heads in _chunks(len(q_h) // regions, regions * _gathered_bytes(routing, k_h), q.device):
+        part = slice(heads.start * regions, heads.stop * regions)
+        local = chosen[part] - part.start
+        k_g = _gather(k_h[part], local)
+        weights = _weights(q_h[part], k_g, scale)
+        segments = _Segments(local)
+        grad_v[part] = segments.sum(torch.bmm(weights.transpose(1, 2), grad_h[part]))
+        grad_weights = torch.bmm(grad_h[part], _gather(v_h[part], local).transpose(1, 2))
         grad_logits = torch._softmax_backward_data(grad_weights, weights, -1, weights.dtype).mul_(scale)
-        grad_k_p = segments.sum(torch.bmm(grad_logits.transpose(1, 2), q_p))
-        grad_q_p = torch.bmm(grad_logits, k_g)
-
-        for part_grad, whole in ((grad_q_p, grad_q), (grad_k_p, grad_k), (grad_v_p, grad_v)):
-            _from_heads(part_grad, whole[part], rows, columns, num_heads)
-    return grad_q, grad_k, grad_v
+        grad_k[part] = segments.sum(torch.bmm(grad_logits.transpose(1, 2), q_h[part]))
+        torch.bmm(grad_logits, k_g, out=grad_q[part])
+    return (
+        _from_heads(grad_q, q.shape, rows, columns, num_heads),
+        _from_heads(grad_k, k.shape, rows, columns, num_heads),
+        _from_heads(grad_v, v.shape, rows, columns, num_heads),
+    )
 
 
 @_routed_attention_backward.register_fake
@@ -145,7 +149,7 @@ def _(
     columns: int,
     num_heads: int,
     scale: float,
-):
+) -> tuple[Tensor, Tensor, Tensor]:
     return q.new_empty(q.shape), k.new_empty(k.shape), v.new_empty(v.shape)
 
 
@@ -163,64 +167,62 @@ def _backward(ctx, grad: Tensor):
 _routed_attention.register_autograd(_backward, setup_context=_setup_context)
 
 
-def _image_chunks(q: Tensor, routing: Tensor, rows: int, columns: int) -> list[slice]:
-    """Slices of the batch that are worked on in one step."""
-    batch, height, width, channels = q.shape
-    if q.device.type != "cpu":
-        return [slice(0, batch)]
-    gathered_tokens = routing.shape[1] * routing.shape[2] * (height // rows) * (width // columns)
-    step = max(1, CPU_CHUNK_BYTES // (gathered_tokens * channels * q.element_size()))
-    return [slice(start, start + step) for start in range(0, batch, step)]
+def _gathered_bytes(routing: Tensor, k_h: Tensor) -> int:
+    """Bytes of K gathered for one region of one head."""
+    return routing.shape[-1] * k_h[0].numel() * k_h.element_size()
+
+
+def _chunks(count: int, bytes_each: int, device: torch.device) -> list[slice]:
+    """Slices of the work that stay in cache on CPU; all of it at once elsewhere."""
+    step = max(1, CPU_CHUNK_BYTES // bytes_each) if device.type == "cpu" else count
+    return [slice(start, min(count, start + step)) for start in range(0, count, step)]
 
 
 def _to_heads(x: Tensor, rows: int, columns: int, num_heads: int) -> Tensor:
     """(B, H, W, C) -> (B * heads * R, T, D), contiguous: T tokens a region, D channels a head."""
     batch, height, width, channels = x.shape
     x = x.reshape(batch, rows, height // rows, columns, width // columns, num_heads, channels // num_heads)
-    x = x.permute(0, 5, 1, 3, 2, 4, 6)
-    return x.reshape(-1, (height // rows) * (width // columns), channels // num_heads)
+    return x.permute(0, 5, 1, 3, 2, 4, 6).reshape(-1, x.shape[2] * x.shape[4], x.shape[6])
 
 
-def _from_heads(x: Tensor, out: Tensor, rows: int, columns: int, num_heads: int) -> None:
-    """(B * heads * R, T, D) -> (B, H, W, C), written into `out`."""
-    batch, height, width, channels = out.shape
-    region = (height // rows, width // columns)
-    grid = out.view(batch, rows, region[0], columns, region[1], num_heads, channels // num_heads)
-    grid.copy_(x.view(batch, num_heads, rows, columns, *region, -1).permute(0, 2, 4, 3, 5, 1, 6))
+def _from_heads(x: Tensor, shape: torch.Size, rows: int, columns: int, num_heads: int) -> Tensor:
+    """(B * heads * R, T, D) -> (B, H, W, C)"""
+    batch, height, width, _ = shape
+    x = x.view(batch, num_heads, rows, columns, height // rows, width // columns, -1)
+    return x.permute(0, 2, 4, 3, 5, 1, 6).reshape(shape)
 
 
-def _gathered_rows(routing: Tensor, num_heads: int) -> Tensor:
-    """Routing, (B, R, K) -> the rows of `_to_heads` to gather, (B * heads * R * K)."""
-    batch, regions, _ = routing.shape
+def _chosen_rows(routing: Tensor, num_heads: int) -> Tensor:
+    """Routing, (B, R, K) -> the rows of `_to_heads` that each region of each head gathers, (B * heads * R, K)."""
+    batch, regions, top_k = routing.shape
     first = torch.arange(0, batch * num_heads * regions, regions, device=routing.device)
-    return (routing.unsqueeze(1) + first.view(batch, num_heads, 1, 1)).flatten()
+    return (routing.unsqueeze(1) + first.view(batch, num_heads, 1, 1)).view(-1, top_k)
 
 
-def _gather(x: Tensor, gathered: Tensor) -> Tensor:
-    """(N, T, D) -> (N, K * T, D): the tokens of the chosen regions, one after the other."""
-    count, _, dim = x.shape
-    return x.flatten(1).index_select(0, gathered).view(count, -1, dim)
+def _gather(x: Tensor, chosen: Tensor) -> Tensor:
+    """(N, T, D), (M, K) -> (M, K * T, D): the tokens of the chosen regions, one after the other."""
+    return x.flatten(1).index_select(0, chosen.flatten()).view(len(chosen), -1, x.shape[-1])
 
 
 def _weights(q: Tensor, k: Tensor, scale: float) -> Tensor:
-    """(N, T, D), (N, K * T, D) -> (N, T, K * T)"""
+    """(M, T, D), (M, K * T, D) -> (M, T, K * T)"""
     return torch.bmm(q * scale, k.transpose(1, 2)).softmax(dim=-1)
 
 
 class _Segments:
-    """The transpose of `_gather`: sums the rows that came from the same region, in a fixed order.
+    """The transpose of `_gather`: sums what was gathered from the same region, in a fixed order.
 
     `embedding_bag` over the sorted rows sums in fp32 also for bf16, in parallel over the regions, without atomics.
     """
 
-    def __init__(self, gathered: Tensor, count: int) -> None:
-        self.order = gathered.sort(stable=True).indices
-        sizes = torch.bincount(gathered, minlength=count)
+    def __init__(self, chosen: Tensor) -> None:
+        chosen_rows = chosen.flatten()
+        self.count = len(chosen)
+        self.order = chosen_rows.sort(stable=True).indices
+        sizes = torch.bincount(chosen_rows, minlength=self.count)
         self.starts = sizes.cumsum(0) - sizes
-        self.count = count
 
     def sum(self, x: Tensor) -> Tensor:
         """(N, K * T, D) -> (N, T, D)"""
-        dim = x.shape[-1]
-        rows = x.view(self.order.numel(), -1)  # (N * K, T * D)
-        return F.embedding_bag(self.order, rows, self.starts, mode="sum").view(self.count, -1, dim)
+        rows = x.reshape(len(self.order), -1)  # (N * K, T * D)
+        return F.embedding_bag(self.order, rows, self.starts, mode="sum").view(self.count, -1, x.shape[-1])
