@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     model, meta = load_detector(args.model, args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     table = Table(Column("picture", overflow="fold"), "category", "score", "x1", "y1", "x2", "y2")
     outputs = output_paths(args.images, args.output) if args.output else [None] * len(args.images)
-    errors: list[HoopoeError] = []
+    failures: list[HoopoeError] = []
     console = Console(stderr=True)
     steps = track(args.images, "Detecting", console=console, transient=True, disable=not console.is_terminal)
     for path, output in zip(steps, outputs, strict=True):
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
             image = read_image(path)
             [found] = predict(model, [image], score_threshold=args.score_threshold)
         except HoopoeError as error:
-            errors.append(error)
+            failures.append(error)
             continue
         names = [meta.category_names[label] for label in found.labels.tolist()]
         for row, (name, score, box) in enumerate(zip(names, found.scores, found.boxes_xyxy, strict=True)):
@@ -66,9 +66,9 @@ def run(args: argparse.Namespace) -> int:
 
     if table.row_count:
         Console().print(table)
-    for error in errors:
-        print_error(error)
-    return 1 if errors else 0
+    for failure in failures:
+        print_error(failure)
+    return 1 if failures else 0
 
 
 def output_paths(images: list[Path], folder: Path) -> list[Path]:
