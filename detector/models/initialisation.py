@@ -14,14 +14,13 @@ from detector.models.building import config_of
 from detector.models.config import ModelConfig
 from detector.models.saving import read_detector
 
-MIN_AGREEMENT = (
-    0.5  # of the backbone's tensors: another depth may do, another family has a few names in common by chance
-)
+# of the backbone's tensors: another depth may do, another family has a few names in common by chance
+MIN_AGREEMENT = 0.5
 
 # layers with outputs per category; Faster R-CNN's have the background in front
 _FASTER_RCNN_LAYERS = ("roi_heads.box_predictor.cls_score", "roi_heads.box_predictor.bbox_pred")
-_BODY = "backbone.body."
 _RETINANET_LAYER = "head.classification_head.cls_logits"
+_BODY = "backbone.body."
 
 
 @dataclass(frozen=True)
@@ -60,14 +59,14 @@ def init_from_detector(model: nn.Module, source: str | Path) -> InitReport:
 
     Raises:
         CheckpointError: The file cannot be used.
-        ConfigError: Less than half of the backbone would be taken over: it is another one.
+        ConfigError: The backbone is another one: less than half of it would be taken over, or its windows differ.
     """
     state, meta = read_detector(source)
     config, old = config_of(model), meta.config
     shared = tuple(name for name in config.categories if name in old.categories)
     copied: list[str] = []
     left: list[str] = []
-    _check_backbone(model, state, source, old.backbone)
+    _check_backbone(model, state, source, old)
     for name, target in model.state_dict().items():
         fits = name in state and _copy(target, state[name], name, config, old)
         (copied if fits else left).append(name)
@@ -75,15 +74,23 @@ def init_from_detector(model: nn.Module, source: str | Path) -> InitReport:
     return InitReport(tuple(copied), tuple(left), shared)
 
 
-def _check_backbone(model: nn.Module, state: dict[str, Tensor], source: str | Path, backbone: str) -> None:
+def _check_backbone(model: Any, state: dict[str, Tensor], source: str | Path, old: ModelConfig) -> None:
+    config = config_of(model)
     expected = {name: tensor.shape for name, tensor in model.state_dict().items() if name.startswith(_BODY)}
     fitting = [name for name, shape in expected.items() if name in state and state[name].shape == shape]
     if len(fitting) < MIN_AGREEMENT * len(expected):
         raise ConfigError(
-            f"its backbone {backbone} does not fit: {len(fitting)} of {len(expected)} tensors are those of "
-            f"{config_of(model).backbone}",
+            f"its backbone {old.backbone} does not fit: it has {len(fitting)} of the {len(expected)} tensors of "
+            f"{config.backbone}",
             where=source,
-            mend=f"set model.backbone={backbone}, or give another detector",
+            mend=f"set model.backbone={old.backbone}, or give another detector",
+        )
+    if config.backbone_size != old.backbone_size and hasattr(model.backbone.body, "window_size"):
+        raise ConfigError(
+            f"its backbone was made for images of {old.backbone_size}, this one for {config.backbone_size}: "
+            "its attention has windows of another size",
+            where=source,
+            mend=f"set model.backbone_size={list(old.backbone_size or ())}",
         )
 
 

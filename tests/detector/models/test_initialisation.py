@@ -104,6 +104,12 @@ def test_colours_and_frozen_batch_norm_go_along(save, make_detector) -> None:
     assert list(model.transform.image_std) == [0.4, 0.5, 0.6]
 
 
+def test_windows_of_another_size_are_refused(save, make_detector) -> None:
+    _, path = save(backbone_size=[96, 96])
+    with pytest.raises(ConfigError, match=r"set model.backbone_size=\[96, 96\]"):
+        init_from_detector(make_detector(), path)
+
+
 def test_another_backbone_is_refused(save, make_detector) -> None:
     _, path = save(backbone="biformer_nano")
     model = make_detector(backbone="davit_nano")
