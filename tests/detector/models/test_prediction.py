@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from backbones.errors import MediaError
+from detector.data.resizing import resize
 from detector.models.prediction import predict
 
 SCORES = {"faster_rcnn": 0.05, "retinanet": 0.005}
@@ -29,11 +30,12 @@ def test_an_image_gets_the_same_whatever_it_is_given_with(detector, backbone, ma
 
 def test_boxes_are_in_the_pixels_of_the_original(make_detector, pictures) -> None:
     model = make_detector()
-    picture = pictures[0]
-    doubled = picture.repeat(2, axis=0).repeat(2, axis=1)  # halved again on its way into the network
-    [found], [larger] = predict(model, [picture]), predict(model, [doubled])
-    np.testing.assert_allclose(larger.boxes_xyxy, 2 * found.boxes_xyxy, rtol=1e-5)
-    np.testing.assert_allclose(larger.scores, found.scores, rtol=1e-5)
+    large = pictures[1]  # 200 x 240, on its way into the network 96 x 115
+    small = resize(large, (96, 115))
+    [found], [in_network_pixels] = predict(model, [large]), predict(model, [small])
+    scale = np.array([200 / 96, 240 / 115, 200 / 96, 240 / 115])
+    np.testing.assert_allclose(found.boxes_xyxy, in_network_pixels.boxes_xyxy * scale, rtol=1e-5)
+    np.testing.assert_allclose(found.scores, in_network_pixels.scores, rtol=1e-6)
 
 
 def test_boxes_lie_in_the_image_the_best_first(make_detector, pictures) -> None:
