@@ -1,7 +1,7 @@
 """What every backbone offers: classification, embeddings, and feature maps for detectors, at any input size."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,15 @@ MIN_INPUT_SIZE = 32
 # Without gradients on CPU, images go through in parts whose widest activation has at most this many bytes: they stay
 # in cache, and malloc reuses their memory instead of asking the kernel for zeroed pages at every layer.
 CPU_PART_BYTES = 8 * 2**20
+
+
+class Stage(nn.Module):
+    """`downsample`, then `blocks`: (B, H, W, C) tokens in, (B, H', W', C') tokens out."""
+
+    def __init__(self, downsample: nn.Module) -> None:
+        super().__init__()
+        self.downsample = downsample
+        self.blocks = nn.Sequential()
 
 
 class Backbone(nn.Module):
@@ -148,9 +157,9 @@ class Backbone(nn.Module):
         height, width = x.shape[-2:]
         x = F.pad(x, (0, -width % SIZE_DIVISOR, 0, -height % SIZE_DIVISOR))
         tokens = self.stem(x.contiguous(memory_format=torch.channels_last)).permute(0, 2, 3, 1)
-        for stage in self.body.children():
+        for stage in cast(Iterable[Stage], self.body):
             tokens = stage.downsample(tokens)
-            for block in stage.blocks.children():
+            for block in stage.blocks:
                 if self.grad_checkpointing and torch.is_grad_enabled():
                     tokens = checkpoint(block, tokens, use_reentrant=False)
                 else:
@@ -159,4 +168,4 @@ class Backbone(nn.Module):
 
 
 def _concatenate(parts: Sequence[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+    return parts[0] if len(parts) == 1 else torch.cat(tuple(parts))

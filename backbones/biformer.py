@@ -6,13 +6,14 @@ qkv bias, and the stem has no convolution bias. Regions have the size that 384-p
 and 2 x 2 tokens at strides 4, 8 and 16, whatever the size of the image: each query sees 64 tokens at every stage.
 """
 
+from collections import OrderedDict
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from backbones.base import Backbone
-from backbones.layers import DepthwiseConv2d, DropPath, PointwiseConv2d, attention, drop_path_rates, linear
+from backbones.base import Backbone, Stage
+from backbones.layers import DepthwiseConv2d, DropPath, PointwiseConv2d, attention, drop_path_rates
 from backbones.routing_attention import bi_level_routing_attention, route
 
 TOP_K = (1, 4, 16)  # regions that a query sees in stages 1 to 3; stage 4 attends to everything
@@ -75,17 +76,12 @@ class FullAttention(nn.Module):
         return self.proj(out + self.lepe(qkv[..., 2 * channels :]))
 
 
-class Mlp(nn.Module):
+class Mlp(nn.Sequential):
     """1 x 1 convolution, GELU, 1 x 1 convolution, on (B, H, W, C)."""
 
     def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.add_module("0", PointwiseConv2d(dim, MLP_RATIO * dim))
-        self.add_module("2", PointwiseConv2d(MLP_RATIO * dim, dim))
-
-    def forward(self, x: Tensor) -> Tensor:
-        expand, project = self.children()
-        return project(linear(x, expand.weight.flatten(1), expand.bias, gelu=True))
+        expand, project = PointwiseConv2d(dim, MLP_RATIO * dim, gelu=True), PointwiseConv2d(MLP_RATIO * dim, dim)
+        super().__init__(OrderedDict([("0", expand), ("2", project)]))
 
 
 class BiFormerBlock(nn.Module):
@@ -116,13 +112,11 @@ class Downsample(nn.Sequential):
         return super().forward(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
-class BiFormerStage(nn.Module):
+class BiFormerStage(Stage):
     """`downsample`, then `blocks`."""
 
     def __init__(self, index: int, in_dim: int, dim: int, drop_paths: list[float]) -> None:
-        super().__init__()
-        self.downsample = Downsample(in_dim, dim) if index else nn.Identity()
-        self.blocks = nn.Sequential()
+        super().__init__(Downsample(in_dim, dim) if index else nn.Identity())
         for rate in drop_paths:
             routed = index < len(TOP_K)
             attn = RoutingAttention(dim, REGION_TOKENS[index], TOP_K[index]) if routed else FullAttention(dim)

@@ -5,14 +5,15 @@ Parameter names and numerics are birder's, whose published weights load strictly
 side (12 at 384 pixels), kept at every other size; windows that reach over the edge are padded with zeros, unmasked.
 """
 
+from collections import OrderedDict
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from backbones.base import SIZE_DIVISOR, Backbone
-from backbones.layers import DepthwiseConv2d, DropPath, Linear, attention, drop_path_rates, linear
+from backbones.base import SIZE_DIVISOR, Backbone, Stage
+from backbones.layers import DepthwiseConv2d, DropPath, Linear, attention, drop_path_rates
 
 MLP_RATIO = 4
 
@@ -78,17 +79,12 @@ class ChannelAttention(nn.Module):
         return self.proj(out.transpose(1, 2).reshape(x.shape))
 
 
-class Mlp(nn.Module):
+class Mlp(nn.Sequential):
     """Linear, GELU, linear, on (B, H, W, C). The layers are named as in torchvision's MLP."""
 
     def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.add_module("0", nn.Linear(dim, MLP_RATIO * dim))
-        self.add_module("3", nn.Linear(MLP_RATIO * dim, dim))
-
-    def forward(self, x: Tensor) -> Tensor:
-        expand, project = self.children()
-        return linear(linear(x, expand.weight, expand.bias, gelu=True), project.weight, project.bias)
+        expand, project = Linear(dim, MLP_RATIO * dim, gelu=True), Linear(MLP_RATIO * dim, dim)
+        super().__init__(OrderedDict([("0", expand), ("3", project)]))
 
 
 class DaViTBlock(nn.Module):
@@ -123,13 +119,11 @@ class Downsample(nn.Module):
         return self.conv(self.norm(x).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
-class DaViTStage(nn.Module):
+class DaViTStage(Stage):
     """`downsample`, then `blocks`: window and channel attention in turn."""
 
     def __init__(self, in_dim: int, dim: int, num_heads: int, window: tuple[int, int], drop_paths: list[float]) -> None:
-        super().__init__()
-        self.downsample = Downsample(in_dim, dim) if in_dim != dim else nn.Identity()
-        self.blocks = nn.Sequential()
+        super().__init__(Downsample(in_dim, dim) if in_dim != dim else nn.Identity())
         for rate in drop_paths:
             self.blocks.append(DaViTBlock(dim, WindowAttention(dim, num_heads, window), rate))
             self.blocks.append(DaViTBlock(dim, ChannelAttention(dim, num_heads), rate))

@@ -10,11 +10,13 @@ element scatter of its backward. Here
   no atomics, so two runs give the same bits.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Gathered bytes of K (and as many of V) in one step on CPU: small enough for the cache and for malloc's reuse of memory.
+# Gathered bytes of K (and as many of V) in one step on CPU: they fit the cache, and malloc reuses their memory.
 CPU_CHUNK_BYTES = 2 * 2**20
 
 
@@ -153,12 +155,12 @@ def _(
     return q.new_empty(q.shape), k.new_empty(k.shape), v.new_empty(v.shape)
 
 
-def _setup_context(ctx, inputs, output) -> None:
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     q, k, v, routing, *ctx.geometry = inputs
     ctx.save_for_backward(q, k, v, routing)
 
 
-def _backward(ctx, grad: Tensor):
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     q, k, v, routing = ctx.saved_tensors
     grads = _routed_attention_backward(grad, q, k, v, routing, *ctx.geometry)
     return *grads, None, None, None, None, None
