@@ -20,7 +20,7 @@ lint: .venv/test.stamp
 	$(BIN)/lint-imports
 
 bench: .venv/bench.stamp
-	$(BIN)/python benchmarks/backbones.py
+	$(BIN)/python -m benchmarks.backbones --write
 
 .venv/test.stamp: EXTRAS := test
 .venv/bench.stamp: EXTRAS := test,bench

@@ -1,0 +1,203 @@
+"""Speed and memory of the backbones, beside birder (and timm, for DaViT) with the same weights.
+
+    python -m benchmarks.backbones [--models biformer_s davit_tiny] [--tasks classify-384-b8 ...] [--write]
+
+For each task the rivals take turns within one process, run by run; the median counts. Peak memory comes from a process
+per rival that does nothing else: what its resident set grew by over the model and its input. The share is the
+network's arithmetic (counted on birder's network) over the time and the machine's measured rate of matrix products in
+the same precision. --write puts the table into benchmarks/results/backbones.md.
+"""
+
+import argparse
+import json
+import logging
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.machine import describe, matmul_rate
+
+OUTPUT = Path(__file__).parent / "results" / "backbones.md"
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "bf16 compiled": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a rival does with a batch of images."""
+
+    kind: str  # classify, features or train
+    batch: int
+    size: tuple[int, int]
+    precisions: tuple[str, ...]
+    repeats: int
+
+    @property
+    def name(self) -> str:
+        height, width = self.size
+        return f"{self.kind}-{height if height == width else f'{height}x{width}'}-b{self.batch}"
+
+
+TASKS = (
+    Task("classify", 1, (384, 384), ("fp32", "bf16"), 9),
+    Task("classify", 8, (384, 384), ("fp32", "bf16", "bf16 compiled"), 5),
+    Task("features", 1, (512, 512), ("fp32", "bf16"), 7),
+    Task("features", 1, (800, 1344), ("fp32", "bf16"), 5),
+    Task("train", 2, (512, 512), ("fp32", "bf16"), 3),
+)
+
+
+def build(rival: str, model: str, task: Task) -> Any:
+    """A rival's network for the size of the task, with random weights and no drop path."""
+    torch.manual_seed(0)
+    if rival == "hoopoe":
+        import backbones
+
+        return backbones.create_model(model, 550, drop_path_rate=0.0)
+    if rival == "timm":
+        import timm
+
+        return timm.create_model(model, num_classes=550, features_only=task.kind != "classify")
+    logging.disable(logging.INFO)  # birder logs every change of size
+    from birder.model_registry import registry
+
+    if model.startswith("davit"):  # windows of the 384-pixel checkpoint at every size
+        net = registry.net_factory(model, 550, size=(384, 384), config={"drop_path_rate": 0.0})
+        net.set_dynamic_size()
+        return net
+    return registry.net_factory(model, 550, size=task.size, config={"drop_path_rate": 0.0})
+
+
+def rivals_of(model: str) -> tuple[str, ...]:
+    """timm has a DaViT, but no BiFormer."""
+    return ("hoopoe", "birder", "timm") if model.startswith("davit") else ("hoopoe", "birder")
+
+
+def prepare(rival: str, model: str, task: Task, precision: str) -> Callable[[], object]:
+    """One run of the task, ready to be called again and again."""
+    net = build(rival, model, task).to(DTYPES[precision]).train(task.kind == "train")
+    images = torch.randn(task.batch, 3, *task.size).to(DTYPES[precision])
+    forward: Callable[..., Any] = net if task.kind == "classify" or rival == "timm" else net.detection_features
+    if precision.endswith("compiled"):
+        forward = torch.compile(forward)
+
+    def infer() -> None:
+        with torch.inference_mode():
+            forward(images)
+
+    def train() -> None:
+        net.zero_grad(set_to_none=True)
+        maps = forward(images)
+        loss: Any = sum(x.square().mean() for x in (maps.values() if isinstance(maps, dict) else maps))
+        loss.backward()
+
+    return train if task.kind == "train" else infer
+
+
+def take_turns(runs: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Median seconds of each rival's run."""
+    for run in runs.values():
+        run()
+    times: dict[str, list[float]] = {rival: [] for rival in runs}
+    for _ in range(repeats):
+        for rival, run in runs.items():
+            start = time.perf_counter()
+            run()
+            times[rival].append(time.perf_counter() - start)
+    return {rival: statistics.median(values) for rival, values in times.items()}
+
+
+def flops(model: str, task: Task) -> float:
+    """Floating point operations of one image, a multiply-add counted as two; training counts three forward passes."""
+    with torch.device("meta"):
+        net, images = build("birder", model, task).eval(), torch.empty(1, 3, *task.size)
+    with FlopCounterMode(display=False) as counter:
+        net(images) if task.kind == "classify" else net.detection_features(images)
+    return counter.get_total_flops() * (3 if task.kind == "train" else 1)
+
+
+def peak_memory(rival: str, model: str, task: Task, precision: str) -> float:
+    """MiB that a process of its own grows by while it runs the task twice."""
+    command = [sys.executable, "-m", "benchmarks.backbones", "--memory-of", rival, model, task.name, precision]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(json.loads(done.stdout.splitlines()[-1]))
+
+
+def _report_memory(rival: str, model: str, task_name: str, precision: str) -> None:
+    task = next(task for task in TASKS if task.name == task_name)
+    torch.nn.functional.linear(torch.randn(64, 64), torch.randn(64, 64))  # start the libraries
+    run = prepare(rival, model, task, precision)
+    before = _resident_mib()
+    run()
+    run()
+    print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before))
+
+
+def _resident_mib() -> float:
+    import psutil
+
+    return psutil.Process().memory_info().rss / 2**20
+
+
+def measure(models: list[str], tasks: list[Task], repeats: int | None) -> list[str]:
+    """Lines of the Markdown table, printed as they come."""
+    lines = [
+        "| model | task | precision | images/s: hoopoe | birder | timm | ratio to birder | to birder fp32 | share of "
+        "matmul rate | peak MiB: hoopoe | birder | timm |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    print("\n".join(lines), flush=True)
+    for model in models:
+        for task in tasks:
+            work = flops(model, task)
+            fp32_of_birder = float("nan")
+            for precision in task.precisions:
+                rivals = rivals_of(model)
+                rate = matmul_rate(DTYPES[precision])
+                runs = {rival: prepare(rival, model, task, precision) for rival in rivals}
+                times = take_turns(runs, repeats or task.repeats)
+                del runs
+                memory = {} if "compiled" in precision else {r: peak_memory(r, model, task, precision) for r in rivals}
+                speed = {rival: task.batch / took for rival, took in times.items()}
+                if precision == "fp32":
+                    fp32_of_birder = speed["birder"]
+                cells = [model, task.name, precision]
+                cells += [f"{speed[rival]:.2f}" if rival in speed else "" for rival in ("hoopoe", "birder", "timm")]
+                cells += [f"{speed['hoopoe'] / speed['birder']:.2f}", f"{speed['hoopoe'] / fp32_of_birder:.2f}"]
+                cells += [f"{speed['hoopoe'] * work / rate:.0%} of {rate / 1e9:.0f} GFLOP/s"]
+                cells += [f"{memory[rival]:.0f}" if rival in memory else "" for rival in ("hoopoe", "birder", "timm")]
+                lines.append(f"| {' | '.join(cells)} |")
+                print(lines[-1], flush=True)
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", default=["biformer_s", "davit_tiny"])
+    parser.add_argument("--tasks", nargs="+", choices=[task.name for task in TASKS], help="all by default")
+    parser.add_argument("--repeats", type=int, help="runs of each rival; the task's own number by default")
+    parser.add_argument("--write", action="store_true", help=f"write {OUTPUT.name}")
+    parser.add_argument("--memory-of", nargs=4, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.memory_of:
+        _report_memory(*args.memory_of)
+        return
+    tasks = [task for task in TASKS if args.tasks is None or task.name in args.tasks]
+    head = describe(["torch", "birder", "timm"])
+    print(head, flush=True)
+    lines = measure(args.models, tasks, args.repeats)
+    if args.write:
+        about = "Written by `make bench` (`benchmarks/backbones.py`, whose docstring says how it measures)."
+        OUTPUT.write_text("\n".join(["# Backbones", "", about, "", head, "", *lines, ""]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""The machine and the versions behind a figure, for the head of every result file."""
+
+import datetime
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+
+def describe(packages: Sequence[str]) -> str:
+    """One Markdown line: date, processor, cores, Python and package versions."""
+    versions = ", ".join(f"{name} {_version(name)}" for name in packages)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return (
+        f"{datetime.date.today()}, {processor()}, {cores} cores ({torch.backends.cpu.get_cpu_capability()}), "
+        f"Python {platform.python_version()}, {versions}"
+    )
+
+
+def processor() -> str:
+    """The processor's name, as far as the system tells."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def matmul_rate(dtype: torch.dtype, size: int = 2048, repeats: int = 9) -> float:
+    """FLOP/s of a `size` x `size` x `size` matrix product: what the processor gives a network at best."""
+    a, b = torch.randn(2, size, size).to(dtype)
+    return 2 * size**3 / statistics.median(seconds(lambda: F.linear(a, b), repeats))
+
+
+def seconds(run: Callable[[], object], repeats: int) -> list[float]:
+    """Wall time of each of `repeats` runs, after one that does not count."""
+    run()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return times
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
