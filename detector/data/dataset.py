@@ -6,13 +6,15 @@ depends on its key alone.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypedDict
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from backbones.errors import HoopoeError
 from detector.data.augmentation import augment, sample_generator
 from detector.data.config import AugmentationConfig
 from detector.data.copy_paste import copy_paste
@@ -47,7 +49,31 @@ class Key(NamedTuple):
     copy: int = 0
 
 
-class TrainingDataset(Dataset[Item]):
+class _Images(Dataset[Item]):
+    """What both data sets share: a batch is a list of items, or the error of the first image that could not be read."""
+
+    def __init__(self, annotations: Annotations, rule: SizeRule) -> None:
+        self.annotations = annotations
+        self.rule = rule
+
+    def __len__(self) -> int:
+        return len(self.annotations)
+
+    def __getitems__(self, keys: Sequence[Any]) -> list[Item] | HoopoeError:
+        try:
+            return [self[key] for key in keys]
+        except HoopoeError as error:  # raised in a worker it would lose its parts; `Loader` raises it
+            return error
+
+    def _read(self, place: int) -> tuple[int, Sample]:
+        """Id and picture of an image, without its crowds."""
+        record = self.annotations[place]
+        pixels = read_image(record.path, (record.width, record.height))
+        kept = ~record.is_crowd
+        return record.id, Sample(pixels, record.boxes_xyxy[kept], record.labels[kept])
+
+
+class TrainingDataset(_Images):
     """Images as they are trained on. Crowds are left out; images without boxes are negatives and stay.
 
     Args:
@@ -58,14 +84,10 @@ class TrainingDataset(Dataset[Item]):
     """
 
     def __init__(self, annotations: Annotations, rule: SizeRule, config: AugmentationConfig, seed: int) -> None:
-        self.annotations = annotations
-        self.rule = rule
+        super().__init__(annotations, rule)
         self.config = config
         self.seed = seed
         self._box_rows = np.flatnonzero(~annotations.is_crowd)  # what can be pasted
-
-    def __len__(self) -> int:
-        return len(self.annotations)
 
     def __getitem__(self, key: Key) -> Item:
         """The image at a key, varied.
@@ -74,30 +96,22 @@ class TrainingDataset(Dataset[Item]):
             MediaError: If a file cannot be read; it names the file.
             DataError: If a picture has not the size of its record.
         """
-        image_id = int(self.annotations.image_ids[key.place])
+        image_id, sample = self._read(key.place)
         rng = sample_generator(self.seed, key.epoch, image_id, key.copy)
-        sample = self._read(key.place)
         if len(self._box_rows) and rng.random() < self.config.copy_paste:
             row = self._box_rows[rng.integers(len(self._box_rows))]
             donor = int(np.searchsorted(self.annotations.offsets, row, side="right")) - 1
-            sample = copy_paste(rng, sample, self._read(donor), self.config.copy_paste_limit)
+            sample = copy_paste(rng, sample, self._read(donor)[1], self.config.copy_paste_limit)
         until = self.config.mosaic_until_epoch
         if (until is None or key.epoch < until) and rng.random() < self.config.mosaic:
-            others = [self._read(index) for index in choose_partners(rng, len(self))]
+            others = [self._read(place)[1] for place in choose_partners(rng, len(self))]
             sample = vary_pixels(rng, mosaic(rng, [sample, *others], self.rule, self.config), self.config)
         else:
             sample = augment(rng, sample, self.rule, self.config)
         return to_item(sample, image_id)
 
-    def _read(self, index: int) -> Sample:
-        record = self.annotations[index]
-        kept = ~record.is_crowd
-        return Sample(
-            read_image(record.path, (record.width, record.height)), record.boxes_xyxy[kept], record.labels[kept]
-        )
 
-
-class EvaluationDataset(Dataset[Item]):
+class EvaluationDataset(_Images):
     """Images as they are evaluated: resized by the rule, nothing varied, with their boxes at network size.
 
     Args:
@@ -105,25 +119,17 @@ class EvaluationDataset(Dataset[Item]):
         rule: The size that images have in the network.
     """
 
-    def __init__(self, annotations: Annotations, rule: SizeRule) -> None:
-        self.annotations = annotations
-        self.rule = rule
-
-    def __len__(self) -> int:
-        return len(self.annotations)
-
-    def __getitem__(self, index: int) -> Item:
+    def __getitem__(self, place: int) -> Item:
         """The image at this place.
 
         Raises:
             MediaError: If the file cannot be read; it names the file.
             DataError: If the picture has not the size of its record.
         """
-        record = self.annotations[index]
-        size, kept = (record.width, record.height), ~record.is_crowd
-        image = resize(read_image(record.path, size), self.rule.size(size))
-        boxes = scale_boxes(record.boxes_xyxy[kept], size, self.rule.size(size))
-        return to_item(Sample(image, boxes, record.labels[kept]), record.id)
+        image_id, sample = self._read(place)
+        size = self.rule.size(sample.size_wh)
+        boxes = scale_boxes(sample.boxes_xyxy, sample.size_wh, size)
+        return to_item(Sample(resize(sample.image, size), boxes, sample.labels), image_id)
 
 
 def to_item(sample: Sample, image_id: int) -> Item:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from backbones.errors import HoopoeError
 from detector.data.config import DataConfig
 from detector.data.dataset import EvaluationDataset, Item, Key, Target, TrainingDataset
 from detector.data.sampling import Shows, aspect_groups, epoch_batches, evaluation_batches, repeat_factors
@@ -21,14 +22,41 @@ START_METHOD = "fork" if sys.platform == "linux" else "spawn"
 
 
 class Batch(NamedTuple):
-    """images: B times uint8 (3, H, W), of different sizes; targets: one an image."""
+    """B images and their targets in three tensors.
 
-    images: list[Tensor]
-    targets: list[Target]
+    Every tensor on its way from a worker holds a file open, and one for each image, box list and label list would soon
+    be more than the 1024 that a process may have. It also is one copy to the device, not many.
 
-    def pin_memory(self) -> Batch:
-        """In page-locked memory, from which copies to a GPU overlap with its work; the loader calls this."""
-        return Batch([image.pin_memory() for image in self.images], self.targets)
+    Args:
+        pixels: uint8, all images one after the other, each (3, H, W).
+        boxes: float32 (N, 4), xyxy in pixels of their images, all boxes in the order of the images.
+        labels: int64 (N,), 0-based.
+        sizes_hw: Height and width of each image.
+        counts: Number of boxes of each image.
+        image_ids: Id of each image.
+    """
+
+    pixels: Tensor
+    boxes: Tensor
+    labels: Tensor
+    sizes_hw: list[tuple[int, int]]
+    counts: list[int]
+    image_ids: list[int]
+
+    @property
+    def images(self) -> list[Tensor]:
+        """B views (3, H, W)."""
+        parts = self.pixels.split([3 * height * width for height, width in self.sizes_hw])
+        return [part.view(3, *size) for part, size in zip(parts, self.sizes_hw, strict=True)]
+
+    @property
+    def targets(self) -> list[Target]:
+        """B targets as torchvision's detectors take them."""
+        columns = (self.boxes.split(self.counts), self.labels.split(self.counts), self.image_ids)
+        return [
+            {"boxes": boxes, "labels": labels, "image_id": torch.tensor(image_id)}
+            for boxes, labels, image_id in zip(*columns, strict=True)
+        ]
 
 
 class EpochSampler(Sampler[list[Key]]):
@@ -80,9 +108,19 @@ class EpochSampler(Sampler[list[Key]]):
         return batches[self.batch :]
 
 
+class Loader(DataLoader[Item]):
+    """A `DataLoader` of `Batch` whose workers' errors arrive as they were raised, not wrapped in a traceback's text."""
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        for batch in super().__iter__():
+            if isinstance(batch, HoopoeError):
+                raise batch
+            yield batch
+
+
 def training_loader(
     dataset: TrainingDataset, batch_size: int, config: DataConfig, *, rank: int = 0, world_size: int = 1
-) -> DataLoader[Item]:
+) -> Loader:
     """Batches to train on, one epoch an iteration: `loader.batch_sampler.start(epoch)` before each.
 
     Args:
@@ -100,7 +138,7 @@ def training_loader(
 
 def evaluation_loader(
     dataset: EvaluationDataset, batch_size: int, config: DataConfig, *, rank: int = 0, world_size: int = 1
-) -> DataLoader[Item]:
+) -> Loader:
     """Batches of images of one size, each image once over all processes.
 
     Args:
@@ -118,23 +156,28 @@ def evaluation_loader(
     return _loader(dataset, [batch.tolist() for batch in batches], config, persistent=False)
 
 
-def collate(items: Sequence[Item]) -> Batch:
-    """Items as lists: their sizes differ."""
-    return Batch([item.image for item in items], [item.target for item in items])
+def collate(items: Sequence[Item] | HoopoeError) -> Batch | HoopoeError:
+    """At least one item as a batch; an error as it is (see `Loader`)."""
+    if isinstance(items, HoopoeError):
+        return items
+    return Batch(
+        torch.cat([item.image.flatten() for item in items]),
+        torch.cat([item.target["boxes"] for item in items]),
+        torch.cat([item.target["labels"] for item in items]),
+        [(item.image.shape[1], item.image.shape[2]) for item in items],
+        [len(item.target["labels"]) for item in items],
+        [int(item.target["image_id"]) for item in items],
+    )
 
 
 def to_device(batch: Batch, device: torch.device | str) -> tuple[list[Tensor], list[Target]]:
-    """A batch as the model takes it: images float32 (3, H, W) from 0 to 1, all on the device."""
-    images = [image.to(device, non_blocking=True).float().div_(255) for image in batch.images]
-    targets: list[Target] = [
-        {
-            "boxes": target["boxes"].to(device, non_blocking=True),
-            "labels": target["labels"].to(device, non_blocking=True),
-            "image_id": target["image_id"],
-        }
-        for target in batch.targets
-    ]
-    return images, targets
+    """A batch as the model takes it: images float32 (3, H, W) from 0 to 1, and targets, all on the device."""
+    moved = batch._replace(
+        pixels=batch.pixels.to(device, non_blocking=True),
+        boxes=batch.boxes.to(device, non_blocking=True),
+        labels=batch.labels.to(device, non_blocking=True),
+    )
+    return [image.float().div_(255) for image in moved.images], moved.targets
 
 
 def worker_count(workers: int | None) -> int:
@@ -147,9 +190,9 @@ def worker_count(workers: int | None) -> int:
 
 def _loader(
     dataset: Dataset[Item], batches: Sampler[list[Key]] | list[list[int]], config: DataConfig, persistent: bool
-) -> DataLoader[Item]:
+) -> Loader:
     workers = worker_count(config.workers)
-    return DataLoader(
+    return Loader(
         dataset,
         batch_sampler=batches,
         collate_fn=collate,

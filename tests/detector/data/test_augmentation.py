@@ -60,7 +60,7 @@ def assert_valid(sample: Sample) -> None:
 
 
 @pytest.mark.parametrize("config", [EVERYTHING, EVERYTHING.model_copy(update={"crop_size": 64})])
-def test_image_without_birds_is_varied_and_keeps_empty_boxes(config):
+def test_icevision_328_image_without_birds_is_varied_and_keeps_empty_boxes(config):
     empty = noise()
     varied = augment(rng(), empty, RULE, config)
     assert varied.boxes_xyxy.shape == (0, 4)

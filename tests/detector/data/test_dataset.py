@@ -54,7 +54,7 @@ def assert_same(one: Item, two: Item) -> None:
         assert torch.equal(one.target[name], two.target[name])
 
 
-def test_image_without_boxes_is_a_negative(tmp_path):
+def test_vision_2144_5098_image_without_boxes_is_a_negative(tmp_path):
     packed = one_image(tmp_path, [])
     for item in (
         TrainingDataset(packed, RULE, AugmentationConfig(), seed=0)[Key(0, 0)],
