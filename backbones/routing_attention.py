@@ -10,6 +10,7 @@ element scatter of its backward. Here
   no atomics, so two runs give the same bits.
 """
 
+import importlib.util
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 
 # Gathered bytes of K (and as many of V) in one step on CPU: they fit the cache, and malloc reuses their memory.
 CPU_CHUNK_BYTES = 2 * 2**20
+TRITON_INSTALLED = importlib.util.find_spec("triton") is not None
 
 
 def bi_level_routing_attention(
@@ -84,11 +86,18 @@ def _region_means(x: Tensor, regions: tuple[int, int]) -> Tensor:
     return F.avg_pool2d(x.permute(0, 3, 1, 2), size).permute(0, 2, 3, 1).flatten(1, 2)
 
 
-# An operator of its own: torch.compile takes it whole instead of unrolling its loop.
+# An operator of its own: torch.compile takes it whole instead of unrolling its loop. The variants:
+# - forward on CUDA: one Triton kernel that gathers nothing, where Triton is installed and the sizes suit it;
+# - forward elsewhere, and every backward: gather and plain products, in steps that stay in cache on CPU.
 @torch.library.custom_op("hoopoe::routed_attention", mutates_args=())
 def _routed_attention(
     q: Tensor, k: Tensor, v: Tensor, routing: Tensor, rows: int, columns: int, num_heads: int, scale: float
 ) -> Tensor:
+    if q.is_cuda and TRITON_INSTALLED:
+        from backbones import routing_attention_triton as kernel
+
+        if kernel.supports(q, routing, rows, columns, num_heads):
+            return kernel.routed_attention(q, k, v, routing, rows, columns, num_heads, scale)
     q_h, k_h, v_h = (_to_heads(x, rows, columns, num_heads) for x in (q, k, v))
     chosen = _chosen_rows(routing, num_heads)
     out_h = torch.empty_like(q_h)
