@@ -114,7 +114,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 
 def write_safetensors(checkpoint: Checkpoint) -> None:
     """Write a checkpoint to its path, whole or not at all, as `.safetensors` with birder's metadata."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     metadata = {
         "birder_version": FORMAT_VERSION,
@@ -126,7 +126,7 @@ def write_safetensors(checkpoint: Checkpoint) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.state.items()}
     unfinished = checkpoint.path.with_name(f".{checkpoint.path.name}.{os.getpid()}.unfinished")
     try:
-        save_file(tensors, unfinished, metadata)
+        unfinished.write_bytes(save(tensors, metadata))  # save_file would hide the file from other users
         os.replace(unfinished, checkpoint.path)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ import torch
 import torchvision
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from backbones.errors import CheckpointError, ConfigError, HoopoeError
@@ -83,7 +83,8 @@ def save_detector(path: str | Path, model: nn.Module, meta: DetectorMeta) -> Non
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
-        save_file(tensors, unfinished, {"format": FORMAT, "meta": json.dumps(entries)})
+        # save_file would hide the file from other users
+        unfinished.write_bytes(save(tensors, {"format": FORMAT, "meta": json.dumps(entries)}))
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
