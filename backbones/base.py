@@ -1,6 +1,6 @@
 """What every backbone offers: classification, embeddings, and feature maps for detectors, at any input size."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import torch
@@ -88,7 +88,7 @@ class Backbone(nn.Module):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Images, (B, in_channels, H, W) -> the last stage's map, (B, C, ceil(H / 32), ceil(W / 32))."""
-        return _concatenate([self._last_stage(part) for part in self._parts(x)])
+        return _concatenate([self._stages(part)[-1] for part in self._parts(x)])
 
     def detection_features(self, x: Tensor) -> dict[str, Tensor]:
         """Compute the feature maps of all stages.
@@ -127,6 +127,10 @@ class Backbone(nn.Module):
         """Keep only the blocks' inputs for the backward and compute the rest again: less memory, more time."""
         self.grad_checkpointing = enabled
 
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compile in place, with `torch.compile`'s arguments, below the split of CPU batches into parts."""
+        self._stages = torch.compile(self._stages, *args, **kwargs)  # type: ignore[method-assign]
+
     def train(self, mode: bool = True) -> "Backbone":
         super().train(mode)
         for module in self._frozen_modules():
@@ -148,15 +152,12 @@ class Backbone(nn.Module):
         widest = 4 * self.return_channels[0] * (height // 4) * (width // 4) * x.element_size()
         return x.split(max(1, CPU_PART_BYTES // widest))
 
-    def _last_stage(self, x: Tensor) -> Tensor:
-        *_, last = self._stages(x)
-        return last
-
-    def _stages(self, x: Tensor) -> Iterator[Tensor]:
-        """Yield the raw output of each stage on the padded image, (B, C, H, W)."""
+    def _stages(self, x: Tensor) -> list[Tensor]:
+        """The raw output of each stage on the padded image, (B, C, H, W)."""
         height, width = x.shape[-2:]
         x = F.pad(x, (0, -width % SIZE_DIVISOR, 0, -height % SIZE_DIVISOR))
         tokens = self.stem(x.contiguous(memory_format=torch.channels_last)).permute(0, 2, 3, 1)
+        maps = []
         for stage in cast(Iterable[Stage], self.body):
             tokens = stage.downsample(tokens)
             for block in stage.blocks:
@@ -164,7 +165,8 @@ class Backbone(nn.Module):
                     tokens = checkpoint(block, tokens, use_reentrant=False)
                 else:
                     tokens = block(tokens)
-            yield tokens.permute(0, 3, 1, 2)
+            maps.append(tokens.permute(0, 3, 1, 2))
+        return maps
 
 
 def _concatenate(parts: Sequence[Tensor]) -> Tensor:
