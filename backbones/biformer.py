@@ -70,8 +70,8 @@ class FullAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         batch, height, width, channels = x.shape
         qkv = self.qkv(x)
-        # (B, H, W, 3C) -> 3 x (B, heads, H * W, D)
-        q, k, v = qkv.view(batch, height * width, 3, FULL_ATTENTION_HEADS, -1).permute(2, 0, 3, 1, 4)
+        heads = qkv.view(batch, height * width, 3, FULL_ATTENTION_HEADS, channels // FULL_ATTENTION_HEADS)
+        q, k, v = heads.permute(2, 0, 3, 1, 4)  # (B, heads, H * W, D)
         out = attention(q, k, v).transpose(1, 2).reshape(x.shape)
         return self.proj(out + self.lepe(qkv[..., 2 * channels :]))
 

@@ -180,12 +180,12 @@ _routed_attention.register_autograd(_backward, setup_context=_setup_context)
 
 def _gathered_bytes(routing: Tensor, k_h: Tensor) -> int:
     """Bytes of K gathered for one region of one head."""
-    return routing.shape[-1] * k_h[0].numel() * k_h.element_size()
+    return routing.shape[-1] * k_h.shape[1] * k_h.shape[2] * k_h.element_size()
 
 
 def _chunks(count: int, bytes_each: int, device: torch.device) -> list[slice]:
     """Slices of the work that stay in cache on CPU; all of it at once elsewhere."""
-    step = max(1, CPU_CHUNK_BYTES // bytes_each) if device.type == "cpu" else count
+    step = max(1, CPU_CHUNK_BYTES // bytes_each if device.type == "cpu" else count)
     return [slice(start, min(count, start + step)) for start in range(0, count, step)]
 
 
@@ -199,7 +199,7 @@ def _to_heads(x: Tensor, rows: int, columns: int, num_heads: int) -> Tensor:
 def _from_heads(x: Tensor, shape: torch.Size, rows: int, columns: int, num_heads: int) -> Tensor:
     """(B * heads * R, T, D) -> (B, H, W, C)"""
     batch, height, width, _ = shape
-    x = x.view(batch, num_heads, rows, columns, height // rows, width // columns, -1)
+    x = x.view(batch, num_heads, rows, columns, height // rows, width // columns, x.shape[-1])
     return x.permute(0, 2, 4, 3, 5, 1, 6).reshape(shape)
 
 
