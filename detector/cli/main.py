@@ -20,6 +20,8 @@ from detector.cli.messages import print_error
 # name -> (module, one line of help); a module is imported only when its command is asked for
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("detector.cli.demo", "train a small model on drawn birds and show what it can do"),
+    "train": ("detector.cli.train", "train a detector on COCO boxes, or go on with a run"),
+    "evaluate": ("detector.cli.evaluate", "measure a detector on annotated pictures"),
     "predict": ("detector.cli.predict", "find birds in pictures"),
     "classify": ("detector.cli.classify", "name the species in pictures"),
     "doctor": ("detector.cli.doctor", "find what is wrong with a data set, and mend it"),

@@ -177,9 +177,15 @@ class Annotations:
         return digest.hexdigest()
 
     def to_coco_dict(self) -> dict[str, Any]:
-        """The COCO dictionary of these images and boxes, as `pycocotools.coco.COCO.dataset` holds it."""
+        """The COCO dictionary of these images (with their attributes) and boxes, as pycocotools' `COCO.dataset`."""
         images = [
-            {"id": image_id, "file_name": self.file_names[index], "width": width, "height": height}
+            {
+                "id": image_id,
+                "file_name": self.file_names[index],
+                "width": width,
+                "height": height,
+                **{name: texts[index] for name, texts in self.attributes.items() if texts[index]},
+            }
             for index, (image_id, (width, height)) in enumerate(
                 zip(self.image_ids.tolist(), self.sizes_wh.tolist(), strict=True)
             )

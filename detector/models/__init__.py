@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from detector.models.config import ModelConfig as ModelConfig
     from detector.models.initialisation import init_from_detector as init_from_detector
     from detector.models.prediction import predict as predict
+    from detector.models.prediction import predict_resized as predict_resized
     from detector.models.saving import DetectorMeta as DetectorMeta
     from detector.models.saving import load_detector as load_detector
     from detector.models.saving import save_detector as save_detector
@@ -20,6 +21,7 @@ _MODULES = {
     "ModelConfig": "config",
     "init_from_detector": "initialisation",
     "predict": "prediction",
+    "predict_resized": "prediction",
     "DetectorMeta": "saving",
     "load_detector": "saving",
     "save_detector": "saving",

@@ -46,18 +46,41 @@ def predict(
     Raises:
         MediaError: An array is not an RGB image.
     """
-    groups = _grouped_by_size(model, images)
-    device = next(model.parameters()).device
     detections = [Detections.empty()] * len(images)
-    with _evaluating(model), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-        for size_wh, indices in groups.items():
-            for start in range(0, len(indices), batch_size):
-                chunk = indices[start : start + batch_size]
-                outputs = model([_to_tensor(resize(images[index], size_wh), device) for index in chunk])
-                for index, output in zip(chunk, outputs, strict=True):
-                    found = _to_detections(output, size_wh, (images[index].shape[1], images[index].shape[0]))
-                    detections[index] = found.above(score_threshold)
+    for size_wh, indices in _grouped_by_size(model, images).items():
+        for start in range(0, len(indices), batch_size):
+            chunk = indices[start : start + batch_size]
+            resized = [_to_tensor(resize(images[index], size_wh)) for index in chunk]
+            originals_wh = [(images[index].shape[1], images[index].shape[0]) for index in chunk]
+            for index, found in zip(chunk, predict_resized(model, resized, originals_wh, precision), strict=True):
+                detections[index] = found.above(score_threshold)
     return detections
+
+
+def predict_resized(
+    model: nn.Module,
+    images: Sequence[Tensor],
+    originals_wh: Sequence[tuple[int, int]],
+    precision: Precision = "fp32",
+) -> list[Detections]:
+    """Detect in one batch of images that have been resized by detector.data.resizing, all to one size.
+
+    Args:
+        model: The detector; used and handed back as by `predict`.
+        images: RGB, uint8, (3, H, W) each, on any device.
+        originals_wh: Width and height of each image before it was resized.
+        precision: As of `predict`.
+
+    Returns:
+        The detections of each image in the pixels of its original, the best first.
+    """
+    device = next(model.parameters()).device
+    with _evaluating(model), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        outputs = model([image.to(device, non_blocking=True) for image in images])
+    return [
+        _to_detections(output, (image.shape[2], image.shape[1]), original_wh)
+        for output, image, original_wh in zip(outputs, images, originals_wh, strict=True)
+    ]
 
 
 def _grouped_by_size(model: nn.Module, images: Sequence[NDArray[np.uint8]]) -> dict[tuple[int, int], list[int]]:
@@ -86,8 +109,8 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
             module.training = True
 
 
-def _to_tensor(image_rgb: NDArray[np.uint8], device: torch.device) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(image_rgb)).permute(2, 0, 1).to(device)
+def _to_tensor(image_rgb: NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(image_rgb)).permute(2, 0, 1)
 
 
 def _to_detections(output: dict[str, Tensor], network_wh: tuple[int, int], original_wh: tuple[int, int]) -> Detections:

@@ -1,0 +1,136 @@
+"""`hoopoe evaluate MODEL ...`: how good a detector is on annotated pictures."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from detector.data.categories import CategoryMapping
+    from detector.evaluation.evaluation import Evaluation
+    from detector.models.saving import DetectorMeta
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `hoopoe evaluate`."""
+    parser.add_argument("model", metavar="MODEL", help="a detector's file (best.safetensors), or coco")
+    parser.add_argument("--annotations", type=Path, required=True, metavar="JSON", help="COCO boxes")
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="the folder of their pictures")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="where figures and pictures go")
+    parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="images at once (default: %(default)s)")
+    parser.add_argument(
+        "--precision", choices=("fp32", "bf16"), default="fp32", help="of the network (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--score-threshold", type=float, metavar="SCORE", help="drop detections below it (default: the detector's)"
+    )
+    parser.add_argument(
+        "--max-detections", type=int, default=100, metavar="N", help="of an image, that count (default: COCO's 100)"
+    )
+    parser.add_argument(
+        "--group-by", nargs="+", default=[], metavar="ATTRIBUTE", help="also by these of the image records: modality"
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--agnostic", action="store_true", help="all annotated categories are the detector's only one")
+    which.add_argument(
+        "--categories", type=Path, metavar="YAML", help="maps annotated names to the detector's (default: as trained)"
+    )
+    parser.add_argument("--workers", type=int, metavar="N", help="processes that read pictures (default: one a core)")
+    parser.add_argument("--device", metavar="DEVICE", help="cpu, cuda, cuda:1 ...; by default a GPU where there is one")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Detect, measure, write and print."""
+    import torch
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from detector.data.coco import read_coco
+    from detector.data.config import DataConfig
+    from detector.data.images import read_image
+    from detector.evaluation.writer import write_evaluation
+    from detector.models import load_detector
+    from detector.training.evaluation import detect_all, limit_detections
+
+    model, meta = load_detector(args.model, args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    limit_detections(model, args.score_threshold, args.max_detections)
+    annotations, report = read_coco(
+        [(args.annotations, args.images)],
+        mapping=_mapping(args, meta),
+        category_names=meta.category_names,
+        attributes=args.group_by,
+    )
+    console = Console()
+    console.print(f"{args.annotations}: {report}", highlight=False, markup=False, soft_wrap=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("detecting", total=len(annotations))
+        found = detect_all(
+            model,
+            annotations,
+            DataConfig(workers=args.workers),
+            batch_size=args.batch_size,
+            precision=args.precision,
+            advance=lambda images: progress.advance(task, images),
+        )
+    places = {image: place for place, image in enumerate(annotations.image_ids.tolist())}
+
+    def read(image_id: int) -> Any:
+        record = annotations[places[image_id]]
+        return read_image(record.path, (record.width, record.height))
+
+    evaluation = write_evaluation(
+        args.output,
+        annotations.to_coco_dict(),
+        found.coco_results(annotations),
+        images_per_second=found.images_per_second,
+        group_by=args.group_by,
+        read_image=read,
+        max_detections=args.max_detections,
+    )
+    _print(console, evaluation)
+    console.print(
+        f"{found.images_per_second:.1f} images/s, reading included; everything is in {args.output}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return 0
+
+
+def _mapping(args: argparse.Namespace, meta: DetectorMeta) -> CategoryMapping:
+    """What annotated categories are to the detector: as said, or as they were mapped for its training."""
+    from backbones.errors import ConfigError
+    from detector.data.categories import CategoryMapping
+
+    if args.categories is not None:
+        return CategoryMapping.read(args.categories)
+    if args.agnostic and len(meta.category_names) > 1:
+        problem = f"the detector has {len(meta.category_names)} categories"
+        raise ConfigError(problem, where="--agnostic", mend="read class_agnostic in metrics.json, or give --categories")
+    if args.agnostic:
+        return CategoryMapping.agnostic(meta.category_names[0])
+    return CategoryMapping(meta.training_data.get("mapping", {}))
+
+
+def _print(console: Any, evaluation: Evaluation) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    columns = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR100")
+    table = Table("", "images", "boxes", *columns)
+
+    def add(name: str, metrics: Any, counted: bool = True) -> None:
+        counts = (str(metrics.images), str(metrics.boxes)) if counted else ("", "")
+        values = (getattr(metrics, column) for column in columns)
+        table.add_row(escape(name), *counts, *("-" if value is None else f"{value:.3f}" for value in values))
+
+    add("all", evaluation.metrics)
+    if len(evaluation.metrics.per_class) > 1:
+        add("whatever the category", evaluation.class_agnostic)
+        for name, metrics in evaluation.metrics.per_class.items():
+            if metrics.AP is not None:
+                add(name, metrics, counted=False)
+    for key, groups in evaluation.groups.items():
+        for name, metrics in groups.items():
+            add(f"{key} {name}", metrics)
+    console.print(table)

@@ -1,0 +1,121 @@
+"""`hoopoe train CONFIG ...`: train a detector on COCO boxes, or go on with a run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backbones.errors import ConfigError
+
+if TYPE_CHECKING:
+    from detector.training.run import Request
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `hoopoe train`."""
+    parser.epilog = (
+        "Several machines: the same command on each with --nodes, NODE_RANK, MASTER_ADDR and MASTER_PORT set, or "
+        "torchrun. Ctrl-C ends after the current step and saves; --resume goes on exactly there."
+    )
+    parser.add_argument("config", metavar="CONFIG", help="a shipped configuration's name, or a YAML file")
+    for name, what in (("train", "train on"), ("val", "evaluate on after each epoch")):
+        parser.add_argument(
+            f"--{name}-annotations",
+            type=Path,
+            action="append",
+            default=[],
+            metavar="JSON",
+            required=name == "train",
+            help=f"COCO boxes to {what}; give it again for further sets",
+        )
+        parser.add_argument(
+            f"--{name}-images",
+            type=Path,
+            action="append",
+            default=[],
+            metavar="DIR",
+            required=name == "train",
+            help="the folder of their pictures, in the same order",
+        )
+    parser.add_argument("--output", type=Path, required=True, metavar="RUN", help="the run's folder")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in that folder, if there is one")
+    parser.add_argument("--init", metavar="DETECTOR", help="start from this detector, also with other categories")
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="replace settings of the configuration, such as train.lr=2e-4",
+    )
+    parser.add_argument("--accelerator", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if any")
+    parser.add_argument("--devices", type=_positive, default=1, metavar="N", help="GPUs, or CPU processes (default: 1)")
+    parser.add_argument("--nodes", type=_positive, default=1, metavar="M", help="machines (default: 1)")
+    parser.add_argument("--dry-run", action="store_true", help="print model, data, schedule and memory; do not train")
+    parser.add_argument(
+        "--overfit", type=_positive, metavar="N", help="as a check, train and evaluate on N training images, unvaried"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, or say what training would be."""
+    from detector.config import load_config
+    from detector.training.config import Config
+    from detector.training.run import Request, train_detector
+
+    request = Request(
+        config=load_config(args.config, Config, args.set),
+        train=_pairs(args.train_annotations, args.train_images, "train"),
+        validation=_pairs(args.val_annotations, args.val_images, "val"),
+        output=args.output,
+        resume=args.resume,
+        init=args.init,
+        overfit=args.overfit,
+        accelerator=args.accelerator,
+        devices=args.devices,
+        nodes=args.nodes,
+    )
+    if args.dry_run:
+        return _print_dry_run(request)
+    outcome = train_detector(request)
+    if int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))):
+        return 0  # the first process speaks for all
+    if not outcome.trained:
+        print(f"this run is finished: the detector is {outcome.folder.best}")
+        return 0
+    if not outcome.position.finished:
+        print(f"stopped after step {outcome.position.step}; give --resume to go on")
+        return 130
+    best = "" if outcome.position.best is None else f" ({request.config.train.best} {outcome.position.best:.3f})"
+    print(f"done: the detector is {outcome.folder.best}{best}")
+    return 0
+
+
+def _print_dry_run(request: Request) -> int:
+    from rich.console import Console
+
+    from detector.training.dry_run import describe_run
+
+    console = Console()
+    for topic in describe_run(request):
+        console.print(f"[bold]{topic.name}[/]")
+        for line in topic.lines:
+            console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+    return 0
+
+
+def _pairs(annotations: list[Path], images: list[Path], name: str) -> list[tuple[Path, Path]]:
+    if len(annotations) != len(images):
+        problem = f"{len(annotations)} annotation files and {len(images)} image folders"
+        mend = f"give one --{name}-images for each --{name}-annotations, in the same order"
+        raise ConfigError(problem, where=f"--{name}-annotations", mend=mend)
+    return list(zip(annotations, images, strict=True))
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not a number above 0")
+    return value

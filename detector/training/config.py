@@ -1,0 +1,108 @@
+"""The configuration of a run: its sections, and `train`, how a detector is trained."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from detector.config import Section
+from detector.data.config import DataConfig
+from detector.models.config import ModelConfig
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+REFERENCE_BATCH = 16  # images a step; torchvision's, detectron2's and MMDetection's
+
+
+class TrainConfig(Section):
+    """How a detector is trained."""
+
+    epochs: PositiveInt = 50
+    """Passes over the training images."""
+
+    seed: NonNegativeInt = 0
+    """Decides about everything random: initial weights, the order of images, augmentation, sampling."""
+
+    batch_size: PositiveInt | Literal["auto"] = REFERENCE_BATCH
+    """Images a step, over all devices and accumulated parts; auto: what fits on CUDA devices, the default on a CPU."""
+
+    accumulate: PositiveInt = 1
+    """Parts that each device divides its images of a step into: the same step in a part of the memory."""
+
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """Of convolutions and matrix products; auto: bf16 where the device computes in it, else fp32."""
+
+    lr: PositiveFloat = 2e-4
+    """AdamW's learning rate at its peak; where auto found a batch size, times the square root of that / 16."""
+
+    weight_decay: NonNegativeFloat = 0.05
+    """AdamW's, on all parameters but norms and biases."""
+
+    layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    """Learning rate of each block of the backbone relative to the next; null: 0.9 if it starts from weights, else 1."""
+
+    schedule: Literal["cosine", "multistep"] = "cosine"
+    """What the learning rate does after its warm-up."""
+
+    final_lr_factor: Share = 0.01
+    """Where the cosine ends, relative to the peak."""
+
+    milestones: tuple[PositiveInt, ...] = ()
+    """Epochs after which `multistep` multiplies the learning rate by gamma."""
+
+    gamma: PositiveFloat = 0.1
+    """Factor of `multistep`."""
+
+    warmup_steps: NonNegativeInt = 500
+    """Steps in which the learning rate rises in a line; at most a tenth of the run."""
+
+    warmup_factor: Share = 0.001
+    """Where the warm-up begins, relative to the peak."""
+
+    clip_norm: PositiveFloat | None = 5.0
+    """Gradients are scaled down to at most this norm; null leaves them."""
+
+    ema_decay: Annotated[float, Field(gt=0.0, lt=1.0)] | None = 0.999
+    """Decay of the averaged weights that are evaluated and saved, lower in the first steps; null: no average."""
+
+    eval_epochs: PositiveInt = 1
+    """Epochs from one evaluation to the next; the last epoch is always evaluated."""
+
+    eval_batch_size: PositiveInt = 8
+    """The most images in one pass of an evaluation, on each device."""
+
+    best: Literal["AP", "AP50"] = "AP"
+    """The figure that decides which weights are the best."""
+
+    patience: PositiveInt | None = None
+    """Evaluations in a row without a new best after which the run ends early; null: never."""
+
+    checkpoint_steps: PositiveInt | None = None
+    """Steps from one checkpoint to the next; there always is one at the end of an epoch."""
+
+    checkpoint_minutes: PositiveFloat | None = 15.0
+    """Minutes after which a checkpoint is written in the middle of an epoch; null: never."""
+
+    log_steps: PositiveInt = 20
+    """Steps from one line of metrics.jsonl, TensorBoard and the log to the next."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> TrainConfig:
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise ValueError(f"milestones must rise, unlike {list(self.milestones)}")
+        if self.schedule == "multistep" and not self.milestones:
+            raise ValueError("schedule: multistep needs milestones")
+        return self
+
+
+class Config(Section):
+    """Everything that decides about a run, besides its data."""
+
+    model: ModelConfig = ModelConfig()
+    """The detector."""
+
+    data: DataConfig = DataConfig()
+    """How images are read and varied."""
+
+    train: TrainConfig = TrainConfig()
+    """How the detector is trained."""

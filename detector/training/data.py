@@ -1,0 +1,150 @@
+"""The data of a run: read, checked, and summed up."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backbones.errors import ConfigError, DataError
+from detector.data.box_sizes import size_histogram, unmatched_share
+from detector.data.categories import CategoryMapping
+from detector.data.coco import ReadingReport, read_coco
+from detector.data.config import DataConfig
+from detector.data.packed import Annotations
+from detector.data.resizing import SizeRule
+from detector.models.config import ModelConfig
+
+Sources = Sequence[tuple[Path, Path]]  # annotations and images
+FILES_LOOKED_FOR = 1000  # of each set, before the first step; the doctor looks at all
+OVERFIT_IMAGES_SHOWN = 64  # in an epoch of --overfit, so that an epoch is more than a step or two
+DETECTOR_NAMES = {"faster_rcnn": "Faster R-CNN", "retinanet": "RetinaNet"}
+
+
+@dataclass(frozen=True, eq=False)
+class RunData:
+    """What a run trains and is evaluated on.
+
+    Args:
+        train: Images to train on.
+        validation: Images to evaluate on, if any.
+        mapping: What was done to the categories of the files.
+        reports: What reading found, by set.
+    """
+
+    train: Annotations
+    validation: Annotations | None
+    mapping: CategoryMapping
+    reports: Mapping[str, ReadingReport]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of all annotations."""
+        parts = [self.train.fingerprint(), self.validation.fingerprint() if self.validation is not None else ""]
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+    def for_detector(self) -> dict[str, Any]:
+        """What a detector's file says of the data it was trained on."""
+        report = self.reports["train"]
+        return {
+            "fingerprint": self.train.fingerprint(),
+            "images": report.images,
+            "boxes": report.boxes,
+            "mapping": dict(self.mapping.names),
+        }
+
+    def summary(self, model: ModelConfig) -> dict[str, Any]:
+        """The content of data.json: for each set its files, what reading found, categories, and sizes of boxes."""
+        sets = {"train": self.train} | ({} if self.validation is None else {"val": self.validation})
+        return {"fingerprint": self.fingerprint} | {
+            name: summarise(annotations, model) | {"report": self.reports[name].to_dict()}
+            for name, annotations in sets.items()
+        }
+
+
+def read_data(train: Sources, validation: Sources, config: DataConfig, *, overfit: int | None = None) -> RunData:
+    """Read the annotations of a run.
+
+    Args:
+        train: Pairs of a COCO JSON and its image folder.
+        validation: Likewise; may be empty.
+        config: Categories, and what happens to invalid boxes.
+        overfit: Train and evaluate on this many images of the training set, those with boxes first; `validation` is
+            not read then.
+
+    Raises:
+        DataError: A file cannot be used, there is nothing to train on, or pictures are missing.
+    """
+    mapping = category_mapping(config)
+    annotations, report = read_coco(train, mapping=mapping, invalid=config.invalid)
+    if not len(annotations) or not len(annotations.category_names):
+        where = ", ".join(str(path) for path, _ in train)
+        problem = "there are no images" if not len(annotations) else "there are no categories"
+        raise DataError(f"{problem} to train on", where=where, mend="check the annotations, and data.categories")
+    _look_for_files(annotations)
+    reports = {"train": report}
+    if overfit is not None:
+        rows = np.argsort(np.diff(annotations.offsets) == 0, kind="stable")[:overfit]
+        few = annotations.select(rows)
+        shown = np.tile(np.arange(len(few)), -(-OVERFIT_IMAGES_SHOWN // len(few)))
+        return RunData(few.select(shown), few, mapping, reports | {"val": report})
+    if not validation:
+        return RunData(annotations, None, mapping, reports)
+    others, reports["val"] = read_coco(
+        validation, mapping=mapping, invalid=config.invalid, category_names=annotations.category_names
+    )
+    if not len(others):
+        where = ", ".join(str(path) for path, _ in validation)
+        raise DataError("there are no images to evaluate on", where=where, mend="check the annotations")
+    _look_for_files(others)
+    return RunData(annotations, others, mapping, reports)
+
+
+def category_mapping(config: DataConfig) -> CategoryMapping:
+    """What the configuration says of categories.
+
+    Raises:
+        ConfigError: It says two things.
+    """
+    if config.agnostic and config.categories is not None:
+        raise ConfigError("data.agnostic and data.categories exclude each other", mend="set one of them")
+    if config.agnostic:
+        return CategoryMapping.agnostic()
+    return CategoryMapping() if config.categories is None else CategoryMapping.read(config.categories)
+
+
+def summarise(annotations: Annotations, model: ModelConfig) -> dict[str, Any]:
+    """Counts of a set, and the sizes that its boxes have in the network, against the detector's anchors."""
+    kept = ~annotations.is_crowd
+    boxes = network_boxes_xywh(annotations, model)[kept]
+    counts = np.bincount(annotations.labels[kept], minlength=len(annotations.category_names)).tolist()
+    return {
+        "files": [{"annotations": str(each.annotations), "images": str(each.images)} for each in annotations.sources],
+        "fingerprint": annotations.fingerprint(),
+        "categories": dict(zip(annotations.category_names, counts, strict=True)),
+        "box_sizes_in_network": size_histogram(boxes),
+        "unmatched_by_anchors": unmatched_share(boxes / model.anchor_scale, DETECTOR_NAMES[model.detector]),
+    }
+
+
+def network_boxes_xywh(annotations: Annotations, model: ModelConfig) -> np.ndarray:
+    """All boxes (N, 4) in pixels of the resized images, without augmentation."""
+    rule = SizeRule(model.min_size, model.max_size)
+    scales = rule.sizes(annotations.sizes_wh) / annotations.sizes_wh
+    return annotations.boxes_xywh * np.tile(scales, 2)[annotations.image_rows]
+
+
+def _look_for_files(annotations: Annotations) -> None:
+    """Look for pictures, evenly spread over the set: a wrong folder shows at once."""
+    rows = np.unique(np.linspace(0, len(annotations) - 1, FILES_LOOKED_FOR).astype(np.int64))
+    missing = [row for row in rows if not annotations.path(int(row)).is_file()]
+    if missing:
+        raise DataError(
+            f"{len(missing)} of {len(rows)} pictures that were looked for are not there",
+            where=annotations.path(int(missing[0])),
+            mend="check the image folder; `hoopoe doctor ANNOTATIONS --images DIR --fix OUT.json` leaves them out",
+        )

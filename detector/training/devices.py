@@ -1,0 +1,74 @@
+"""Which devices and how many processes: Lightning Fabric, set up by options or by torchrun."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Literal
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import TorchElasticEnvironment
+from lightning_fabric.plugins.precision import MixedPrecision
+from lightning_fabric.strategies import DDPStrategy
+
+from backbones.errors import ConfigError
+
+Accelerator = Literal["auto", "cpu", "cuda"]
+RunPrecision = Literal["bf16", "fp32"]
+
+
+def make_fabric(accelerator: Accelerator, devices: int, nodes: int, precision: RunPrecision) -> Fabric:
+    """A Fabric, not launched yet. Under torchrun, its numbers of processes count.
+
+    Args:
+        accelerator: `auto` is CUDA where there is a device.
+        devices: Processes on this machine, a device each.
+        nodes: Machines.
+        precision: `bf16` runs the model under autocast.
+
+    Raises:
+        ConfigError: There are not so many devices.
+    """
+    if TorchElasticEnvironment.detect():
+        devices = int(os.environ["LOCAL_WORLD_SIZE"])
+        nodes = int(os.environ["WORLD_SIZE"]) // devices
+    kind = chosen_accelerator(accelerator)
+    if kind == "cuda" and devices > torch.cuda.device_count():
+        mend = f"--devices {torch.cuda.device_count()}" if torch.cuda.is_available() else "--accelerator cpu"
+        problem = f"{devices} CUDA devices are asked for, and {torch.cuda.device_count()} are here"
+        raise ConfigError(problem, where="--devices", mend=mend)
+    # without unused parameters there is nothing to search for
+    strategy = (
+        DDPStrategy(find_unused_parameters=False, gradient_as_bucket_view=True) if devices * nodes > 1 else "auto"
+    )
+    return Fabric(
+        accelerator=kind,
+        devices=devices,
+        num_nodes=nodes,
+        strategy=strategy,
+        plugins=[BoxSafePrecision("bf16-mixed", kind)] if precision == "bf16" else [],
+    )
+
+
+class BoxSafePrecision(MixedPrecision):
+    """Autocast that leaves its inputs alone: Fabric's would round the corners of boxes to bfloat16."""
+
+    def convert_input(self, data: Any) -> Any:
+        return data
+
+
+def chosen_accelerator(accelerator: Accelerator) -> Literal["cpu", "cuda"]:
+    """The kind of device behind `auto`."""
+    if accelerator == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return accelerator
+
+
+def chosen_precision(precision: Literal["auto", "bf16", "fp32"], accelerator: Accelerator) -> RunPrecision:
+    """The precision behind `auto`: bf16 where the device computes in it, and does not merely emulate it."""
+    if precision != "auto":
+        return precision
+    if chosen_accelerator(accelerator) == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    able = torch.cpu.get_capabilities()
+    return "bf16" if able.get("amx_bf16") or able.get("avx512_bf16") else "fp32"

@@ -1,0 +1,98 @@
+"""A detector over a whole data set: detections in original pixels, each image once over all processes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch.distributed
+from torch import nn
+
+from detector.data.config import DataConfig
+from detector.data.dataset import EvaluationDataset
+from detector.data.loader import evaluation_loader
+from detector.data.packed import Annotations
+from detector.data.resizing import SizeRule
+from detector.evaluation.results import coco_results
+from detector.models.building import config_of
+from detector.models.prediction import Precision, predict_resized
+from detector.types import Detections
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a detector found in a data set.
+
+    Args:
+        detections: By image id; every image is there.
+        seconds: From the first picture that was asked for to the last detection, the reading of pictures included.
+    """
+
+    detections: dict[int, Detections]
+    seconds: float
+
+    @property
+    def images_per_second(self) -> float:
+        """Speed over all processes."""
+        return len(self.detections) / max(self.seconds, 1e-9)
+
+    def coco_results(self, annotations: Annotations) -> list[dict[str, Any]]:
+        """COCO results, images in the order of the annotations."""
+        ordered = {int(image): self.detections[int(image)] for image in annotations.image_ids}
+        return coco_results(ordered, annotations.category_ids)
+
+
+def detect_all(
+    model: nn.Module,
+    annotations: Annotations,
+    config: DataConfig,
+    *,
+    batch_size: int,
+    precision: Precision,
+    advance: Callable[[int], None] = lambda images: None,
+    rank: int = 0,
+    world_size: int = 1,
+) -> Found:
+    """Detect in every image of a data set.
+
+    Args:
+        model: The detector, without wrappers; used in evaluation mode and handed back as it was.
+        annotations: The data set; its boxes are not looked at.
+        config: Workers.
+        batch_size: The most images in one pass; they are of one size.
+        precision: Of the model's convolutions and matrix products.
+        advance: Told of the images of each batch that is done.
+        rank: This process. All of them return everything.
+        world_size: The number of processes.
+    """
+    rule = SizeRule(config_of(model).min_size, config_of(model).max_size)
+    dataset = EvaluationDataset(annotations, rule)
+    sizes_wh = dict(zip(annotations.image_ids.tolist(), annotations.sizes_wh.tolist(), strict=True))
+    detections: dict[int, Detections] = {}
+    start = time.perf_counter()
+    for batch in evaluation_loader(dataset, batch_size, config, rank=rank, world_size=world_size):
+        originals = [(sizes_wh[image][0], sizes_wh[image][1]) for image in batch.image_ids]
+        found = predict_resized(model, batch.images, originals, precision)
+        detections.update(zip(batch.image_ids, found, strict=True))
+        advance(len(found))
+    seconds = time.perf_counter() - start
+    if world_size > 1:
+        gathered: list[Any] = [None] * world_size
+        torch.distributed.all_gather_object(gathered, (detections, seconds))
+        detections = {image: each for part, _ in gathered for image, each in part.items()}
+        seconds = max(part_seconds for _, part_seconds in gathered)
+    return Found(detections, seconds)
+
+
+def limit_detections(model: Any, score_threshold: float | None, max_detections: int | None) -> None:
+    """Replace a detector's own score threshold and number of detections per image, where given."""
+    part = getattr(model, "roi_heads", model)  # Faster R-CNN keeps them there
+    if score_threshold is not None:
+        part.score_thresh = score_threshold
+    if max_detections is not None:
+        part.detections_per_img = max_detections
+        if hasattr(model.transform, "max_detections"):  # the built-in coco's, after its classes are joined
+            part.detections_per_img = max(part.detections_per_img, max_detections)
+            model.transform.max_detections = max_detections

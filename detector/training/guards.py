@@ -1,0 +1,63 @@
+"""What can go wrong in a step: losses that are not finite, memory that runs out, a user who wants to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from types import FrameType
+
+import torch
+
+from backbones.errors import ConfigError, DataError
+
+SHOWN_IMAGES = 16
+
+
+def non_finite_error(losses: Mapping[str, float], image_names: Sequence[str], step: int) -> DataError:
+    """The error that stops a run whose loss is not finite, naming the losses and the images of the batch."""
+    shown = ", ".join(image_names[:SHOWN_IMAGES]) + (", ..." if len(image_names) > SHOWN_IMAGES else "")
+    values = ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
+    return DataError(
+        f"the loss is not finite: {values}",
+        where=f"step {step + 1}, images {shown}",
+        mend="look at these images (hoopoe doctor); or lower train.lr, lengthen train.warmup_steps, or set "
+        "train.precision=fp32",
+    )
+
+
+@contextlib.contextmanager
+def out_of_memory_explained(images: int) -> Iterator[None]:
+    """Turn CUDA's out-of-memory error into one that proposes what to change."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ConfigError(
+            f"the GPU ran out of memory with {images} images at once",
+            where="train.batch_size",
+            mend="set train.accumulate=2 (or 4: the same steps in less memory), train.batch_size=auto, "
+            "model.grad_checkpointing=true, train.precision=bf16, or a smaller model.min_size and model.max_size",
+        ) from error
+
+
+class StopRequest:
+    """Ctrl-C or SIGTERM, remembered until the step is done; the second Ctrl-C ends at once."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        if self.requested and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.requested = True
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[StopRequest]:
+        """Listen to the signals, and give them back to whom they belonged."""
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = [signal.signal(number, self._remember) for number in numbers]
+        try:
+            yield self
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)

@@ -1,0 +1,96 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from detector.data.loader import Batch, Loader, to_device
+from detector.training.batches import seed_step, split_batch
+from detector.training.checkpoints import Position
+from detector.training.guards import out_of_memory_explained
+from detector.training.optimiser import set_learning_rate
+from detector.training.progress import GRADIENT_NORM
+from detector.training.schedule import lr_factor
+from detector.training.session import Session
+
+
+def train(run: Session, position: Position) -> Position:
+    """Train from a position to the end of the run, or until somebody asks to stop.
+
+    Args:
+        run: What is trained, on what, and how; its learner is changed in place.
+        position: Where to begin.
+
+    Returns:
+        Where it ended, which has been saved.
+    """
+    config, learner = run.config.train, run.learner
+    while not position.finished:
+        batches = run.start_epoch(position)
+        for waited, batch in _timed(run.loader):
+            seed_step(config.seed, position.step, run.fabric.global_rank)
+            rate = config.lr * lr_factor(config, position.step, position.epoch + position.batch / batches)
+            set_learning_rate(run.optimiser, rate)
+
+            losses = accumulate_gradients(run, batch)
+            if config.clip_norm is not None:
+                losses[GRADIENT_NORM] = clip_grad_norm_(run.model.parameters(), config.clip_norm)
+            values, stop = run.agree(losses)
+            run.refuse_non_finite(values, position.step, batch)
+
+            run.optimiser.step()
+            run.optimiser.zero_grad()
+            if learner.ema is not None:
+                learner.ema.update_parameters(learner.model)
+
+            position = replace(position, batch=position.batch + 1, step=position.step + 1)
+            run.log(position, batches, values, rate, len(batch.image_ids), waited)
+            if stop or run.checkpoint_is_due(position):
+                run.save(position)
+            if stop:
+                return position
+        run.save(position)  # before the evaluation, which takes its time
+        position = run.evaluate(replace(position, epoch=position.epoch + 1, batch=0))
+        run.save(position)
+    return position
+
+
+def accumulate_gradients(run: Session, batch: Batch) -> dict[str, Tensor]:
+    """Forward and backward over the parts of this process's batch.
+
+    Torchvision's losses are means over the images, so each part counts by its share of them; processes have equally
+    many, and DDP takes the mean of their gradients.
+
+    Returns:
+        The losses of the batch by name, without their graph. The gradients are in the model.
+    """
+    sums: dict[str, Tensor] = {}
+    parts = list(split_batch(batch, run.config.train.accumulate))
+    for number, part in enumerate(parts, start=1):
+        share = len(part.image_ids) / len(batch.image_ids)
+        last = number == len(parts)
+        with out_of_memory_explained(len(part.image_ids)), run.fabric.no_backward_sync(run.model, enabled=not last):
+            images, targets = to_device(part, run.fabric.device)
+            losses = run.model(images, targets)
+            total = sum(losses.values())
+            run.fabric.backward(total * share)
+        for name, value in losses.items():
+            sums[name] = sums.get(name, torch.zeros_like(value)) + value.detach() * share
+    return sums
+
+
+def _timed(loader: Loader) -> Iterator[tuple[float, Batch]]:
+    """Batches, each with the seconds that were spent waiting for it."""
+    batches = iter(loader)
+    while True:
+        start = time.perf_counter()
+        batch = next(batches, None)
+        if batch is None:
+            return
+        yield time.perf_counter() - start, batch

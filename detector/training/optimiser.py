@@ -1,0 +1,73 @@
+"""AdamW with a learning rate for each depth of the backbone, and no decay on norms and biases."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from detector.training.config import TrainConfig
+
+PRETRAINED_LAYER_DECAY = 0.9
+BODY = "backbone.body."
+_STAGE = re.compile(r"body\.stage(\d+)\.(?:blocks\.(\d+)|downsample)\.")
+
+
+def build_optimiser(model: nn.Module, config: TrainConfig, *, pretrained: bool) -> AdamW:
+    """AdamW over what is trained. Each group carries `lr_scale`, its learning rate relative to the schedule's.
+
+    Args:
+        model: A detector.
+        config: Learning rate, weight decay, layer decay.
+        pretrained: Whether its backbone starts from weights.
+    """
+    decay = config.layer_decay if config.layer_decay is not None else (PRETRAINED_LAYER_DECAY if pretrained else 1.0)
+    distances = _distances([name for name, _ in model.named_parameters()])
+    groups: dict[tuple[float, bool], list[Tensor]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            is_matrix = parameter.ndim > 1  # norms and biases are vectors
+            groups.setdefault((decay ** distances[name], is_matrix), []).append(parameter)
+    return AdamW(
+        [
+            {"params": parameters, "lr_scale": scale, "weight_decay": config.weight_decay if is_matrix else 0.0}
+            for (scale, is_matrix), parameters in groups.items()
+        ],
+        lr=config.lr,
+        fused=True,
+    )
+
+
+def set_learning_rate(optimiser: Optimizer, rate: float) -> None:
+    """Set the schedule's learning rate; each group gets its share of it."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group["lr_scale"]
+
+
+def _distances(names: Sequence[str]) -> dict[str, int]:
+    """Parameter's name -> its place in the backbone, counted in blocks from the end; 0 for all that is not in it."""
+    stages: dict[int, int] = {}  # blocks of each stage
+    for name in names:
+        if name.startswith(BODY) and (match := _STAGE.match(name, len(BODY))):
+            stage, block = int(match[1]), match[2]
+            stages[stage] = max(stages.get(stage, 0), int(block) + 1 if block is not None else 0)
+    total = sum(stages.values())
+
+    def distance(name: str) -> int:
+        if not name.startswith(BODY):
+            return 0
+        match = _STAGE.match(name, len(BODY))
+        if match is None:
+            return total + 1  # the stem
+        before = sum(count for stage, count in stages.items() if stage < int(match[1]))
+        return total - before - int(match[2] or 0)
+
+    return {name: distance(name) for name in names}
+
+
+def parameter_counts(model: nn.Module) -> tuple[int, int]:
+    """Parameters in all, and those that are trained."""
+    parameters = list(model.parameters())
+    return sum(each.numel() for each in parameters), sum(each.numel() for each in parameters if each.requires_grad)

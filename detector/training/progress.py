@@ -1,0 +1,128 @@
+"""What is seen of a run: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import defaultdict
+from datetime import timedelta
+from types import TracebackType
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+GRADIENT_NORM = "gradient_norm"  # among the losses of a step, and none
+
+
+class Display:
+    """Shows how far a run is, and measures its speed.
+
+    Args:
+        epochs: Epochs of the whole run.
+        done: Epochs done before now, with their fraction.
+        device: Where it runs.
+        quiet: Show nothing: another process does.
+    """
+
+    def __init__(self, epochs: int, done: float, device: torch.device, quiet: bool = False) -> None:
+        self.epochs, self.first, self.device = epochs, done, device
+        self.console = Console(quiet=quiet)
+        self.live = self.console.is_terminal and not quiet
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[text]}"),
+        )
+        self.bar = Progress(*columns, console=self.console, disable=not self.live)
+        self.task = self.bar.add_task("training", total=float(epochs), text="")
+        self.bar.update(self.task, completed=done)
+        self.started = time.perf_counter()
+        self.restart_clock()
+
+    def __enter__(self) -> Display:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bar.stop()
+
+    def say(self, text: str) -> None:
+        """Print a line, above the bar if there is one."""
+        self.bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    @staticmethod
+    def announce(text: str) -> None:
+        """Print a line before there is a display."""
+        Console().print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def restart_clock(self) -> None:
+        """Begin to measure anew, leaving out what has happened since the last step."""
+        self.clock = time.perf_counter()
+        self.images = 0
+        self.steps = 0
+        self.waited = 0.0
+        self.sums: dict[str, float] = defaultdict(float)
+
+    def step(self, epoch: float, losses: dict[str, float], images: int, waited: float) -> None:
+        """Take note of a step.
+
+        Args:
+            epoch: Epochs done, with their fraction.
+            losses: Its losses.
+            images: Its images, over all processes.
+            waited: Seconds that it waited for its data.
+        """
+        self.images += images
+        self.steps += 1
+        self.waited += waited
+        for name, value in losses.items():
+            self.sums[name] += value
+        if self.live:
+            self.bar.update(self.task, completed=epoch, description=f"epoch {int(epoch) + 1} of {self.epochs}")
+
+    def read(self, epoch: float, rate: float) -> dict[str, float]:
+        """Losses, learning rate, speed and memory since the last reading, shown and handed back; the clock restarts."""
+        seconds = max(time.perf_counter() - self.clock, 1e-9)
+        means = {name: total / self.steps for name, total in self.sums.items()}
+        losses = {name: value for name, value in means.items() if name != GRADIENT_NORM}
+        values = {
+            "epoch": round(epoch, 4),
+            "loss": sum(losses.values()),
+            **means,
+            "lr": rate,
+            "images_per_second": round(self.images / seconds, 3),
+            "waiting_share": round(self.waited / seconds, 4),
+            "memory_mb": round(memory_in_use(self.device) / 2**20),
+        }
+        text = (
+            f"loss {values['loss']:.3f}  lr {rate:.1e}  {values['images_per_second']:.1f} images/s  "
+            f"{values['memory_mb'] / 1024:.1f} GB  {self.time_left(epoch)} left"
+        )
+        if self.live:
+            self.bar.update(self.task, text=text)
+        else:
+            parts = "  ".join(f"{name.removeprefix('loss_')} {value:.3f}" for name, value in losses.items())
+            self.say(f"epoch {epoch:.2f} of {self.epochs}  {text}  ({parts})")
+        self.restart_clock()
+        return values
+
+    def time_left(self, epoch: float) -> timedelta:
+        """From the time that the epochs so far have taken, evaluations included."""
+        passed = time.perf_counter() - self.started
+        return timedelta(seconds=round(passed * (self.epochs - epoch) / max(epoch - self.first, 1e-9)))
+
+
+def memory_in_use(device: torch.device) -> int:
+    """Bytes: the most that tensors on a GPU took at once, or the most of this process; 0 where the system tells not."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,89 @@
+"""What is kept of a run while it goes on: metrics.jsonl, TensorBoard, curves and example pictures."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.plots.figures import save_figure
+from detector.plots.files import save_image, write_whole
+from detector.plots.training_curves import plot_training_curves
+from detector.training.run_folder import RunFolder
+
+
+class Recorder:
+    """Writes the records of a run; a resumed one forgets those after its checkpoint, for they will come again.
+
+    Args:
+        folder: The run's.
+        step: Steps done so far.
+    """
+
+    def __init__(self, folder: RunFolder, step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.folder = folder
+        folder.root.mkdir(parents=True, exist_ok=True)
+        self.records = [record for record in read_metrics(folder.metrics) if record["step"] <= step]
+        write_whole(folder.metrics, "".join(map(_line, self.records)).encode())
+        self.writer = SummaryWriter(str(folder.tensorboard), purge_step=step + 1 if step else None)
+
+    def training(self, step: int, values: Mapping[str, float]) -> None:
+        """Note losses, learning rate and speed at a step."""
+        self._append({"kind": "train", "step": step, **values}, "train")
+
+    def evaluation(self, step: int, metrics: Mapping[str, Any], examples: NDArray[np.uint8] | None) -> None:
+        """Note an evaluation (figures may be None), draw the curves, and keep the example pictures."""
+        self._append({"kind": "evaluation", "step": step, **metrics}, "validation")
+        if examples is not None:
+            self.writer.add_image("examples", examples, step, dataformats="HWC")
+            save_image(examples, self.folder.plots / "examples.png")
+        self.writer.flush()
+        self.draw_curves()
+
+    def draw_curves(self) -> None:
+        """Draw `plots/curves.png` from all records."""
+        train = [record for record in self.records if record["kind"] == "train"]
+        evaluated = [record for record in self.records if record["kind"] == "evaluation"]
+        figure = plot_training_curves(
+            [record["step"] for record in train],
+            [record["loss"] for record in train],
+            [record["step"] for record in evaluated],
+            *([math.nan if record[name] is None else record[name] for record in evaluated] for name in ("AP", "AP50")),
+        )
+        save_figure(figure, self.folder.plots / "curves.png")
+
+    def close(self) -> None:
+        """Finish TensorBoard's file."""
+        self.writer.close()
+
+    def _append(self, record: dict[str, Any], tag: str) -> None:
+        self.records.append(record)
+        with self.folder.metrics.open("a", encoding="utf-8") as file:
+            file.write(_line(record))  # a line cut short by a kill is left out when it is read again
+        for name, value in record.items():
+            if isinstance(value, int | float) and name != "step":
+                self.writer.add_scalar(f"{tag}/{name}", value, record["step"])
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The records of a metrics.jsonl; none if there is no such file."""
+    if not path.exists():
+        return []
+    records = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:  # the last line of a killed run
+            continue
+    return records
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    return json.dumps(record, allow_nan=False) + "\n"

@@ -1,0 +1,103 @@
+"""The folder of a run: where its files are, and those that are written once."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from backbones.errors import ConfigError
+from detector import __version__
+from detector.config import dump_config
+from detector.plots.files import write_whole
+from detector.training.config import Config
+
+PACKAGES = ("torch", "torchvision", "lightning-fabric", "numpy", "opencv-python-headless", "albumentations")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of a run's files."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.root / "config.yaml"
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint to go on from."""
+        return self.root / "checkpoints" / "last.pt"
+
+    @property
+    def best(self) -> Path:
+        """The detector to use."""
+        return self.root / "best.safetensors"
+
+    @property
+    def metrics(self) -> Path:
+        """Losses and figures, a line each."""
+        return self.root / "metrics.jsonl"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's files."""
+        return self.root / "tensorboard"
+
+    @property
+    def plots(self) -> Path:
+        """Curves and example pictures."""
+        return self.root / "plots"
+
+    def refuse_existing(self) -> None:
+        """Refuse to write over another run.
+
+        Raises:
+            ConfigError: The folder holds one.
+        """
+        if self.config.exists() or self.last.exists():
+            mend = "give --resume to go on with it, or another --output"
+            raise ConfigError("there already is a run in this folder", where=self.root, mend=mend)
+
+    def start(self, config: Config, data: Mapping[str, Any], devices: Mapping[str, Any]) -> None:
+        """Write what is known before the first step: configuration, environment, data."""
+        write_whole(self.config, dump_config(config).encode())
+        write_whole(self.root / "environment.json", _json(environment() | dict(devices)))
+        write_whole(self.root / "data.json", _json(data))
+
+
+def environment() -> dict[str, Any]:
+    """Where and with what a run takes place."""
+    versions = {"hoopoe": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "absent"
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": sys.argv,
+        "platform": platform.platform(),
+        "host": platform.node(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
+        "cuda": torch.version.cuda,
+        "versions": versions,
+    }
+
+
+def _json(values: Mapping[str, Any]) -> bytes:
+    return (json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()

@@ -1,0 +1,186 @@
+"""Everything that is open while a run goes on, and what the loop asks of it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from detector.data.loader import Batch, EpochSampler, Loader
+from detector.data.packed import Annotations
+from detector.evaluation.coco import evaluate_coco
+from detector.models.building import config_of
+from detector.models.saving import DetectorMeta, save_detector
+from detector.training.checkpoints import Checkpoint, Learner, Position, save_checkpoint, state_of
+from detector.training.config import Config
+from detector.training.evaluation import detect_all
+from detector.training.examples import draw_examples
+from detector.training.guards import StopRequest, non_finite_error
+from detector.training.progress import Display
+from detector.training.recorder import Recorder
+from detector.training.run_folder import RunFolder
+
+FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100")
+
+
+@dataclass(eq=False)
+class Session:
+    """An open run.
+
+    Args:
+        fabric: Devices, precision, processes.
+        model: The detector as Fabric has wrapped it.
+        optimiser: The optimiser, likewise.
+        learner: Both without wrappers, and the averaged weights.
+        loader: Batches to train on.
+        train_set: What is trained on.
+        validation: What is evaluated on, if anything.
+        asked: The configuration as it was asked for.
+        config: The resolved one.
+        fingerprint: Of all annotations.
+        training_data: What the detector's file says of its data.
+        folder: Where it writes to.
+        recorder: Writes records, in the first process.
+        display: Shows progress.
+        stop: Whether somebody wants to stop.
+    """
+
+    fabric: Fabric
+    model: Any
+    optimiser: Any
+    learner: Learner
+    loader: Loader
+    train_set: Annotations
+    validation: Annotations | None
+    asked: Config
+    config: Config
+    fingerprint: str
+    training_data: Mapping[str, Any]
+    folder: RunFolder
+    recorder: Recorder | None
+    display: Display
+    stop: StopRequest
+    saved_at: float = field(default_factory=time.monotonic)
+
+    def start_epoch(self, position: Position) -> int:
+        """Bring loader and model into position; returns the batches of the whole epoch."""
+        sampler = self.loader.batch_sampler
+        assert isinstance(sampler, EpochSampler)
+        sampler.start(position.epoch, position.batch)
+        self.model.train()
+        self.display.restart_clock()
+        return position.batch + len(sampler)
+
+    def agree(self, losses: Mapping[str, Tensor]) -> tuple[dict[str, float], bool]:
+        """The losses as means over all processes, and whether any of them was asked to stop."""
+        flag = torch.tensor(float(self.stop.requested), device=self.fabric.device)
+        values = torch.stack([*(value.float() for value in losses.values()), flag])
+        if self.fabric.world_size > 1:
+            torch.distributed.all_reduce(values)
+            values /= self.fabric.world_size
+        *means, stop = values.tolist()
+        return dict(zip(losses, means, strict=True)), stop > 0
+
+    def refuse_non_finite(self, losses: Mapping[str, float], step: int, batch: Batch) -> None:
+        """Stop if a loss, or the norm of the gradients, is not finite; all processes come to the same verdict.
+
+        Raises:
+            DataError: Naming the losses and the images of the batch.
+        """
+        if all(math.isfinite(value) for value in losses.values()):
+            return
+        names = [self._name(image) for image in batch.image_ids]
+        if self.fabric.world_size > 1:
+            gathered: list[Any] = [None] * self.fabric.world_size
+            torch.distributed.all_gather_object(gathered, names)
+            names = [name for part in gathered for name in part]
+        raise non_finite_error(losses, names, step)
+
+    def _name(self, image_id: int) -> str:
+        return self.train_set.file_names[int(np.flatnonzero(self.train_set.image_ids == image_id)[0])]
+
+    def log(
+        self, position: Position, batches: int, losses: dict[str, float], rate: float, images: int, waited: float
+    ) -> None:
+        """Show and record a step that has been done."""
+        done = position.epoch + position.batch / batches
+        self.display.step(done, losses, images * self.fabric.world_size, waited)
+        if position.step % self.config.train.log_steps == 0 or position.batch == batches:
+            values = self.display.read(done, rate)
+            if self.recorder is not None:
+                self.recorder.training(position.step, values)
+
+    def checkpoint_is_due(self, position: Position) -> bool:
+        """Whether it is time for a checkpoint in the middle of an epoch."""
+        steps, minutes = self.config.train.checkpoint_steps, self.config.train.checkpoint_minutes
+        in_steps = steps is not None and position.step % steps == 0
+        return in_steps or (minutes is not None and time.monotonic() - self.saved_at > 60 * minutes)
+
+    def save(self, position: Position) -> None:
+        """Write `last.pt`; all processes hold the same, the first one writes."""
+        self.saved_at = time.monotonic()
+        if self.fabric.is_global_zero:
+            state = state_of(self.learner)
+            checkpoint = Checkpoint(position, self.asked, self.config, self.fingerprint, state)
+            save_checkpoint(self.folder.last, checkpoint)
+
+    def evaluate(self, position: Position) -> Position:
+        """Evaluate at the end of an epoch, if it is due, and keep the best weights.
+
+        `best.safetensors` is written before the checkpoint that knows of it: a run killed in between evaluates again.
+        """
+        config = self.config.train
+        last = position.epoch == config.epochs
+        if not last and position.epoch % config.eval_epochs:
+            return position
+        if self.validation is None:
+            self._save_detector({})
+            return replace(position, finished=last)
+        metrics = self._measure(position, self.validation)
+        figure = metrics[config.best]
+        score = -1.0 if figure is None else figure  # no box to find: the first weights are as good as any
+        if position.best is None or score >= position.best:  # of equally good ones, the longer trained
+            self._save_detector(metrics)
+        better = position.best is None or score > position.best
+        position = replace(position, best=max(score, position.best or -1.0), waits=0 if better else position.waits + 1)
+        patient = config.patience is None or position.waits < config.patience
+        if not patient and not last:
+            self.display.say(f"stopping early: no better {config.best} in {position.waits} evaluations")
+        return replace(position, finished=last or not patient)
+
+    def _measure(self, position: Position, annotations: Annotations) -> dict[str, float | None]:
+        config = self.config.train
+        self.display.say(f"evaluating {len(annotations)} images after epoch {position.epoch}")
+        found = detect_all(
+            self.learner.best_weights,
+            annotations,
+            self.config.data,
+            batch_size=config.eval_batch_size,
+            precision="bf16" if config.precision == "bf16" else "fp32",
+            rank=self.fabric.global_rank,
+            world_size=self.fabric.world_size,
+        )
+        metrics: dict[str, float | None] = {}
+        if self.fabric.is_global_zero:
+            measured = evaluate_coco(annotations.to_coco_dict(), found.coco_results(annotations)).as_dict()
+            metrics = {name: measured[name] for name in FIGURES}
+            shown = "  ".join(f"{name} {'-' if value is None else f'{value:.3f}'}" for name, value in metrics.items())
+            self.display.say(f"  {shown}  ({found.images_per_second:.1f} images/s)")
+            if self.recorder is not None:
+                examples = draw_examples(annotations, found.detections)
+                self.recorder.evaluation(position.step, {"epoch": position.epoch, **metrics}, examples)
+        return dict(self.fabric.broadcast(metrics))
+
+    def _save_detector(self, metrics: Mapping[str, float | None]) -> None:
+        if self.fabric.is_global_zero:
+            model = self.learner.best_weights
+            meta = DetectorMeta(config_of(self.learner.model), self.training_data, metrics)
+            save_detector(self.folder.best, model, meta)
