@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import ExtraFPNBlock, LastLevelMaxPool, LastLevelP6P7
@@ -16,6 +17,18 @@ class ChannelNorm(nn.LayerNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)  # a view: the maps are channels-last
+
+
+class CoarseLevels(LastLevelP6P7):
+    """P6 and P7 by 3 x 3 convolutions of stride 2, always in float32.
+
+    In bfloat16 on CPU, oneDNN's weight gradient of such a convolution reads memory that nobody wrote where the map is
+    one pixel wide (torch 2.15), as P6 is for images up to 64 pixels wide. These maps are too small to take any time.
+    """
+
+    def forward(self, p: list[Tensor], c: list[Tensor], names: list[str]) -> tuple[list[Tensor], list[str]]:
+        with torch.autocast(c[-1].device.type, enabled=False):
+            return super().forward(p, [c[-1].float()], names)
 
 
 class PyramidBackbone(nn.Module):
@@ -88,6 +101,6 @@ def faster_rcnn_pyramid(
 
 def retinanet_pyramid(body: Backbone, channels: int, batch_norm: BatchNormPolicy, pretrained: bool) -> PyramidBackbone:
     """Levels at strides 8 to 32, and P6 and P7 (64, 128) by convolution from the normed stage 4."""
-    extra = LastLevelP6P7(body.return_channels[-1], channels)
+    extra = CoarseLevels(body.return_channels[-1], channels)
     extra.use_P5 = False  # torchvision would take P5 where stage 4 happens to have as many channels as the pyramid
     return PyramidBackbone(body, 2, channels, extra, batch_norm, pretrained)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import warnings
 from typing import Any, Literal
 
 import torch
@@ -37,6 +39,9 @@ def make_fabric(accelerator: Accelerator, devices: int, nodes: int, precision: R
         mend = f"--devices {torch.cuda.device_count()}" if torch.cuda.is_available() else "--accelerator cpu"
         problem = f"{devices} CUDA devices are asked for, and {torch.cuda.device_count()} are here"
         raise ConfigError(problem, where="--devices", mend=mend)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # its greetings
+    # 1 x 1 weights: their gradients in channels-last are the same bytes, whatever the strides of sides of 1 say
+    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
     # without unused parameters there is nothing to search for
     strategy = (
         DDPStrategy(find_unused_parameters=False, gradient_as_bucket_view=True) if devices * nodes > 1 else "auto"

@@ -306,3 +306,18 @@ def test_grad_checkpointing_changes_no_gradient(make_detector) -> None:
 def test_settings_that_cannot_work_are_refused(changes: dict[str, object], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         ModelConfig.model_validate(changes)
+
+
+def test_bf16_gradients_of_an_image_narrower_than_the_coarsest_cell_are_those_of_fp32(make_detector) -> None:
+    model = make_detector(detector="retinanet")
+    target = {"boxes": torch.tensor([[5.0, 5.0, 30.0, 40.0]]), "labels": torch.tensor([0])}
+    gradients = []
+    for enabled in (False, True):
+        rubbish = [torch.full((size,), 1e30) for size in (64, 1024, 4096, 65536) for _ in range(8)]
+        del rubbish  # what memory nobody has written may hold
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            losses = model([torch.full((3, 90, 50), 0.3)], [target])
+        sum(losses.values()).backward()
+        gradients.append(model.backbone.fpn.extra_blocks.p7.weight.grad.clone())
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=0.1, atol=0.05)
