@@ -24,8 +24,8 @@ GRADIENT_TOLERANCE = 1e-3  # of the largest gradient of a parameter, fp32
 ROUTING_AGREEMENT = 0.999  # of the rows; in the others rounding decides between two equal regions
 FEW_ROWS = 5  # that may differ in small images
 
-# Standard deviation of the weights, times sqrt(inputs). Larger ones make DaViT's channel attention, whose logits sum over
-# all tokens, so sharp that at 800 x 1344 birder's own fp32 output is 2e-5 away from its float64 output.
+# Standard deviation of the weights, times sqrt(inputs). Larger ones make DaViT's channel attention, whose logits sum
+# over all tokens, so sharp that at 800 x 1344 birder's own fp32 output is 2e-5 away from its float64 output.
 WEIGHT_GAINS = {"biformer": 0.8, "davit": 0.3}
 
 
@@ -137,12 +137,16 @@ def test_state_dicts_are_interchangeable(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NANO + VARIANTS)
-def test_widths_and_drop_path_rates_are_birders(name: str) -> None:
+def test_settings_that_no_weight_shows_are_birders(name: str) -> None:
     with torch.device("meta"):
         ours, theirs = backbones.create_model(name, 17), make_birder(name, TRAINED_AT)
     assert ours.return_channels == tuple(theirs.return_channels)
     rates = [module.rate for module in ours.modules() if isinstance(module, DropPath)]
     assert rates == pytest.approx([module.p for module in theirs.modules() if isinstance(module, StochasticDepth)])
+    epsilons, expected = (
+        {name: module.eps for name, module in net.named_modules() if hasattr(module, "eps")} for net in (ours, theirs)
+    )
+    assert epsilons == expected
 
 
 @pytest.mark.parametrize("size", [(384, 384), (256, 384), (800, 1344)])
