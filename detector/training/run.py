@@ -122,7 +122,12 @@ def train_detector(request: Request) -> Outcome:
     position = Position() if checkpoint is None else checkpoint.position
     with session.display, session.stop.listening():
         session.display.say(_opening(session, position))
-        position = train(session, position)
+        try:
+            position = train(session, position)
+        except RuntimeError:
+            if not session.stop.requested:
+                raise
+            position = session.saved  # a SIGTERM to all processes has ended the workers in the middle of a step
     if session.recorder is not None:
         session.recorder.draw_curves()
         session.recorder.close()
@@ -256,6 +261,7 @@ def open_session(
         recorder=recorder,
         display=Display(config.train.epochs, done, fabric.device, quiet=not fabric.is_global_zero),
         stop=StopRequest(),
+        saved=position,
     )
 
 

@@ -51,6 +51,7 @@ class Session:
         recorder: Writes records, in the first process.
         display: Shows progress.
         stop: Whether somebody wants to stop.
+        saved: What the last checkpoint says; `saved_at` is its time.
     """
 
     fabric: Fabric
@@ -68,6 +69,7 @@ class Session:
     recorder: Recorder | None
     display: Display
     stop: StopRequest
+    saved: Position = Position()
     saved_at: float = field(default_factory=time.monotonic)
 
     def start_epoch(self, position: Position) -> int:
@@ -126,7 +128,7 @@ class Session:
 
     def save(self, position: Position) -> None:
         """Write `last.pt`; all processes hold the same, the first one writes."""
-        self.saved_at = time.monotonic()
+        self.saved, self.saved_at = position, time.monotonic()
         if self.fabric.is_global_zero:
             state = state_of(self.learner)
             checkpoint = Checkpoint(position, self.asked, self.config, self.fingerprint, state)

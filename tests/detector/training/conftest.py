@@ -1,0 +1,99 @@
+"""A tiny drawn data set, and runs on it that take seconds."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from detector.config import parse_config
+from detector.data.synthetic_dataset import write_synthetic_dataset
+from detector.training.config import Config
+from detector.training.run import Request
+
+SETTINGS = """
+model: {backbone: davit_nano, detector: faster_rcnn, min_size: 96, max_size: 128, fpn_channels: 64, box_head_width: 32,
+        train_proposals: 100, proposals: 50, roi_samples: 32, anchor_scale: 0.5}
+train: {epochs: 2, batch_size: 4, warmup_steps: 2, log_steps: 1, precision: fp32}
+data: {workers: 0}
+"""
+
+
+@pytest.fixture(scope="session")
+def drawn_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """12 scenes of 128 x 128 to train on and 5 to evaluate on: images/, train.json, val.json."""
+    folder = tmp_path_factory.mktemp("drawn")
+    write_synthetic_dataset(folder, 12, 5, size_wh=(128, 128))
+    return folder
+
+
+@pytest.fixture
+def make_request(drawn_set: Path, tmp_path: Path) -> Callable[..., Request]:
+    """A request for a run in `tmp_path / name`; further words are settings."""
+
+    def make(name: str = "run", *settings: str, **changes: object) -> Request:
+        values: dict = {
+            "config": parse_config(SETTINGS, Config, settings),
+            "train": [(drawn_set / "train.json", drawn_set / "images")],
+            "validation": [(drawn_set / "val.json", drawn_set / "images")],
+            "output": tmp_path / name,
+            "accelerator": "cpu",
+        }
+        return Request(**(values | changes))
+
+    return make
+
+
+@pytest.fixture
+def command(drawn_set: Path) -> Callable[..., list[str]]:
+    """The words after `hoopoe` that train on the drawn set: command(config, output, *more words)."""
+
+    def words(config: Path, output: Path, *more: str) -> list[str]:
+        train = ["--train-annotations", str(drawn_set / "train.json"), "--train-images", str(drawn_set / "images")]
+        val = ["--val-annotations", str(drawn_set / "val.json"), "--val-images", str(drawn_set / "images")]
+        return ["train", str(config), *train, *val, "--output", str(output), "--accelerator", "cpu", *more]
+
+    return words
+
+
+@pytest.fixture
+def tiny_yaml(tmp_path: Path) -> Path:
+    """The settings of `make_request` in a file."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(SETTINGS)
+    return path
+
+
+@pytest.fixture
+def differing() -> Callable[[Path, Path], list[str]]:
+    """Where the checkpoints of two runs are not the same, bit for bit."""
+
+    def leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+        if isinstance(value, dict | list | tuple):
+            for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+                yield from leaves(each, f"{path}.{key}")
+        else:
+            yield path, value
+
+    def same(a: object, b: object) -> bool:
+        return torch.equal(a, b) if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) else a == b
+
+    def compare(run: Path, other: Path) -> list[str]:
+        first, second = (dict(leaves(torch.load(each / "checkpoints/last.pt"))) for each in (run, other))
+        assert first.keys() == second.keys()
+        assert len(first) > 100
+        return [path for path in first if not same(first[path], second[path])]
+
+    return compare
+
+
+@pytest.fixture
+def metrics_of() -> Callable[[Path, str], list[dict]]:
+    """The records of one kind in a run's metrics.jsonl."""
+
+    def read(run: Path, kind: str) -> list[dict]:
+        records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        return [record for record in records if record["kind"] == kind]
+
+    return read

@@ -1,0 +1,144 @@
+"""Killed and resumed, a run ends as if it had never stopped."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from backbones.errors import CheckpointError, ConfigError, DataError
+from detector.models.saving import read_detector
+from detector.training.run import train_detector
+
+# everything that could carry hidden state
+HARD = (
+    "model.detector=retinanet",
+    "model.backbone=biformer_nano",
+    "model.drop_path=0.3",
+    "data.augmentation.mosaic=0.5",
+    "data.augmentation.copy_paste=0.5",
+    "data.workers=2",
+    "train.accumulate=2",
+    "train.checkpoint_steps=2",
+    "train.epochs=3",
+)
+
+
+def hoopoe(words: list[str], *, kill_after_steps: int | None = None, number: int = signal.SIGKILL) -> tuple[int, str]:
+    """Run `hoopoe` in a process (group) of its own, and send it a signal once it has logged so many steps."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "detector.cli.main", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=Path(__file__).parents[3],
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    lines, steps = [], 0
+    for line in process.stdout:
+        lines.append(line)
+        steps += line.startswith("epoch ")
+        if steps == kill_after_steps:
+            time.sleep(random.uniform(0, 0.3))  # anywhere in the next step
+            os.killpg(process.pid, number)
+            break
+    lines += process.stdout.readlines()
+    return process.wait(), "".join(lines)
+
+
+def test_sigkill_at_a_random_step_and_resume_is_bit_equal(
+    command, make_request, tiny_yaml, tmp_path, differing
+) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    train_detector(make_request("whole", *HARD))
+    after = random.SystemRandom().randint(1, 7)
+    code, _ = hoopoe(command(tiny_yaml, broken, "--set", *HARD), kill_after_steps=after)
+    assert code == -signal.SIGKILL
+    train_detector(make_request("broken", *HARD, "data.workers=1", resume=True))
+    other = [path for path in differing(whole, broken) if not path.endswith("data.workers")]
+    assert other == [], f"killed after {after} steps"
+    first, second = (read_detector(run / "best.safetensors")[0] for run in (whole, broken))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.slow
+def test_two_processes_killed_and_resumed_are_bit_equal(command, tiny_yaml, tmp_path, differing) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    words = ("--devices", "2", "--set", *HARD, "data.workers=1")
+    assert hoopoe(command(tiny_yaml, whole, *words))[0] == 0
+    after = random.SystemRandom().randint(1, 7)
+    hoopoe(command(tiny_yaml, broken, *words), kill_after_steps=after)
+    code, said = hoopoe(command(tiny_yaml, broken, "--resume", *words))
+    assert code == 0, said
+    assert differing(whole, broken) == [], f"killed after {after} steps"
+
+
+def test_ultralytics_23973_a_resumed_run_continues_its_losses(make_request, metrics_of, monkeypatch) -> None:
+    whole = make_request("whole")
+    train_detector(whole)
+    broken = make_request("broken", "train.checkpoint_steps=1")
+
+    def stop_in_step_5(*_: object) -> None:
+        if len(metrics_of(broken.output, "train")) == 4:
+            raise RuntimeError("the power went out")
+
+    monkeypatch.setattr("detector.training.loop.set_learning_rate", stop_in_step_5)
+    with pytest.raises(RuntimeError, match="power"):
+        train_detector(broken)
+    monkeypatch.undo()
+    train_detector(make_request("broken", resume=True))
+    for kind in ("train", "evaluation"):
+        first, second = metrics_of(whole.output, kind), metrics_of(broken.output, kind)
+        assert [record["step"] for record in first] == [record["step"] for record in second]
+
+
+def test_an_interrupt_ends_after_the_step_with_a_checkpoint(command, tiny_yaml, tmp_path, differing) -> None:
+    settings = ("--set", "train.epochs=100", "train.eval_epochs=100", "data.workers=1", "train.checkpoint_minutes=null")
+    run = tmp_path / "run"
+    code, said = hoopoe(command(tiny_yaml, run, *settings), kill_after_steps=2, number=signal.SIGINT)
+    assert code == 130, said
+    steps = torch.load(run / "checkpoints/last.pt")["position"]["step"]
+    assert f"stopped after step {steps}; give --resume to go on" in said
+    assert steps == said.count("epoch ") - said.count("epochs ")
+
+
+def test_a_finished_run_says_so_and_is_left_alone(make_request) -> None:
+    request = make_request()
+    assert train_detector(request).position.finished
+    before = (request.output / "checkpoints/last.pt").read_bytes()
+    outcome = train_detector(make_request(resume=True))
+    assert not outcome.trained
+    assert (request.output / "checkpoints/last.pt").read_bytes() == before
+
+    with pytest.raises(ConfigError, match="already is a run"):
+        train_detector(request)
+    with pytest.raises(ConfigError, match=r"train\.epochs was 2 and is 9, train\.lr was 0\.0002 and is 0\.1"):
+        train_detector(make_request("run", "train.lr=0.1", "train.epochs=9", resume=True))
+    with pytest.raises(DataError, match="other annotations"):
+        train_detector(make_request(resume=True, overfit=2, config=request.config))
+    assert not train_detector(make_request("run", "data.workers=1", "train.log_steps=7", resume=True)).trained
+
+
+def test_resume_without_a_run_begins_one(make_request) -> None:
+    outcome = train_detector(make_request("new", "train.epochs=1", resume=True))
+    assert outcome.trained
+    assert outcome.folder.best.exists()
+
+
+def test_a_damaged_checkpoint_is_named(make_request) -> None:
+    request = make_request("run", "train.epochs=1", resume=True)
+    last = request.output / "checkpoints/last.pt"
+    last.parent.mkdir(parents=True)
+    for content in (b"", b"not a checkpoint"):
+        last.write_bytes(content)
+        with pytest.raises(CheckpointError, match=r"last\.pt"):
+            train_detector(request)
+    torch.save({"format": "hoopoe-run-0"}, last)
+    with pytest.raises(CheckpointError, match="hoopoe-run-0"):
+        train_detector(request)

@@ -1,0 +1,248 @@
+"""What a run does, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from backbones.errors import ConfigError, DataError
+from detector.cli.main import main
+from detector.data.dataset import Item
+from detector.data.loader import collate
+from detector.models.saving import load_detector
+from detector.training.batch_size import largest_that_fits, most_useful
+from detector.training.batches import split_batch
+from detector.training.guards import out_of_memory_explained
+from detector.training.run import train_detector
+
+
+@pytest.mark.parametrize("detector", ["faster_rcnn", "retinanet"])
+def test_a_run_leaves_all_its_files(detector: str, make_request, metrics_of) -> None:
+    request = make_request("run", f"model.detector={detector}", "train.precision=bf16", "train.accumulate=2")
+    outcome = train_detector(request)
+    assert outcome.position.finished
+    assert outcome.position.step == 6
+    run = request.output
+    files = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file() and "tfevents" not in path.name}
+    assert files == {
+        *("config.yaml", "environment.json", "data.json", "best.safetensors", "checkpoints/last.pt"),
+        *("metrics.jsonl", "plots/curves.png", "plots/examples.png"),
+    }
+    assert list((run / "tensorboard").iterdir())
+    assert json.loads((run / "data.json").read_text())["train"]["report"]["images"] == 12
+    assert json.loads((run / "environment.json").read_text())["versions"]["torch"] in torch.__version__
+    assert len(metrics_of(run, "train")) == 6
+    assert all(np.isfinite(record["loss"]) for record in metrics_of(run, "train"))
+    assert [record["epoch"] for record in metrics_of(run, "evaluation")] == [1, 2]
+
+    meta = load_detector(run / "best.safetensors")[1]
+    assert len(meta.category_names) == 12
+    assert meta.training_data["images"] == 12
+    assert set(meta.metrics) >= {"AP", "AP50"}
+
+
+@pytest.mark.slow
+def test_a_tiny_set_is_learnt_by_heart(make_request, metrics_of) -> None:
+    settings = ("train.epochs=6", "train.lr=2e-3", "data.agnostic=true", "train.eval_epochs=6")
+    request = make_request("run", *settings, overfit=2)
+    train_detector(request)
+    losses = [record["loss"] for record in metrics_of(request.output, "train")]
+    assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:3])
+    [evaluation] = metrics_of(request.output, "evaluation")
+    assert evaluation["AP50"] > 0.5
+
+
+def test_detectron2_1379_early_stopping_and_the_best_weights(make_request, monkeypatch) -> None:
+    figures = iter([0.2, 0.5, 0.4, 0.5, 0.1, 0.9])
+    names = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100")
+
+    class Measured:
+        def __init__(self, value: float) -> None:
+            self.value = value
+
+        def as_dict(self) -> dict:
+            return dict.fromkeys(names, self.value)
+
+    monkeypatch.setattr("detector.training.session.evaluate_coco", lambda *_: Measured(next(figures)))
+    request = make_request("run", "train.epochs=6", "train.patience=3")
+    outcome = train_detector(request)
+    assert outcome.position.epoch == 5, "three evaluations without a new best"
+    assert outcome.position.best == 0.5
+    assert load_detector(outcome.folder.best)[1].metrics["AP"] == 0.5
+
+
+def test_vision_5098_images_without_boxes_are_trained_on(make_request, drawn_set, tmp_path) -> None:
+    document = json.loads((drawn_set / "train.json").read_text())
+    document["annotations"] = []
+    empty = tmp_path / "empty.json"
+    empty.write_text(json.dumps(document))
+    for detector in ("faster_rcnn", "retinanet"):
+        request = make_request(
+            detector, f"model.detector={detector}", "train.epochs=1", train=[(empty, drawn_set / "images")]
+        )
+        assert train_detector(request).position.finished
+
+
+def test_a_validation_set_without_boxes_gives_no_figure_and_still_a_detector(make_request, drawn_set, tmp_path) -> None:
+    document = json.loads((drawn_set / "val.json").read_text())
+    document["annotations"] = []
+    empty = tmp_path / "empty.json"
+    empty.write_text(json.dumps(document))
+    outcome = train_detector(make_request("run", "train.epochs=1", validation=[(empty, drawn_set / "images")]))
+    assert load_detector(outcome.folder.best)[1].metrics["AP"] is None
+    outcome = train_detector(make_request("none", "train.epochs=1", validation=[]))
+    assert outcome.folder.best.exists()
+
+
+def test_vision_2235_a_loss_that_is_not_finite_stops_the_run_and_names_the_images(make_request, monkeypatch) -> None:
+    from torchvision.models.detection.roi_heads import RoIHeads
+
+    forward = RoIHeads.forward
+
+    def spoiled(self, *args):
+        found, losses = forward(self, *args)
+        return found, {name: value * float("nan") for name, value in losses.items()}
+
+    monkeypatch.setattr(RoIHeads, "forward", spoiled)
+    with pytest.raises(DataError, match=r"loss_classifier nan") as caught:
+        train_detector(make_request())
+    assert caught.value.where is not None
+    assert caught.value.where.startswith("step 1, images train_0000")
+    assert caught.value.where.count(".jpg") == 4
+
+
+def test_mmdetection_2361_other_names_in_validation_are_an_error_not_an_ap_of_0(
+    make_request, drawn_set, tmp_path
+) -> None:
+    document = json.loads((drawn_set / "val.json").read_text())
+    for category in document["categories"]:
+        category["name"] += " sp."
+    renamed = tmp_path / "renamed.json"
+    renamed.write_text(json.dumps(document))
+    with pytest.raises(DataError, match=r"has boxes, but the categories in use"):
+        train_detector(make_request(validation=[(renamed, drawn_set / "images")]))
+
+
+def test_missing_pictures_are_found_before_the_first_step(make_request, drawn_set, tmp_path) -> None:
+    with pytest.raises(DataError, match="12 of 12 pictures") as caught:
+        train_detector(make_request(train=[(drawn_set / "train.json", tmp_path)]))
+    assert "train_000001.jpg" in str(caught.value.where)
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_sets_are_trained_on_together(make_request, drawn_set, metrics_of) -> None:
+    images = drawn_set / "images"
+    both = [(drawn_set / "train.json", images), (drawn_set / "val.json", images)]
+    request = make_request("run", "train.epochs=1", "train.batch_size=17", train=both)
+    assert train_detector(request).position.step == 1
+    assert json.loads((request.output / "data.json").read_text())["train"]["report"]["images"] == 17
+
+
+def test_a_detector_starts_from_another(make_request) -> None:
+    first = train_detector(make_request("first", "train.epochs=1", "data.agnostic=true"))
+    request = make_request(
+        "second", "train.epochs=1", "train.lr=1e-12", "train.ema_decay=null", init=str(first.folder.best)
+    )
+    second = train_detector(request)
+    old, new = (load_detector(outcome.folder.best)[0].state_dict() for outcome in (first, second))
+    name = "backbone.fpn.inner_blocks.0.0.weight"
+    torch.testing.assert_close(old[name], new[name], rtol=0, atol=1e-6)
+
+
+def test_without_an_average_training_goes_on_after_an_evaluation(make_request) -> None:
+    assert train_detector(make_request("run", "train.ema_decay=null")).position.finished
+
+
+def test_parts_of_a_batch_are_the_batch() -> None:
+    items = [
+        Item(
+            torch.full((3, 32, 32 + 8 * n), n, dtype=torch.uint8),
+            {
+                "boxes": torch.full((n, 4), float(n)),
+                "labels": torch.full((n,), n),
+                "image_id": torch.tensor(n),
+            },
+        )
+        for n in range(5)
+    ]
+    batch = collate(items)
+    parts = list(split_batch(batch, 3))
+    assert [len(part.image_ids) for part in parts] == [2, 1, 2]
+    assert [image for part in parts for image in part.image_ids] == [0, 1, 2, 3, 4]
+    for image, target in ((i, t) for part in parts for i, t in zip(part.images, part.targets, strict=True)):
+        assert (image == target["image_id"]).all()
+        assert (target["labels"] == target["image_id"]).all()
+        assert len(target["boxes"]) == target["image_id"]
+    assert [len(part.image_ids) for part in split_batch(batch, 9)] == [1] * 5
+
+
+def test_accumulated_parts_are_the_whole_step(make_request, monkeypatch) -> None:
+    """Images of one size and samplers that take the first: gradients of parts add up to those of the batch."""
+    monkeypatch.setattr(torch, "randperm", lambda count, **options: torch.arange(count))
+    weights = []
+    for parts in (1, 2, 4):
+        settings = (
+            "train.epochs=1",
+            f"train.accumulate={parts}",
+            "data.augmentation.scale=[1, 1]",
+            "train.ema_decay=null",
+        )
+        outcome = train_detector(make_request(f"run{parts}", *settings))
+        weights.append(torch.load(outcome.folder.last)["model"]["backbone.fpn.inner_blocks.0.0.weight"])
+    torch.testing.assert_close(weights[1], weights[0], rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(weights[2], weights[0], rtol=1e-4, atol=1e-6)
+
+
+def test_the_largest_batch_that_fits_is_found_from_below() -> None:
+    tried = []
+
+    def fits(images: int) -> bool:
+        tried.append(images)
+        return images <= 11
+
+    assert largest_that_fits(fits, 64) == 8
+    assert tried == [1, 2, 4, 8, 16]
+    assert largest_that_fits(lambda images: False, 64) == 0
+    assert largest_that_fits(lambda images: True, 6) == 4
+    assert most_useful(478, 1, 1) == 23
+    assert most_useful(100_000, 8, 1) == 64
+    assert most_useful(5, 1, 1) == 1
+
+
+def test_auto_is_the_default_on_a_cpu(make_request) -> None:
+    train_detector(make_request("run", "train.batch_size=auto", "train.epochs=1"))
+    # the configuration that is written says what auto came to
+    assert "batch_size: 16" in (make_request().output / "config.yaml").read_text()
+
+
+def test_out_of_memory_proposes_settings() -> None:
+    with pytest.raises(ConfigError, match=r"train\.accumulate=2.*grad_checkpointing"), out_of_memory_explained(8):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def test_batches_that_cannot_be_divided_are_refused(make_request) -> None:
+    from detector.training.run import images_a_device
+
+    assert images_a_device(make_request("run", "train.batch_size=8").config, 4) == 2
+    with pytest.raises(ConfigError, match="5 images a step cannot be divided among 2"):
+        images_a_device(make_request("run", "train.batch_size=5").config, 2)
+
+
+def test_dry_run_prints_and_writes_nothing(command, tiny_yaml: Path, tmp_path: Path, capsys) -> None:
+    assert main(command(tiny_yaml, tmp_path / "run", "--dry-run")) == 0
+    said = capsys.readouterr().out
+    for part in ("davit_nano", "M parameters", "12 images", "2 epochs of about 3 steps", "learning rate", "GB on each"):
+        assert part in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_command_refuses_what_does_not_belong_together(command, tiny_yaml: Path, tmp_path: Path, capsys) -> None:
+    words = command(tiny_yaml, tmp_path / "run")
+    assert main([*words, "--train-images", str(tmp_path)]) == 2
+    assert "1 annotation files and 2 image folders" in capsys.readouterr().err
+    assert main([*words, "--set", "train.lrr=1"]) == 2
+    assert "train.lr" in capsys.readouterr().err
+    assert main([*words, "--accelerator", "cuda", "--devices", "99"]) == 2
+    assert "99 CUDA devices" in capsys.readouterr().err

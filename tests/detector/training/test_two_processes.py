@@ -1,0 +1,69 @@
+"""Two DDP processes take the steps of one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from detector.training.run import Request, train_detector
+
+SCRIPT = """
+import sys
+import torch
+
+torch.randperm = lambda count, **options: torch.arange(count)  # samplers take the first, whatever the process
+from detector.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("detector", ["faster_rcnn", "retinanet"])
+def test_two_processes_take_the_steps_of_one_and_count_each_image_once(
+    detector: str, command, make_request, metrics_of, tiny_yaml, tmp_path, monkeypatch
+) -> None:
+    """Images of one size, drop path 0, BatchNorm frozen; 5 validation images cannot be shared out evenly."""
+    settings = (
+        f"model.detector={detector}",
+        "model.backbone=biformer_nano",
+        "model.batch_norm=frozen",
+        "model.drop_path=0.0",
+        "data.augmentation.scale=[1, 1]",
+        "train.epochs=2",
+        "train.ema_decay=null",
+        "train.lr=1e-3",
+    )
+    monkeypatch.setattr(torch, "randperm", lambda count, **options: torch.arange(count))
+    one: Request = make_request("one", *settings)
+    train_detector(one)
+    script = tmp_path / "two.py"
+    script.write_text(SCRIPT)
+    words = command(tiny_yaml, tmp_path / "two", "--devices", "2", "--set", *settings)
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, str(script), *words],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+    first, second = (metrics_of(tmp_path / name, "train") for name in ("one", "two"))
+    assert len(first) == len(second) == 6
+    for before, after in zip(first, second, strict=True):
+        for name in before:
+            if "loss" in name or name in ("classification", "bbox_regression", "lr"):
+                assert after[name] == pytest.approx(before[name], rel=1e-5, abs=1e-7), (before["step"], name)
+    weights = [torch.load(tmp_path / name / "checkpoints/last.pt")["model"] for name in ("one", "two")]
+    for name, value in weights[0].items():
+        scale = value.float().abs().max().item()
+        torch.testing.assert_close(
+            weights[1][name], value, rtol=1e-5, atol=1e-5 * scale, msg=lambda m, n=name: f"{n}: {m}"
+        )
+    assert metrics_of(tmp_path / "one", "evaluation") == metrics_of(tmp_path / "two", "evaluation")
