@@ -11,9 +11,9 @@ from torch.utils.checkpoint import checkpoint
 SIZE_DIVISOR = 32  # the stride of the last stage; inputs are padded to a multiple of it
 MIN_INPUT_SIZE = 32
 
-# Without gradients on CPU, images go through in parts whose widest activation has at most this many bytes: they stay
-# in cache, and malloc reuses their memory instead of asking the kernel for zeroed pages at every layer.
-CPU_PART_BYTES = 8 * 2**20
+# Without gradients on CPU, images go through in parts whose widest activation has at most this many bytes, so that
+# malloc reuses their memory instead of asking the kernel for zeroed pages at every layer.
+CPU_PART_BYTES = 32 * 2**20
 
 
 class Stage(nn.Module):

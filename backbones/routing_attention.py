@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 # Gathered bytes of K (and as many of V) in one step on CPU: they fit the cache, and malloc reuses their memory.
-CPU_CHUNK_BYTES = 2 * 2**20
+CPU_CHUNK_BYTES = 3 * 2**20
 TRITON_INSTALLED = importlib.util.find_spec("triton") is not None
 
 
