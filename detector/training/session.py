@@ -69,7 +69,7 @@ class Session:
     recorder: Recorder | None
     display: Display
     stop: StopRequest
-    saved: Position = Position()
+    saved: Position = field(default_factory=Position)
     saved_at: float = field(default_factory=time.monotonic)
 
     def start_epoch(self, position: Position) -> int:
