@@ -15,15 +15,21 @@ BODY = "backbone.body."
 _STAGE = re.compile(r"body\.stage(\d+)\.(?:blocks\.(\d+)|downsample)\.")
 
 
-def build_optimiser(model: nn.Module, config: TrainConfig, *, pretrained: bool) -> AdamW:
+def resolved_layer_decay(config: TrainConfig, *, pretrained: bool) -> float:
+    """The layer decay, and where none is set the one for a backbone that starts from weights, or at random."""
+    if config.layer_decay is not None:
+        return config.layer_decay
+    return PRETRAINED_LAYER_DECAY if pretrained else 1.0
+
+
+def build_optimiser(model: nn.Module, config: TrainConfig) -> AdamW:
     """AdamW over what is trained. Each group carries `lr_scale`, its learning rate relative to the schedule's.
 
     Args:
         model: A detector.
-        config: Learning rate, weight decay, layer decay.
-        pretrained: Whether its backbone starts from weights.
+        config: Learning rate, weight decay, layer decay; null is none, see `resolved_layer_decay`.
     """
-    decay = config.layer_decay if config.layer_decay is not None else (PRETRAINED_LAYER_DECAY if pretrained else 1.0)
+    decay = 1.0 if config.layer_decay is None else config.layer_decay
     distances = _distances([name for name, _ in model.named_parameters()])
     groups: dict[tuple[float, bool], list[Tensor]] = {}
     for name, parameter in model.named_parameters():

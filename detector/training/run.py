@@ -31,11 +31,11 @@ from detector.training.checkpoints import (
 )
 from detector.training.config import REFERENCE_BATCH, Config
 from detector.training.data import RunData, Sources, read_data
-from detector.training.devices import Accelerator, chosen_precision, make_fabric
+from detector.training.devices import Accelerator, RunPrecision, chosen_precision, make_fabric
 from detector.training.ema import averaged
 from detector.training.guards import StopRequest
 from detector.training.loop import train
-from detector.training.optimiser import build_optimiser
+from detector.training.optimiser import build_optimiser, resolved_layer_decay
 from detector.training.progress import Display
 from detector.training.recorder import Recorder
 from detector.training.run_folder import RunFolder
@@ -110,12 +110,7 @@ def train_detector(request: Request) -> Outcome:
     fabric = make_fabric(request.accelerator, request.devices, request.nodes, precision)
     model = build_model(config, request.init, load_weights=checkpoint is None)
     fabric.launch()
-    config = config.model_copy(
-        update={
-            "model": config_of(model),
-            "train": config.train.model_copy(update={"precision": precision}),
-        }
-    )
+    config = with_decisions(config, model, precision, pretrained=config.model.weights is not None or bool(request.init))
     if config.train.batch_size == "auto":
         config = with_batch_size(config, fabric, model, data)
     session = open_session(fabric, model, asked, config, data, request, checkpoint)
@@ -166,6 +161,13 @@ def build_model(config: Config, init: str | None, *, load_weights: bool = True) 
         Display.announce(f"from {init}: {report}")
         return model
     return build_detector(config.model, load_weights=load_weights)
+
+
+def with_decisions(config: Config, model: nn.Module, precision: RunPrecision, *, pretrained: bool) -> Config:
+    """The configuration with what weights and device have decided; on resuming it has all that already."""
+    layer_decay = resolved_layer_decay(config.train, pretrained=pretrained)
+    settings = config.train.model_copy(update={"precision": precision, "layer_decay": layer_decay})
+    return config.model_copy(update={"model": config_of(model), "train": settings})
 
 
 def with_batch_size(config: Config, fabric: Fabric, model: nn.Module, data: RunData) -> Config:
@@ -229,8 +231,7 @@ def open_session(
     batch_size = images_a_device(config, fabric.world_size)
     loader = training_loader(dataset, batch_size, config.data, rank=fabric.global_rank, world_size=fabric.world_size)
     model = model.to(fabric.device)
-    pretrained = config.model.weights is not None or request.init is not None
-    optimiser = build_optimiser(model, config.train, pretrained=pretrained)
+    optimiser = build_optimiser(model, config.train)
     ema = None if config.train.ema_decay is None else averaged(model, config.train.ema_decay)
     learner = Learner(model, ema, optimiser)
     if checkpoint is not None:

@@ -86,7 +86,7 @@ def test_ultralytics_23973_a_resumed_run_continues_its_losses(make_request, metr
 
     def stop_in_step_5(*_: object) -> None:
         if len(metrics_of(broken.output, "train")) == 4:
-            raise RuntimeError("the power went out")
+            _fail()
 
     monkeypatch.setattr("detector.training.loop.set_learning_rate", stop_in_step_5)
     with pytest.raises(RuntimeError, match="power"):
@@ -96,6 +96,22 @@ def test_ultralytics_23973_a_resumed_run_continues_its_losses(make_request, metr
     for kind in ("train", "evaluation"):
         first, second = metrics_of(whole.output, kind), metrics_of(broken.output, kind)
         assert [record["step"] for record in first] == [record["step"] for record in second]
+
+
+def test_a_run_that_began_from_a_detector_goes_on_without_it(make_request, differing, monkeypatch) -> None:
+    start = str(train_detector(make_request("start", "train.epochs=1")).folder.best)
+    train_detector(make_request("whole", init=start))
+    broken = make_request("broken", "train.checkpoint_steps=1", init=start)
+    monkeypatch.setattr("detector.training.session.Session.evaluate", lambda *_: _fail())
+    with pytest.raises(RuntimeError, match="power"):
+        train_detector(broken)
+    monkeypatch.undo()
+    train_detector(make_request("broken", "train.checkpoint_steps=1", resume=True))
+    assert [path for path in differing(broken.output.with_name("whole"), broken.output) if "steps" not in path] == []
+
+
+def _fail() -> None:
+    raise RuntimeError("the power went out")
 
 
 def test_an_interrupt_ends_after_the_step_with_a_checkpoint(command, tiny_yaml, tmp_path, differing) -> None:

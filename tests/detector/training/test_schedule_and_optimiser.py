@@ -12,7 +12,7 @@ from detector.models.building import build_detector
 from detector.models.config import ModelConfig
 from detector.training.config import Config, TrainConfig
 from detector.training.ema import averaged
-from detector.training.optimiser import build_optimiser, parameter_counts, set_learning_rate
+from detector.training.optimiser import build_optimiser, parameter_counts, resolved_layer_decay, set_learning_rate
 from detector.training.schedule import lr_factor
 
 SMALL = {"fpn_channels": 64, "box_head_width": 32}
@@ -70,7 +70,7 @@ def test_a_wrong_setting_is_named(text: str, problem: str) -> None:
 @pytest.mark.parametrize("backbone", ["davit_nano", "biformer_nano"])
 def test_norms_and_biases_do_not_decay_and_early_blocks_learn_slower(backbone: str) -> None:
     model = build_detector(ModelConfig(backbone=backbone, **SMALL))
-    optimiser = build_optimiser(model, TrainConfig(layer_decay=0.5, weight_decay=0.1), pretrained=False)
+    optimiser = build_optimiser(model, TrainConfig(layer_decay=0.5, weight_decay=0.1))
     set_learning_rate(optimiser, 1.0)
     rates = {id(each): group["lr"] for group in optimiser.param_groups for each in group["params"]}
     decays = {id(each): group["weight_decay"] for group in optimiser.param_groups for each in group["params"]}
@@ -97,17 +97,16 @@ def test_norms_and_biases_do_not_decay_and_early_blocks_learn_slower(backbone: s
 
 def test_random_backbones_learn_at_one_rate_and_pretrained_ones_by_depth() -> None:
     model = build_detector(ModelConfig(backbone="davit_nano", **SMALL))
-    scales = [
-        {group["lr_scale"] for group in build_optimiser(model, TrainConfig(), pretrained=pretrained).param_groups}
-        for pretrained in (False, True)
-    ]
-    assert scales[0] == {1.0}
-    assert len(scales[1]) == 10  # eight blocks, the stem, and the rest
+    for pretrained, rates in ((False, 1), (True, 10)):  # eight blocks, the stem, and the rest
+        decay = resolved_layer_decay(TrainConfig(), pretrained=pretrained)
+        optimiser = build_optimiser(model, TrainConfig(layer_decay=decay))
+        assert len({group["lr_scale"] for group in optimiser.param_groups}) == rates
+    assert resolved_layer_decay(TrainConfig(layer_decay=0.7), pretrained=True) == 0.7
 
 
 def test_frozen_stages_are_not_in_the_optimiser() -> None:
     model = build_detector(ModelConfig(backbone="davit_nano", freeze_stages=4, **SMALL))
-    optimiser = build_optimiser(model, TrainConfig(), pretrained=True)
+    optimiser = build_optimiser(model, TrainConfig())
     trained = {id(each) for group in optimiser.param_groups for each in group["params"]}
     names = {name for name, parameter in model.named_parameters() if id(parameter) in trained}
     assert names
