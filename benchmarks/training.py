@@ -58,6 +58,7 @@ def build(library: str, backbone: str, detector: str, size: int) -> nn.Module:
     logging.disable(logging.INFO)  # birder logs every change of size
     from birder.model_registry import registry
 
+    body: Any
     if backbone.startswith("davit"):
         body = registry.net_factory(backbone, 0, size=WINDOW_SIZE, config={"drop_path_rate": 0.0})
         body.set_dynamic_size()

@@ -98,6 +98,7 @@ def test_ultralytics_23973_a_resumed_run_continues_its_losses(make_request, metr
         assert [record["step"] for record in first] == [record["step"] for record in second]
 
 
+@pytest.mark.slow
 def test_a_run_that_began_from_a_detector_goes_on_without_it(make_request, differing, monkeypatch) -> None:
     start = str(train_detector(make_request("start", "train.epochs=1")).folder.best)
     train_detector(make_request("whole", init=start))
