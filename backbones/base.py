@@ -131,6 +131,10 @@ class Backbone(nn.Module):
         """Compile in place, with `torch.compile`'s arguments, below the split of CPU batches into parts."""
         self._stages = torch.compile(self._stages, *args, **kwargs)  # type: ignore[method-assign]
 
+    def __getstate__(self) -> dict[str, Any]:
+        # a copy runs its own weights: what was compiled is bound to this network's
+        return {key: value for key, value in self.__dict__.items() if key != "_stages"}
+
     def train(self, mode: bool = True) -> "Backbone":
         super().train(mode)
         for module in self._frozen_modules():
@@ -147,7 +151,8 @@ class Backbone(nn.Module):
         batch, _, height, width = x.shape
         if min(height, width) < MIN_INPUT_SIZE:
             raise ValueError(f"{height} x {width} images are too small: {self.name} needs at least 32 x 32 pixels")
-        if x.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling() or batch == 0:
+        whole = self.training or torch.is_grad_enabled() or torch.compiler.is_compiling() or batch == 0
+        if x.device.type != "cpu" or whole:
             return (x,)
         widest = 4 * self.return_channels[0] * (height // 4) * (width // 4) * x.element_size()
         return x.split(max(1, CPU_PART_BYTES // widest))

@@ -4,6 +4,7 @@
 depthwise convolution sees a channels-last image without a copy.
 """
 
+import functools
 import itertools
 from typing import Any
 
@@ -19,23 +20,31 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None, *, gelu: bool = False
     Without gradients on CPU, oneDNN's product with the activation in its epilogue saves a pass over memory, and is
     10 to 20 % faster than MKL's in fp32.
     """
-    if _use_onednn(x):
+    if _use_onednn(x, weight):
         activation = "gelu" if gelu else "none"
         return torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], "none")
     x = F.linear(x, weight, bias)
     return F.gelu(x) if gelu else x
 
 
-def _use_onednn(x: Tensor) -> bool:
+def _use_onednn(x: Tensor, weight: Tensor) -> bool:
     return (
         x.device.type == "cpu"
-        and x.dtype in (torch.float32, torch.bfloat16)
+        and x.dtype == weight.dtype
+        and x.shape[-1] == weight.shape[1]  # oneDNN's own message would help nobody
         and not torch.is_grad_enabled()
         and not torch.compiler.is_compiling()  # inductor fuses by itself, and refuses this call
         and not torch.is_autocast_enabled("cpu")
-        and torch.backends.mkldnn.is_available()
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and x.dtype in _onednn_dtypes()
     )
+
+
+@functools.cache
+def _onednn_dtypes() -> tuple[torch.dtype, ...]:
+    if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+        return ()
+    bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()  # false before AVX-512
+    return (torch.float32, torch.bfloat16) if bf16 else (torch.float32,)
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:

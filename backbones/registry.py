@@ -55,6 +55,11 @@ def create_model(
     if min(input_size) < 32:
         raise ConfigError(f"input size {input_size} is below 32 x 32 pixels", where=name)
     settings = dict(variant) | (config or {})
+    unknown = sorted(settings.keys() - variant.keys() - {"window_size"})
+    if unknown:
+        raise ConfigError(
+            f"its config knows no {', '.join(unknown)}", where=name, mend=f"it knows {', '.join(variant)}"
+        )
     if drop_path_rate is not None:
         settings["drop_path_rate"] = drop_path_rate
     return family(name, num_classes, input_size, in_channels, settings)

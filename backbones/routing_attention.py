@@ -60,7 +60,8 @@ def bi_level_routing_attention(
         )
     if routing is None:
         routing = route(q, k, regions, top_k)
-    return _routed_attention(q, k, v, routing, regions[0], regions[1], num_heads, scale)
+    out: Tensor = torch.ops.hoopoe.routed_attention(q, k, v, routing, *regions, num_heads, scale)
+    return out
 
 
 @torch.no_grad()
@@ -89,8 +90,22 @@ def _region_means(x: Tensor, regions: tuple[int, int]) -> Tensor:
 # An operator of its own: torch.compile takes it whole instead of unrolling its loop. The variants:
 # - forward on CUDA: one Triton kernel that gathers nothing, where Triton is installed and the sizes suit it;
 # - forward elsewhere, and every backward: gather and plain products, in steps that stay in cache on CPU.
-@torch.library.custom_op("hoopoe::routed_attention", mutates_args=())
-def _routed_attention(
+# (Defined by schema: `torch.library.custom_op` would import the whole compiler at the first call.)
+torch.library.define(
+    "hoopoe::routed_attention",
+    "(Tensor q, Tensor k, Tensor v, Tensor routing, int rows, int columns, int num_heads, float scale) -> Tensor",
+    tags=torch.Tag.needs_fixed_stride_order,
+)
+torch.library.define(
+    "hoopoe::routed_attention_backward",
+    "(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor routing, int rows, int columns, int num_heads, float scale)"
+    " -> (Tensor, Tensor, Tensor)",
+    tags=torch.Tag.needs_fixed_stride_order,
+)
+
+
+@torch.library.impl("hoopoe::routed_attention", ("cpu", "cuda"))
+def _forward(
     q: Tensor, k: Tensor, v: Tensor, routing: Tensor, rows: int, columns: int, num_heads: int, scale: float
 ) -> Tensor:
     if q.is_cuda and TRITON_INSTALLED:
@@ -107,15 +122,15 @@ def _routed_attention(
     return _from_heads(out_h, v.shape, rows, columns, num_heads)
 
 
-@_routed_attention.register_fake
+@torch.library.register_fake("hoopoe::routed_attention")
 def _(
     q: Tensor, k: Tensor, v: Tensor, routing: Tensor, rows: int, columns: int, num_heads: int, scale: float
 ) -> Tensor:
     return v.new_empty(v.shape)
 
 
-@torch.library.custom_op("hoopoe::routed_attention_backward", mutates_args=())
-def _routed_attention_backward(
+@torch.library.impl("hoopoe::routed_attention_backward", ("cpu", "cuda"))
+def _backward(
     grad: Tensor,
     q: Tensor,
     k: Tensor,
@@ -149,7 +164,7 @@ def _routed_attention_backward(
     )
 
 
-@_routed_attention_backward.register_fake
+@torch.library.register_fake("hoopoe::routed_attention_backward")
 def _(
     grad: Tensor,
     q: Tensor,
@@ -164,18 +179,17 @@ def _(
     return q.new_empty(q.shape), k.new_empty(k.shape), v.new_empty(v.shape)
 
 
-def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+def _save_for_backward(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     q, k, v, routing, *ctx.geometry = inputs
     ctx.save_for_backward(q, k, v, routing)
 
 
-def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    q, k, v, routing = ctx.saved_tensors
-    grads = _routed_attention_backward(grad, q, k, v, routing, *ctx.geometry)
+def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    grads = torch.ops.hoopoe.routed_attention_backward(grad, *ctx.saved_tensors, *ctx.geometry)
     return *grads, None, None, None, None, None
 
 
-_routed_attention.register_autograd(_backward, setup_context=_setup_context)
+torch.library.register_autograd("hoopoe::routed_attention", _differentiate, setup_context=_save_for_backward)
 
 
 def _gathered_bytes(routing: Tensor, k_h: Tensor) -> int:

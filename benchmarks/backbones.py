@@ -125,7 +125,7 @@ def flops(model: str, task: Task) -> float:
 
 
 def peak_memory(rival: str, model: str, task: Task, precision: str) -> float:
-    """MiB that a process of its own grows by while it runs the task twice."""
+    """MiB that a process of its own grows by while it runs the task."""
     command = [sys.executable, "-m", "benchmarks.backbones", "--memory-of", rival, model, task.name, precision]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(json.loads(done.stdout.splitlines()[-1]))
@@ -136,7 +136,6 @@ def _report_memory(rival: str, model: str, task_name: str, precision: str) -> No
     torch.nn.functional.linear(torch.randn(64, 64), torch.randn(64, 64))  # start the libraries
     run = prepare(rival, model, task, precision)
     before = _resident_mib()
-    run()
     run()
     print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before))
 

@@ -116,7 +116,6 @@ def test_compiled_in_place_the_weights_keep_their_names_and_batches_are_split(
     assert list(net.state_dict()) == names
 
 
-@pytest.mark.xfail(strict=True, reason="the compiled method stays bound to the network that was copied")
 def test_a_copy_of_a_compiled_network_runs_its_own_weights() -> None:
     """As averaged weights are."""
     net = make_net("davit_nano")

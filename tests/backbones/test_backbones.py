@@ -110,7 +110,6 @@ def test_splitting_a_batch_changes_nothing(net: backbones.Backbone, monkeypatch:
     assert count_stem_calls(net, lambda: net(images)) == 1  # with gradients the memory is needed anyhow
 
 
-@pytest.mark.xfail(strict=True, reason="training mode without gradients splits the batch under BatchNorm")
 def test_batch_statistics_are_of_the_whole_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """As when BatchNorm is recalibrated: training mode without gradients."""
     images = torch.randn(3, 3, 64, 96)

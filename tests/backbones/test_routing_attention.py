@@ -198,7 +198,7 @@ def test_two_backward_passes_on_two_threads_are_bit_equal(dtype: torch.dtype) ->
 def test_the_operator_keeps_its_contract_with_torch_compile(dtype: torch.dtype) -> None:
     q, k, v = torch.randn(2, 4, 8, 3 * 8, dtype=dtype, requires_grad=True).chunk(3, dim=-1)
     routing = route(q, k, (2, 4), 2)
-    torch.library.opcheck(routing_attention._routed_attention, (q, k, v, routing, 2, 4, 2, SCALE))
+    torch.library.opcheck(torch.ops.hoopoe.routed_attention.default, (q, k, v, routing, 2, 4, 2, SCALE))
 
 
 def attention_and_gradients(qkv: Tensor, routing: Tensor) -> tuple[Tensor, Tensor]:

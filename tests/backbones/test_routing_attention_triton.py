@@ -24,7 +24,7 @@ for regions, tokens, heads, top_k in {geometries}:
     routing = routing_attention.route(q, k, regions, top_k)
     assert routing_attention_triton.supports(q, routing, *regions, heads)
     ours = routing_attention_triton.routed_attention(q, k, v, routing, *regions, heads, 0.2)
-    plain = routing_attention._routed_attention(q, k, v, routing, *regions, heads, 0.2)
+    plain = torch.ops.hoopoe.routed_attention(q, k, v, routing, *regions, heads, 0.2)
     assert ours.shape == plain.shape and (ours - plain).abs().max() < 1e-5, (regions, (ours - plain).abs().max())
 print("agreed")
 """
@@ -47,7 +47,7 @@ def test_kernel_agrees_with_the_plain_path_on_cuda(regions, tokens, heads, top_k
     qkv = torch.randn(2, regions[0] * tokens[0], regions[1] * tokens[1], 3 * channels).to(dtype)
     q, k, v = qkv.split(channels, dim=-1)
     routing = routing_attention.route(q, k, regions, top_k)
-    plain = routing_attention._routed_attention(q.float(), k.float(), v.float(), routing, *regions, heads, 0.2)
+    plain = torch.ops.hoopoe.routed_attention(q.float(), k.float(), v.float(), routing, *regions, heads, 0.2)
     q, k, v = qkv.cuda().split(channels, dim=-1)
-    ours = routing_attention._routed_attention(q, k, v, routing.cuda(), *regions, heads, 0.2)
+    ours = torch.ops.hoopoe.routed_attention(q, k, v, routing.cuda(), *regions, heads, 0.2)
     assert (ours.float().cpu() - plain).abs().max() < tolerance
