@@ -155,7 +155,8 @@ class Backbone(nn.Module):
         if x.device.type != "cpu" or whole:
             return (x,)
         widest = 4 * self.return_channels[0] * (height // 4) * (width // 4) * x.element_size()
-        return x.split(max(1, CPU_PART_BYTES // widest))
+        most = max(1, CPU_PART_BYTES // widest)
+        return x.chunk(-(-batch // most))  # of one size as far as possible: a compiled network is compiled for it
 
     def _stages(self, x: Tensor) -> list[Tensor]:
         """The raw output of each stage on the padded image, (B, C, H, W)."""

@@ -11,7 +11,6 @@ the same precision. --write puts the table into benchmarks/results/backbones.md.
 import argparse
 import json
 import logging
-import resource
 import statistics
 import subprocess
 import sys
@@ -135,15 +134,15 @@ def _report_memory(rival: str, model: str, task_name: str, precision: str) -> No
     task = next(task for task in TASKS if task.name == task_name)
     torch.nn.functional.linear(torch.randn(64, 64), torch.randn(64, 64))  # start the libraries
     run = prepare(rival, model, task, precision)
-    before = _resident_mib()
+    before = _status_mib("VmRSS")
     run()
-    print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before))
+    print(json.dumps(_status_mib("VmHWM") - before))
 
 
-def _resident_mib() -> float:
-    import psutil
-
-    return psutil.Process().memory_info().rss / 2**20
+def _status_mib(field: str) -> float:
+    """A figure of this process's memory; getrusage's peak would be the parent's, which survives exec."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
 
 
 def measure(models: list[str], tasks: list[Task], repeats: int | None) -> list[str]:

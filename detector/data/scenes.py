@@ -103,9 +103,7 @@ def draw_scene(rng: Generator, size_wh: tuple[int, int], config: SceneConfig = S
     return Sample(develop_scene(rng, image, night or kind == "thermal", flash=night), boxes, labels)
 
 
-def _place_bird(
-    rng: Generator, habitat: Habitat, kind: str, config: SceneConfig, others: list[Layer]
-) -> Layer | None:
+def _place_bird(rng: Generator, habitat: Habitat, kind: str, config: SceneConfig, others: list[Layer]) -> Layer | None:
     height, width = habitat.image.shape[:2]
     species = int(rng.integers(len(PLUMAGES)))
     flies = rng.random() < habitat.airborne
