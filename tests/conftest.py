@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")  # small tensors: more threads only wait for each other
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # spinning at barriers stalls beside other work
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import would ask the internet for news
 
