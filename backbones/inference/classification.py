@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
@@ -135,7 +135,7 @@ def infer_image(
     """
     if tta and return_embedding:
         raise ConfigError("test-time augmentation has no single embedding", mend="ask for one of the two")
-    with _evaluating(net):
+    with evaluating(net):
         inputs = _to_network(net, transform(open_image(sample))[None], device)
         return _infer(net, inputs, return_embedding=return_embedding, tta=tta, return_logits=return_logits)
 
@@ -174,7 +174,7 @@ def classify(
         raise ConfigError(f"a batch holds at least one image, not {batch_size}", where="batch_size")
     outputs = [np.zeros((0, net.num_classes), np.float32)]
     embeddings = [np.zeros((0, net.embedding_size), np.float32)]
-    with _evaluating(net):
+    with evaluating(net):
         for tensors in _batches(images, transform, batch_size):
             inputs = _to_network(net, tensors, device)
             with torch.autocast(inputs.device.type, dtype=autocast_dtype, enabled=autocast_dtype is not None):
@@ -192,7 +192,7 @@ def _batches(images: Iterable[ImageSource], transform: Transform, batch_size: in
 
 
 @contextlib.contextmanager
-def _evaluating(net: Backbone) -> Iterator[None]:
+def evaluating(net: nn.Module) -> Iterator[None]:
     """Evaluation mode without gradients; the mode of every part is restored, also of parts frozen on their own."""
     training = [module for module in net.modules() if module.training]
     net.eval()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from backbones.errors import MediaError
+from backbones.inference.classification import evaluating
 from detector.boxes import clip_boxes
 from detector.data.resizing import SizeRule, resize, scale_boxes
 from detector.models.building import config_of
@@ -75,7 +75,7 @@ def predict_resized(
         The detections of each image in the pixels of its original, the best first.
     """
     device = next(model.parameters()).device
-    with _evaluating(model), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+    with evaluating(model), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
         outputs = model([image.to(device, non_blocking=True) for image in images])
     return [
         _to_detections(output, (image.shape[2], image.shape[1]), original_wh)
@@ -94,19 +94,6 @@ def _grouped_by_size(model: nn.Module, images: Sequence[NDArray[np.uint8]]) -> d
             raise MediaError(problem, where=f"image {index}", mend="convert it first")
         groups.setdefault(rule.size((image.shape[1], image.shape[0])), []).append(index)
     return groups
-
-
-@contextlib.contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; the mode of every part is restored, also of parts frozen on their own."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 def _to_tensor(image_rgb: NDArray[np.uint8]) -> Tensor:
