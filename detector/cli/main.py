@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("detector.cli.predict", "find birds in pictures"),
     "classify": ("detector.cli.classify", "name the species in pictures"),
     "doctor": ("detector.cli.doctor", "find what is wrong with a data set, and mend it"),
+    "draw": ("detector.cli.draw", "draw scenes of birds with known boxes, to pretrain a detector on"),
     "convert": ("detector.cli.convert", "turn YOLO or Pascal VOC boxes into a COCO file"),
     "download": ("detector.cli.download", "fetch published models ahead of a trip"),
 }

@@ -1,0 +1,71 @@
+"""`hoopoe draw FOLDER`: draws scenes of birds with known boxes and species, to pretrain a detector on."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `hoopoe draw`."""
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where images/, train.json and val.json go")
+    parser.add_argument("--train", type=_count, default=4000, metavar="N", help="scenes to train on (%(default)s)")
+    parser.add_argument("--val", type=_count, default=200, metavar="N", help="scenes to evaluate on (%(default)s)")
+    parser.add_argument(
+        "--scenes",
+        choices=("detector", "species"),
+        default="detector",
+        help="detector: also small birds far away and thermal pictures; species: birds near enough to be told apart "
+        "(%(default)s)",
+    )
+    parser.add_argument(
+        "--size", type=_side, nargs=2, default=(256, 256), metavar=("W", "H"), help="of the pictures (256 256)"
+    )
+    parser.add_argument(
+        "--smallest", type=_side, metavar="PIXELS", help="length of the smallest birds (of the scenes: 7 or 10)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="another seed draws other scenes (%(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw and write."""
+    from dataclasses import replace
+
+    from rich.console import Console
+    from rich.progress import track
+
+    from detector.data.scenes import DETECTOR_SCENES, SPECIES_SCENES
+    from detector.data.synthetic_dataset import write_synthetic_dataset
+
+    config = {"detector": DETECTOR_SCENES, "species": SPECIES_SCENES}[args.scenes]
+    if args.smallest is not None:
+        config = replace(config, smallest=args.smallest)
+    console = Console()
+    width, height = args.size
+    files = write_synthetic_dataset(
+        args.folder,
+        args.train,
+        args.val,
+        seed=args.seed,
+        size_wh=(width, height),
+        config=config,
+        progress=lambda numbers: track(numbers, "drawing", console=console, transient=True),
+    )
+    for file in files.values():
+        console.print(f"{file}, pictures in {args.folder / 'images'}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def _count(text: str) -> int:
+    return _at_least(text, 0)
+
+
+def _side(text: str) -> int:
+    return _at_least(text, 4)
+
+
+def _at_least(text: str, least: int) -> int:
+    value = int(text)
+    if value < least:
+        raise argparse.ArgumentTypeError(f"{value} is below {least}")
+    return value
