@@ -27,6 +27,8 @@ bench: .venv/bench.stamp
 
 .venv/%.stamp: setup.cfg pyproject.toml | $(BIN)/pip
 	$(BIN)/python -m pip install -e '.[$(EXTRAS)]'
+	# MegaDetector's validator of result files; its declared opencv-python would break opencv-python-headless
+	$(BIN)/python -m pip install --no-deps 'megadetector-utils>=10.0.28'
 	touch $@
 
 $(BIN)/pip:

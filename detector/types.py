@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,3 +67,52 @@ class Detections:
     def above(self, score: float) -> Detections:
         """The detections with at least this score, in the same order."""
         return self[self.scores >= score]
+
+
+MediaType = Literal["photo", "video"]
+
+
+@dataclass(frozen=True)
+class MediaItem:
+    """One photo or video on a card.
+
+    Attributes:
+        card: Id of the card (an input folder) that it belongs to.
+        path: Where it is under the card's root, with forward slashes on every system.
+        media_type: What it is, by its file name's extension.
+        size_bytes: Size of the file.
+        file: Where it can be read now; may change when a disk moves, while card and path do not.
+    """
+
+    card: str
+    path: str
+    media_type: MediaType
+    size_bytes: int
+    file: Path
+
+    @property
+    def media_id(self) -> str:
+        """16 hexadecimal digits that identify the item in tables: a hash of card and path."""
+        return media_id(self.card, self.path)
+
+
+def media_id(card: str, path: str) -> str:
+    """The id of a media item in every table: a hash of its card and its path under the card's root."""
+    return hashlib.blake2b(f"{card}\0{path}".encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A decoded picture: a photo, or one moment of a video.
+
+    Attributes:
+        image: RGB (H, W, 3) of uint8, upright; may be smaller than the original (same aspect ratio, to the pixel).
+        size_wh: Width and height of the upright original in pixels.
+        frame_number: Position in the video, counted from 0 over all frames, also those that were skipped; 0 in photos.
+        time_s: Seconds from the start of the video; 0.0 in photos.
+    """
+
+    image: NDArray[np.uint8]
+    size_wh: tuple[int, int]
+    frame_number: int = 0
+    time_s: float = 0.0

@@ -1,0 +1,1 @@
+"""The model pipeline: footage in, facts out."""

@@ -1,0 +1,1 @@
+"""Cards of photos and videos: finding files, decoding them, and when they were taken."""

@@ -1,0 +1,105 @@
+"""What exports and pages read: one media item with its decided detections, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from detector.types import MediaType
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A species that a box may show, and how sure that is, 0..1."""
+
+    name: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class DetectionRecord:
+    """A row of `schema.DETECTIONS`: a box and what was decided about it; see there for units."""
+
+    media_id: str
+    frame_number: int
+    time_s: float
+    box: int
+    x: float
+    y: float
+    w: float
+    h: float
+    score: float
+    label: str
+    kind: str
+    individual_id: str | None
+    event_id: str | None
+    repeat_group: str | None
+    suppressed: bool
+    name: str | None
+    rank: str | None
+    english_name: str | None
+    hebrew_name: str | None
+    ebird_code: str | None
+    display_name: str
+    confidence: float | None
+    species_score: float | None
+    candidates: tuple[Candidate, ...]
+    reasons: tuple[str, ...]
+    needs_review: bool
+    reviewed_by: str | None
+
+
+@dataclass(frozen=True)
+class MediaRecord:
+    """A row of `schema.MEDIA` with its detections, by frame and box."""
+
+    media_id: str
+    card: str
+    path: str
+    media_type: MediaType
+    width: int | None
+    height: int | None
+    frame_rate: float | None
+    duration_s: float | None
+    frames: tuple[int, ...]
+    failure: str | None
+    warning: str | None
+    night: bool | None
+    captured_at: datetime | None
+    timestamp: datetime | None
+    utc_offset_min: int | None
+    deployment_id: str
+    sequence_id: str
+    blank: bool
+    duplicate_of: str | None
+    detections: tuple[DetectionRecord, ...]
+
+    @property
+    def aware_timestamp(self) -> datetime | None:
+        """The corrected time with its UTC offset; None where either is unknown."""
+        if self.timestamp is None or self.utc_offset_min is None:
+            return None
+        return self.timestamp.replace(tzinfo=timezone(timedelta(minutes=self.utc_offset_min)))
+
+    def shown(self, threshold: float) -> tuple[DetectionRecord, ...]:
+        """The detections from this score up that no repeat and no person has ruled out."""
+        return tuple(found for found in self.detections if found.score >= threshold and not found.suppressed)
+
+
+@dataclass(frozen=True)
+class EventRecord:
+    """A row of `schema.EVENTS`: an independent event."""
+
+    event_id: str
+    deployment_id: str
+    kind: str
+    name: str | None
+    rank: str | None
+    display_name: str
+    start: datetime
+    end: datetime
+    utc_offset_min: int | None
+    count: int
+    detections: int
+    media: int
+    confidence: float | None
