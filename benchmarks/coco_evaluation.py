@@ -1,6 +1,6 @@
 """Time of the COCO evaluation, beside pycocotools.
 
-    python benchmarks/coco_evaluation.py [--images 5000] [--detections 100] [--categories 1 80] [--repeats 5]
+    python -m benchmarks.coco_evaluation [--images 5000] [--detections 100] [--categories 1 80] [--repeats 5]
 
 Both get the same ground truth and results as Python objects and end with the nine figures, ours with the table by
 category as well. They take turns within one process; the median counts. The figures must agree to 1e-6. The table is
@@ -13,11 +13,8 @@ import argparse
 import contextlib
 import copy
 import io
-import os
-import platform
 import statistics
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +22,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from benchmarks.machine import describe
 from detector.evaluation.coco import evaluate_coco
 
 FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100")
@@ -80,15 +78,6 @@ def run_hoopoe(ground_truth: dict[str, Any], results: list[dict[str, Any]]) -> l
     return [getattr(metrics, name) for name in FIGURES]
 
 
-def processor_name() -> str:
-    """The processor's own name, where Linux tells it."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
 def measure(images: int, detections: int, categories: int, repeats: int) -> str:
     """One row of the table."""
     ground_truth, results = draw_data(images, detections, categories)
@@ -122,14 +111,13 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--write", action="store_true", help=f"write {OUTPUT.name} as well")
     args = parser.parse_args()
-    versions = ", ".join(f"{name} {version(name)}" for name in ("pycocotools", "faster-coco-eval", "numpy"))
     lines = [
         "# COCO evaluation",
         "",
-        "`python benchmarks/coco_evaluation.py --write`. Seconds from the loaded annotations and results to the nine",
+        "`python -m benchmarks.coco_evaluation --write`. Seconds from the loaded annotations and results to the nine",
         f"figures: median (and fastest) of {args.repeats} runs each, taking turns in one process.",
         "",
-        f"{processor_name()}, {os.cpu_count()} cores, Python {platform.python_version()}; {versions}.",
+        describe(("pycocotools", "faster-coco-eval", "numpy")),
         "",
         "| images | detections an image | categories | hoopoe, s | pycocotools, s | ratio | largest difference |",
         "|---|---|---|---|---|---|---|",

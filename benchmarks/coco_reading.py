@@ -1,15 +1,17 @@
 """Time and memory of reading a large COCO file, beside pycocotools.
 
-    python benchmarks/coco_reading.py [--images 200000] [--boxes 1000000]
+    python -m benchmarks.coco_reading [--images 200000] [--boxes 1000000] [--write]
 
-Writes a JSON of that size to a temporary folder and reads it in a fresh process a reader. Printed: seconds; resident
+Writes a JSON of that size to a temporary folder and reads it in a fresh process a reader. Measured: seconds; resident
 growth after the imports, once loaded and at the peak; and what a worker process holds for itself alone (USS) after it
-has looked at every image, beside one that was given 100 images.
+has looked at the records of all images of a training set, beside one that was given a set of 100 images. The table is
+printed, and written to benchmarks/results/coco_reading.md with --write.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import json
 import multiprocessing
@@ -24,7 +26,11 @@ from typing import Any
 import numpy as np
 import psutil
 
+from benchmarks.machine import describe
+
 MEBIBYTE = 2**20
+OUTPUT = Path(__file__).parent / "results" / "coco_reading.md"
+FEW_IMAGES = 100
 
 
 def write_coco(path: Path, images: int, boxes: int) -> None:
@@ -72,8 +78,9 @@ class PeakSampler:
         return self
 
     def sample(self) -> None:
-        process = psutil.Process()
-        while not self.done.wait(0.005):
+        process, finished = psutil.Process(), False
+        while not finished:
+            finished = self.done.wait(0.005)
             self.peak = max(self.peak, process.memory_info().rss)
 
     def __exit__(self, *_: object) -> None:
@@ -101,7 +108,7 @@ def measure(name: str, path: Path, pipe: Any) -> None:
     load = LOADERS[name](path)
     gc.collect()
     before = psutil.Process().memory_info().rss
-    with PeakSampler() as sampler:
+    with PeakSampler() as sampler, contextlib.redirect_stdout(None):  # pycocotools tells of its progress
         start = time.perf_counter()
         annotations = load()
         seconds = time.perf_counter() - start
@@ -111,10 +118,19 @@ def measure(name: str, path: Path, pipe: Any) -> None:
     del annotations
 
 
-def look_at_all(annotations: Any, pipe: Any) -> None:
+def training_set(annotations: Any) -> Any:
+    """What the loader sends to its workers."""
+    from detector.data.config import AugmentationConfig
+    from detector.data.dataset import TrainingDataset
+    from detector.data.resizing import SizeRule
+
+    return TrainingDataset(annotations, SizeRule(800, 1333), AugmentationConfig(), seed=0)
+
+
+def look_at_all(dataset: Any, pipe: Any) -> None:
     """In a worker: read every image's record, as an epoch does, and send the memory held by it alone."""
-    for index in range(len(annotations)):
-        annotations[index]
+    for index in range(len(dataset)):
+        dataset.annotations[index]
     pipe.send(psutil.Process().memory_full_info().uss / MEBIBYTE)
 
 
@@ -129,25 +145,53 @@ def in_process(method: str, target: Callable[..., None], *arguments: Any) -> Any
     return result
 
 
+def read_all(path: Path) -> list[str]:
+    """Rows of the first table: each reader in a fresh process."""
+    rows = ["| reader | seconds | resident growth, MiB | at the peak, MiB |", "|---|---|---|---|"]
+    for name in LOADERS:
+        seconds, loaded, peak = in_process("spawn", measure, name, path)
+        rows.append(f"| {name} | {seconds:.1f} | {loaded:.0f} | {peak:.0f} |")
+    return rows
+
+
+def hold_all(path: Path) -> list[str]:
+    """Rows of the second table: a worker of the whole set beside one of a few images, by start method."""
+    annotations = load_hoopoe(path)()
+    many, few = training_set(annotations), training_set(annotations.select(range(FEW_IMAGES)))
+    rows = ["| workers start by | USS more than with 100 images, MiB |", "|---|---|"]
+    for method in ("fork", "spawn") if sys.platform != "win32" else ("spawn",):
+        more = in_process(method, look_at_all, many) - in_process(method, look_at_all, few)
+        rows.append(f"| {method} | {more:.1f} |")
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=200_000)
     parser.add_argument("--boxes", type=int, default=1_000_000)
+    parser.add_argument("--write", action="store_true", help=f"write {OUTPUT.name} as well")
     args = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "large.json"
         write_coco(path, args.images, args.boxes)
-        print(f"{args.boxes} boxes in {args.images} images, {path.stat().st_size / MEBIBYTE:.0f} MiB of JSON")
-        for name in LOADERS:
-            seconds, loaded, peak = in_process("spawn", measure, name, path)
-            print(f"{name:12} {seconds:6.1f} s, resident growth {loaded:6.0f} MiB, at the peak {peak:6.0f} MiB")
-
-        annotations = load_hoopoe(path)()
-        few = annotations.select(range(100))
-        for method in ("fork", "spawn") if sys.platform != "win32" else ("spawn",):
-            more = in_process(method, look_at_all, annotations) - in_process(method, look_at_all, few)
-            print(f"{method:12} a worker holds {more:.0f} MiB (USS) more than with 100 images")
+        size = path.stat().st_size / MEBIBYTE
+        lines = [
+            "# Reading COCO files",
+            "",
+            "`python -m benchmarks.coco_reading --write`; its docstring says how it measures.",
+            "",
+            describe(("hoopoe", "msgspec", "numpy", "pycocotools", "torch")),
+            "",
+            f"{args.boxes:,} boxes in {args.images:,} images, {size:.0f} MiB of JSON.",
+            "",
+            *read_all(path),
+            "",
+            *hold_all(path),
+        ]
+    print("\n".join(lines))
+    if args.write:
+        OUTPUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

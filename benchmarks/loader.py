@@ -1,6 +1,6 @@
 """Throughput of the training loader, beside birder's.
 
-    python benchmarks/loader.py [--photos DIR] [--workers 2] [--batch-size 8] [--rounds 5]
+    python -m benchmarks.loader [--photos DIR] [--workers 2] [--batch-size 8] [--rounds 5]
 
 Both read the same photos with the same number of workers: decode, mirror half of them, resize to a short side of 512
 (long side at most 853), and end with what a network takes: a padded, normalised float32 batch in this process. birder's
@@ -13,18 +13,16 @@ printed, and written to benchmarks/results/loader.md with --write.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from benchmarks.machine import describe
 from detector.data.coco import read_coco
 from detector.data.config import AugmentationConfig, DataConfig
 from detector.data.dataset import TrainingDataset
@@ -134,11 +132,9 @@ def main() -> None:
             for name, values in rates.items()
         ),
         "",
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        + ", ".join(f"{name} {version(name)}" for name in ("birder", "torch", "torchvision", "pillow"))
-        + f", OpenCV {version('opencv-python-headless')}.",
+        describe(("birder", "torch", "torchvision", "pillow", "opencv-python-headless")),
         "",
-        "`python benchmarks/loader.py --write`",
+        "`python -m benchmarks.loader --write`",
     ]
     print("\n".join(lines))
     if args.write:

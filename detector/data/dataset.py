@@ -53,7 +53,7 @@ class _Images(Dataset[Item]):
     """What both data sets share: a batch is a list of items, or the error of the first image that could not be read."""
 
     def __init__(self, annotations: Annotations, rule: SizeRule) -> None:
-        self.annotations = annotations
+        self.annotations = annotations.labelled_images()
         self.rule = rule
 
     def __len__(self) -> int:
@@ -87,7 +87,8 @@ class TrainingDataset(_Images):
         super().__init__(annotations, rule)
         self.config = config
         self.seed = seed
-        self._box_rows = np.flatnonzero(~annotations.is_crowd)  # what can be pasted
+        crowds = np.flatnonzero(annotations.is_crowd)
+        self._boxes_before_crowds = crowds - np.arange(len(crowds))
 
     def __getitem__(self, key: Key) -> Item:
         """The image at a key, varied.
@@ -98,9 +99,9 @@ class TrainingDataset(_Images):
         """
         image_id, sample = self._read(key.place)
         rng = sample_generator(self.seed, key.epoch, image_id, key.copy)
-        if len(self._box_rows) and rng.random() < self.config.copy_paste:
-            row = self._box_rows[rng.integers(len(self._box_rows))]
-            donor = int(np.searchsorted(self.annotations.offsets, row, side="right")) - 1
+        boxes = len(self.annotations.labels) - len(self._boxes_before_crowds)
+        if boxes and rng.random() < self.config.copy_paste:
+            donor = self._image_of_box(int(rng.integers(boxes)))
             sample = copy_paste(rng, sample, self._read(donor)[1], self.config.copy_paste_limit)
         until = self.config.mosaic_until_epoch
         if (until is None or key.epoch < until) and rng.random() < self.config.mosaic:
@@ -109,6 +110,11 @@ class TrainingDataset(_Images):
         else:
             sample = augment(rng, sample, self.rule, self.config)
         return to_item(sample, image_id)
+
+    def _image_of_box(self, number: int) -> int:
+        """The place of the image of a box, counted without crowds (these are few, a list of the others is long)."""
+        row = number + np.searchsorted(self._boxes_before_crowds, number, side="right")
+        return int(np.searchsorted(self.annotations.offsets, row, side="right")) - 1
 
 
 class EvaluationDataset(_Images):

@@ -78,13 +78,12 @@ class ImageAnnotations:
 
 
 @dataclass(frozen=True, eq=False)
-class Annotations:
-    """All images and boxes of one or several COCO files. I images in reading order, N boxes sorted by image.
+class LabelledImages:
+    """What a network is trained on: I images in reading order, N boxes sorted by image.
 
     Args:
         sources: Where it was read from.
         category_names: Names by label.
-        category_ids: COCO category ids by label: a single file's own where it has one for the name, else new ones.
         image_ids: int64 (I,), unique: the file's own where these are integers and unique over all files, else 1 ... I.
         source_index: int32 (I,), index into `sources`.
         file_names: I names relative to the image folder, with forward slashes.
@@ -93,14 +92,10 @@ class Annotations:
         boxes_xywh: float64 (N, 4), pixels, as the file has them (so that evaluation loses no digit).
         labels: int32 (N,), 0-based.
         is_crowd: bool (N,).
-        areas: float64 (N,), the file's `area` (of a mask, where there was one), else width * height.
-        annotation_ids: int64 (N,), unique and above 0: the file's own where possible, else 1 ... N.
-        attributes: Texts by image for each attribute that was asked for (`modality`, `location` ...); "" where absent.
     """
 
     sources: tuple[CocoSource, ...]
     category_names: tuple[str, ...]
-    category_ids: tuple[int, ...]
     image_ids: NDArray[np.int64]
     source_index: NDArray[np.int32]
     file_names: PackedText
@@ -109,9 +104,6 @@ class Annotations:
     boxes_xywh: NDArray[np.float64]
     labels: NDArray[np.int32]
     is_crowd: NDArray[np.bool_]
-    areas: NDArray[np.float64]
-    annotation_ids: NDArray[np.int64]
-    attributes: dict[str, PackedText] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """The number of images."""
@@ -144,6 +136,27 @@ class Annotations:
     def image_rows(self) -> NDArray[np.int64]:
         """The place of the image of every box: int64 (N,)."""
         return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+
+
+@dataclass(frozen=True, eq=False)
+class Annotations(LabelledImages):
+    """All images and boxes of one or several COCO files, with what else evaluation needs of them.
+
+    Args:
+        category_ids: COCO category ids by label: a single file's own where it has one for the name, else new ones.
+        areas: float64 (N,), the file's `area` (of a mask, where there was one), else width * height.
+        annotation_ids: int64 (N,), unique and above 0: the file's own where possible, else 1 ... N.
+        attributes: Texts by image for each attribute that was asked for (`modality`, `location` ...); "" where absent.
+    """
+
+    category_ids: tuple[int, ...]
+    areas: NDArray[np.float64]
+    annotation_ids: NDArray[np.int64]
+    attributes: dict[str, PackedText] = field(default_factory=dict)
+
+    def labelled_images(self) -> LabelledImages:
+        """The part that training needs: a quarter less to send to worker processes that share no memory."""
+        return LabelledImages(**{each.name: getattr(self, each.name) for each in fields(LabelledImages)})
 
     def select(self, indices: Sequence[int] | NDArray[np.integer]) -> Annotations:
         """The images at these places, in this order, with their boxes."""

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from detector.data.packed import Annotations
+from detector.data.packed import LabelledImages
 
 Shows = NDArray[np.int64]  # (N, 2): place of the image, and which showing of it in this epoch (0, 1, ...)
 
 ASPECT_EDGES = 2.0 ** np.array([-0.75, -0.25, 0.0, 0.25, 0.75])  # of width / height; 0: portrait from landscape
 
 
-def repeat_factors(annotations: Annotations, threshold: float) -> NDArray[np.float64]:
+def repeat_factors(annotations: LabelledImages, threshold: float) -> NDArray[np.float64]:
     """How often each image is shown an epoch, on average, so that rare categories are seen more often.
 
     r(c) = max(1, sqrt(threshold / f(c))) with f(c) the share of images with category c; an image has the largest r of

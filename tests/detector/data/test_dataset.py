@@ -1,6 +1,7 @@
 """What workers hand to the training: tensors as torchvision wants them, from packed annotations."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -136,6 +137,14 @@ def test_pasted_birds_add_boxes(scenes):
         sum(len(data[Key(0, place)].target["labels"]) for place in range(SCENES)) for data in (without, pasting)
     )
     assert after > before
+
+
+def test_every_box_but_crowds_can_be_pasted(scenes):
+    crowds = np.random.default_rng(2).random(len(scenes.labels)) < 0.3
+    crowds[:2] = True
+    dataset = TrainingDataset(replace(scenes, is_crowd=crowds), RULE, MIXED, seed=0)
+    donors = [dataset._image_of_box(number) for number in range(int((~crowds).sum()))]
+    assert donors == scenes.image_rows[~crowds].tolist()
 
 
 def test_unreadable_file_is_named(tmp_path):

@@ -1,5 +1,6 @@
 """The loader: the same batches from any number of workers, from any step on, in little memory."""
 
+import pickle
 import sys
 from pathlib import Path
 
@@ -196,3 +197,8 @@ def test_mmdetection_7786_pytorch_13246_workers_share_a_million_boxes(tmp_path):
     many = _measured(_one_file(tmp_path / "bird.jpg", images=200_000, boxes=5))
     assert many[0] - few[0] < USS_LIMIT
     assert many[1:].tolist() == [1, 1]  # one thread of OpenCV and of torch
+
+
+def test_pytorch_13246_spawned_workers_are_sent_less_than_the_limit():
+    dataset = TrainingDataset(_one_file(Path("bird.jpg"), images=200_000, boxes=5), RULE, MIXED, seed=0)
+    assert len(pickle.dumps(dataset)) < USS_LIMIT
