@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 
 from detector.types import MediaType
 
@@ -48,6 +48,10 @@ class DetectionRecord:
     needs_review: bool
     reviewed_by: str | None
 
+    def counts(self, threshold: float) -> bool:
+        """Whether it is seen and counted: not ruled out, and from this score up or confirmed by a person."""
+        return not self.suppressed and (self.score >= threshold or self.reviewed_by is not None)
+
 
 @dataclass(frozen=True)
 class MediaRecord:
@@ -82,8 +86,8 @@ class MediaRecord:
         return self.timestamp.replace(tzinfo=timezone(timedelta(minutes=self.utc_offset_min)))
 
     def shown(self, threshold: float) -> tuple[DetectionRecord, ...]:
-        """The detections from this score up that no repeat and no person has ruled out."""
-        return tuple(found for found in self.detections if found.score >= threshold and not found.suppressed)
+        """The detections from this score up, or confirmed by a person, that no repeat and no person has ruled out."""
+        return tuple(found for found in self.detections if found.counts(threshold))
 
 
 @dataclass(frozen=True)
@@ -103,3 +107,68 @@ class EventRecord:
     detections: int
     media: int
     confidence: float | None
+
+
+@dataclass(frozen=True)
+class RepeatRecord:
+    """A row of `schema.REPEATS`: one thing in many pictures of a camera."""
+
+    repeat_group: str
+    deployment_id: str
+    x: float
+    y: float
+    w: float
+    h: float
+    label: str
+    boxes: int
+    media: int
+    first: datetime | None
+    last: datetime | None
+    suppressed: bool
+    reviewed_by: str | None
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Days on which a camera took nothing, both ends counted."""
+
+    start: date
+    end: date
+
+
+@dataclass(frozen=True)
+class EffortRecord:
+    """A row of `schema.EFFORT`: how long a camera watched."""
+
+    deployment_id: str
+    start: datetime | None
+    end: datetime | None
+    days: int
+    active_days: int
+    days_with_files: int
+    gaps: tuple[Gap, ...]
+    media: int
+    photos: int
+    videos: int
+    blank: int
+    failed: int
+    without_time: int
+
+
+@dataclass(frozen=True)
+class DeploymentRecord:
+    """A row of `schema.DEPLOYMENTS`: a camera's time at a place."""
+
+    deployment_id: str
+    listed: bool
+    location_name: str | None
+    latitude: float | None
+    longitude: float | None
+    start: datetime | None
+    start_offset_min: int | None
+    end: datetime | None
+    end_offset_min: int | None
+    camera_model: str | None
+    kind: str | None
+    time_zone: str | None
+    details: tuple[tuple[str, str], ...]

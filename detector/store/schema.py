@@ -183,6 +183,62 @@ EFFORT = pa.schema(  # decisions/effort.parquet: when a camera worked, blanks co
     ]
 )
 
+REPEATS = pa.schema(  # decisions/repeats.parquet: what stands in many pictures of a camera, for a person to judge
+    [
+        pa.field("repeat_group", pa.string(), nullable=False),  # media_id:frame:box of its first box
+        pa.field("deployment_id", pa.string(), nullable=False),
+        pa.field("x", pa.float32(), nullable=False),  # of its first box
+        pa.field("y", pa.float32(), nullable=False),
+        pa.field("w", pa.float32(), nullable=False),
+        pa.field("h", pa.float32(), nullable=False),
+        pa.field("label", pa.string(), nullable=False),  # the detector's category with the highest score, of most boxes
+        pa.field("boxes", pa.int32(), nullable=False),
+        pa.field("media", pa.int32(), nullable=False),
+        pa.field("first", pa.timestamp("ms")),  # local time; null where no time is known
+        pa.field("last", pa.timestamp("ms")),
+        pa.field("suppressed", pa.bool_(), nullable=False),  # false: a person says it is real
+        pa.field("reviewed_by", pa.string()),
+    ]
+)
+
+GAP = pa.struct([("start", pa.date32()), ("end", pa.date32())])
+
+EFFORT = pa.schema(  # decisions/effort.parquet: how long each camera watched, blanks included, sorted by deployment
+    [
+        pa.field("deployment_id", pa.string(), nullable=False),
+        pa.field("start", pa.timestamp("ms")),  # local; by the table of deployments, else the first file; null: unknown
+        pa.field("end", pa.timestamp("ms")),
+        pa.field("days", pa.int32(), nullable=False),  # from the first to the last, both counted; 0 without times
+        pa.field("active_days", pa.int32(), nullable=False),  # days less those in gaps
+        pa.field("days_with_files", pa.int32(), nullable=False),
+        pa.field("gaps", pa.list_(GAP), nullable=False),  # days without any file that are too many to be chance
+        pa.field("media", pa.int32(), nullable=False),
+        pa.field("photos", pa.int32(), nullable=False),
+        pa.field("videos", pa.int32(), nullable=False),
+        pa.field("blank", pa.int32(), nullable=False),
+        pa.field("failed", pa.int32(), nullable=False),
+        pa.field("without_time", pa.int32(), nullable=False),
+    ]
+)
+
+DEPLOYMENTS = pa.schema(  # decisions/deployments.parquet: what is known of each camera's time at its place
+    [
+        pa.field("deployment_id", pa.string(), nullable=False),
+        pa.field("listed", pa.bool_(), nullable=False),  # false: told from the folder, no table lists it
+        pa.field("location_name", pa.string()),
+        pa.field("latitude", pa.float64()),
+        pa.field("longitude", pa.float64()),
+        pa.field("start", pa.timestamp("ms")),  # local time: by the table, else the first file
+        pa.field("start_offset_min", pa.int16()),
+        pa.field("end", pa.timestamp("ms")),
+        pa.field("end_offset_min", pa.int16()),
+        pa.field("camera_model", pa.string()),
+        pa.field("kind", pa.string()),  # feeder | water | nest ...
+        pa.field("time_zone", pa.string()),  # IANA name or +HH:MM
+        pa.field("details", pa.map_(pa.string(), pa.string())),  # other columns of Camtrap DP, as the table gives them
+    ]
+)
+
 REVIEWS = pa.schema(  # reviews/*.parquet: only ever added to; the latest word on a box or a group wins
     [
         pa.field("reviewed_at", pa.timestamp("ms"), nullable=False),  # UTC

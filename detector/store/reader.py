@@ -1,0 +1,123 @@
+"""Reading facts, part by part."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from detector.store.facts import FactRow, fact_rows
+from detector.store.files import open_parquet
+from detector.store.layout import facts_folder, overlay_folder, parts
+from detector.store.run_json import read_run
+
+MEND_FACTS = "delete it and run the same `hoopoe annotate` again: only the files of this part are looked at again"
+MEND_OVERLAY = "delete it and run the same `hoopoe reclassify` again: only this part is done again"
+_BATCH_ROWS = 4_096
+
+
+def finished(folder: Path) -> set[str]:
+    """Ids of the media items that a store holds, failures included.
+
+    Raises:
+        DataError: A part is damaged.
+    """
+    ids: set[str] = set()
+    for path in parts(facts_folder(folder)):
+        with open_parquet(path, MEND_FACTS) as file:
+            ids.update(pc.unique(file.read(["media_id"])["media_id"]).to_pylist())
+    return ids
+
+
+class FactsReader:
+    """The facts of a store, with the logits of the classifier that counts.
+
+    Args:
+        folder: The store; one without facts is empty.
+
+    Raises:
+        DataError: `run.json` is damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        run = read_run(self.folder)
+        name = None if run is None or run.species is None else run.species.overlay
+        self.overlay = None if name is None else overlay_folder(self.folder, name)
+
+    def parts(self) -> list[Path]:
+        """The parts, in the order in which they were written."""
+        return parts(facts_folder(self.folder))
+
+    def batches(self, part: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """A part's rows as they were written, without the overlay.
+
+        Args:
+            part: One of `parts`.
+            columns: Names, also of fields within boxes (`detections.list.element.x`); all by default.
+
+        Raises:
+            DataError: The part is damaged.
+        """
+        with open_parquet(part, MEND_FACTS) as file:
+            yield from file.iter_batches(_BATCH_ROWS, columns=columns)
+
+    def items(self, part: Path | None = None) -> Iterator[tuple[FactRow, ...]]:
+        """Media items, each with all its rows, in the order in which they were written.
+
+        Args:
+            part: Only those of this part.
+
+        Raises:
+            DataError: A part is damaged.
+        """
+        for path in self.parts() if part is None else [part]:
+            overlay = self._overlay(path)
+            rows = (row for batch in self.batches(path) for row in fact_rows(batch))
+            for _, item in groupby(rows, key=lambda row: row.media_id):
+                yield tuple(row if overlay is None else _overlaid(row, overlay) for row in item)
+
+    def logits(self, part: Path) -> Iterator[pa.Array]:
+        """The logits that count, batch by batch: binary, one a box of the part, in the order of its rows and boxes.
+
+        Raises:
+            DataError: The part or its overlay is damaged.
+        """
+        overlay = self._overlay(part)
+        if overlay is None:
+            for batch in self.batches(part, ["detections.list.element.logits"]):
+                boxes = batch.column("detections").flatten()  # nulls are left out
+                yield pc.struct_field(boxes, "logits")
+            return
+        columns = ["media_id", "frame_number", "detections.list.element.x"]
+        for batch in self.batches(part, columns):
+            ids, frames, counts = (
+                batch.column("media_id").to_pylist(),
+                batch.column("frame_number").to_pylist(),
+                pc.list_value_length(batch.column("detections")).fill_null(0).to_pylist(),
+            )
+            keys = ((ids[row], frames[row], box) for row in range(len(ids)) for box in range(counts[row]))
+            yield pa.array([overlay.get(key, (None, None))[0] for key in keys], pa.binary())
+
+    def _overlay(self, part: Path) -> dict[tuple[str, int, int], tuple[bytes | None, bytes | None]] | None:
+        """(media_id, frame, box) -> (logits, embedding) of a part; None where the facts' own count."""
+        if self.overlay is None or not (self.overlay / part.name).exists():
+            return None  # written after the overlay, by the classifier of the overlay
+        with open_parquet(self.overlay / part.name, MEND_OVERLAY) as file:
+            columns = file.read().to_pydict()
+        keys = zip(columns["media_id"], columns["frame_number"], columns["box"], strict=True)
+        return dict(zip(keys, zip(columns["logits"], columns["embedding"], strict=True), strict=True))
+
+
+def _overlaid(row: FactRow, overlay: dict[tuple[str, int, int], tuple[bytes | None, bytes | None]]) -> FactRow:
+    if not row.detections:
+        return row
+    boxes = []
+    for index, box in enumerate(row.detections):
+        logits, embedding = overlay.get((row.media_id, row.frame_number, index), (None, None))
+        boxes.append(dataclasses.replace(box, logits=logits, embedding=embedding))
+    return dataclasses.replace(row, detections=tuple(boxes))

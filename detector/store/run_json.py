@@ -1,0 +1,171 @@
+"""Reading and writing `run.json`, and the rule of what may go into one store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from backbones.errors import ConfigError, DataError
+from detector.store.files import write_whole
+from detector.store.layout import facts_folder, parts
+from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry, run_file_path
+from detector.store.schema import VERSION
+
+
+def read_run(folder: Path) -> RunFile | None:
+    """What a store was made from; None where there is no store.
+
+    Raises:
+        DataError: `run.json` is damaged, or a newer Hoopoe wrote it.
+    """
+    path = run_file_path(Path(folder))
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise DataError(f"this is not valid JSON ({error})", where=path, mend=_MEND) from error
+    version = content.get("version") if isinstance(content, dict) else None
+    if isinstance(version, int) and version > VERSION:
+        raise DataError(
+            f"this store has version {version}; this Hoopoe knows {VERSION}", where=path, mend="update Hoopoe"
+        )
+    try:
+        return RunFile.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise DataError(f"{key}: {first['msg'].lower()}", where=path, mend=_MEND) from None
+
+
+def load_run(folder: Path) -> RunFile:
+    """What a store was made from.
+
+    Raises:
+        DataError: There is no store, or see `read_run`.
+    """
+    run = read_run(folder)
+    if run is None:
+        raise DataError(
+            "there is no annotation store here (no run.json)",
+            where=folder,
+            mend="give the folder that was `--output` of `hoopoe annotate`",
+        )
+    return run
+
+
+def write_run(folder: Path, run: RunFile) -> None:
+    """Write `run.json` whole."""
+    text = json.dumps(run.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+    write_whole(run_file_path(Path(folder)), lambda file: file.write(text.encode()))
+
+
+def merge_run(folder: Path, run: RunFile) -> RunFile:
+    """Add a run to a store, and write its `run.json`; call it while holding the store's lock.
+
+    Cards are added, and one that is there gets its new root; models and options must be the store's, unless it has no
+    facts yet.
+
+    Args:
+        folder: The store, or where it will be.
+        run: The run that begins.
+
+    Returns:
+        What `run.json` holds now: `species` keeps its overlay, and `decisions` are kept unless `run` has some.
+
+    Raises:
+        ConfigError: The store was made by other models or with other options; says which.
+    """
+    before = read_run(folder)
+    if before is not None and parts(facts_folder(folder)):
+        differences = list(_differences(before, run))
+        if differences:
+            raise ConfigError(
+                "this store was made otherwise: " + "; ".join(differences),
+                where=folder,
+                mend="choose another --output; or give the store's models and options "
+                "(`hoopoe reclassify` changes its classifier)",
+            )
+        run = run.model_copy(update={"species": before.species, "detector": before.detector})
+    if before is not None:
+        run = run.model_copy(
+            update={
+                "cards": {
+                    **before.cards,
+                    **{card: _merged(before.cards.get(card), new) for card, new in run.cards.items()},
+                },
+                "decisions": run.decisions or before.decisions,
+                "versions": {**before.versions, **run.versions},
+            }
+        )
+    write_run(folder, run)
+    return run
+
+
+def set_card_root(folder: Path, card: str, root: str) -> RunFile:
+    """Say where a card is now.
+
+    Raises:
+        ConfigError: The store knows no such card.
+    """
+    run = load_run(folder)
+    if card not in run.cards:
+        raise ConfigError(
+            f"the store knows no card '{card}'", where=folder, mend=f"choose one of {', '.join(sorted(run.cards))}"
+        )
+    entry = run.cards[card].model_copy(update={"root": root})
+    run = run.model_copy(update={"cards": {**run.cards, card: entry}})
+    write_run(folder, run)
+    return run
+
+
+_MEND = "restore it from a copy, or begin a new store in another folder"
+
+
+def _merged(before: CardEntry | None, now: CardEntry) -> CardEntry:
+    if before is None or not before.inputs or not now.inputs:
+        inputs = now.inputs if before is None else []  # all, once all were asked for
+    else:
+        inputs = list(dict.fromkeys([*before.inputs, *now.inputs]))
+    return CardEntry(root=now.root, inputs=inputs)
+
+
+def _differences(before: RunFile, now: RunFile) -> Iterator[str]:
+    if not _same_detector(before.detector, now.detector):
+        yield f"its detector is {_named(before.detector)}, not {_named(now.detector)}"
+    if not _same_species(before.species, now.species):
+        yield f"its classifier is {_named(before.species)}, not {_named(now.species)}"
+    old, new = _plain(before.options), _plain(now.options)
+    for key in sorted({*old, *new}):
+        if old.get(key) != new.get(key):
+            yield f"{key} is {json.dumps(old.get(key))}, not {json.dumps(new.get(key))}"
+
+
+def _same_detector(before: DetectorEntry | None, now: DetectorEntry | None) -> bool:
+    if before is None or now is None:
+        return before is now
+    if before.categories != now.categories:
+        return False
+    return before.sha256 == now.sha256 if before.sha256 and now.sha256 else before.name == now.name
+
+
+def _same_species(before: SpeciesEntry | None, now: SpeciesEntry | None) -> bool:
+    if before is None or now is None:
+        return before is now
+    if before.classes != now.classes or before.size != now.size:
+        return False
+    return before.sha256 == now.sha256 if before.sha256 and now.sha256 else before.name == now.name
+
+
+def _named(entry: DetectorEntry | SpeciesEntry | None) -> str:
+    if entry is None:
+        return "none"
+    return entry.name if entry.sha256 is None else f"{entry.name} ({entry.sha256[:8]})"
+
+
+def _plain(options: Mapping[str, object]) -> dict[str, object]:
+    """As they come back from JSON, where tuples are lists."""
+    return json.loads(json.dumps(dict(options)))

@@ -1,0 +1,179 @@
+"""Writing facts: finished media items gather in memory and go out as parts that are whole and never change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+
+import pyarrow as pa
+
+from detector.store.facts import FactRow, OverlayRow, facts_table, overlay_table
+from detector.store.files import remove_unfinished, write_table
+from detector.store.layout import facts_folder, overlay_folder, parts
+from detector.store.lock import StoreLock
+from detector.store.reader import finished
+
+PART_ROWS = 20_000
+PART_BYTES = 64 << 20
+PART_SECONDS = 30.0  # what a power cut may cost
+GROUP_ROWS = 4_096  # rows that a reader holds at a time: 5 MB with one classified box each
+_BOX_BYTES = 128  # a box without its vectors, roughly
+_ROW_BYTES = 256
+
+
+class FactsWriter:
+    """The one writer of a store's facts; a context manager that writes what is left also when an error passes through.
+
+    Taking it locks the store (see `StoreLock`) and clears away what a killed run left, so take it before anything else
+    is changed there.
+
+    Args:
+        folder: The store; made if it is not there.
+        part_rows: A part is written when it has so many frames,
+        part_bytes: or about so many bytes before compression,
+        part_seconds: or when its first item has waited so long.
+
+    Raises:
+        HoopoeError: Another process writes to the store.
+        DataError: A part of it is damaged.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        part_rows: int = PART_ROWS,
+        part_bytes: int = PART_BYTES,
+        part_seconds: float = PART_SECONDS,
+    ) -> None:
+        self.folder = Path(folder)
+        self._limits = part_rows, part_bytes, part_seconds
+        self._lock = StoreLock(self.folder)
+        try:
+            facts_folder(self.folder).mkdir(exist_ok=True)
+            remove_unfinished(facts_folder(self.folder))
+            self.finished: set[str] = finished(self.folder)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._pending: list[pa.Table] = []
+        self._rows = self._bytes = 0
+        self._since = time.monotonic()
+
+    def add(self, rows: Sequence[FactRow]) -> None:
+        """Take all rows of one media item: a row a frame, by rising frame number; one row if it failed.
+
+        Args:
+            rows: At least one.
+
+        Raises:
+            ValueError: The rows are of several items, out of order, or of an item that the store holds already.
+            DiskFullError: A part was due, and there is no room; the items that wait are kept for the next call.
+        """
+        _check_item(rows)
+        if rows[0].media_id in self.finished:
+            raise ValueError(f"{rows[0].path} is in the store already")
+        if not self._pending:
+            self._since = time.monotonic()
+        self._pending.append(facts_table(rows))
+        self.finished.add(rows[0].media_id)
+        self._rows += len(rows)
+        self._bytes += sum(_size(row) for row in rows)
+        self.flush_if_due()
+
+    def flush_if_due(self) -> None:
+        """Write a part if the items that wait are many, or have waited long; for those who wait for a slow item."""
+        part_rows, part_bytes, part_seconds = self._limits
+        waited = time.monotonic() - self._since
+        if self._pending and (self._rows >= part_rows or self._bytes >= part_bytes or waited >= part_seconds):
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits as one part.
+
+        Raises:
+            DiskFullError: There is no room; the items wait on.
+        """
+        if not self._pending:
+            return
+        path = facts_folder(self.folder) / f"part-{_next_number(facts_folder(self.folder)):06d}.parquet"
+        write_table(path, pa.concat_tables(self._pending), GROUP_ROWS)
+        self._pending.clear()
+        self._rows = self._bytes = 0
+
+    def close(self) -> None:
+        """Write what waits, and let others write to the store; a second call does nothing."""
+        try:
+            self.flush()
+        finally:
+            self._lock.release()
+
+    def __enter__(self) -> FactsWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class OverlayWriter:
+    """Writes another classifier's logits over those of the facts: a part over each part, of the same name.
+
+    They count when `run.json` names the overlay as `species.overlay`, which is set when `pending` is empty. It locks
+    the store as `FactsWriter` does.
+
+    Args:
+        folder: The store.
+        name: Folder under species/.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder = Path(folder)
+        self.target = overlay_folder(self.folder, name)
+        self._lock = StoreLock(self.folder)
+        self.target.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(self.target)
+
+    def pending(self) -> list[Path]:
+        """Parts of the facts that have no overlay yet; a killed run goes on with these."""
+        done = {path.name for path in parts(self.target)}
+        return [path for path in parts(facts_folder(self.folder)) if path.name not in done]
+
+    def write(self, part: Path, rows: Sequence[OverlayRow]) -> None:
+        """Write the overlay of one part of the facts: a row a box that was classified, in the order of the facts."""
+        write_table(self.target / part.name, overlay_table(rows), GROUP_ROWS)
+
+    def close(self) -> None:
+        """Let others write to the store."""
+        self._lock.release()
+
+    def __enter__(self) -> OverlayWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _check_item(rows: Sequence[FactRow]) -> None:
+    if not rows:
+        raise ValueError("a media item has at least one row")
+    if any(row.media_id != rows[0].media_id for row in rows):
+        raise ValueError(f"{rows[0].path}: rows of several media items")
+    if any(later.frame_number <= row.frame_number for row, later in pairwise(rows)):
+        raise ValueError(f"{rows[0].path}: frame numbers must rise")
+
+
+def _size(row: FactRow) -> int:
+    return _ROW_BYTES + sum(
+        _BOX_BYTES + len(box.logits or b"") + len(box.embedding or b"") for box in row.detections or ()
+    )
+
+
+def _next_number(folder: Path) -> int:
+    return max((int(path.stem.removeprefix("part-")) for path in parts(folder)), default=-1) + 1
