@@ -1,0 +1,59 @@
+"""Values of table cells, and how CSV writes them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, time, timedelta, timezone
+from pathlib import Path
+
+from detector.exports.files import whole_text
+
+Cell = str | int | float | bool | date | time | None
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # OWASP, CSV injection
+
+
+def guard(text: str) -> str:
+    """The text with an apostrophe in front where a spreadsheet would take it for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def as_text(cell: Cell) -> str:
+    """A cell as CSV holds it; booleans as both R and Excel read them."""
+    if cell is None:
+        return ""
+    if isinstance(cell, str):
+        return guard(cell)
+    if isinstance(cell, bool):
+        return "TRUE" if cell else "FALSE"
+    if isinstance(cell, time):
+        return cell.isoformat("seconds")
+    if isinstance(cell, datetime):
+        return cell.isoformat(" ", "seconds")
+    if isinstance(cell, date):
+        return cell.isoformat()
+    return str(cell)
+
+
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]], *, bom: bool) -> Path:
+    """Write a CSV file by RFC 4180, row by row."""
+    with whole_text(path, bom=bom) as out:
+        writer = csv.writer(out)
+        writer.writerow(header)
+        writer.writerows([as_text(cell) for cell in row] for row in rows)
+    return path
+
+
+def rounded(value: float | None, digits: int) -> float | None:
+    """A float32 of the store without the digits that it does not have."""
+    return None if value is None else round(float(value), digits)
+
+
+def with_offset(moment: datetime | None, utc_offset_min: int | None) -> str | None:
+    """ISO 8601, 2024-03-01T06:30:00+02:00; without the offset where none is known."""
+    if moment is None:
+        return None
+    if utc_offset_min is not None:
+        moment = moment.replace(tzinfo=timezone(timedelta(minutes=utc_offset_min)))
+    return moment.isoformat(timespec="seconds")

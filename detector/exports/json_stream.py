@@ -1,0 +1,70 @@
+"""JSON files that are larger than memory, written member by member and item by item."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TextIO
+
+# ASCII only: readers on Windows that forget to say UTF-8 still read every name
+_encode = json.JSONEncoder(allow_nan=False).encode
+
+
+class Encoded(str):
+    """A value that is JSON text already."""
+
+
+def write_object(out: TextIO, members: Iterable[tuple[str, object]]) -> None:
+    """Write a JSON object.
+
+    Args:
+        out: Where to.
+        members: Name and value of each; asked for one after the other, so that a late member may tell of what an
+            earlier one has written. A value that is an iterator becomes an array.
+
+    Raises:
+        ValueError: If a number is not finite.
+    """
+    out.write("{")
+    for index, (name, value) in enumerate(members):
+        out.write(f"{',' if index else ''}\n{_encode(name)}: ")
+        if isinstance(value, Iterator):
+            write_array(out, value)
+        else:
+            out.write(_encode(value))
+    out.write("\n}\n")
+
+
+def write_array(out: TextIO, items: Iterable[object]) -> None:
+    """Write a JSON array, a line an item."""
+    out.write("[")
+    for index, item in enumerate(items):
+        out.write(",\n" if index else "\n")
+        out.write(item if isinstance(item, Encoded) else _encode(item))
+    out.write("\n]")
+
+
+class Spool:
+    """Items of a later array, kept on the disk while an earlier one is written."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = tempfile.TemporaryFile("w+", encoding="ascii", dir=folder)
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, item: object) -> None:
+        """Keep an item."""
+        self._file.write(_encode(item) + "\n")
+
+    def items(self) -> Iterator[Encoded]:
+        """All items in the order in which they came."""
+        self._file.seek(0)
+        for line in self._file:
+            yield Encoded(line[:-1])

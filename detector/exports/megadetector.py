@@ -1,0 +1,143 @@
+"""results.json: MegaDetector's batch output, format 1.6, for Timelapse and MegaDetector's tools.
+
+Source: MegaDetector, megadetector-output-format.md (lila.science/megadetector-output-format). All detections of the
+store are written, for these programs have thresholds of their own; only what a repeat or a person ruled out is not.
+A bird is an "animal" that is classified: its name first if it has one, and the species that it may be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from detector.exports.files import whole_text
+from detector.exports.json_stream import write_object
+from detector.exports.names import FileNames
+from detector.exports.source import ExportOptions, ExportSource
+from detector.exports.taxa import BIRDS, Taxon, taxon_of
+from detector.store.records import DetectionRecord, MediaRecord
+from detector.store.run_file import RunFile
+from detector.store.schema import LOWEST_SCORE
+
+CATEGORIES = {"1": "animal", "2": "person", "3": "vehicle"}
+_CATEGORY_OF_KIND = {"person": "2", "vehicle": "3"}
+CONFIDENCE_DIGITS, COORDINATE_DIGITS = 3, 4  # MegaDetector's CONF_DIGITS and COORD_DIGITS
+UNKNOWN_FRAME_RATE = -1.0  # what MegaDetector writes for a video that it could not open
+
+
+def write_megadetector(source: ExportSource, folder: Path, options: ExportOptions) -> list[Path]:
+    """Write results.json."""
+    path = folder / "results.json"
+    names = FileNames(options.card_roots(source.run))
+    classes = _Classes()
+    with whole_text(path) as out:
+        write_object(out, _members(source, options, names, classes))
+    return [path]
+
+
+def _members(
+    source: ExportSource, options: ExportOptions, names: FileNames, classes: _Classes
+) -> Iterator[tuple[str, object]]:
+    yield "info", _info(source.run, options)
+    yield "detection_categories", CATEGORIES
+    yield "images", (_image(record, names, classes) for record in source.media())
+    # known only when all images are written
+    yield "classification_categories", classes.names
+    yield "classification_category_descriptions", classes.descriptions
+
+
+def _info(run: RunFile, options: ExportOptions) -> dict[str, object]:
+    info: dict[str, object] = {"format_version": "1.6"}
+    if run.detector is not None:
+        info["detector"] = run.detector.name
+        info["detector_metadata"] = {
+            "megadetector_version": "unknown",  # MegaDetector's word for other detectors
+            "typical_detection_threshold": options.score_threshold,
+            "conservative_detection_threshold": LOWEST_SCORE,
+        }
+    if run.species is not None:
+        info["classifier"] = run.species.name
+    return info
+
+
+def _image(record: MediaRecord, names: FileNames, classes: _Classes) -> dict[str, object]:
+    image: dict[str, object] = {"file": names.of(record)}
+    video = record.media_type == "video"
+    if record.failure is not None:
+        image |= {"failure": record.failure, "detections": None}
+    else:
+        image["detections"] = [_detection(found, video, classes) for found in record.shown(0)]
+    if video:
+        known = record.frame_rate is not None and record.frame_rate > 0
+        if not known and record.failure is None:
+            image["frame_rate"] = 1.0  # the format refuses a video without one; frame numbers stay exact
+        else:
+            image["frame_rate"] = float(record.frame_rate or 0) if known else UNKNOWN_FRAME_RATE
+        image["frames_processed"] = list(record.frames)
+    return image
+
+
+def _detection(found: DetectionRecord, video: bool, classes: _Classes) -> dict[str, object]:
+    detection: dict[str, object] = {
+        "category": _CATEGORY_OF_KIND.get(found.kind, "1"),
+        "conf": _confidence(found.score),
+        "bbox": [round(float(side), COORDINATE_DIGITS) for side in (found.x, found.y, found.w, found.h)],
+    }
+    if video:
+        detection["frame_number"] = found.frame_number
+    classifications = _classifications(found, classes)
+    if classifications:
+        detection["classifications"] = classifications
+    return detection
+
+
+def _classifications(found: DetectionRecord, classes: _Classes) -> list[list[object]]:
+    taxon = taxon_of(found)
+    scores: dict[str, float] = {}
+    if taxon is not None:
+        # a person's word is sure; an unnamed bird is as sure as its box
+        sure = 1.0 if found.reviewed_by else found.score
+        scores[classes.id_of(taxon)] = sure if found.confidence is None or found.reviewed_by else found.confidence
+    if not found.reviewed_by:
+        for candidate in found.candidates:
+            scores.setdefault(classes.id_of(Taxon(candidate.name, None)), candidate.confidence)
+    ranked = sorted(scores.items(), key=lambda item: -item[1])
+    return [[key, _confidence(score)] for key, score in ranked]
+
+
+def _confidence(value: float) -> float:
+    return round(float(value), CONFIDENCE_DIGITS)
+
+
+class _Classes:
+    """Numbers the taxa as they come."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, str] = {}
+        self._taxa: dict[str, Taxon] = {}
+
+    def id_of(self, taxon: Taxon) -> str:
+        key = self._ids.setdefault(taxon.name, str(len(self._ids) + 1))
+        if key not in self._taxa or (taxon.rank and self._taxa[key].rank is None):
+            self._taxa[key] = taxon
+        return key
+
+    @property
+    def names(self) -> dict[str, str]:
+        return {key: name for name, key in self._ids.items()}
+
+    @property
+    def descriptions(self) -> dict[str, str]:
+        return {key: _description(taxon) for key, taxon in self._taxa.items()}
+
+
+def _description(taxon: Taxon) -> str:
+    """SpeciesNet's form, id;class;order;family;genus;species;common name, in small letters; unknown parts are empty."""
+    places = {"order": "", "family": "", "genus": "", "species": ""}
+    words = taxon.name.split()
+    if taxon.rank in ("order", "family", "genus"):
+        places[taxon.rank] = taxon.name
+    elif taxon.name != BIRDS and len(words) > 1 and words[0].istitle() and words[1].islower():
+        places |= {"genus": words[0], "species": " ".join(words[1:])}
+    common = (taxon.english_name or taxon.name).replace(";", ",")
+    return ";".join(["", BIRDS, *places.values(), common]).lower()

@@ -1,0 +1,58 @@
+"""How media files are called in exports, and names that every file system takes."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Mapping
+
+from detector.store.records import MediaRecord
+
+LONGEST_NAME_BYTES = 80  # of a part of a path: leaves room for suffixes below the 255 of most file systems
+# what Windows forbids, what a shell or a path could misread, and what a terminal would obey
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\ud800-\udfff]')
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+
+
+class FileNames:
+    """Names of media files as other programs find them, with forward slashes.
+
+    One card: the path under its root. Several cards under one folder: the path under that folder, which is the one to
+    open in Timelapse. Cards that lie apart, or one in another: the card's id, then the path under its root.
+    """
+
+    def __init__(self, roots: Mapping[str, str]) -> None:
+        self._prefixes = _prefixes(roots)
+
+    def of(self, record: MediaRecord) -> str:
+        """The name of a media item; no two items of a store share one."""
+        return self._prefixes.get(record.card, f"{record.card}/") + record.path
+
+
+def _prefixes(roots: Mapping[str, str]) -> dict[str, str]:
+    if len(roots) == 1:
+        return dict.fromkeys(roots, "")
+    apart = {card: f"{card}/" for card in roots}
+    try:
+        common = os.path.commonpath(list(roots.values()))
+    except ValueError:  # several drives, or no cards
+        return apart
+    if not common or os.path.dirname(common) == common:
+        return apart
+    inside = {card: os.path.relpath(root, common).replace(os.sep, "/") + "/" for card, root in roots.items()}
+    nested = any(a != b and inside[b].startswith(inside[a]) for a in inside for b in inside)
+    return apart if nested or "./" in inside.values() or len(set(inside.values())) < len(inside) else inside
+
+
+def frame_name(name: str, frame_number: int) -> str:
+    """The name of a video's frame, as MegaDetector's tools number extracted frames: VIDEO/frame000123.jpg."""
+    return f"{name}/frame{frame_number:06d}.jpg"
+
+
+def safe_name(text: str) -> str:
+    """The text as one part of a path on Windows, macOS and Linux: not empty, not `..`, without separators."""
+    name = _FORBIDDEN.sub("_", unicodedata.normalize("NFC", text))
+    name = name.encode()[:LONGEST_NAME_BYTES].decode(errors="ignore")  # never half a letter
+    name = name.strip().rstrip(". ").lstrip(".")  # Windows drops dots and spaces at the end; dots in front hide
+    return f"_{name}" if not name or _DEVICES.fullmatch(name) else name

@@ -1,0 +1,63 @@
+"""What a format is given: the records of a store, read as often as it likes, and the user's wishes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from detector.store.deployments_reader import DeploymentRecord, EffortRecord
+from detector.store.records import EventRecord, MediaRecord
+from detector.store.run_file import RunFile
+
+
+@dataclass(frozen=True)
+class ExportSource:
+    """A decided store, or what stands for it in a test. Each call starts a new pass over the records.
+
+    Attributes:
+        run: The store's run.json.
+        media: All media items, by card and path.
+        events: All independent events, by deployment and start.
+        deployments: All deployments.
+        effort: When the cameras worked.
+    """
+
+    run: RunFile
+    media: Callable[[], Iterator[MediaRecord]]
+    events: Callable[[], Iterator[EventRecord]]
+    deployments: Callable[[], Iterator[DeploymentRecord]]
+    effort: Callable[[], Iterator[EffortRecord]]
+
+
+def _say_nothing(_: str) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What the user may wish of an export.
+
+    Attributes:
+        score_threshold: Detections are shown from this score of the detector up, 0..1.
+        roots: Card id to the folder where the card is now, in place of that in run.json.
+        label_studio_prefix: What Label Studio's address of a file begins with, before its path.
+        title: Of the project, for Camtrap DP.
+        contributor: Who made the data, for Camtrap DP.
+        data_license: Of the tables, by its SPDX or Open Definition id, for Camtrap DP.
+        media_license: Of the photos and videos.
+        notify: Is told, in a sentence, what an export left out and why.
+    """
+
+    score_threshold: float = 0.2
+    roots: Mapping[str, Path] = field(default_factory=dict)
+    label_studio_prefix: str = "/data/local-files/?d="
+    title: str = "Camera-trap survey"
+    contributor: str = "not stated"
+    data_license: str = "notspecified"
+    media_license: str = "notspecified"
+    notify: Callable[[str], None] = _say_nothing
+
+    def card_roots(self, run: RunFile) -> dict[str, str]:
+        """Card id to the folder where the card is now, of all cards of a run."""
+        return {card: str(self.roots.get(card, entry.root)) for card, entry in run.cards.items()}

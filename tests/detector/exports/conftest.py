@@ -1,0 +1,221 @@
+"""Records as the store hands them out, in memory."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from detector.exports.source import ExportSource
+from detector.store.deployments_reader import DeploymentRecord, EffortRecord, Gap
+from detector.store.records import Candidate, DetectionRecord, EventRecord, MediaRecord
+from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry
+from detector.store.schema import DEPLOYMENTS
+from detector.types import media_id
+
+MORNING = datetime(2024, 3, 1, 6, 30)
+
+
+def make_detection(**changes: Any) -> DetectionRecord:
+    """A wheatear, named by the classifier."""
+    values: dict[str, Any] = {
+        "media_id": "",
+        "frame_number": 0,
+        "time_s": 0.0,
+        "box": 0,
+        "x": 0.25,
+        "y": 0.5,
+        "w": 0.125,
+        "h": 0.25,
+        "score": 0.8999999761581421,  # 0.9 in float32
+        "label": "bird",
+        "kind": "bird",
+        "individual_id": None,
+        "event_id": "e1",
+        "repeat_group": None,
+        "suppressed": False,
+        "name": "Oenanthe lugens",
+        "rank": "species",
+        "english_name": "Mourning wheatear",
+        "hebrew_name": "סלעית לבנת-כנף",
+        "ebird_code": "mouwhe1",
+        "display_name": "Mourning wheatear",
+        "confidence": 0.75,
+        "species_score": 0.8,
+        "candidates": (Candidate("Oenanthe lugens", 0.75), Candidate("Oenanthe finschii", 0.125)),
+        "reasons": (),
+        "needs_review": False,
+        "reviewed_by": None,
+    }
+    return DetectionRecord(**(values | changes))
+
+
+def make_person(**changes: Any) -> DetectionRecord:
+    """A person, without a name."""
+    nameless: dict[str, Any] = dict.fromkeys(
+        ("name", "rank", "english_name", "hebrew_name", "ebird_code", "confidence", "species_score")
+    )
+    person = {"label": "person", "kind": "person", "display_name": "person", "candidates": ()}
+    return make_detection(**(nameless | person | changes))
+
+
+def make_media(path: str = "DCIM/100RECNX/IMG_0001.JPG", *detections: DetectionRecord, **changes: Any) -> MediaRecord:
+    """A photo of card A at camera CAM1, taken at 6:30 in winter time of Israel."""
+    card = changes.get("card", "A")
+    key = media_id(card, path)
+    values: dict[str, Any] = {
+        "media_id": key,
+        "card": card,
+        "path": path,
+        "media_type": "photo",
+        "width": 640,
+        "height": 480,
+        "frame_rate": None,
+        "duration_s": None,
+        "frames": (0,),
+        "failure": None,
+        "warning": None,
+        "night": False,
+        "captured_at": MORNING,
+        "timestamp": MORNING,
+        "utc_offset_min": 120,
+        "deployment_id": "CAM1",
+        "sequence_id": f"s-{key}",
+        "blank": not detections,
+        "duplicate_of": None,
+        "detections": tuple(replace(found, media_id=key) for found in detections),
+    }
+    return MediaRecord(**(values | changes))
+
+
+def make_video(path: str = "DCIM/100RECNX/VID_0001.MP4", *detections: DetectionRecord, **changes: Any) -> MediaRecord:
+    """A video of 3 seconds, looked at once a second."""
+    values = {"media_type": "video", "frame_rate": 30.0, "duration_s": 3.0, "frames": (0, 30, 60)}
+    return make_media(path, *detections, **(values | changes))
+
+
+def make_failure(path: str = "DCIM/100RECNX/broken.jpg", **changes: Any) -> MediaRecord:
+    """A file that could not be read."""
+    values = {
+        "failure": "the file is empty",
+        "frames": (),
+        "width": None,
+        "height": None,
+        "captured_at": None,
+        "timestamp": None,
+        "blank": False,
+        "night": None,
+    }
+    return make_media(path, **(values | changes))
+
+
+def make_event(**changes: Any) -> EventRecord:
+    """Two wheatears at CAM1."""
+    values: dict[str, Any] = {
+        "event_id": "e1",
+        "deployment_id": "CAM1",
+        "kind": "bird",
+        "name": "Oenanthe lugens",
+        "rank": "species",
+        "display_name": "Mourning wheatear",
+        "start": MORNING,
+        "end": MORNING + timedelta(seconds=40),
+        "utc_offset_min": 120,
+        "count": 2,
+        "detections": 5,
+        "media": 3,
+        "confidence": 0.75,
+    }
+    return EventRecord(**(values | changes))
+
+
+def make_deployment(deployment: str = "CAM1", **changes: Any) -> DeploymentRecord:
+    """A camera in the Negev."""
+    columns: dict[str, Any] = dict.fromkeys(DEPLOYMENTS.names)
+    columns |= {
+        "deploymentID": deployment,
+        "locationName": "Sde Boker, spring",
+        "latitude": 30.8736,
+        "longitude": 34.793,
+        "deploymentStart": "2024-02-28T12:00:00+0200",
+        "deploymentEnd": "2024-03-09T08:00:00+0200",
+    }
+    return DeploymentRecord(deployment, columns | changes)
+
+
+def make_effort(**changes: Any) -> EffortRecord:
+    """Eleven days with a gap of three."""
+    values: dict[str, Any] = {
+        "deployment_id": "CAM1",
+        "start": datetime(2024, 2, 28, 12),
+        "end": datetime(2024, 3, 9, 8),
+        "active_days": 8,
+        "gaps": (Gap(date(2024, 3, 3), date(2024, 3, 5)),),
+        "media": 40,
+        "blanks": 20,
+    }
+    return EffortRecord(**(values | changes))
+
+
+def make_run(**roots: str) -> RunFile:
+    """A run on card A (by default), with a detector of four categories and a classifier."""
+    return RunFile(
+        cards={card: CardEntry(root=root) for card, root in (roots or {"A": "/cards/A"}).items()},
+        detector=DetectorEntry(name="coco", categories=["bird", "animal", "person", "vehicle"]),
+        species=SpeciesEntry(name="davit_tiny_il-all", classes=["Oenanthe lugens", "Oenanthe finschii"]),
+    )
+
+
+def make_source(
+    media: Sequence[MediaRecord] = (),
+    events: Sequence[EventRecord] = (),
+    deployments: Sequence[DeploymentRecord] = (),
+    effort: Sequence[EffortRecord] = (),
+    run: RunFile | None = None,
+) -> ExportSource:
+    """A store of these records."""
+    return ExportSource(
+        run=make_run() if run is None else run,
+        media=lambda: iter(media),
+        events=lambda: iter(events),
+        deployments=lambda: iter(deployments),
+        effort=lambda: iter(effort),
+    )
+
+
+HARD_NAMES = (
+    "DCIM/a,b.jpg",
+    "DCIM/new\nline.jpg",
+    'DCIM/quote".jpg',
+    "DCIM/semi;colon.jpg",
+    "DCIM/סלעית.jpg",
+    "=cmd|' /C calc'!A0.jpg",
+    "@SUM(1).jpg",
+    "+1.jpg",
+    "-1.jpg",
+)
+
+
+@pytest.fixture
+def hard_media() -> list[MediaRecord]:
+    """Photos with names that break careless writers."""
+    return [make_media(path, make_detection()) for path in HARD_NAMES]
+
+
+@pytest.fixture(scope="session")
+def make() -> SimpleNamespace:
+    """The functions above: make.media(...), make.detection(...)."""
+    return SimpleNamespace(
+        detection=make_detection,
+        person=make_person,
+        media=make_media,
+        video=make_video,
+        failure=make_failure,
+        event=make_event,
+        deployment=make_deployment,
+        effort=make_effort,
+        run=make_run,
+        source=make_source,
+    )
