@@ -140,49 +140,6 @@ EVENTS = pa.schema(  # decisions/events.parquet: independent events, sorted by d
     ]
 )
 
-DEPLOYMENTS = pa.schema(  # decisions/deployments.parquet: a row a deployment, under Camtrap DP's names and units
-    [
-        pa.field("deploymentID", pa.string(), nullable=False),
-        pa.field("locationID", pa.string()),
-        pa.field("locationName", pa.string()),
-        pa.field("latitude", pa.float64()),  # null: unknown, then Camtrap DP cannot hold its files
-        pa.field("longitude", pa.float64()),
-        pa.field("coordinateUncertainty", pa.int32()),
-        pa.field("deploymentStart", pa.string()),  # 2024-03-01T06:30:00+0200; null: unknown
-        pa.field("deploymentEnd", pa.string()),
-        pa.field("setupBy", pa.string()),
-        pa.field("cameraID", pa.string()),
-        pa.field("cameraModel", pa.string()),
-        pa.field("cameraDelay", pa.int32()),
-        pa.field("cameraHeight", pa.float64()),
-        pa.field("cameraDepth", pa.float64()),
-        pa.field("cameraTilt", pa.int32()),
-        pa.field("cameraHeading", pa.int32()),
-        pa.field("detectionDistance", pa.float64()),
-        pa.field("timestampIssues", pa.bool_()),
-        pa.field("baitUse", pa.bool_()),
-        pa.field("featureType", pa.string()),
-        pa.field("habitat", pa.string()),
-        pa.field("deploymentGroups", pa.string()),
-        pa.field("deploymentTags", pa.string()),
-        pa.field("deploymentComments", pa.string()),
-    ]
-)
-
-GAP = pa.struct([("first", pa.date32()), ("last", pa.date32())])  # days without a file, both included
-
-EFFORT = pa.schema(  # decisions/effort.parquet: when a camera worked, blanks counted in; a row a deployment
-    [
-        pa.field("deployment_id", pa.string(), nullable=False),
-        pa.field("start", pa.timestamp("ms")),  # local time: set up, else the first file; null: no time is known
-        pa.field("end", pa.timestamp("ms")),  # taken down, else the last file
-        pa.field("active_days", pa.int32(), nullable=False),  # days from start to end that lie in no gap
-        pa.field("gaps", pa.list_(GAP), nullable=False),
-        pa.field("media", pa.int32(), nullable=False),
-        pa.field("blanks", pa.int32(), nullable=False),
-    ]
-)
-
 REPEATS = pa.schema(  # decisions/repeats.parquet: what stands in many pictures of a camera, for a person to judge
     [
         pa.field("repeat_group", pa.string(), nullable=False),  # media_id:frame:box of its first box
