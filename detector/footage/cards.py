@@ -1,0 +1,150 @@
+"""Cards: the input folders of a store, and the ids under which their files are known for good."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+
+from backbones.errors import ConfigError, MediaError
+from detector.footage.discovery import Report, find_media, log_problem
+from detector.types import MediaItem
+
+_CAMERA_LEVEL = re.compile(r"DCIM|\d{3}[A-Z0-9_]{5}", re.IGNORECASE)  # DCF's folders, the same on every card
+
+
+@dataclass(frozen=True)
+class Card:
+    """A card and what to list of it.
+
+    Attributes:
+        id: The card's id, unique in its store.
+        root: Its folder; the paths of its media items are relative to this.
+        inputs: Files or folders under the root that were asked for, with forward slashes; empty: all.
+        excluded: Folders under the root that are cards of their own.
+    """
+
+    id: str
+    root: Path
+    inputs: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+
+    def media(self, report: Report = log_problem) -> Iterator[MediaItem]:
+        """The card's photos and videos, sorted; `report` is called with what cannot be listed."""
+        return find_media(self.root, self.id, inputs=self.inputs, excluded=self.excluded, report=report)
+
+
+def reroot(known: Mapping[str, str], roots: Mapping[str, Path]) -> dict[str, str]:
+    """The known cards (id to root) after some have moved, as `--root CARD=PATH` says.
+
+    Raises:
+        ConfigError: If a card is not known.
+    """
+    for card in roots:
+        if card not in known:
+            cards = ", ".join(sorted(known)) or "none"
+            raise ConfigError(f"there is no card {card!r}", where="--root", mend=f"cards of this store: {cards}")
+    return {**known, **{card: os.path.abspath(root) for card, root in roots.items()}}
+
+
+def name_cards(inputs: Sequence[Path], known: Mapping[str, str] | None = None) -> list[Card]:
+    """Give each input a card, so that every file belongs to exactly one, and to the same one in every later run.
+
+    An input that is or lies in the root of a known card belongs to that card. An input that contains the root of a
+    known card leaves it out, and that card is listed as well. Of new inputs that lie in each other the outer one is the
+    card. A new card is called like its folder (or the first one above it that is not DCIM or 100XXXXX), with a number
+    where that name is taken.
+
+    Args:
+        inputs: Files and folders, as the user gave them.
+        known: Card id to root of the store's cards (`run.json`).
+
+    Returns:
+        The cards to list, known ones first, each in the order of the inputs.
+
+    Raises:
+        MediaError: If an input does not exist.
+    """
+    known = dict(known or {})
+    requests = _Requests({_real(root): card for card, root in known.items()})
+    for path in inputs:
+        if not path.exists():
+            raise MediaError("there is no such file or folder", where=path, mend="check it, and that the disk is in")
+        requests.add(path)
+    taken = {card.casefold() for card in known}
+    cards = []
+    for root, request in requests.by_root.items():
+        id_ = requests.known.get(root) or _free_name(request.root, taken)
+        taken.add(id_.casefold())
+        roots = [*requests.known, *requests.by_root]
+        excluded = sorted({_under(other, root) for other in roots if other != root and _lies_in(other, root)})
+        whole = "" in request.inputs
+        path = Path(known[id_]) if id_ in known else request.root
+        cards.append(Card(id_, path, () if whole else tuple(request.inputs), tuple(excluded)))
+    return sorted(cards, key=lambda card: card.id not in known)  # stable: the order of the inputs within
+
+
+@dataclass
+class _Request:
+    root: Path
+    inputs: list[str] = field(default_factory=list)  # "" asks for all
+
+
+@dataclass
+class _Requests:
+    known: dict[str, str]  # real root to card id
+    by_root: dict[str, _Request] = field(default_factory=dict)  # by real root
+
+    def add(self, path: Path) -> None:
+        real = _real(path)
+        if home := self._innermost(self.known, real):
+            self._ask(home, path, _under(real, home))
+        elif path.is_dir():
+            if home := self._innermost([root for root, of in self.by_root.items() if "" in of.inputs], real):
+                return  # an outer input lists it already
+            for inner in [root for root in self.by_root if root not in self.known and _lies_in(root, real)]:
+                del self.by_root[inner]
+            self._ask(real, path, "")
+        else:
+            folder = os.path.dirname(real)
+            home = self._innermost(self.by_root, folder) or folder
+            self._ask(home, path.parent, _under(real, home))
+        for inner in self.known:
+            if _lies_in(inner, real) and inner != real:
+                self._ask(inner, path, "")
+
+    def _ask(self, root: str, path: Path, under: str) -> None:
+        request = self.by_root.setdefault(root, _Request(Path(os.path.abspath(path))))
+        if under not in request.inputs:
+            request.inputs.append(under)
+
+    @staticmethod
+    def _innermost(roots: Sequence[str] | dict[str, str] | dict[str, _Request], path: str) -> str | None:
+        """The deepest of these real roots that a real path is or lies in."""
+        return max((root for root in roots if _lies_in(path, root)), key=len, default=None)
+
+
+def _real(path: Path | str) -> str:
+    return os.path.realpath(path)  # on Windows with the letters' true case, so that it can be compared
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(os.path.join(folder, ""))
+
+
+def _under(path: str, root: str) -> str:
+    relative = os.path.relpath(path, root)
+    return "" if relative == os.curdir else PurePath(relative).as_posix()
+
+
+def _free_name(root: Path, taken: set[str]) -> str:
+    named = [part for part in (root, *root.parents) if part.name and not _CAMERA_LEVEL.fullmatch(part.name)]
+    name = (named[0].name if named else root.name or root.drive.strip(":\\/")) or "card"
+    name = name.encode(errors="replace").decode()  # bytes that are no UTF-8 could not be written into any table
+    number, free = 1, name
+    while free.casefold() in taken:
+        number += 1
+        free = f"{name}-{number}"
+    return free

@@ -1,0 +1,32 @@
+"""A quick fingerprint of a file's content, which tells copies of the same photo or video."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from backbones.errors import MediaError
+
+PART_BYTES = 64 * 1024  # of each of head, middle and tail: enough to tell photos of one camera, one disk read each
+
+
+def content_hash(file: Path) -> str:
+    """32 hexadecimal digits of a file's size, head, middle and tail; files up to 192 KiB are hashed whole.
+
+    Raises:
+        MediaError: If the file cannot be read.
+    """
+    try:
+        with file.open("rb") as opened:
+            size = os.fstat(opened.fileno()).st_size
+            digest = hashlib.blake2b(size.to_bytes(8, "little"), digest_size=16)
+            if size <= 3 * PART_BYTES:
+                digest.update(opened.read())
+            else:
+                for start in (0, (size - PART_BYTES) // 2, size - PART_BYTES):
+                    opened.seek(start)
+                    digest.update(opened.read(PART_BYTES))
+    except OSError as error:
+        raise MediaError(f"the file cannot be read ({error.strerror})", where=file, mend="check the disk") from error
+    return digest.hexdigest()
