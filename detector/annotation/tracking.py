@@ -38,14 +38,16 @@ class FrameBoxes:
         boxes_xyxy: (N, 4), pixels.
         scores: (N,), the detector's.
         kinds: (N,) integers; boxes of different kinds (bird, person ...) are never linked.
-        features: (N, D): what the boxes look like, such as a classifier's embedding; compared by cosine. D may be 0.
+        appearances: (N, P): the boxes' pixels, grey; P may be 0.
+        embeddings: (N, D): a classifier's, which tell more; rows of zeros where there is none. D may be 0.
     """
 
     time_s: float
     boxes_xyxy: Floats
     scores: Floats
     kinds: NDArray[np.integer]
-    features: Floats
+    appearances: Floats
+    embeddings: Floats
 
 
 @dataclass
@@ -55,7 +57,8 @@ class _Track:
     number: int
     box_xyxy: Floats
     kind: int
-    feature: Floats
+    appearance: Floats
+    embedding: Floats
     time_s: float
     frame: int
     velocity: Floats = field(default_factory=lambda: np.zeros(2))  # of the centre, pixels a second
@@ -68,42 +71,44 @@ class _Track:
         box = frame.boxes_xyxy[index]
         elapsed = max(frame.time_s - self.time_s, 1e-3)
         self.velocity = (_centres(box[None])[0] - _centres(self.box_xyxy[None])[0]) / elapsed
-        self.box_xyxy, self.feature = box, frame.features[index]
-        self.time_s, self.frame = frame.time_s, number
+        self.box_xyxy, self.time_s, self.frame = box, frame.time_s, number
+        self.appearance, self.embedding = frame.appearances[index], frame.embeddings[index]
 
 
-def link_tracks(frames: Sequence[FrameBoxes]) -> list[NDArray[np.int32]]:
-    """Number the birds of one video.
+class TrackLinker:
+    """Numbers the birds of one video, frame by frame, from 0 in order of appearance."""
 
-    Args:
-        frames: The sampled frames of the video, in order of time.
+    def __init__(self) -> None:
+        self._alive: list[_Track] = []
+        self._tracks = self._frames = 0
 
-    Returns:
-        For each frame the track of each box (N,), from 0 in order of appearance. Every box has one.
-    """
-    tracks: list[_Track] = []
-    alive: list[_Track] = []
-    numbers: list[NDArray[np.int32]] = []
-    for index, frame in enumerate(frames):
-        alive = [track for track in alive if not _is_lost(track, index, frame.time_s)]
-        linked = _linked(alive, frame)
+    def link(self, frame: FrameBoxes) -> NDArray[np.int32]:
+        """The tracks (N,) of the boxes of the next frame; every box has one, and no track has two."""
+        self._alive = [track for track in self._alive if not _is_lost(track, self._frames, frame.time_s)]
+        linked = _linked(self._alive, frame)
+        numbers = np.empty(len(linked), np.int32)
         for box, track in enumerate(linked):
             if track is None:
-                linked[box] = track = _new_track(len(tracks), frame, box, index)
-                tracks.append(track)
-                alive.append(track)
+                track = _Track(
+                    number=self._tracks,
+                    box_xyxy=frame.boxes_xyxy[box],
+                    kind=int(frame.kinds[box]),
+                    appearance=frame.appearances[box],
+                    embedding=frame.embeddings[box],
+                    time_s=frame.time_s,
+                    frame=self._frames,
+                )
+                self._tracks += 1
+                self._alive.append(track)
             else:
-                track.see(frame, box, index)
-        numbers.append(np.array([track.number for track in linked if track is not None], np.int32))
-    return numbers
+                track.see(frame, box, self._frames)
+            numbers[box] = track.number
+        self._frames += 1
+        return numbers
 
 
 def _is_lost(track: _Track, frame: int, time_s: float) -> bool:
     return frame - track.frame > FRAMES_LOST and time_s - track.time_s > SECONDS_LOST
-
-
-def _new_track(number: int, frame: FrameBoxes, box: int, index: int) -> _Track:
-    return _Track(number, frame.boxes_xyxy[box], int(frame.kinds[box]), frame.features[box], frame.time_s, index)
 
 
 def _linked(tracks: Sequence[_Track], frame: FrameBoxes) -> list[_Track | None]:
@@ -137,10 +142,9 @@ def link_scores(tracks: Sequence[_Track], frame: FrameBoxes, boxes: NDArray[np.i
     place = np.maximum.reduce([box_iou(last, now), nearness, as_expected])
     size = np.minimum(areas, areas_now) / np.maximum(np.maximum(areas, areas_now), 1e-9)
 
-    weighed, weights = PLACE_WEIGHT * place + SIZE_WEIGHT * size, PLACE_WEIGHT + SIZE_WEIGHT
-    if frame.features.shape[1]:
-        likeness = _cosines(np.stack([track.feature for track in tracks]), frame.features[boxes])
-        weighed, weights = weighed + LIKENESS_WEIGHT * np.clip(likeness, 0, 1), weights + LIKENESS_WEIGHT
+    likeness, known = _likeness(tracks, frame, boxes)
+    weighed = PLACE_WEIGHT * place + SIZE_WEIGHT * size + LIKENESS_WEIGHT * likeness
+    weights = PLACE_WEIGHT + SIZE_WEIGHT + LIKENESS_WEIGHT * known
     same_kind = np.array([track.kind for track in tracks])[:, None] == frame.kinds[boxes][None, :]
     possible = same_kind & (place >= LEAST_NEARNESS) & (size >= LEAST_SIZE_RATIO)
     return np.where(possible, weighed / weights, 0.0)
@@ -154,6 +158,23 @@ def _distances(points: Floats, others: Floats) -> Floats:
     return np.linalg.norm(points[:, None] - others[None, :], axis=2)
 
 
-def _cosines(vectors: Floats, others: Floats) -> Floats:
+def _likeness(
+    tracks: Sequence[_Track], frame: FrameBoxes, boxes: NDArray[np.integer]
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """How alike tracks and boxes look, 0..1, by embeddings where both have one, else by pixels; and where it is known."""
+    grey, grey_known = _cosines(
+        _contrast(np.stack([track.appearance for track in tracks])), _contrast(frame.appearances[boxes])
+    )
+    embedded, embedded_known = _cosines(np.stack([track.embedding for track in tracks]), frame.embeddings[boxes])
+    return np.clip(np.where(embedded_known, embedded, grey), 0, 1), embedded_known | grey_known
+
+
+def _contrast(pixels: Floats) -> Floats:
+    """Pixels (N, P) less their mean: the same bird is as like itself in the shade."""
+    return pixels - pixels.mean(axis=1, keepdims=True) if pixels.shape[1] else pixels
+
+
+def _cosines(vectors: Floats, others: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Cosines of vectors (N, D) with others (M, D), (N, M), 0 where one has no length; and where both have."""
     lengths = np.linalg.norm(vectors, axis=1)[:, None] * np.linalg.norm(others, axis=1)[None, :]
-    return vectors @ others.T / np.maximum(lengths, 1e-9)
+    return vectors @ others.T / np.where(lengths > 0, lengths, 1), lengths > 0

@@ -73,7 +73,7 @@ def load_coco() -> Any:
         DownloadError: It is not in torch hub's cache, and cannot be fetched.
         CheckpointError: The file in the cache is damaged.
     """
-    path = _fetched()
+    path = coco_file()
     config = ModelConfig(
         detector="faster_rcnn",
         version="v2",
@@ -103,7 +103,7 @@ def load_coco() -> Any:
     return model.eval()
 
 
-def _fetched() -> Path:
+def coco_file() -> Path:
     """The weights in torch hub's cache, downloaded where they are not there yet."""
     name = Path(urlsplit(WEIGHTS.url).path).name
     path = Path(get_dir()) / "checkpoints" / name

@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.annotation.tracking import FrameBoxes, link_tracks
+from detector.annotation.tracking import FrameBoxes, TrackLinker
 
 
-def frame(time_s, *centres, size=40.0, scores=None, kinds=None, features=None):
+def frame(time_s, *centres, size=40.0, scores=None, kinds=None, embeddings=None):
     points = np.array(centres, np.float64).reshape(-1, 2)
     boxes = np.concatenate([points - size / 2, points + size / 2], axis=1)
     return FrameBoxes(
@@ -17,16 +17,14 @@ def frame(time_s, *centres, size=40.0, scores=None, kinds=None, features=None):
         boxes,
         np.full(len(boxes), 0.9) if scores is None else np.array(scores),
         np.zeros(len(boxes), np.int64) if kinds is None else np.array(kinds),
-        np.zeros((len(boxes), 0)) if features is None else np.array(features, np.float64),
+        np.zeros((len(boxes), 0)),
+        np.zeros((len(boxes), 0)) if embeddings is None else np.array(embeddings, np.float64),
     )
 
 
 def numbers(frames):
-    return [track.tolist() for track in link_tracks(frames)]
-
-
-def test_no_frames_have_no_tracks():
-    assert link_tracks([]) == []
+    linker = TrackLinker()
+    return [linker.link(frame).tolist() for frame in frames]
 
 
 def test_frames_without_boxes_have_empty_rows():
@@ -54,9 +52,9 @@ def test_birds_that_cross_are_told_by_their_looks_where_they_hop_at_random():
     for time_s in range(12):
         order = random.permutation(2)
         places = random.uniform(200, 290, (2, 2))
-        frames.append(frame(time_s, *places[order], features=looks[order]))
+        frames.append(frame(time_s, *places[order], embeddings=looks[order]))
     linked = numbers(frames)
-    owners = [dict(zip(map(tuple, f.features), row, strict=True)) for f, row in zip(frames, linked, strict=True)]
+    owners = [dict(zip(map(tuple, f.embeddings), row, strict=True)) for f, row in zip(frames, linked, strict=True)]
     assert all(owner == owners[0] for owner in owners)
 
 

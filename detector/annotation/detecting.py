@@ -1,0 +1,154 @@
+"""The detector of a run, and batches that hold one network size."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Literal, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from backbones.errors import HoopoeError
+from detector.data.resizing import SizeRule
+from detector.models.coco import COCO_NAME, coco_file
+from detector.models.prediction import Precision, predict_resized
+from detector.models.saving import load_detector
+from detector.types import Detections
+
+CPU_BATCH, CUDA_BATCH = 2, 16  # pictures: on a CPU more only cost memory
+
+Size = tuple[int, int]
+Entry = TypeVar("Entry")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, eq=False)
+class RunDetector:
+    """A detector with what its users need to know.
+
+    Attributes:
+        name: The file's name, or `coco`.
+        sha256: Of the file of weights, in hexadecimal.
+        categories: Names of the labels.
+        rule: Which size a picture has in the network.
+        precision: "bf16" runs convolutions and matrix products in bfloat16.
+        model: The network, in evaluation mode.
+    """
+
+    name: str
+    sha256: str
+    categories: tuple[str, ...]
+    rule: SizeRule
+    precision: Precision
+    model: nn.Module
+
+    @classmethod
+    def load(cls, source: str, device: torch.device, precision: Precision) -> RunDetector:
+        """Load a detector's file, or `coco`.
+
+        Raises:
+            CheckpointError: It cannot be used.
+            DownloadError: `coco` is not here and cannot be fetched.
+        """
+        model, meta = load_detector(source, device)
+        file = coco_file() if source == COCO_NAME else Path(source).expanduser()
+        with file.open("rb") as opened:
+            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+        rule = SizeRule(meta.config.min_size, meta.config.max_size)
+        name = source if source == COCO_NAME else file.name
+        return cls(name, sha256, meta.category_names, rule, precision, model)
+
+    def detect(self, images: Sequence[NDArray[np.uint8]], originals_wh: Sequence[Size]) -> list[Detections]:
+        """Detect in RGB images (H, W, 3) of one network size; boxes are in the pixels of their originals."""
+        tensors = [torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1) for image in images]
+        return predict_resized(self.model, tensors, originals_wh, self.precision)
+
+
+def chosen_device(name: str | None) -> torch.device:
+    """The device of this name, or by default a GPU where there is one."""
+    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def chosen_precision(name: Literal["auto", "fp32", "bf16"], device: torch.device) -> Precision:
+    """The precision of this name; auto: bf16 on GPUs that compute in it, else fp32."""
+    if name != "auto":
+        return name
+    return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+
+
+class SizeBuckets(Generic[Entry]):
+    """Gathers entries into batches of one network size, as padding to a common size would change what is found.
+
+    Args:
+        batch_size: Entries in a batch, at most.
+        waiting: Entries that wait in all buckets, at most; above that the size that has waited longest goes out as it
+            is, so that pictures of many sizes take no more memory than those of one.
+    """
+
+    def __init__(self, batch_size: int, waiting: int) -> None:
+        self.batch_size = batch_size
+        self.waiting = waiting
+        self._buckets: OrderedDict[Size, list[Entry]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._buckets.values()))
+
+    def add(self, size: Size, entry: Entry) -> list[Entry] | None:
+        """Take an entry; the batch that is due, if one is."""
+        bucket = self._buckets.setdefault(size, [])
+        bucket.append(entry)
+        if len(bucket) >= self.batch_size:
+            return self._buckets.pop(size)
+        return self.pop() if len(self) > self.waiting else None
+
+    def pop(self) -> list[Entry] | None:
+        """The entries of the size that has waited longest; None where none waits."""
+        return self._buckets.popitem(last=False)[1] if self._buckets else None
+
+
+class HalvingBatches(Generic[Entry, Result]):
+    """Runs a function on batches; where the GPU's memory does not hold one, on halves from then on.
+
+    Args:
+        function: Entries to as many results.
+        batch_size: Entries in a batch, at most.
+    """
+
+    def __init__(self, function: Callable[[Sequence[Entry]], Sequence[Result]], batch_size: int) -> None:
+        self.function = function
+        self.batch_size = batch_size
+
+    def __call__(self, entries: Sequence[Entry]) -> list[Result]:
+        """The results of all entries.
+
+        Raises:
+            HoopoeError: Not even one entry fits into the memory.
+        """
+        results: list[Result] = []
+        while len(results) < len(entries):
+            chunk = entries[len(results) : len(results) + self.batch_size]
+            try:
+                results.extend(self.function(chunk))
+            except torch.cuda.OutOfMemoryError as error:
+                if self.batch_size == 1:
+                    problem = "not one picture fits into the GPU's memory"
+                    raise HoopoeError(
+                        problem, mend="free the GPU, or use --device cpu; run it again to go on"
+                    ) from error
+                self.batch_size = max(1, min(self.batch_size, len(chunk)) // 2)
+            else:
+                continue
+            torch.cuda.empty_cache()  # outside the handler, whose traceback holds the tensors
+        return results
+
+
+def drained(buckets: SizeBuckets[Entry]) -> Iterator[list[Entry]]:
+    """All that waits, batch by batch."""
+    while batch := buckets.pop():
+        yield batch
