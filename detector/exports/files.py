@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from backbones.errors import HoopoeError
+from detector.store.files import UNFINISHED, refusing_full_disk
 
 
 @contextmanager
@@ -16,12 +17,14 @@ def whole_path(path: Path) -> Iterator[Path]:
     """A path beside the given one to write to; it is renamed into place at the end, and removed after an error.
 
     Raises:
-        HoopoeError: If another program holds the file open, as Excel does on Windows.
+        DiskFullError: There is no room; what was at `path` is untouched.
+        HoopoeError: Another program holds the file open, as Excel does on Windows.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")  # the suffix tells writers the format
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
     try:
-        yield unfinished
+        with refusing_full_disk(path.parent):
+            yield unfinished
         try:
             os.replace(unfinished, path)
         except PermissionError as error:
@@ -39,9 +42,10 @@ def whole_text(path: Path, *, bom: bool = False) -> Iterator[TextIO]:
         path: Where the file is to be.
         bom: Begin it with a byte order mark, by which Excel knows UTF-8.
     """
-    with whole_path(path) as unfinished:
-        # file names that are no Unicode come as lone surrogates, which UTF-8 cannot hold
-        with unfinished.open(
-            "w", encoding="utf-8-sig" if bom else "utf-8", errors="backslashreplace", newline=""
-        ) as out:
-            yield out
+    encoding = "utf-8-sig" if bom else "utf-8"
+    # file names that are no Unicode come as lone surrogates, which UTF-8 cannot hold
+    with (
+        whole_path(path) as unfinished,
+        unfinished.open("w", encoding=encoding, errors="backslashreplace", newline="") as out,
+    ):
+        yield out

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from detector.store.deployments_reader import DeploymentRecord, EffortRecord
-from detector.store.records import EventRecord, MediaRecord
+from detector.store import records_reader
+from detector.store.records import DeploymentRecord, EffortRecord, EventRecord, MediaRecord
 from detector.store.run_file import RunFile
+from detector.store.run_json import load_run
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,21 @@ class ExportSource:
     events: Callable[[], Iterator[EventRecord]]
     deployments: Callable[[], Iterator[DeploymentRecord]]
     effort: Callable[[], Iterator[EffortRecord]]
+
+    @classmethod
+    def of(cls, folder: Path) -> ExportSource:
+        """The records of a decided store.
+
+        Raises:
+            DataError: There is no store.
+        """
+        return cls(
+            run=load_run(folder),
+            media=partial(records_reader.read_media, folder),
+            events=partial(records_reader.read_events, folder),
+            deployments=partial(records_reader.read_deployments, folder),
+            effort=partial(records_reader.read_effort, folder),
+        )
 
 
 def _say_nothing(_: str) -> None:

@@ -9,10 +9,16 @@ from typing import Any
 import pytest
 
 from detector.exports.source import ExportSource
-from detector.store.deployments_reader import DeploymentRecord, EffortRecord, Gap
-from detector.store.records import Candidate, DetectionRecord, EventRecord, MediaRecord
+from detector.store.records import (
+    Candidate,
+    DeploymentRecord,
+    DetectionRecord,
+    EffortRecord,
+    EventRecord,
+    Gap,
+    MediaRecord,
+)
 from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry
-from detector.store.schema import DEPLOYMENTS
 from detector.types import media_id
 
 MORNING = datetime(2024, 3, 1, 6, 30)
@@ -132,17 +138,23 @@ def make_event(**changes: Any) -> EventRecord:
 
 
 def make_deployment(deployment: str = "CAM1", **changes: Any) -> DeploymentRecord:
-    """A camera in the Negev."""
-    columns: dict[str, Any] = dict.fromkeys(DEPLOYMENTS.names)
-    columns |= {
-        "deploymentID": deployment,
-        "locationName": "Sde Boker, spring",
+    """A camera in the Negev, up to the first days of summer time."""
+    values: dict[str, Any] = {
+        "deployment_id": deployment,
+        "listed": True,
+        "location_name": "Sde Boker, spring",
         "latitude": 30.8736,
         "longitude": 34.793,
-        "deploymentStart": "2024-02-28T12:00:00+0200",
-        "deploymentEnd": "2024-03-09T08:00:00+0200",
+        "start": datetime(2024, 2, 28, 12),
+        "start_offset_min": 120,
+        "end": datetime(2024, 4, 2, 8),
+        "end_offset_min": 180,
+        "camera_model": "RECONYX HF2",
+        "kind": "water",
+        "time_zone": "Asia/Jerusalem",
+        "details": (("cameraID", "C1"), ("baitUse", "false"), ("ownNotes", "north side")),
     }
-    return DeploymentRecord(deployment, columns | changes)
+    return DeploymentRecord(**(values | changes))
 
 
 def make_effort(**changes: Any) -> EffortRecord:
@@ -151,10 +163,16 @@ def make_effort(**changes: Any) -> EffortRecord:
         "deployment_id": "CAM1",
         "start": datetime(2024, 2, 28, 12),
         "end": datetime(2024, 3, 9, 8),
+        "days": 11,
         "active_days": 8,
+        "days_with_files": 7,
         "gaps": (Gap(date(2024, 3, 3), date(2024, 3, 5)),),
         "media": 40,
-        "blanks": 20,
+        "photos": 36,
+        "videos": 4,
+        "blank": 20,
+        "failed": 1,
+        "without_time": 0,
     }
     return EffortRecord(**(values | changes))
 

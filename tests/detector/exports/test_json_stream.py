@@ -52,15 +52,14 @@ def test_a_late_member_sees_what_an_earlier_one_did():
 
 
 def test_numbers_that_json_cannot_hold_are_refused():
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="Out of range"):
         streamed([("conf", float("nan"))])
 
 
 def test_an_interrupted_file_leaves_the_old_one_and_no_rest(tmp_path):
     path = tmp_path / "results.json"
     path.write_text("old")
-    with pytest.raises(KeyboardInterrupt), whole_text(path) as out:
-        out.write("half")
-        raise KeyboardInterrupt
+    with pytest.raises(ZeroDivisionError), whole_text(path) as out:
+        out.write(str(1 / 0))
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

@@ -14,7 +14,8 @@ from detector.store.run_file import RunFile
 def export(tmp_path, source, **options):
     [path] = write_megadetector(source, tmp_path, ExportOptions(**options))
     outcome = validate_batch_results(str(path))["validation_results"]  # its command line exits with 0 on invalid files
-    assert outcome["errors"] == [] and outcome["warnings"] == []
+    assert outcome["errors"] == []
+    assert outcome["warnings"] == []
     return json.loads(path.read_text())
 
 
@@ -37,7 +38,8 @@ def test_photos_videos_blanks_and_failures_are_valid(tmp_path, make):
     assert [found["category"] for found in images["a.jpg"]["detections"]] == ["1", "2"]
     assert images["blank.jpg"] == {"file": "blank.jpg", "detections": []}
     assert images["broken.jpg"] == {"file": "broken.jpg", "failure": "the file is empty", "detections": None}
-    assert images["broken.mp4"]["frame_rate"] == -1 and images["broken.mp4"]["frames_processed"] == []
+    assert images["broken.mp4"]["frame_rate"] == -1
+    assert images["broken.mp4"]["frames_processed"] == []
     assert images["v.mp4"]["frames_processed"] == [0, 30, 60]
     assert images["v.mp4"]["detections"][0]["frame_number"] == 30
 
@@ -46,7 +48,8 @@ def test_confidences_are_floats_and_rounded(tmp_path, make):
     found = make.detection(score=1, x=0.12344999611377716, confidence=1)
     [image] = export(tmp_path, make.source([make.media("a.jpg", found)]))["images"]
     [detection] = image["detections"]
-    assert isinstance(detection["conf"], float) and detection["conf"] == 1
+    assert isinstance(detection["conf"], float)
+    assert detection["conf"] == 1
     assert detection["bbox"] == [0.1234, 0.5, 0.125, 0.25]
 
 

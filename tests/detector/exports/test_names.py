@@ -10,7 +10,7 @@ from detector.exports.names import LONGEST_NAME_BYTES, FileNames, frame_name, sa
 
 
 @pytest.mark.parametrize(
-    "roots, card, expected",
+    ("roots", "card", "expected"),
     [
         ({}, "A", "A/x.jpg"),
         ({"A": "/cards/one"}, "A", "x.jpg"),
@@ -42,7 +42,8 @@ def test_frames_are_numbered_as_megadetector_does():
 )
 def test_hard_names_are_made_safe(text):
     name = safe_name(text)
-    assert name and name not in (".", "..")
+    assert name
+    assert name not in (".", "..")
     assert not set(name) & set('/\\:*?"<>|\0')
     assert name.split(".")[0].upper() not in ("CON", "NUL")
 

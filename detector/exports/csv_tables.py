@@ -1,0 +1,21 @@
+"""results.csv and files.csv: tables for Excel, R and Python; their columns are those of `tables`.
+
+UTF-8 with a byte order mark, by which Excel shows Hebrew; R reads them with `readr::read_csv`, or with
+`read.csv(..., fileEncoding = "UTF-8-BOM")`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from detector.exports.cells import write_table
+from detector.exports.source import ExportOptions, ExportSource
+from detector.exports.tables import FILE_COLUMNS, RESULT_COLUMNS, file_rows, result_rows
+
+
+def write_csv(source: ExportSource, folder: Path, options: ExportOptions) -> list[Path]:
+    """Write results.csv, a row a detection, and files.csv, a row a file."""
+    return [
+        write_table(folder / "results.csv", RESULT_COLUMNS, result_rows(source, options), bom=True),
+        write_table(folder / "files.csv", FILE_COLUMNS, file_rows(source, options), bom=True),
+    ]
