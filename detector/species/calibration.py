@@ -1,0 +1,80 @@
+"""What `hoopoe calibrate` fits, as a file: the temperature, the weight and the gate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, ValidationError, model_validator
+
+from backbones.errors import DataError
+from detector.config import Section
+from detector.plots.files import write_whole
+from detector.species.fusion import DEFAULT_WEIGHT
+from detector.species.gate import GateThresholds
+
+
+class Calibration(Section):
+    """The numbers that turn logits into names; what was not fitted is as for an uncalibrated model."""
+
+    temperature: float = Field(1.0, gt=0)
+    """T of p = softmax(z / T + log prior)."""
+
+    weight: float = Field(DEFAULT_WEIGHT, ge=0, le=1)
+    """w of the species score d^(1-w) p^w."""
+
+    gate_low: float | None = None
+    """Energies up to it are a bird's; null: nothing that a detector calls just an animal is decided."""
+
+    gate_high: float | None = None
+    """Energies above it are no bird's; null with gate_low."""
+
+    classifier_sha256: str | None = None
+    """Of the weights that this was fitted for; null: any."""
+
+    bird_crops: int = Field(0, ge=0)
+    """Crops that the temperature was fitted on; 0: it was not."""
+
+    other_crops: int = Field(0, ge=0)
+    """Crops of anything but birds that the gate was fitted on."""
+
+    detector_boxes: int = Field(0, ge=0)
+    """Boxes of a detector that the weight was fitted on."""
+
+    @model_validator(mode="after")
+    def _gate_is_whole(self) -> Calibration:
+        if (self.gate_low is None) != (self.gate_high is None):
+            raise ValueError("gate_low and gate_high come together")
+        self.gate  # noqa: B018 - its check
+        return self
+
+    @property
+    def gate(self) -> GateThresholds | None:
+        """The gate's thresholds; None where they were not fitted."""
+        if self.gate_low is None or self.gate_high is None:
+            return None
+        return GateThresholds(self.gate_low, self.gate_high)
+
+    def fits(self, sha256: str | None) -> bool:
+        """Whether it may be used with a classifier whose weights have this hash; None: not known."""
+        return self.classifier_sha256 is None or sha256 is None or self.classifier_sha256 == sha256
+
+    def write(self, path: Path) -> None:
+        """Write as JSON, whole or not at all."""
+        write_whole(path, (self.model_dump_json(indent=1) + "\n").encode())
+
+    @classmethod
+    def read(cls, path: Path) -> Calibration:
+        """Read what `write` wrote.
+
+        Raises:
+            DataError: The file cannot be read, or is not a calibration.
+        """
+        mend = "make it again with `hoopoe calibrate`"
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise DataError(f"the calibration cannot be read ({error.strerror})", where=path, mend=mend) from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise DataError(f"this is no calibration: {place} {first['msg']}", where=path, mend=mend) from error

@@ -1,0 +1,128 @@
+"""The species classifier of the second look: crops in, logits out."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import backbones
+from backbones.checkpoints import get_channels_from_signature
+from backbones.errors import CheckpointError
+from backbones.hub import PUBLISHED
+from backbones.inference.classification import evaluating
+
+if TYPE_CHECKING:
+    from backbones.base import Backbone
+
+Precision = Literal["fp32", "bf16"]
+BATCH_SIZE = 64  # crops in one pass through the network
+
+
+@dataclass(frozen=True, eq=False)
+class Logits:
+    """What the classifier says about N crops.
+
+    Attributes:
+        logits: float32 (N, classes).
+        embeddings: float32 (N, dimensions), where they were asked for.
+    """
+
+    logits: NDArray[np.float32]
+    embeddings: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True, eq=False)
+class SpeciesClassifier:
+    """A classifier with what its users need to know; see `load`.
+
+    Attributes:
+        name: The published name, or the file's.
+        sha256: Of the file of weights, in hexadecimal.
+        class_names: In the order of the logits.
+        size_hw: Height and width of the crops that it sees, pixels.
+        mean: Of each channel, for pixels in 0..1.
+        std: Of each channel, for pixels in 0..1.
+        precision: "bf16" runs convolutions and matrix products in bfloat16; logits stay float32.
+        net: The network, in evaluation mode.
+    """
+
+    name: str
+    sha256: str
+    class_names: tuple[str, ...]
+    size_hw: tuple[int, int]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    precision: Precision
+    net: Backbone
+
+    @classmethod
+    def load(
+        cls, source: str | Path, device: torch.device | str | None = None, precision: Precision = "fp32"
+    ) -> SpeciesClassifier:
+        """Load a classifier.
+
+        Args:
+            source: A published name, or the path of a `.pt` or `.safetensors` file in birder's format.
+            device: Where it runs; by default the CPU.
+            precision: See the class.
+
+        Raises:
+            CheckpointError: The file cannot be used, or is not a classifier of RGB images.
+            DownloadError: The published file cannot be fetched, or is not the published one.
+            ConfigError: No weights of this name are published.
+        """
+        net, class_to_idx, signature, rgb_stats = backbones.load_pretrained_model(source, inference=True, device=device)
+        if get_channels_from_signature(signature) != 3:
+            raise CheckpointError("the classifier does not take RGB images", where=source, mend="choose another one")
+        if sorted(class_to_idx.values()) != list(range(net.num_classes)):
+            problem = f"{len(class_to_idx)} classes have names, but there are {net.num_classes} outputs"
+            raise CheckpointError(problem, where=source, mend="save it again with a name for every output")
+        path = backbones.download(source) if isinstance(source, str) and source in PUBLISHED else Path(source)
+        with path.expanduser().open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        red, green, blue = rgb_stats["mean"]
+        red_std, green_std, blue_std = rgb_stats["std"]
+        return cls(
+            name=str(source) if isinstance(source, str) and source in PUBLISHED else path.name,
+            sha256=sha256,
+            class_names=tuple(sorted(class_to_idx, key=class_to_idx.__getitem__)),
+            size_hw=backbones.get_size_from_signature(signature),
+            mean=(red, green, blue),
+            std=(red_std, green_std, blue_std),
+            precision=precision,
+            net=net,
+        )
+
+    def logits(self, crops: NDArray[np.uint8], return_embedding: bool = False, batch_size: int = BATCH_SIZE) -> Logits:
+        """Classify crops, a batch at a time.
+
+        Args:
+            crops: RGB, (N, *size_hw, 3), as from `cut_crops`; N may be 0.
+            return_embedding: Return embeddings too.
+            batch_size: Crops in one pass.
+
+        Raises:
+            ValueError: The crops are not of the classifier's size.
+        """
+        if crops.shape[1:] != (*self.size_hw, 3) or crops.dtype != np.uint8:
+            raise ValueError(f"crops must be uint8 (N, {self.size_hw[0]}, {self.size_hw[1]}, 3), not {crops.shape}")
+        outputs = np.empty((len(crops), self.net.num_classes), np.float32)
+        embeddings = np.empty((len(crops), self.net.embedding_size), np.float32) if return_embedding else None
+        device = next(self.net.parameters()).device
+        mean = torch.tensor(self.mean, device=device)[:, None, None]
+        std = torch.tensor(self.std, device=device)[:, None, None]
+        with evaluating(self.net), torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            for start in range(0, len(crops), batch_size):
+                part = slice(start, start + batch_size)
+                pixels = torch.from_numpy(np.ascontiguousarray(crops[part])).to(device).permute(0, 3, 1, 2)
+                embedding = self.net.embedding((pixels.contiguous().float() / 255 - mean) / std)
+                outputs[part] = self.net.classifier(embedding).float().cpu().numpy()
+                if embeddings is not None:
+                    embeddings[part] = embedding.float().cpu().numpy()
+        return Logits(outputs, embeddings)

@@ -1,0 +1,160 @@
+"""The taxa of a classifier's classes, from species up to order, and sums of probabilities over them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.species.crosswalk import NO_TAXON, Crosswalk, CrosswalkRow, name_key, shipped_crosswalk
+
+Rank = Literal["species", "genus", "family", "order", "class"]
+FEW_CLASSES = 16  # beyond the first of their taxon, which are added one by one; more, and numpy's reduceat is quicker
+RANKS: tuple[Rank, ...] = ("species", "genus", "family", "order")
+
+
+@dataclass(frozen=True)
+class Taxon:
+    """A name that can be given to a bird.
+
+    Attributes:
+        name: Scientific name; the class name where no crosswalk knows the class.
+        rank: Its rank.
+        english_name: English name; of a higher taxon, the word that its members' names end with: "wheatear".
+        hebrew_name: Hebrew name.
+        ebird_code: eBird's species code.
+        display_name: What people read: "Northern Wheatear", "unidentified wheatear (Oenanthe sp.)".
+    """
+
+    name: str
+    rank: Rank
+    english_name: str | None
+    hebrew_name: str | None
+    ebird_code: str | None
+    display_name: str
+
+
+ANY_BIRD = Taxon("Aves", "class", "bird", None, None, "unidentified bird")
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """The taxa of one rank.
+
+    Attributes:
+        rank: Which.
+        taxa: The taxa, in the order in which the classes name them.
+        taxon_of_class: int64 (C,), index into `taxa`, or -1 for a class that has none of this rank.
+    """
+
+    rank: Rank
+    taxa: tuple[Taxon, ...]
+    taxon_of_class: NDArray[np.int64]
+
+    def sums(self, probabilities: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Probabilities (N, C) of classes, summed to (N, taxa)."""
+        if not self.taxa:
+            return np.zeros((len(probabilities), 0), probabilities.dtype)
+        order = np.argsort(self.taxon_of_class, kind="stable")
+        order = order[self.taxon_of_class[order] >= 0]  # members side by side
+        taxa = self.taxon_of_class[order]
+        starts = np.searchsorted(taxa, np.arange(len(self.taxa)))
+        further = np.setdiff1d(np.arange(len(order)), starts)
+        if len(further) > FEW_CLASSES:
+            return np.add.reduceat(probabilities[:, order], starts, axis=1)
+        sums = probabilities[:, order[starts]]
+        for place in further:
+            sums[:, taxa[place]] += probabilities[:, order[place]]
+        return sums
+
+
+class Taxonomy:
+    """The classes of a classifier, and what they are.
+
+    Attributes:
+        class_names: The classes (C,), in the order of the logits.
+        scientific_names: Of each class; None where it is not known, or the class is no species.
+        levels: Species, genus, family, order.
+        named: bool (C,), False for classes that are no taxon, such as "Unknown".
+        unlisted: Classes of which the crosswalk knows nothing; they count as species of unknown relations.
+
+    Args:
+        class_names: See above.
+        crosswalk: By default the shipped one.
+    """
+
+    def __init__(self, class_names: Sequence[str], crosswalk: Crosswalk | None = None) -> None:
+        self.crosswalk = crosswalk or shipped_crosswalk()
+        self.class_names = tuple(class_names)
+        found = [self.crosswalk.find(name) for name in class_names]
+        rows = [row or CrosswalkRow(name) for row, name in zip(found, class_names, strict=True)]
+        self.unlisted = tuple(name for row, name in zip(found, class_names, strict=True) if row is None)
+        self.named = np.array([row.scientific_name != NO_TAXON for row in rows], bool)
+        self.levels = tuple(_level(rank, rows) for rank in RANKS)
+        self.scientific_names = tuple(
+            row.scientific_name if row.scientific_name and _taxon_name(row, "species") else None for row in rows
+        )
+
+    @property
+    def species(self) -> Level:
+        """The first of `levels`."""
+        return self.levels[0]
+
+    def find_species(self, names: Sequence[str]) -> NDArray[np.int64]:
+        """Indices into the species (L,) of other names, such as a detector's categories; -1 where there is none.
+
+        Names join by scientific name through the crosswalk; those it does not know must equal a class's.
+        """
+        index = {name_key(taxon.name): position for position, taxon in enumerate(self.species.taxa)}
+        rows = [self.crosswalk.find(name) or CrosswalkRow(name) for name in names]
+        return np.array([index.get(name_key(_taxon_name(row, "species") or ""), -1) for row in rows], np.int64)
+
+
+def _taxon_name(row: CrosswalkRow, rank: Rank) -> str:
+    """The name of a class's taxon of a rank, or ""."""
+    if row.scientific_name == NO_TAXON:
+        return ""
+    if rank != "species":
+        return {"genus": row.genus, "family": row.family, "order": row.order}[rank]
+    higher = (row.genus, row.family, row.order)
+    return "" if row.scientific_name and row.scientific_name in higher else row.scientific_name or row.class_name
+
+
+def _level(rank: Rank, rows: Sequence[CrosswalkRow]) -> Level:
+    members: dict[str, list[CrosswalkRow]] = {}
+    for row in rows:
+        if name := _taxon_name(row, rank):
+            members.setdefault(name_key(name), []).append(row)
+    position = {key: index for index, key in enumerate(members)}
+    of_class = [position.get(name_key(_taxon_name(row, rank)), -1) for row in rows]
+    make = _species if rank == "species" else _higher_taxon
+    return Level(rank, tuple(make(rank, each) for each in members.values()), np.array(of_class, np.int64))
+
+
+def _species(rank: Rank, rows: list[CrosswalkRow]) -> Taxon:
+    row = rows[0]
+    name = _taxon_name(row, rank)
+    return Taxon(
+        name, rank, row.english_name or None, row.hebrew_name or None, row.ebird_code or None, row.english_name or name
+    )
+
+
+def _higher_taxon(rank: Rank, rows: list[CrosswalkRow]) -> Taxon:
+    name = _taxon_name(rows[0], rank)
+    word = shared_word([row.english_name for row in rows if row.english_name])
+    said = f"{name} sp." if rank == "genus" else name
+    return Taxon(name, rank, word, None, None, f"unidentified {word or 'bird'} ({said})")
+
+
+def shared_word(english_names: Sequence[str]) -> str | None:
+    """The word that more than half of the names end with: "wheatear"; of "golden-plover", also "plover"."""
+    endings = Counter[str]()
+    for name in english_names:
+        last = name.split()[-1].lower()
+        endings.update({last, last.rpartition("-")[2]})
+    common = [word for word, count in endings.items() if 2 * count > len(english_names)]
+    return max(common, key=lambda word: (endings[word], len(word)), default=None)

@@ -1,0 +1,67 @@
+"""Temperature scaling: one number that makes a classifier as sure as it is right.
+
+Guo et al. 2017, On Calibration of Modern Neural Networks, https://arxiv.org/abs/1706.04599.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from detector.species.posterior import log_softmax
+
+LOWEST, HIGHEST = 0.05, 20.0  # temperatures beyond say that the data, not the network, is odd
+
+
+@dataclass(frozen=True)
+class TemperatureFit:
+    """A fitted temperature.
+
+    Attributes:
+        temperature: T.
+        nll_before: Mean negative log-likelihood of the right class at T = 1, nats.
+        nll_after: The same at T.
+        at_limit: Whether T is at an end of what is allowed: all crops are right, or the labels have nothing to do with
+            the logits.
+    """
+
+    temperature: float
+    nll_before: float
+    nll_after: float
+    at_limit: bool
+
+
+def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> TemperatureFit:
+    """The temperature of least negative log-likelihood.
+
+    The likelihood is concave in 1 / T, so there is one optimum, which a bounded search of log T finds from anywhere.
+
+    Args:
+        logits: (N, C), finite, N at least 1; of single crops, without a prior.
+        labels: (N,), the right class of each.
+
+    Raises:
+        ValueError: If there is no crop, or a logit is not finite.
+    """
+    logits = np.asarray(logits, np.float64)
+    if not len(logits) or not np.isfinite(logits).all():
+        raise ValueError("a temperature is fitted on one crop at least, with finite logits")
+
+    def loss(log_temperature: float) -> float:
+        return negative_log_likelihood(logits / np.exp(log_temperature), labels)
+
+    bounds = (float(np.log(LOWEST)), float(np.log(HIGHEST)))
+    found = float(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6}).x)
+    before, after = loss(0.0), loss(found)
+    if before <= after:  # flat: a network that says the same of every class
+        found, after = 0.0, before
+    at_limit = min(found - bounds[0], bounds[1] - found) < 1e-3
+    return TemperatureFit(float(np.exp(found)), before, after, at_limit)
+
+
+def negative_log_likelihood(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
+    """Mean over rows of -log softmax(logits)[label], nats."""
+    return float(-log_softmax(logits)[np.arange(len(labels)), labels].mean())
