@@ -17,7 +17,7 @@ VIDEO_EXTENSIONS = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mts", ".m2ts", ".mpg", ".mpeg", ".3gp", ".wmv", ".asf"}
 )
 SYSTEM_FOLDERS = frozenset(  # recycle bins, thumbnails and indices, in lower case; dot files are skipped as well
-    {"$recycle.bin", "recycler", "system volume information", "lost+found", "@eadir", "#recycle", "@recycle", "__macosx"}
+    {"$recycle.bin", "system volume information", "lost+found", "@eadir", "#recycle", "@recycle", "__macosx"}
 )
 _HIDDEN_ON_WINDOWS = stat.FILE_ATTRIBUTE_HIDDEN | stat.FILE_ATTRIBUTE_SYSTEM
 
@@ -136,7 +136,9 @@ class _Walk:
         self.seen.add(real)
         return True
 
-    def file(self, file: str, path: str, kind: MediaType, stat_file: Callable[[], os.stat_result]) -> Iterator[MediaItem]:
+    def file(
+        self, file: str, path: str, kind: MediaType, stat_file: Callable[[], os.stat_result]
+    ) -> Iterator[MediaItem]:
         try:
             path.encode()
         except UnicodeEncodeError:  # bytes that are no UTF-8 could not be written into any table

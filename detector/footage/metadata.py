@@ -19,7 +19,7 @@ _EXIF_TIMES = (  # in the order of trust: the shutter, the scan, the last change
 )
 _CONTAINER_TIMES = ("com.apple.quicktime.creationdate", "creation_time", "date")  # the first one is local time
 _CONTAINER_MODELS = ("com.apple.quicktime.model", "com.android.model", "model")
-_NUMERIC_TIME = re.compile(r"(\d{4})\D(\d{1,2})\D(\d{1,2})(?:\D(\d{1,2})\D(\d{1,2})(?:\D(\d{1,2})(?:[.,](\d{1,6}))?)?)?")
+_NUMERIC_TIME = re.compile(r"(\d{4})\D(\d{1,2})\D(\d{1,2})\D(\d{1,2})\D(\d{1,2})(?:\D(\d{1,2})(?:[.,](\d{1,6}))?)?")
 _NAMED_TIME = re.compile(  # 20210517_063015, 2021-05-17 06-30-15, 20210517063015, StationA__2009-04-28__17-48-00(3)
     r"(?<!\d)((?:19|20)\d\d)([-_.]?)(\d\d)\2(\d\d)[-_ .T]{0,2}(\d\d)([-_.:h]?)(\d\d)\6(\d\d)(?:[._]?(\d{3}))?(?!\d)"
 )
@@ -96,7 +96,7 @@ def parse_time(text: str | None, fraction: str | None = None) -> datetime | None
         None if it is no date and time, or one before `EARLIEST_YEAR`: a clock that was never set.
     """
     match = _NUMERIC_TIME.match((text or "").strip())
-    if match is None or match[5] is None:
+    if match is None:
         return None
     digits = re.match(r"\d+", (fraction or "").strip())
     return _time(*match.groups()[:6], digits[0] if digits else match[7])
@@ -107,9 +107,7 @@ def _time(
 ) -> datetime | None:
     try:
         milliseconds = int((fraction or "0")[:3].ljust(3, "0"))
-        taken = datetime(
-            int(year), int(month), int(day), int(hour), int(minute), int(second or 0), milliseconds * 1000
-        )
+        taken = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second or 0), milliseconds * 1000)
     except ValueError:  # the 31st of June, or 0000:00:00
         return None
     return taken if taken.year >= EARLIEST_YEAR else None
