@@ -17,6 +17,7 @@ from pathlib import Path
 from detector.species.crosswalk import COLUMNS, NO_TAXON, CrosswalkRow
 
 Record = dict[str, str]
+SYNONYMS = {"Accipiter gentilis": "Astur gentilis", "Corvus monedula": "Coloeus monedula"}  # to eBird's names
 
 
 def main() -> None:
@@ -32,8 +33,11 @@ def main() -> None:
     ebird = {each["sciName"]: each for each in read(args.ebird) if each["category"] == "species"}
     avonet = {each["species"]: each for each in read(args.avonet)}
     hebrew = {each["scientific_name"]: each["hebrew_name"] for each in read(args.hebrew)} if args.hebrew else {}
-    birds = [crosswalk_row(each["birder_class"], each["scientific_name"], ebird, avonet, hebrew)
-             for each in read(args.classes)]  # fmt: skip
+    birds = [
+        crosswalk_row(each["birder_class"], SYNONYMS.get(each["scientific_name"], each["scientific_name"]),
+                      ebird, avonet, hebrew)
+        for each in read(args.classes)
+    ]  # fmt: skip
     write(args.output / "birds.csv", COLUMNS, (vars(row) for row in sorted(birds, key=lambda row: row.class_name)))
     higher = genera(ebird, avonet)
     write(args.output / "genera.csv", ("genus", "family", "order"), (higher[genus] for genus in sorted(higher)))

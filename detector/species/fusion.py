@@ -26,8 +26,8 @@ def merge_label_boxes(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Join the boxes of several labels that show one bird.
 
-    The surest box takes in all that overlap it by the threshold or more, then the surest of the rest, and so on. What is
-    merged already stays as it is.
+    The surest box takes in all that overlap it by the threshold or more, then the surest of the rest, and so on. What
+    is merged already stays as it is.
 
     Args:
         boxes_xyxy: (N, 4), of one image.

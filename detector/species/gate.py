@@ -19,7 +19,7 @@ ANIMAL_COST = 0.05  # the share of labelled non-birds that may be taken for bird
 
 _WORDS: dict[Kind, str] = {  # what names that are not a bird's end with
     "undecided": "animal animals wildlife fauna undecided unknown",
-    "person": "person people human humans man woman child pedestrian rider",
+    "person": "person people human humans man woman child pedestrian rider sapiens",
     "vehicle": """vehicle vehicles car truck bus bicycle motorcycle motorbike train boat ship airplane aircraft
         aeroplane plane helicopter drone tractor quad atv van""",
     "animal": """mammal mammals cat cats dog dogs horse donkey sheep cow cattle goat pig boar camel buffalo bison
