@@ -7,7 +7,7 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 from backbones.errors import DataError, HoopoeError
 
 UNFINISHED = ".unfinished"
+# pages of dictionaries have no checksum; statistics would repeat whole vectors
+PARQUET: Any = {"compression": "zstd", "use_dictionary": False, "write_page_checksum": True, "write_statistics": False}
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -62,12 +64,7 @@ def refusing_full_disk(folder: Path) -> Iterator[None]:
 
 def write_table(path: Path, table: pa.Table, row_group_rows: int = 65_536) -> None:
     """Write a Parquet file whole: zstd, with checksums of its pages."""
-    write_whole(
-        path,
-        lambda file: pq.write_table(
-            table, file, compression="zstd", row_group_size=row_group_rows, write_page_checksum=True
-        ),
-    )
+    write_whole(path, lambda file: pq.write_table(table, file, row_group_size=row_group_rows, **PARQUET))
 
 
 @contextlib.contextmanager

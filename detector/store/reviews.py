@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -133,7 +134,7 @@ def _rows(path: Path, cards: Sequence[str], now: datetime) -> Iterator[tuple[Rev
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"the reviews cannot be read ({error})", where=path, mend="give a CSV file in UTF-8") from error
-    reader = csv.DictReader(text.splitlines())
+    reader = csv.DictReader(io.StringIO(text, newline=""))
     columns = {*(field.name for field in fields(Review)), "card", "path"}
     unknown = [name for name in reader.fieldnames or () if name not in columns]
     if unknown or "verdict" not in (reader.fieldnames or ()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -127,6 +127,59 @@ def write_decided_store(
     return folder
 
 
+def make_box(**changes: Any) -> Any:
+    """A FoundBox: a bird, 0.875, unless said otherwise."""
+    from detector.store.facts import FoundBox
+
+    values: dict[str, Any] = {"x": 0.25, "y": 0.5, "w": 0.125, "h": 0.25, "label_scores": (0.875,)}
+    return FoundBox(**{**values, **changes})
+
+
+def make_row(path: str, card: str = "card", boxes: Sequence[Any] | None = (), **changes: Any) -> Any:
+    """A FactRow: a photo of 4000 x 3000 pixels, taken on 1 May 2024, unless said otherwise; boxes None: a failure."""
+    from detector.store.facts import FactRow
+    from detector.types import media_id
+
+    values: dict[str, Any] = {
+        "media_id": media_id(card, path),
+        "card": card,
+        "path": path,
+        "size_bytes": 1000,
+        "content_hash": f"hash of {card} {path}",
+        "media_type": "photo",
+        "width": 4000,
+        "height": 3000,
+        "captured_at": datetime(2024, 5, 1, 6, 30),
+        "captured_from": "exif",
+        "failure": "image access failure" if boxes is None else None,
+        "detections": None if boxes is None else tuple(boxes),
+    }
+    return FactRow(**{**values, **changes})
+
+
+def write_facts(folder: Path, items: Sequence[Sequence[Any]], **run: Any) -> Path:
+    """Write media items, each all its rows, into a store whose detector knows only birds unless said otherwise."""
+    from detector.store.run_file import CardEntry, DetectorEntry, RunFile
+    from detector.store.run_json import merge_run
+    from detector.store.writer import FactsWriter
+
+    values: dict[str, Any] = {
+        "cards": {rows[0].card: CardEntry(root=f"/cards/{rows[0].card}") for rows in items},
+        "detector": DetectorEntry(name="detector.safetensors", categories=["bird"]),
+    }
+    with FactsWriter(folder) as writer:
+        merge_run(folder, RunFile(**{**values, **run}))
+        for rows in items:
+            writer.add(rows)
+    return folder
+
+
+@pytest.fixture
+def facts_maker() -> SimpleNamespace:
+    """`.box(...)`, `.row(path, ...)` and `.write(folder, items, ...)`."""
+    return SimpleNamespace(box=make_box, row=make_row, write=write_facts)
+
+
 @pytest.fixture
 def store_maker() -> SimpleNamespace:
     """`.detection(media_id, ...)`, `.media(path, ...)` and `.write(folder, media, events=..., ...)`."""
@@ -136,7 +189,7 @@ def store_maker() -> SimpleNamespace:
 @pytest.fixture
 def decided_store(tmp_path: Path) -> Path:
     """Two cameras: a burst of two hoopoes, a video with two frames, a person, a blank, a failure, no time, a repeat."""
-    from detector.store.records import DeploymentRecord, EffortRecord, EventRecord, RepeatRecord
+    from detector.store.records import DeploymentRecord, EffortRecord, EventRecord, Gap, RepeatRecord
     from detector.types import media_id
 
     def found(path: str, card: str = "north", **changes: Any) -> Any:
@@ -232,22 +285,9 @@ def decided_store(tmp_path: Path) -> Path:
         EventRecord("e2", "north", *wheatear, nine, datetime(2024, 5, 1, 9, 0, 1), 180, 1, 2, 1, 0.75),
         EventRecord("e3", "north", "person", None, None, "person", noon, noon, 180, 1, 1, 1, None),
     ]
+    gap = Gap(date(2024, 5, 3), date(2024, 5, 12))
     effort = [
-        EffortRecord(
-            "north",
-            start,
-            datetime(2024, 5, 12, 23),
-            12,
-            2,
-            2,
-            (gap,),
-            6,
-            5,
-            1,
-            1,
-            1,
-            0,
-        ),
+        EffortRecord("north", start, datetime(2024, 5, 12, 23), 12, 2, 2, (gap,), 6, 5, 1, 1, 1, 0),
         EffortRecord("south/water", start, start, 1, 1, 1, (), 2, 2, 0, 1, 0, 1),
     ]
     deployments = [
