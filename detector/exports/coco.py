@@ -1,0 +1,98 @@
+"""coco.json: pictures and boxes in COCO's format, with a score an annotation.
+
+It serves for training as it is, and for evaluation: its annotations are COCO results, once the image ids are joined to
+those of the ground truth by file_name. Videos are there as their sampled frames, VIDEO/frame000123.jpg. Categories are
+the detector's, in its order and with ids from 1; where birds were named, the taxa follow, and `score` is then that of
+the taxon (species_score), else the detector's. Blank pictures are there without annotations; what could not be read is
+not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from detector import __version__
+from detector.exports.files import whole_text
+from detector.exports.frames import Picture, pictures_of, pixel_box
+from detector.exports.json_stream import Spool, write_object
+from detector.exports.names import FileNames
+from detector.exports.source import ExportOptions, ExportSource
+from detector.store.records import DetectionRecord
+from detector.store.run_file import RunFile
+
+SCORE_DIGITS = 6  # fewer would make ties, and change the order in evaluations
+
+
+class Categories:
+    """Numbers category names: the detector's from 1, then others as they come."""
+
+    def __init__(self, run: RunFile) -> None:
+        self._ids = {name: place for place, name in enumerate(run.detector.categories if run.detector else (), 1)}
+
+    def id_of(self, found: DetectionRecord) -> int:
+        """The category of a detection: its taxon, else the detector's label."""
+        return self._ids.setdefault(found.name or found.label, len(self._ids) + 1)
+
+    def as_coco(self) -> list[dict[str, object]]:
+        """COCO's categories, by id."""
+        return [{"id": number, "name": name, "supercategory": ""} for name, number in self._ids.items()]
+
+
+def write_coco(source: ExportSource, folder: Path, options: ExportOptions) -> list[Path]:
+    """Write coco.json."""
+    path = folder / "coco.json"
+    with Spool(folder) as annotations, whole_text(path) as out:
+        write_object(out, _members(source, options, annotations))
+    return [path]
+
+
+def _members(source: ExportSource, options: ExportOptions, annotations: Spool) -> Iterator[tuple[str, object]]:
+    categories = Categories(source.run)
+    yield "info", {"description": "Detections by Hoopoe", "version": __version__}
+    yield "licenses", []
+    yield "images", _images(source, options, categories, annotations)
+    yield "annotations", annotations.items()
+    yield "categories", categories.as_coco()
+
+
+def _images(
+    source: ExportSource, options: ExportOptions, categories: Categories, annotations: Spool
+) -> Iterator[dict[str, object]]:
+    names = FileNames(options.card_roots(source.run))
+    image_id = annotation_id = 0
+    for record in source.media():
+        for picture in pictures_of(record, options.score_threshold, names):
+            image_id += 1
+            for found in picture.found:
+                annotation_id += 1
+                annotations.add(_annotation(found, picture, annotation_id, image_id, categories.id_of(found)))
+            yield _image(picture, image_id)
+
+
+def _image(picture: Picture, image_id: int) -> dict[str, object]:
+    record = picture.record
+    image: dict[str, object] = {"id": image_id, "file_name": picture.name}
+    image["width"], image["height"] = picture.size_wh
+    if record.timestamp is not None:
+        image["date_captured"] = record.timestamp.isoformat(" ", "seconds")
+    if record.media_type == "video":
+        image |= {"video": record.path, "frame_number": picture.frame_number}
+    return image
+
+
+def _annotation(
+    found: DetectionRecord, picture: Picture, number: int, image_id: int, category_id: int
+) -> dict[str, object]:
+    box = pixel_box(found, picture.size_wh)
+    score = found.score if found.name is None or found.species_score is None else found.species_score
+    return {
+        "id": number,
+        "image_id": image_id,
+        "category_id": category_id,
+        "bbox": box,
+        "area": round(box[2] * box[3], 3),
+        "iscrowd": 0,
+        "score": round(float(score), SCORE_DIGITS),
+        "detector_score": round(float(found.score), SCORE_DIGITS),
+    }

@@ -1,0 +1,57 @@
+"""Media items as the pictures that were looked at: a photo is one, a video one a sampled frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from detector.exports.names import FileNames, frame_name
+from detector.store.records import DetectionRecord, MediaRecord
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that was looked at.
+
+    Attributes:
+        record: The media item that it is, or is a frame of.
+        name: Its file name, of a frame VIDEO/frame000123.jpg.
+        frame_number: 0 in photos.
+        size_wh: Width and height, pixels.
+        found: The detections that are shown.
+    """
+
+    record: MediaRecord
+    name: str
+    frame_number: int
+    size_wh: tuple[int, int]
+    found: tuple[DetectionRecord, ...]
+
+    @property
+    def key(self) -> str:
+        """An id that no other picture has."""
+        video = self.record.media_type == "video"
+        return f"{self.record.media_id}_{self.frame_number:06d}" if video else self.record.media_id
+
+
+def pictures_of(record: MediaRecord, threshold: float, names: FileNames) -> Iterator[Picture]:
+    """The pictures of a media item; none of one that could not be read."""
+    if record.failure is not None or record.width is None or record.height is None:
+        return
+    size_wh = (record.width, record.height)
+    shown = record.shown(threshold)
+    if record.media_type == "photo":
+        yield Picture(record, names.of(record), 0, size_wh, shown)
+        return
+    for number in record.frames:
+        found = tuple(one for one in shown if one.frame_number == number)
+        yield Picture(record, frame_name(names.of(record), number), number, size_wh, found)
+
+
+def pixel_box(found: DetectionRecord, size_wh: tuple[int, int]) -> list[float]:
+    """COCO's x, y, width, height in pixels; three decimals are more than float32 holds."""
+    width, height = size_wh
+    return [
+        round(float(side) * scale, 3)
+        for side, scale in ((found.x, width), (found.y, height), (found.w, width), (found.h, height))
+    ]
