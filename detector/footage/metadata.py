@@ -98,8 +98,9 @@ def parse_time(text: str | None, fraction: str | None = None) -> datetime | None
     match = _NUMERIC_TIME.match((text or "").strip())
     if match is None:
         return None
+    year, month, day, hour, minute, second, decimals = match.groups()
     digits = re.match(r"\d+", (fraction or "").strip())
-    return _time(*match.groups()[:6], digits[0] if digits else match[7])
+    return _time(year, month, day, hour, minute, second, digits[0] if digits else decimals)
 
 
 def _time(

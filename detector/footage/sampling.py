@@ -1,0 +1,93 @@
+"""Which frames of a video are looked at, and how to get at them with little decoding."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backbones.errors import ConfigError
+from detector.footage.frame_index import FrameIndex
+
+Sampling = float | Literal["all", "keyframes"]
+
+JUMP_PAYS = 3  # frames that need not be decoded, from which on starting the decoder afresh is quicker
+_TICK_S = 1e-6  # times are sums of rounded numbers
+
+
+def parse_sampling(text: str) -> Sampling:
+    """Read the value of `--frame-interval`: seconds, `all` or `keyframes`.
+
+    Raises:
+        ConfigError: If it is none of these.
+    """
+    if text == "all" or text == "keyframes":
+        return text
+    try:
+        return check_sampling(float(text))
+    except ValueError:
+        raise ConfigError(
+            f"{text!r} is no interval", where="--frame-interval", mend="seconds, all or keyframes"
+        ) from None
+
+
+def check_sampling(sampling: Sampling) -> Sampling:
+    """The same sampling.
+
+    Raises:
+        ConfigError: If it is a number of seconds that is not above 0.
+    """
+    if isinstance(sampling, str) or (math.isfinite(sampling) and sampling > 0):
+        return sampling
+    raise ConfigError(f"an interval of {sampling} s cannot be", where="--frame-interval", mend="more than 0 seconds")
+
+
+def sampled_frames(index: FrameIndex, sampling: Sampling) -> NDArray[np.int64]:
+    """The numbers of the frames to look at, rising.
+
+    Every S seconds, the frame that a viewer sees at 0, S, 2 S ... counts: the last one that began by then. In gaps of
+    the recording a frame counts once.
+    """
+    if sampling == "all":
+        return np.arange(len(index))
+    if sampling == "keyframes":
+        return np.flatnonzero(index.keyframes)
+    seconds = np.arange(0.0, index.times_s[-1] + _TICK_S, float(sampling))
+    return np.unique(np.searchsorted(index.times_s, seconds + _TICK_S, side="right") - 1)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Packets that are decoded in one go.
+
+    Attributes:
+        start: Place of the packet to begin with, a keyframe's, among all packets; 0: the first one.
+        end: Place of the last packet that is needed.
+        wanted: The numbers of the frames to keep, rising.
+    """
+
+    start: int
+    end: int
+    wanted: tuple[int, ...]
+
+
+def plan_runs(index: FrameIndex, wanted: NDArray[np.int64]) -> list[Run]:
+    """Split the wanted frames into runs, each from the keyframe before its first frame.
+
+    A run ends where the decoder can begin afresh at a keyframe some packets ahead; those between are not decoded.
+    """
+    keyframes = np.flatnonzero(index.keyframes)
+    before = np.searchsorted(keyframes, wanted, side="right") - 1
+    starts = np.where(before >= 0, index.places[keyframes[before]], 0) if len(keyframes) else np.zeros_like(wanted)
+    runs: list[Run] = []
+    for number, start in zip(wanted.tolist(), starts.tolist(), strict=True):
+        place = int(index.places[number])
+        if runs and start <= runs[-1].end + JUMP_PAYS:
+            last = runs[-1]
+            runs[-1] = Run(last.start, max(last.end, place), (*last.wanted, number))
+        else:
+            runs.append(Run(start, place, (number,)))
+    return runs
