@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 from av.stream import Disposition
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from backbones.errors import MediaError
 from detector.footage.frame_index import DEFAULT_RATE, PacketRecorder
@@ -87,7 +88,16 @@ class Video:
         Raises:
             MediaError: If not one of them can be decoded.
         """
-        wanted = sampled_frames(self._index, check_sampling(sampling))
+        yield from self.read_numbers(sampled_frames(self._index, check_sampling(sampling)))
+
+    def read_numbers(self, numbers: ArrayLike) -> Iterator[Frame]:
+        """Decode the frames of these numbers, in the order shown; numbers that the video has not are passed over.
+
+        Raises:
+            MediaError: If not one of them can be decoded.
+        """
+        asked = np.unique(np.asarray(numbers, np.int64))
+        wanted = asked[(asked >= 0) & (asked < len(self._index))]
         found = -1
         for number, frame in self._decoded(wanted):
             found = number
@@ -269,5 +279,5 @@ def _decode(decoder: av.VideoCodecContext, packet: av.Packet | None) -> list[av.
 
 
 def _orientation(frame: av.VideoFrame) -> int:
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    return 1 if matrix is None else orientation_of_matrix(np.frombuffer(bytes(matrix), np.int32).reshape(3, 3))
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    return 1 if matrix is None else orientation_of_matrix(np.frombuffer(matrix, np.int32).reshape(3, 3))
