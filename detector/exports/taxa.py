@@ -26,15 +26,20 @@ class Taxon:
     hebrew_name: str | None = None
 
 
+UNNAMED_BIRD = Taxon(BIRDS, "class", "bird")
+
+
 def taxon_of(found: DetectionRecord) -> Taxon | None:
     """The taxon of a detection: its name; birds without one are of the class Aves; None for all else."""
     if found.name:
         return Taxon(found.name, found.rank, found.english_name, found.hebrew_name)
-    return Taxon(BIRDS, "class", "bird") if found.kind == "bird" else None
+    return UNNAMED_BIRD if found.kind == "bird" else None
 
 
-def scientific_name(record: DetectionRecord | EventRecord) -> str | None:
-    """The scientific name of a detection or an event, Aves for unnamed birds; None where there is none."""
+def scientific_taxon(record: DetectionRecord | EventRecord) -> Taxon | None:
+    """The taxon of a detection or an event if it has a scientific name; Aves for unnamed birds; None for all else."""
     if record.name and record.rank:
-        return record.name
-    return BIRDS if record.kind == "bird" else None
+        if isinstance(record, EventRecord):
+            return Taxon(record.name, record.rank)
+        return Taxon(record.name, record.rank, record.english_name, record.hebrew_name)
+    return UNNAMED_BIRD if record.kind == "bird" else None

@@ -1,0 +1,217 @@
+"""The rows of a Camtrap DP package, made of the records of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+
+from detector import __version__
+from detector.exports.camtrap_dp_columns import DETAILS, FEATURE_OF_KIND, allowed_path, mediatype_of
+from detector.exports.camtrap_dp_package import describe_package
+from detector.exports.cells import rounded
+from detector.exports.names import FileNames
+from detector.exports.source import ExportOptions, ExportSource
+from detector.exports.taxa import Taxon, scientific_taxon
+from detector.store.records import DeploymentRecord, DetectionRecord, EventRecord, MediaRecord
+from detector.store.run_file import RunFile
+
+Row = dict[str, object]
+_TYPES = {"person": "human", "vehicle": "vehicle"}
+_DIGITS = 5
+
+
+@dataclass
+class PackageRows:
+    """Makes the rows, and gathers what the descriptor tells of all of them."""
+
+    run: RunFile
+    options: ExportOptions
+    deployments: dict[str, DeploymentRecord] = field(default_factory=dict)
+    taxa: dict[str, Taxon] = field(default_factory=dict)
+    reviewers: dict[str, str] = field(default_factory=dict)  # of events
+
+    def __post_init__(self) -> None:
+        self.names = FileNames(self.options.card_roots(self.run))
+        models = [f"Hoopoe {__version__}"]
+        models += [f"detector {self.run.detector.name}"] if self.run.detector else []
+        models += [f"classifier {self.run.species.name}"] if self.run.species else []
+        self.machine = " | ".join(models)
+
+    def deployment_rows(self, source: ExportSource) -> Iterator[Row]:
+        """Rows of all deployments whose place and time are known."""
+        for record in source.deployments():
+            start, end = _aware(record.start, record.start_offset_min), _aware(record.end, record.end_offset_min)
+            if record.latitude is None or record.longitude is None or start is None or end is None:
+                continue
+            self.deployments[record.deployment_id] = record
+            yield {
+                "featureType": FEATURE_OF_KIND.get(record.kind or ""),
+                **self._details(record),
+                "deploymentID": record.deployment_id,
+                "locationName": record.location_name,
+                "latitude": record.latitude,
+                "longitude": record.longitude,
+                "deploymentStart": start,
+                "deploymentEnd": end,
+                "cameraModel": record.camera_model,
+            }
+
+    def _details(self, record: DeploymentRecord) -> Row:
+        details: Row = {}
+        for name, text in record.details:
+            if name not in DETAILS or not text:
+                continue
+            value = DETAILS[name](text)
+            if value is None:
+                self.options.notify(
+                    f"camtrap-dp leaves out {name} '{text}' of {record.deployment_id}: not allowed there"
+                )
+            else:
+                details[name] = value
+        return details
+
+    def reason_against(self, record: MediaRecord) -> str | None:
+        """Why a file cannot be in the package; None if it can."""
+        if record.timestamp is None:
+            return "its time is unknown"
+        if record.utc_offset_min is None:
+            return "the time zone of its deployment is unknown"
+        if record.deployment_id not in self.deployments:
+            return "the place of its deployment is unknown"
+        if not allowed_path(self.names.of(record)):
+            return "Camtrap DP does not take its name"
+        return None
+
+    def media_row(self, record: MediaRecord) -> Row:
+        """The row of a file in media.csv."""
+        comments = [text for text in (record.failure and f"cannot be read: {record.failure}", record.warning) if text]
+        return {
+            "mediaID": record.media_id,
+            "deploymentID": record.deployment_id,
+            "timestamp": _aware(record.timestamp, record.utc_offset_min),
+            "filePath": self.names.of(record),
+            "filePublic": "true" if _is_public(record) else "false",
+            "fileName": record.path.rpartition("/")[2],
+            "fileMediatype": mediatype_of(record.path, record.media_type),
+            "mediaComments": "; ".join(comments),
+        }
+
+    def observation_rows(self, record: MediaRecord) -> Iterator[Row]:
+        """The rows of a file in observations.csv; none of one that could not be read."""
+        if record.failure is not None:
+            return
+        shown = record.shown(self.options.score_threshold)
+        if not shown:
+            moment = _aware(record.timestamp, record.utc_offset_min)
+            yield {
+                "observationID": f"{record.media_id}_none",
+                "deploymentID": record.deployment_id,
+                "mediaID": record.media_id,
+                "eventStart": moment,
+                "eventEnd": moment,
+                "observationLevel": "media",
+                "observationType": "blank" if record.frames else "unclassified",
+                **({"classificationMethod": "machine", "classifiedBy": self.machine} if record.frames else {}),
+            }
+        for found in shown:
+            yield self._box_row(record, found)
+
+    def _box_row(self, record: MediaRecord, found: DetectionRecord) -> Row:
+        if found.reviewed_by and found.event_id:
+            self.reviewers[found.event_id] = found.reviewed_by
+        moment = _aware(record.timestamp, record.utc_offset_min, found.time_s)
+        probability = found.score if found.confidence is None else found.confidence
+        return {
+            "observationID": f"{record.media_id}_{found.frame_number}_{found.box}",
+            "deploymentID": record.deployment_id,
+            "mediaID": record.media_id,
+            "eventID": found.event_id,
+            "eventStart": moment,
+            "eventEnd": moment,
+            "observationLevel": "media",
+            "observationType": _TYPES.get(found.kind, "animal"),
+            "scientificName": self._name(found),
+            "count": 1,
+            **_box(found),
+            **self._classified_by(found.reviewed_by, probability),
+            "observationTags": _tags(found),
+            "observationComments": found.display_name,
+        }
+
+    def event_row(self, event: EventRecord) -> Row:
+        """The row of an independent event in observations.csv."""
+        return {
+            "observationID": f"event_{event.event_id}",
+            "deploymentID": event.deployment_id,
+            "eventID": event.event_id,
+            "eventStart": _aware(event.start, event.utc_offset_min),
+            "eventEnd": _aware(event.end, event.utc_offset_min),
+            "observationLevel": "event",
+            "observationType": _TYPES.get(event.kind, "animal"),
+            "scientificName": self._name(event),
+            "count": event.count,
+            **self._classified_by(self.reviewers.get(event.event_id), event.confidence),
+            "observationComments": event.display_name,
+        }
+
+    def _name(self, record: DetectionRecord | EventRecord) -> str | None:
+        taxon = scientific_taxon(record)
+        if taxon is None:
+            return None
+        if self.taxa.setdefault(taxon.name, taxon).english_name is None:
+            self.taxa[taxon.name] = taxon  # events do not know common names, detections may
+        return taxon.name
+
+    def _classified_by(self, reviewer: str | None, probability: float | None) -> Row:
+        if reviewer:
+            return {"classificationMethod": "human", "classifiedBy": reviewer}
+        chance = None if probability is None else min(max(float(probability), 0.0), 1.0)
+        return {
+            "classificationMethod": "machine",
+            "classifiedBy": self.machine,
+            "classificationProbability": rounded(chance, _DIGITS),
+        }
+
+    def describe(self) -> dict[str, object]:
+        """The descriptor of all that was written."""
+        known = self.deployments.values()
+        places = [(one.latitude or 0.0, one.longitude or 0.0) for one in known]  # all have both
+        days = [moment.date() for one in known for moment in (one.start, one.end) if moment is not None]
+        return describe_package(self.options, places, days, self.taxa.values())
+
+
+def _aware(moment: datetime | None, utc_offset_min: int | None, later_s: float = 0.0) -> str | None:
+    """%Y-%m-%dT%H:%M:%S%z; None where time or offset is unknown."""
+    if moment is None or utc_offset_min is None:
+        return None
+    moment = (moment + timedelta(seconds=later_s)).replace(tzinfo=timezone(timedelta(minutes=utc_offset_min)))
+    return moment.isoformat(timespec="seconds")
+
+
+def _is_public(record: MediaRecord) -> bool:
+    if record.failure is not None or not record.frames:
+        return False  # nobody knows what it shows
+    # however faintly, and also where repeats ruled it out; only a review can say that it is nobody
+    return not any(
+        found.kind == "person" and not (found.suppressed and found.reviewed_by) for found in record.detections
+    )
+
+
+def _box(found: DetectionRecord) -> Row:
+    """The box within the picture; empty where nothing of it is."""
+    left, top = (min(max(float(side), 0.0), 1.0) for side in (found.x, found.y))
+    right, bottom = (min(max(float(side), 0.0), 1.0) for side in (found.x + found.w, found.y + found.h))
+    x, y = round(left, _DIGITS), round(top, _DIGITS)
+    width, height = round(right - left, _DIGITS), round(bottom - top, _DIGITS)
+    if width <= 0 or height <= 0:
+        return {}
+    return {"bboxX": x, "bboxY": y, "bboxWidth": width, "bboxHeight": height}
+
+
+def _tags(found: DetectionRecord) -> str:
+    tags = [f"candidate:{one.name} ({one.confidence:.3f})" for one in found.candidates]
+    tags += [f"class:{found.name}"] if found.name and not found.rank else []
+    tags += [f"reason:{reason}" for reason in found.reasons]
+    tags += ["needsReview:true"] if found.needs_review else []
+    return " | ".join(tag.replace("|", "/") for tag in tags)
