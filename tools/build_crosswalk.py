@@ -17,7 +17,11 @@ from pathlib import Path
 from detector.species.crosswalk import COLUMNS, NO_TAXON, CrosswalkRow
 
 Record = dict[str, str]
-SYNONYMS = {"Accipiter gentilis": "Astur gentilis", "Corvus monedula": "Coloeus monedula"}  # to eBird's names
+CORRECTIONS = {  # class name -> eBird's scientific name
+    "Black-headed bunting": "Emberiza melanocephala",  # birder has the bimaculated lark's
+    "Northern goshawk": "Astur gentilis",
+    "Western jackdaw": "Coloeus monedula",
+}
 
 
 def main() -> None:
@@ -34,7 +38,7 @@ def main() -> None:
     avonet = {each["species"]: each for each in read(args.avonet)}
     hebrew = {each["scientific_name"]: each["hebrew_name"] for each in read(args.hebrew)} if args.hebrew else {}
     birds = [
-        crosswalk_row(each["birder_class"], SYNONYMS.get(each["scientific_name"], each["scientific_name"]),
+        crosswalk_row(each["birder_class"], CORRECTIONS.get(each["birder_class"], each["scientific_name"]),
                       ebird, avonet, hebrew)
         for each in read(args.classes)
     ]  # fmt: skip

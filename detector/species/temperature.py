@@ -24,14 +24,14 @@ class TemperatureFit:
         temperature: T.
         nll_before: Mean negative log-likelihood of the right class at T = 1, nats.
         nll_after: The same at T.
-        at_limit: Whether T is at an end of what is allowed: all crops are right, or the labels have nothing to do with
-            the logits.
+        doubtful: Whether the data does not determine T: all crops are right (T is then 1), or T is at an end of what is
+            allowed, because the labels have nothing to do with the logits.
     """
 
     temperature: float
     nll_before: float
     nll_after: float
-    at_limit: bool
+    doubtful: bool
 
 
 def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> TemperatureFit:
@@ -53,13 +53,13 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -
     def loss(log_temperature: float) -> float:
         return negative_log_likelihood(logits / np.exp(log_temperature), labels)
 
+    if (logits[np.arange(len(labels)), labels] >= logits.max(axis=1)).all():
+        return TemperatureFit(1.0, loss(0.0), loss(0.0), doubtful=True)  # the likeliest T would be 0: never in doubt
     bounds = (float(np.log(LOWEST)), float(np.log(HIGHEST)))
     found = float(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6}).x)
     before, after = loss(0.0), loss(found)
-    if before <= after:  # flat: a network that says the same of every class
-        found, after = 0.0, before
-    at_limit = min(found - bounds[0], bounds[1] - found) < 1e-3
-    return TemperatureFit(float(np.exp(found)), before, after, at_limit)
+    doubtful = min(found - bounds[0], bounds[1] - found) < 1e-3
+    return TemperatureFit(float(np.exp(found)), before, after, doubtful)
 
 
 def negative_log_likelihood(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> float:

@@ -1,0 +1,161 @@
+"""eBird's bar charts and tables of frequencies, as priors."""
+
+import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backbones.errors import DataError
+from detector.species.posterior import posterior
+from detector.species.priors import LOWEST_FREQUENCY, WHOLE_YEAR, Prior, period_of
+
+HEAD = (
+    "\n\n\nFrequency of observations in the selected location(s).:\nNumber of taxa: \t5\n\n\tJan\t\t\t\tFeb\t\t\t\t\n"
+)
+
+
+def line(name: str, values: list[float], tail: str = "\t") -> str:
+    return name + "\t" + "\t".join(f"{value:.4G}" for value in values) + tail
+
+
+def both(common: str, scientific: str) -> str:
+    return f'{common} (<em class="sci">{scientific}</em>)'
+
+
+def bar_chart(tmp_path: Path, rows: list[str], sizes: list[float] | None = None, ending: str = "\r\n") -> Path:
+    text = HEAD + line("Sample Size:", sizes or [100.0] * 48) + "\n\n" + "\n".join(rows) + "\n"
+    path = tmp_path / "ebird_IL__2015_2025_1_12_barchart.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", ending).encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("month", "day", "period"), [(1, 1, 0), (1, 7, 0), (1, 8, 1), (1, 22, 3), (1, 31, 3), (2, 1, 4), (12, 31, 47)]
+)
+def test_periods_are_four_a_month(month: int, day: int, period: int) -> None:
+    assert period_of(datetime.date(2024, month, day)) == period
+
+
+@given(st.dates())
+def test_every_date_has_a_period(date: datetime.date) -> None:
+    assert 0 <= period_of(date) < 48 and period_of(date) // 4 == date.month - 1
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_a_bar_chart_is_read_as_birders_download_it(tmp_path: Path, ending: str) -> None:
+    rows = [
+        line(both("Eurasian Hoopoe", "Upupa epops"), [0.5] * 48),
+        line(both("Steller&#39;s Eider", "Polysticta stelleri"), [9.132e-4] * 48, tail=""),
+        line("&quot;x&quot; (<em class=&quot;sci&quot;>Ciconia ciconia</em>)", [0.25] * 48),
+        line(both("wheatear sp.", "Oenanthe sp."), [0.9] * 48),
+        line(both("Greater/Lesser Scaup", "Aythya marila/affinis"), [0.9] * 48),
+        line(both("Mallard x Gadwall (hybrid)", "Anas platyrhynchos x Mareca strepera"), [0.9] * 48),
+    ]
+    prior = Prior.read(bar_chart(tmp_path, rows, ending=ending))
+    assert sorted(prior.names) == ["Ciconia ciconia", "Polysticta stelleri", "Upupa epops"]
+    assert prior.frequencies.shape == (3, 49)
+    np.testing.assert_allclose(prior.frequencies[prior.names.index("Upupa epops")], 0.5)
+
+
+def test_subspecies_count_only_where_their_species_has_no_row(tmp_path: Path) -> None:
+    rows = [
+        line(both("Yellow Wagtail (feldegg)", "Motacilla flava feldegg"), [0.2] * 48),
+        line(both("Yellow Wagtail (flava)", "Motacilla flava flava"), [0.1] * 48),
+        line(both("White Wagtail", "Motacilla alba"), [0.5] * 48),
+        line(both("White Wagtail (alba)", "Motacilla alba alba"), [0.4] * 48),
+        line(both("Rock Pigeon (Feral Pigeon)", "Columba livia (Feral Pigeon)"), [0.3] * 48),
+    ]
+    prior = Prior.read(bar_chart(tmp_path, rows))
+    year = dict(zip(prior.names, prior.frequencies[:, WHOLE_YEAR], strict=True))
+    assert year == pytest.approx({"Motacilla flava": 0.3, "Motacilla alba": 0.5, "Columba livia": 0.3})
+
+
+def test_scientific_names_alone_are_enough_and_english_ones_are_not(tmp_path: Path) -> None:
+    assert Prior.read(bar_chart(tmp_path, [line("Upupa epops", [0.5] * 48)])).names == ("Upupa epops",)
+    english = [line("Eurasian Hoopoe", [0.5] * 48), line("Anas sp.", [0.5] * 48)]
+    with pytest.raises(DataError, match="no scientific names.*common and scientific"):
+        Prior.read(bar_chart(tmp_path, english))
+
+
+@pytest.mark.parametrize("cells", [[0.5] * 47, [0.5] * 49, [1.5] * 48])
+def test_a_row_that_was_edited_is_named(tmp_path: Path, cells: list[float]) -> None:
+    with pytest.raises(DataError, match="line 10"):
+        Prior.read(bar_chart(tmp_path, [line("Upupa epops", cells)]))
+
+
+def test_another_file_is_not_a_prior(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match="neither"):
+        Prior.read(path)
+    with pytest.raises(DataError, match="cannot be read"):
+        Prior.read(tmp_path / "nothing.txt")
+
+
+def test_frequencies_are_mixed_with_the_year_by_the_checklists_behind_them(tmp_path: Path) -> None:
+    sizes, seen = [0.0] * 48, [0.0] * 48
+    sizes[10], seen[10] = 30, 0.5
+    sizes[20] = 10.0
+    sizes[40], seen[40] = 0, 1.0  # nobody looked: says nothing, whatever stands there
+    frequencies = Prior.read(bar_chart(tmp_path, [line("Upupa epops", seen)], sizes)).frequencies[0]
+    year = 15 / 40
+    assert frequencies[WHOLE_YEAR] == pytest.approx(year)
+    assert frequencies[10] == pytest.approx((15 + 20 * year) / (30 + 20))
+    assert frequencies[11] == pytest.approx((7.5 + 20 * year) / (15 + 20))  # its neighbour counts by half
+    assert frequencies[20] == pytest.approx((0 + 20 * year) / (10 + 20))
+    assert frequencies[40] == pytest.approx(year)
+
+
+def test_many_checklists_are_believed_and_december_is_beside_january(tmp_path: Path) -> None:
+    seen = [0.0] * 24 + [0.4] * 24
+    frequencies = Prior.read(bar_chart(tmp_path, [line("Upupa epops", seen)], [1e6] * 48)).frequencies[0]
+    assert frequencies[10] == pytest.approx(0, abs=1e-4) and frequencies[35] == pytest.approx(0.4, abs=1e-4)
+    assert frequencies[0] == pytest.approx(0.1, abs=1e-4)
+
+
+def test_without_checklists_nothing_is_known_and_nothing_changes(tmp_path: Path) -> None:
+    prior = Prior.read(bar_chart(tmp_path, [line("Upupa epops", [0.0] * 48)], [0.0] * 48))
+    assert prior.empty
+    assert (prior.log_prior(["Upupa epops", None]) == 0).all()
+
+
+def test_a_table_of_frequencies_is_read_and_what_it_does_not_give_is_its_mean(tmp_path: Path) -> None:
+    path = tmp_path / "prior.csv"
+    path.write_text(
+        "scientific_name, period, frequency\nUpupa epops,0,0.2\nUpupa epops,1,0.4\nCorvus cornix,,0.8\n", "utf-8-sig"
+    )
+    prior = Prior.read(path)
+    hoopoe, crow = prior.frequencies
+    assert hoopoe[[0, 1, 30, WHOLE_YEAR]] == pytest.approx([0.2, 0.4, 0.3, 0.3])
+    assert crow == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("row", ["Upupa epops,48,0.2", "Upupa epops,0,1.2", "Upupa epops,x,0.2", ",0,0.2"])
+def test_a_broken_row_of_a_table_is_named(tmp_path: Path, row: str) -> None:
+    path = tmp_path / "prior.csv"
+    path.write_text(f"scientific_name,period,frequency\n{row}\n")
+    with pytest.raises(DataError, match="line 2"):
+        Prior.read(path)
+
+
+def test_names_that_do_not_join_are_listed_and_left_neutral() -> None:
+    prior = Prior(("Upupa epops", "Corvus cornix", "Ciconia ciconia"), np.repeat([[0.3], [0.1], [0.0]], 49, axis=1))
+    names = ["corvus cornix", "Tyto alba", None, "Upupa epops", "Ciconia ciconia"]
+    local = prior.join(names)
+    assert local.unmatched == ("Tyto alba",)
+    assert np.isnan(local.frequency[0]).tolist() == [False, True, True, False, False]
+    mean = (0.3 + 0.1 + LOWEST_FREQUENCY) / 3
+    expected = np.log([0.1 / mean, 1, 1, 0.3 / mean, LOWEST_FREQUENCY / mean])
+    np.testing.assert_allclose(prior.log_prior(names, 5), expected, rtol=1e-5)
+    assert local.log_prior.shape == (49, 5)
+
+
+def test_a_prior_in_which_no_name_joins_changes_nothing() -> None:
+    prior = Prior(("Upupa epops",), np.full((1, 49), 0.3))
+    logits = np.random.default_rng(0).normal(size=(3, 2)).astype(np.float32)
+    np.testing.assert_array_equal(posterior(logits, 1.0, prior.log_prior(["Tyto alba", None])), posterior(logits))
+    assert Prior((), np.zeros((0, 49))).empty
+    assert (Prior((), np.zeros((0, 49))).log_prior(["Tyto alba"]) == 0).all()

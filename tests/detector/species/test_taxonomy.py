@@ -1,0 +1,236 @@
+"""The crosswalk, the taxa of classes, and the names that birds get."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from backbones.errors import DataError
+from detector.data.plumages import PLUMAGES
+from detector.species.crosswalk import load_crosswalk, shipped_crosswalk
+from detector.species.naming import RARE_FREQUENCY, best_species, choose_ranks, name_birds
+from detector.species.posterior import posterior
+from detector.species.taxonomy import RANKS, Taxonomy, shared_word
+
+SOURCES = Path(__file__).parents[3] / "../shared/data/taxonomy"
+
+# two wheatears, their family's redstart, a crow of the same order, a stork, a class that is nothing, an unknown name
+CLASSES = (
+    "Northern wheatear",
+    "Isabelline wheatear",
+    "Common redstart",
+    "Hooded crow",
+    "White stork",
+    "Unknown",
+    "garden gnome",
+)
+TAXONOMY = Taxonomy(CLASSES)
+
+
+def probabilities(**of_class: float) -> np.ndarray:
+    row = np.zeros((1, len(CLASSES)), np.float32)
+    for position, value in of_class.items():
+        row[0, int(position[1:])] = value
+    return row
+
+
+some_probabilities = arrays(
+    np.float32, st.tuples(st.integers(0, 5), st.just(len(CLASSES))), elements=st.floats(-20, 20, width=32)
+).map(posterior)
+
+
+def test_the_shipped_table_knows_every_drawn_species_and_its_kin() -> None:
+    taxonomy = Taxonomy([plumage.name for plumage in PLUMAGES])
+    assert taxonomy.unlisted == ()
+    assert [len(level.taxa) for level in taxonomy.levels] == [12, 4, 4, 3]
+
+
+def test_a_class_is_found_by_class_scientific_or_english_name_in_any_case() -> None:
+    for name in ("Griffon vulture", "griffon  Vulture", "Gyps fulvus", "Eurasian Griffon"):
+        row = shipped_crosswalk().find(name)
+        assert row is not None and row.ebird_code == "eurgri1", name
+
+
+def test_a_scientific_name_that_no_row_has_brings_its_genus_family_and_order() -> None:
+    row = shipped_crosswalk().find("Turdus migratorius")
+    assert row is not None and (row.genus, row.family, row.order) == ("Turdus", "Turdidae", "Passeriformes")
+    assert shipped_crosswalk().find("Garden gnome") is None
+
+
+def test_unknown_is_no_taxon_and_an_unlisted_class_is_a_species_of_its_own() -> None:
+    assert TAXONOMY.named.tolist() == [True] * 5 + [False, True]
+    assert TAXONOMY.unlisted == ("garden gnome",)
+    assert [taxon.name for taxon in TAXONOMY.species.taxa][-1] == "garden gnome"
+    assert TAXONOMY.scientific_names[4:] == ("Ciconia ciconia", None, None)
+
+
+def test_classes_of_one_species_are_one_taxon() -> None:
+    taxonomy = Taxonomy(["Feral pigeon", "Rock pigeon", "Stock dove"])
+    assert taxonomy.species.taxon_of_class.tolist() == [0, 0, 1]
+    np.testing.assert_allclose(taxonomy.species.sums(np.array([[0.3, 0.4, 0.3]])), [[0.7, 0.3]])
+
+
+def test_a_users_table_overrides_class_by_class_and_cell_by_cell(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_bytes(
+        "\ufeffclass_name;hebrew_name;scientific_name;genus\r\n"
+        "White stork;חסידה לבנה;;\r\ngarden gnome;;-;\r\nwheatear;;Oenanthe;Oenanthe\r\n".encode()
+    )
+    taxonomy = Taxonomy((*CLASSES, "wheatear"), load_crosswalk(path))
+    stork = taxonomy.species.taxa[4]
+    assert (stork.name, stork.hebrew_name, stork.ebird_code) == ("Ciconia ciconia", "חסידה לבנה", "whisto1")
+    assert not taxonomy.named[6] and taxonomy.unlisted == ()
+    assert taxonomy.species.taxon_of_class[7] == -1  # a class for a genus counts in the genus only
+    assert taxonomy.levels[1].taxon_of_class[7] == taxonomy.levels[1].taxon_of_class[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("name\nx\n", "no column class_name"), ("class_name,genus\n,Turdus\n", "no class_name"),
+     ("class_name\nx\nX\n", "line 2")],
+)  # fmt: skip
+def test_a_table_that_cannot_be_used_says_where(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=problem):
+        load_crosswalk(path)
+    with pytest.raises(DataError, match="cannot be read"):
+        load_crosswalk(tmp_path / "nothing.csv")
+
+
+def test_names_of_a_detector_find_the_species_of_the_classifier() -> None:
+    found = TAXONOMY.find_species(["Oenanthe oenanthe", "White Stork", "garden gnome", "Unknown", "Barn owl"])
+    assert found.tolist() == [0, 4, 5, -1, -1]
+
+
+def test_the_word_that_most_names_end_with_is_a_groups() -> None:
+    assert shared_word(["Northern Wheatear", "Desert Wheatear", "Blackstart"]) == "wheatear"
+    assert shared_word(["European Golden-Plover", "Gray Plover"]) == "plover"
+    assert shared_word(["European Bee-eater", "Blue-cheeked Bee-eater"]) == "bee-eater"
+    assert shared_word(["Mallard", "Teal"]) is None
+    assert shared_word([]) is None
+
+
+@given(some_probabilities)
+def test_sums_over_taxa_equal_a_loop_and_never_fall_up_the_ranks(rows: np.ndarray) -> None:
+    highest = np.zeros(len(rows))
+    for level in TAXONOMY.levels:
+        sums = level.sums(rows)
+        for taxon in range(len(level.taxa)):
+            expected = sum(rows[:, c] for c in range(len(CLASSES)) if level.taxon_of_class[c] == taxon)
+            np.testing.assert_allclose(sums[:, taxon], expected, atol=1e-6)
+        related = sums[:, level.taxon_of_class[0]]  # species, genus, family, order of the first class
+        assert (related >= highest - 1e-6).all()
+        highest = related
+
+
+@given(some_probabilities, st.floats(0.3, 1))
+def test_the_first_rank_that_reaches_the_threshold_is_chosen(rows: np.ndarray, threshold: float) -> None:
+    level, index, confidence = choose_ranks(rows, TAXONOMY, threshold)
+    for row in range(len(rows)):
+        sums = [each.sums(rows[[row]])[0] for each in TAXONOMY.levels]
+        reaching = [number for number, each in enumerate(sums) if each.max() >= threshold]
+        assert level[row] == (reaching[0] if reaching else -1)
+        if reaching:
+            assert index[row] == sums[reaching[0]].argmax()
+            assert confidence[row] == pytest.approx(min(1, sums[reaching[0]].max()))
+
+
+@given(some_probabilities, st.integers(0, 9))
+def test_the_best_species_equal_a_sort(rows: np.ndarray, count: int) -> None:
+    indices = best_species(rows, count)[0]
+    expected = np.argsort(-rows, axis=1, kind="stable")[:, :count]
+    np.testing.assert_array_equal(indices, expected)
+
+
+@given(some_probabilities)
+def test_boxes_are_named_alone_as_together(rows: np.ndarray) -> None:
+    assert name_birds(rows, TAXONOMY) == [name_birds(rows[[row]], TAXONOMY)[0] for row in range(len(rows))]
+
+
+@pytest.mark.parametrize(
+    ("row", "name", "rank", "shown"),
+    [
+        (probabilities(c0=0.9, c1=0.1), "Oenanthe oenanthe", "species", "Northern Wheatear"),
+        (probabilities(c0=0.4, c1=0.4, c4=0.2), "Oenanthe", "genus", "unidentified wheatear (Oenanthe sp.)"),
+        (probabilities(c0=0.35, c2=0.35, c4=0.3), "Muscicapidae", "family", "unidentified wheatear (Muscicapidae)"),
+        (probabilities(c0=0.4, c3=0.4, c4=0.2), "Passeriformes", "order", "unidentified bird (Passeriformes)"),
+        (probabilities(c0=0.5, c4=0.5), "Aves", "class", "unidentified bird"),
+        (probabilities(c6=1.0), "garden gnome", "species", "garden gnome"),
+    ],
+)
+def test_the_name_is_of_the_lowest_rank_that_is_sure_enough(row: np.ndarray, name: str, rank: str, shown: str) -> None:
+    naming = name_birds(row, TAXONOMY)[0]
+    assert (naming.name, naming.rank, naming.display_name) == (name, rank, shown)
+    assert naming.confidence is None if rank == "class" else naming.confidence >= 0.65
+    assert not naming.needs_review
+    assert naming.reasons == (() if rank == "species" else ("classes disagree",))
+
+
+def test_no_boxes_get_no_names() -> None:
+    assert name_birds(np.zeros((0, len(CLASSES)), np.float32), TAXONOMY) == []
+
+
+def test_candidates_are_the_three_best_species_falling() -> None:
+    naming = name_birds(probabilities(c0=0.1, c1=0.2, c3=0.3, c4=0.35, c5=0.05), TAXONOMY)[0]
+    assert [each.name for each in naming.candidates] == ["Ciconia ciconia", "Corvus cornix", "Oenanthe isabellina"]
+    assert [each.confidence for each in naming.candidates] == pytest.approx([0.35, 0.3, 0.2])
+
+
+def test_what_may_be_to_blame_is_said_of_birds_without_a_species_only() -> None:
+    rows = np.concatenate([probabilities(c0=0.5, c4=0.5)] * 4 + [probabilities(c0=1.0)])
+    namings = name_birds(
+        rows,
+        TAXONOMY,
+        long_sides_px=np.array([20, 300, 300, 20, 20.0]),
+        brightness=np.array([0.5, 0.01, 0.5, np.nan, 0.01]),
+        night=np.array([False, False, True, True, True]),
+        uncertain=np.array([False, True, False, False, True]),
+    )
+    assert [each.reasons for each in namings] == [
+        ("too small",), ("may not be a bird", "too dark"), ("without colour",), ("too small", "without colour"), ()
+    ]  # fmt: skip
+
+
+def test_a_bird_that_looks_like_no_class_is_said_to_be_unlike_any_species() -> None:
+    naming = name_birds(probabilities(c5=0.9, c0=0.1), TAXONOMY)[0]
+    assert naming.name == "Aves" and naming.reasons == ("unlike any known species",)
+
+
+def test_species_off_the_local_list_or_rare_on_it_need_review() -> None:
+    rows = np.concatenate([probabilities(c0=1.0), probabilities(c1=1.0), probabilities(c2=1.0)])
+    frequency = np.full(len(CLASSES), 0.2)
+    frequency[[1, 2]] = RARE_FREQUENCY / 2, np.nan
+    expected = [((), False), (("rare here",), True), (("not on the local list",), True)]
+    for given_frequency in (frequency, np.tile(frequency, (3, 1))):
+        namings = name_birds(rows, TAXONOMY, frequency=given_frequency)
+        assert [(each.reasons, each.needs_review) for each in namings] == expected
+    unsure = name_birds(probabilities(c1=0.5, c2=0.5), TAXONOMY, frequency=frequency)[0]
+    assert not unsure.needs_review  # a family has no frequency
+
+
+def test_ranks_follow_one_another() -> None:
+    assert tuple(level.rank for level in TAXONOMY.levels) == RANKS
+
+
+@pytest.mark.skipif(not SOURCES.is_dir(), reason="needs the sources of the table")
+def test_the_shipped_table_covers_birders_classes_and_agrees_with_ebird() -> None:
+    with (SOURCES / "birder_il_classes_with_taxonomy.csv").open(encoding="utf-8") as file:
+        classes = [row["birder_class"] for row in csv.DictReader(file)]
+    with (SOURCES / "ebird_clements_2023_from_rebird.csv").open(encoding="utf-8") as file:
+        ebird = {row["sciName"]: row for row in csv.DictReader(file) if row["category"] == "species"}
+    taxonomy = Taxonomy(classes)
+    assert taxonomy.unlisted == () and (~taxonomy.named).sum() == 1
+    for taxon in taxonomy.species.taxa:
+        assert ebird[taxon.name]["speciesCode"] == taxon.ebird_code, taxon
+        assert ebird[taxon.name]["comName"] == taxon.english_name
+    of_class = np.array([level.taxon_of_class for level in taxonomy.levels])
+    for rank, column in ((2, "familySciName"), (3, "order")):
+        for species, higher in zip(of_class[0], of_class[rank], strict=True):
+            if species >= 0:
+                name = taxonomy.species.taxa[species].name
+                assert taxonomy.levels[rank].taxa[higher].name == ebird[name][column]
