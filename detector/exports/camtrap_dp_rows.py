@@ -10,6 +10,7 @@ from detector import __version__
 from detector.exports.camtrap_dp_columns import DETAILS, FEATURE_OF_KIND, allowed_path, mediatype_of
 from detector.exports.camtrap_dp_package import describe_package
 from detector.exports.cells import rounded
+from detector.exports.frames import box_inside
 from detector.exports.names import FileNames
 from detector.exports.source import ExportOptions, ExportSource
 from detector.exports.taxa import Taxon, scientific_taxon
@@ -199,13 +200,9 @@ def _is_public(record: MediaRecord) -> bool:
 
 
 def _box(found: DetectionRecord) -> Row:
-    """The box within the picture; empty where nothing of it is."""
-    left, top = (min(max(float(side), 0.0), 1.0) for side in (found.x, found.y))
-    right, bottom = (min(max(float(side), 0.0), 1.0) for side in (found.x + found.w, found.y + found.h))
-    x, y = round(left, _DIGITS), round(top, _DIGITS)
-    width, height = round(right - left, _DIGITS), round(bottom - top, _DIGITS)
+    x, y, width, height = (round(side, _DIGITS) for side in box_inside(found))
     if width <= 0 or height <= 0:
-        return {}
+        return {}  # nothing of it is in the picture, and the schema takes no box without area
     return {"bboxX": x, "bboxY": y, "bboxWidth": width, "bboxHeight": height}
 
 

@@ -55,3 +55,10 @@ def pixel_box(found: DetectionRecord, size_wh: tuple[int, int]) -> list[float]:
         round(float(side) * scale, 3)
         for side, scale in ((found.x, width), (found.y, height), (found.w, width), (found.h, height))
     ]
+
+
+def box_inside(found: DetectionRecord) -> tuple[float, float, float, float]:
+    """The part of a box within the picture: x, y, w, h as shares; other tools' boxes begin a little below 0."""
+    left, top = (min(max(float(side), 0.0), 1.0) for side in (found.x, found.y))
+    right, bottom = (min(max(float(side), 0.0), 1.0) for side in (found.x + found.w, found.y + found.h))
+    return left, top, max(right - left, 0.0), max(bottom - top, 0.0)
