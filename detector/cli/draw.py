@@ -24,11 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--smallest", type=_side, metavar="PIXELS", help="length of the smallest birds (of the scenes: 7 or 10)"
     )
+    parser.add_argument("--workers", type=_positive, metavar="N", help="processes that draw (default: one a core)")
     parser.add_argument("--seed", type=int, default=0, help="another seed draws other scenes (%(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Draw and write."""
+    import os
     from dataclasses import replace
 
     from rich.console import Console
@@ -49,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         size_wh=(width, height),
         config=config,
+        workers=args.workers or os.cpu_count() or 1,
         progress=lambda numbers: track(numbers, "drawing", console=console, transient=True),
     )
     for file in files.values():
@@ -58,6 +61,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _count(text: str) -> int:
     return _at_least(text, 0)
+
+
+def _positive(text: str) -> int:
+    return _at_least(text, 1)
 
 
 def _side(text: str) -> int:

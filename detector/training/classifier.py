@@ -1,10 +1,18 @@
 """Trains a small species classifier on pictures that fit into memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
+
+
+def normalised(crops: NDArray[np.uint8], rgb_stats: Mapping[str, Sequence[float]]) -> Tensor:
+    """Crops uint8 (N, H, W, 3) as a network takes them: float32 (N, 3, H, W); `mean` and `std` for values in 0..1."""
+    mean, std = (torch.tensor(rgb_stats[key]).view(3, 1, 1) for key in ("mean", "std"))
+    return (torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255).sub_(mean).div_(std)
 
 
 def train_classifier(

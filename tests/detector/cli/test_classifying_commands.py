@@ -1,4 +1,4 @@
-"""`hoopoe demo`, `classify` and `download`, run as a user runs them."""
+"""`hoopoe classify` and `download`, run as a user runs them."""
 
 from pathlib import Path
 
@@ -9,7 +9,6 @@ from PIL import Image
 import backbones
 from backbones import pretrained
 from backbones.errors import DownloadError
-from detector.cli import demo
 from detector.cli.main import main
 
 RGB_STATS = {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
@@ -80,16 +79,3 @@ def test_download_goes_on_after_a_model_that_fails(
     assert captured.out == f"found: {Path('cache/found')}\n"
     assert captured.err == "error: no network\nwhere: lost\nmend:  connect\n"
     assert main(["download", "lost"]) == 2
-
-
-def test_demo_leaves_weights_pictures_and_the_sheet(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(demo, "TRAIN_PER_SPECIES", 4)
-    monkeypatch.setattr(demo, "TEST_PER_SPECIES", 1)
-    assert main(["demo", "--output", str(tmp_path / "demo"), "--epochs", "1"]) == 0
-    assert "of 12 birds that training has not seen" in capsys.readouterr().out
-    assert len(list((tmp_path / "demo" / "pictures").glob("*.jpg"))) == 12
-    assert Image.open(tmp_path / "demo" / "contact_sheet.png").mode == "RGB"
-    class_to_idx = backbones.load_pretrained_model(tmp_path / "demo" / "species.safetensors").class_to_idx
-    assert len(class_to_idx) == 12

@@ -1,0 +1,144 @@
+"""What the steps of `hoopoe demo` share: its folder, its sizes, and how they run other commands."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backbones.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+CONFIG = "demo_nano"
+MARK = ".hoopoe-demo"  # in a folder that a demo made, and may clear
+
+
+class CommandFailedError(Exception):
+    """A command of the demo has failed, and has said why."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"exit code {code}")
+        self.code = code
+
+
+@dataclass(frozen=True, eq=False)
+class Demo:
+    """One run of the demo.
+
+    Args:
+        root: Its folder.
+        seed: Decides about scenes and weights.
+        scenes: Scenes to train on; an eighth as many are drawn to evaluate on.
+        classifier_epochs: Passes of the classifier over their birds.
+        epochs: Passes of each detector over the scenes; None: as configured.
+        console: Where it speaks.
+    """
+
+    root: Path
+    seed: int
+    scenes: int
+    classifier_epochs: int
+    epochs: int | None
+    console: Console
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def data(self) -> Path:
+        """The drawn data set."""
+        return self.root / "data"
+
+    @property
+    def images(self) -> Path:
+        """Its pictures."""
+        return self.data / "images"
+
+    @property
+    def species(self) -> Path:
+        """The classifier."""
+        return self.root / "species.safetensors"
+
+    @property
+    def sheet(self) -> Path:
+        """Birds with what the classifier calls them."""
+        return self.root / "contact_sheet.png"
+
+    @property
+    def detector(self) -> Path:
+        """The run of the detector that starts from the classifier."""
+        return self.root / "detector"
+
+    @property
+    def random_detector(self) -> Path:
+        """The run of the one that starts from nothing."""
+        return self.root / "detector_random"
+
+    @property
+    def evaluation(self) -> Path:
+        """The evaluation of `detector`."""
+        return self.root / "evaluation"
+
+    @property
+    def random_evaluation(self) -> Path:
+        """The evaluation of `random_detector`."""
+        return self.root / "evaluation_random"
+
+    def start_afresh(self) -> None:
+        """Make the folder, or clear what an earlier demo has left in it.
+
+        Raises:
+            ConfigError: The folder holds something else.
+        """
+        mark = self.root / MARK
+        if self.root.exists() and not mark.exists() and any(self.root.iterdir()):
+            raise ConfigError("this folder holds other things than a demo", where=self.root, mend="give --output")
+        self.root.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+        for folder in (self.data, self.detector, self.random_detector, self.evaluation, self.random_evaluation):
+            shutil.rmtree(folder, ignore_errors=True)
+        for file in (self.species, self.sheet):
+            file.unlink(missing_ok=True)
+
+    def announce(self, title: str) -> None:
+        """Print the title of a step, and the time that has passed."""
+        passed = round(time.monotonic() - self.started)
+        self.console.print(f"\n[bold]{title}[/]  ({passed // 60}:{passed % 60:02})", highlight=False)
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def command(self, *words: object) -> None:
+        """Show a command, and run it as a user would.
+
+        Raises:
+            CommandFailedError: It has failed.
+        """
+        from detector.cli.main import main
+
+        texts = [str(word) for word in words]
+        self.say(f"$ hoopoe {shlex.join(texts)}")
+        code = main(texts)
+        if code:
+            raise CommandFailedError(code)
+
+    def say_where_to_look(self) -> None:
+        """List what has been made."""
+        passed = round(time.monotonic() - self.started)
+        picture = self.images / "val_000001.jpg"
+        self.say(f"\nDone in {passed // 60}:{passed % 60:02}. Where to look:")
+        for path, what in (
+            (self.data, "the scenes, with boxes and species in train.json and val.json"),
+            (self.species, "the species classifier"),
+            (self.sheet, "birds with what it calls them, a row a species, wrong names in red"),
+            (self.detector / "best.safetensors", "the detector that started from it"),
+            (self.detector / "plots" / "examples.png", "what it finds in eight scenes"),
+            (self.evaluation / "metrics.json", "its figures, by species, too; pictures of its mistakes beside it"),
+            (self.random_evaluation / "metrics.json", "the same of the detector that started from nothing"),
+        ):
+            self.say(f"  {path}  {what}")
+        self.say(f"A scene: hoopoe predict {picture} --model {self.detector / 'best.safetensors'}")

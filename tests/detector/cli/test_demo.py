@@ -1,0 +1,72 @@
+"""`hoopoe demo`, at a tiny size, run as a user runs it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from rich.console import Console
+
+import backbones
+from detector.cli.demo_run import MARK, Demo
+from detector.cli.main import main
+from detector.data.plumages import PLUMAGES
+from detector.models import load_detector
+
+NAMES = tuple(plumage.name for plumage in PLUMAGES)
+
+
+def tiny_demo(output: Path) -> int:
+    return main(["demo", "--output", str(output), "--scenes", "16", "--classifier-epochs", "1", "--epochs", "1"])
+
+
+def test_demo_leaves_a_classifier_two_detectors_and_their_figures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "demo"
+    assert tiny_demo(root) == 0
+    drawn = json.loads((root / "data" / "train.json").read_text())
+    assert [category["name"] for category in drawn["categories"]] == list(NAMES)
+    assert Image.open(root / "contact_sheet.png").mode == "RGB"
+    assert tuple(backbones.load_pretrained_model(root / "species.safetensors").class_to_idx) == NAMES
+
+    started, random = (load_detector(root / name / "best.safetensors")[1] for name in ("detector", "detector_random"))
+    assert started.category_names == NAMES
+    assert started.config.weights == str(root / "species.safetensors")
+    assert random.config.weights is None
+    differing = {key for key, value in started.config if getattr(random.config, key) != value}
+    assert differing <= {"weights", "rgb_mean", "rgb_std", "batch_norm"}
+
+    for name in ("evaluation", "evaluation_random"):
+        metrics = json.loads((root / name / "metrics.json").read_text())
+        assert set(metrics["per_class"]) == set(NAMES)
+        assert 0 <= metrics["class_agnostic"]["AP50"] <= 1
+    printed = capsys.readouterr().out
+    for path in ("species.safetensors", "detector/best.safetensors", "evaluation/metrics.json"):
+        assert str(root / path) in printed
+
+
+def test_demo_run_again_clears_what_it_made_and_nothing_else(tmp_path: Path) -> None:
+    demo = Demo(tmp_path / "demo", seed=0, scenes=1, classifier_epochs=1, epochs=1, console=Console())
+    demo.start_afresh()
+    for file in (demo.images / "old.jpg", demo.detector / "config.yaml", demo.evaluation / "x.json", demo.species):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    note = demo.root / "note.txt"
+    note.touch()
+    demo.start_afresh()
+    assert sorted(path.name for path in demo.root.iterdir()) == [MARK, "note.txt"]
+
+
+def test_folder_with_other_things_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "thesis.txt").write_text("years of work")
+    assert tiny_demo(tmp_path) == 2
+    assert f"where: {tmp_path}" in capsys.readouterr().err
+    assert (tmp_path / "data" / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_step_that_fails_ends_the_demo_with_its_exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("detector.cli.train.run", lambda args: 130)
+    assert tiny_demo(tmp_path / "demo") == 130
+    assert not (tmp_path / "demo" / "evaluation").exists()
