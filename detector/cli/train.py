@@ -77,11 +77,12 @@ def run(args: argparse.Namespace) -> int:
         devices=args.devices,
         nodes=args.nodes,
     )
+    speaks = not int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")))  # the first process, for all
     if args.dry_run:
-        return _print_dry_run(request)
+        return _print_dry_run(request) if speaks else 0
     outcome = train_detector(request)
-    if int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))):
-        return 0  # the first process speaks for all
+    if not speaks:
+        return 0
     if not outcome.trained:
         print(f"this run is finished: the detector is {outcome.folder.best}")
         return 0

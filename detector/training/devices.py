@@ -19,6 +19,14 @@ Accelerator = Literal["auto", "cpu", "cuda"]
 RunPrecision = Literal["bf16", "fp32"]
 
 
+def process_numbers(devices: int, nodes: int) -> tuple[int, int]:
+    """Processes on each machine, and machines: as asked for, or under torchrun as it says."""
+    if not TorchElasticEnvironment.detect():
+        return devices, nodes
+    devices = int(os.environ["LOCAL_WORLD_SIZE"])
+    return devices, int(os.environ["WORLD_SIZE"]) // devices
+
+
 def make_fabric(accelerator: Accelerator, devices: int, nodes: int, precision: RunPrecision) -> Fabric:
     """A Fabric, not launched yet. Under torchrun, its numbers of processes count.
 
@@ -31,9 +39,7 @@ def make_fabric(accelerator: Accelerator, devices: int, nodes: int, precision: R
     Raises:
         ConfigError: There are not so many devices.
     """
-    if TorchElasticEnvironment.detect():
-        devices = int(os.environ["LOCAL_WORLD_SIZE"])
-        nodes = int(os.environ["WORLD_SIZE"]) // devices
+    devices, nodes = process_numbers(devices, nodes)
     kind = chosen_accelerator(accelerator)
     if kind == "cuda" and devices > torch.cuda.device_count():
         mend = f"--devices {torch.cuda.device_count()}" if torch.cuda.is_available() else "--accelerator cpu"

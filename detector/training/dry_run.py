@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from detector.data.resizing import SizeRule
 from detector.models.building import config_of
 from detector.training.config import REFERENCE_BATCH, Config
 from detector.training.data import RunData, read_data, summarise
-from detector.training.devices import chosen_accelerator, chosen_precision
+from detector.training.devices import chosen_accelerator, chosen_precision, process_numbers
 from detector.training.memory import estimate_memory
 from detector.training.optimiser import parameter_counts
 from detector.training.run import (
@@ -51,7 +52,7 @@ def describe_run(request: Request) -> list[Topic]:
     resolved = {"precision": precision} | ({"batch_size": REFERENCE_BATCH} if auto else {})
     config = config.model_copy(update={"train": config.train.model_copy(update=resolved)})
     model = build_model(config, request.init)
-    processes = request.devices * request.nodes
+    processes = math.prod(process_numbers(request.devices, request.nodes))
     at_once = -(-images_a_device(config, processes) // config.train.accumulate)
     estimate = estimate_memory(model, config.train, largest_network_size(config, data), at_once)
     config = config.model_copy(update={"model": config_of(model)})

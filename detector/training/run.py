@@ -33,7 +33,7 @@ from detector.training.config import REFERENCE_BATCH, Config
 from detector.training.data import RunData, Sources, read_data
 from detector.training.devices import Accelerator, RunPrecision, chosen_precision, make_fabric
 from detector.training.ema import averaged
-from detector.training.guards import StopRequest
+from detector.training.guards import StopRequest, lost_process_explained
 from detector.training.loop import train
 from detector.training.optimiser import build_optimiser, resolved_layer_decay
 from detector.training.progress import Display
@@ -115,7 +115,7 @@ def train_detector(request: Request) -> Outcome:
         config = with_batch_size(config, fabric, model, data)
     session = open_session(fabric, model, asked, config, data, request, checkpoint)
     position = Position() if checkpoint is None else checkpoint.position
-    with session.display, session.stop.listening():
+    with session.display, session.stop.listening(), lost_process_explained(fabric.global_rank):
         session.display.say(_opening(session, position))
         try:
             position = train(session, position)

@@ -45,7 +45,7 @@ def make_request(drawn_set: Path, tmp_path: Path) -> Callable[..., Request]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def command(drawn_set: Path) -> Callable[..., list[str]]:
     """The words after `hoopoe` that train on the drawn set: command(config, output, *more words)."""
 
@@ -57,10 +57,10 @@ def command(drawn_set: Path) -> Callable[..., list[str]]:
     return words
 
 
-@pytest.fixture
-def tiny_yaml(tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def tiny_yaml(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The settings of `make_request` in a file."""
-    path = tmp_path / "tiny.yaml"
+    path = tmp_path_factory.mktemp("configuration") / "tiny.yaml"
     path.write_text(SETTINGS)
     return path
 

@@ -1,5 +1,6 @@
 """Killed and resumed, a run ends as if it had never stopped."""
 
+import contextlib
 import os
 import random
 import signal
@@ -29,14 +30,26 @@ HARD = (
 )
 
 
-def hoopoe(words: list[str], *, kill_after_steps: int | None = None, number: int = signal.SIGKILL) -> tuple[int, str]:
-    """Run `hoopoe` in a process (group) of its own, and send it a signal once it has logged so many steps."""
+ROOT = Path(__file__).parents[3]
+HOOPOE = ("-m", "detector.cli.main", "train")
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(ROOT / "tools/train_det.py"))
+
+
+def hoopoe(
+    words: list[str],
+    *,
+    kill_after_steps: int | None = None,
+    number: int = signal.SIGKILL,
+    launcher: tuple[str, ...] = HOOPOE,
+) -> tuple[int, str]:
+    """Run `hoopoe train` in processes (a group) of their own, and send them a signal after so many logged steps."""
+    assert words[0] == "train"
     process = subprocess.Popen(
-        [sys.executable, "-m", "detector.cli.main", *words],
+        [sys.executable, *launcher, *words[1:]],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        cwd=Path(__file__).parents[3],
+        cwd=ROOT,
         start_new_session=True,
     )
     assert process.stdout is not None
@@ -46,10 +59,26 @@ def hoopoe(words: list[str], *, kill_after_steps: int | None = None, number: int
         steps += line.startswith("epoch ")
         if steps == kill_after_steps:
             time.sleep(random.uniform(0, 0.3))  # anywhere in the next step
+            others = outside_the_group(process.pid)
             os.killpg(process.pid, number)
+            for pid in others:
+                with contextlib.suppress(ProcessLookupError):  # gone with its parent
+                    os.kill(pid, number)
             break
     lines += process.stdout.readlines()
     return process.wait(), "".join(lines)
+
+
+def outside_the_group(group: int) -> list[int]:
+    """Descendants of a process that are no part of its group, as torchrun's workers are; by Linux's /proc."""
+    found, parents = [], [group]
+    while parents:
+        parent = parents.pop()
+        tasks = Path(f"/proc/{parent}/task").glob("*/children")
+        children = [int(pid) for task in tasks for pid in task.read_text().split()]
+        parents += children
+        found += [pid for pid in children if os.getpgid(pid) != group]
+    return found
 
 
 def test_sigkill_at_a_random_step_and_resume_is_bit_equal(
@@ -67,16 +96,31 @@ def test_sigkill_at_a_random_step_and_resume_is_bit_equal(
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-@pytest.mark.slow
-def test_two_processes_killed_and_resumed_are_bit_equal(command, tiny_yaml, tmp_path, differing) -> None:
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    words = ("--devices", "2", "--set", *HARD, "data.workers=1")
-    assert hoopoe(command(tiny_yaml, whole, *words))[0] == 0
-    after = random.SystemRandom().randint(1, 7)
-    hoopoe(command(tiny_yaml, broken, *words), kill_after_steps=after)
-    code, said = hoopoe(command(tiny_yaml, broken, "--resume", *words))
+@pytest.fixture(scope="module")
+def whole_run_of_two(command, tiny_yaml, tmp_path_factory) -> Path:
+    """The folder of a run of two processes, begun by `--devices 2`, that was never stopped."""
+    run = tmp_path_factory.mktemp("two") / "whole"
+    code, said = hoopoe(command(tiny_yaml, run, "--devices", "2", "--set", *HARD, "data.workers=1"))
     assert code == 0, said
-    assert differing(whole, broken) == [], f"killed after {after} steps"
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("launcher", "options"), [(HOOPOE, ["--devices", "2"]), (TORCHRUN, [])])
+def test_two_processes_killed_and_resumed_are_bit_equal(
+    launcher, options, whole_run_of_two, command, tiny_yaml, tmp_path, differing
+) -> None:
+    broken = tmp_path / "broken"
+    words = (*options, "--set", *HARD, "data.workers=1")
+    after = random.SystemRandom().randint(1, 7)
+    code, _ = hoopoe(command(tiny_yaml, broken, *words), kill_after_steps=after, launcher=launcher)
+    assert code == -signal.SIGKILL
+    code, said = hoopoe(command(tiny_yaml, broken, "--resume", *words), launcher=launcher)
+    assert code == 0, said
+    assert "on 2 x cpu" in said
+    assert differing(whole_run_of_two, broken) == [], f"killed after {after} steps"
+    first, second = (read_detector(run / "best.safetensors")[0] for run in (whole_run_of_two, broken))
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_ultralytics_23973_a_resumed_run_continues_its_losses(make_request, metrics_of, monkeypatch) -> None:

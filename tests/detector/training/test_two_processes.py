@@ -1,6 +1,7 @@
 """Two DDP processes take the steps of one."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -67,3 +68,25 @@ def test_two_processes_take_the_steps_of_one_and_count_each_image_once(
     one_vector, two_vector = (torch.cat([value.flatten().double() for value in each.values()]) for each in weights)
     assert (one_vector - two_vector).norm() < 1e-5 * one_vector.norm()
     assert metrics_of(tmp_path / "one", "evaluation") == metrics_of(tmp_path / "two", "evaluation")
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_is_said_to_have_ended_and_its_own_error_says_why(
+    command, drawn_set, tiny_yaml, tmp_path
+) -> None:
+    words = command(tiny_yaml, tmp_path / "run", "--devices", "2")
+    spoiled = tmp_path / "images"
+    shutil.copytree(drawn_set / "images", spoiled)
+    for number in range(3, 13):
+        (spoiled / f"train_{number:06}.jpg").write_bytes(b"no picture")
+    words[words.index("--train-images") + 1] = str(spoiled)
+    done = subprocess.run(
+        [sys.executable, "-m", "detector.cli.main", *words],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "not a picture" in done.stderr
+    assert "defect" not in done.stderr
