@@ -24,14 +24,15 @@ def parse_sampling(text: str) -> Sampling:
     Raises:
         ConfigError: If it is none of these.
     """
-    if text == "all" or text == "keyframes":
-        return text
+    words: dict[str, Sampling] = {"all": "all", "keyframes": "keyframes"}
+    if text in words:
+        return words[text]
     try:
-        return check_sampling(float(text))
+        seconds = float(text)
     except ValueError:
-        raise ConfigError(
-            f"{text!r} is no interval", where="--frame-interval", mend="seconds, all or keyframes"
-        ) from None
+        mend = "give seconds, all or keyframes"
+        raise ConfigError(f"{text!r} is no interval", where="--frame-interval", mend=mend) from None
+    return check_sampling(seconds)
 
 
 def check_sampling(sampling: Sampling) -> Sampling:

@@ -1,0 +1,154 @@
+"""A process that works on one task after another for another process; see `isolation`."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+from typing import Any, Generic, TypeVar
+
+from backbones.errors import HoopoeError
+from detector.footage.transport import receive, send
+
+Task = TypeVar("Task")
+
+STOP_TIMEOUT_S = 2.0  # for a process to end by itself
+READY, PRODUCED, FINISHED, FAILED = range(4)  # what a process can say
+
+
+class Worker(Generic[Task]):
+    """The handle of one process.
+
+    Attributes:
+        results: Readable when the process has something to say, or has died.
+        ready: Whether it has started up.
+        silent_s: How long it has been listened to in vain; kept by the caller.
+        number: Of the task at work, as `begin` was told; -1: none.
+        task: The task at work, or the last one.
+    """
+
+    task: Task
+
+    def __init__(self, function: Callable[[Task], Iterable[Any]]) -> None:
+        context = multiprocessing.get_context("spawn")  # a fork would copy threads' locks, and all memory
+        tasks, self._tasks = context.Pipe(duplex=False)
+        self.results, results = context.Pipe(duplex=False)
+        self._process = context.Process(target=_work, args=(tasks, results, function), daemon=True)
+        with _interrupts_blocked():
+            self._process.start()
+        tasks.close()  # this process must not hold the other's ends, or none would notice the other's death
+        results.close()
+        self.ready = False
+        self.silent_s = 0.0
+        self.number = -1
+
+    @property
+    def busy(self) -> bool:
+        """Whether a task is at work."""
+        return self.number >= 0
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs and can be given tasks."""
+        return not self._tasks.closed and self._process.is_alive()
+
+    def begin(self, number: int, task: Task) -> None:
+        """Give it a task."""
+        self.number, self.task, self.silent_s = number, task, 0.0
+        with suppress(OSError):  # it has just died, which shows when it is listened to
+            send(self._tasks, task)
+
+    def hear(self) -> tuple[int, Any]:
+        """What it says next: one of the constants above, and a value or an error.
+
+        Raises:
+            EOFError, OSError: If it has died.
+        """
+        kind, content = receive(self.results)
+        if kind == READY:
+            self.ready = True
+        elif kind != PRODUCED:
+            self.number = -1
+        return kind, content
+
+    def death(self) -> str:
+        """How it died, in words."""
+        self._process.join(STOP_TIMEOUT_S)
+        code = self._process.exitcode
+        if code is None:
+            return "it no longer answers"
+        if code == -getattr(signal, "SIGKILL", 9):
+            return "killed, perhaps because memory ran out"
+        if code < 0:
+            return signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+        return f"exit code {code:#x}" if code > 255 else f"exit code {code}"
+
+    def stop(self) -> None:
+        """Tell it to end: by closing its pipe, which one without a task notices, or by force."""
+        self._tasks.close()
+        if self.busy:
+            self._process.kill()
+
+    def join(self) -> None:
+        """Wait until it has ended, and make it end if it does not."""
+        self._process.join(STOP_TIMEOUT_S)
+        self.kill()
+
+    def kill(self) -> None:
+        """End it now."""
+        self._process.kill()
+        self._process.join()
+        self._tasks.close()
+        self.results.close()
+        self.number = -1
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Ctrl-C reaches all processes of a terminal; one started in here never sees it, from its first instruction on."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _work(tasks: Connection, results: Connection, function: Callable[[Task], Iterable[Any]]) -> None:
+    """The life of the process: one task after another, until the other side is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # for systems on which it cannot be blocked
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if "cv2" in sys.modules:
+        sys.modules["cv2"].setNumThreads(1)  # there is a process for each core
+    with suppress(EOFError, OSError):
+        send(results, (READY, None))
+        while True:
+            for answer in _answers(function, receive(tasks)):
+                send(results, answer)
+
+
+def _answers(function: Callable[[Task], Iterable[Any]], task: Task) -> Iterator[tuple[int, Any]]:
+    try:
+        for value in function(task):
+            yield PRODUCED, value
+    except HoopoeError as error:
+        yield FAILED, error
+    except Exception as error:  # whatever a decoder raises is the file's fault, and costs this file only
+        yield FAILED, f"{type(error).__name__}: {error}"
+    else:
+        yield FINISHED, None
+
+
+def _end_with_parent() -> None:
+    """End also in the middle of a task, where nobody reads from or writes to a pipe."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
