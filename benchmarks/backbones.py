@@ -5,7 +5,8 @@
 For each task the rivals take turns within one process, run by run; the median counts. Peak memory comes from a process
 per rival that does nothing else: what its resident set grew by over the model and its input. The share is the
 network's arithmetic (counted on birder's network) over the time and the machine's measured rate of matrix products in
-the same precision. --write puts the table into benchmarks/results/backbones.md.
+the same precision. bf16 is left out where the processor does not compute in it. --write puts the table into
+benchmarks/results/.
 """
 
 import argparse
@@ -23,10 +24,15 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.machine import describe, matmul_rate
+from benchmarks.machine import computes_bf16, describe, matmul_rate
 
 OUTPUT = Path(__file__).parent / "results" / "backbones.md"
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "bf16 compiled": torch.bfloat16}
+DTYPES = {
+    "fp32": torch.float32,
+    "fp32 compiled": torch.float32,
+    "bf16": torch.bfloat16,
+    "bf16 compiled": torch.bfloat16,
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class Task:
 
 TASKS = (
     Task("classify", 1, (384, 384), ("fp32", "bf16"), 9),
-    Task("classify", 8, (384, 384), ("fp32", "bf16", "bf16 compiled"), 5),
+    Task("classify", 8, (384, 384), tuple(DTYPES), 5),
     Task("features", 1, (512, 512), ("fp32", "bf16"), 7),
     Task("features", 1, (800, 1344), ("fp32", "bf16"), 5),
     Task("train", 2, (512, 512), ("fp32", "bf16"), 3),
@@ -158,6 +164,8 @@ def measure(models: list[str], tasks: list[Task], repeats: int | None) -> list[s
             work = flops(model, task)
             fp32_of_birder = float("nan")
             for precision in task.precisions:
+                if DTYPES[precision] == torch.bfloat16 and not computes_bf16():
+                    continue
                 rivals = rivals_of(model)
                 rate = matmul_rate(DTYPES[precision])
                 runs = {rival: prepare(rival, model, task, precision) for rival in rivals}

@@ -39,6 +39,11 @@ def matmul_rate(dtype: torch.dtype, size: int = 2048, repeats: int = 9) -> float
     return 2 * size**3 / statistics.median(seconds(lambda: F.linear(a, b), repeats))
 
 
+def computes_bf16() -> bool:
+    """Whether the processor multiplies bf16 itself; without (before AVX-512), bf16 is slower than fp32 by far."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def seconds(run: Callable[[], object], repeats: int) -> list[float]:
     """Wall time of each of `repeats` runs, after one that does not count."""
     run()
