@@ -1,4 +1,5 @@
 import itertools
+from collections.abc import Sequence
 from functools import partial
 
 import pytest
@@ -22,10 +23,10 @@ KINDS = [(*kind, backbone) for kind in DETECTORS for backbone in ("davit_nano", 
 RATIOS = ((0.5, 1.0, 2.0),) * 5
 
 
-def make_batch(label: int = 0) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
-    """Two images of 128 x 128, one of them without boxes."""
+def make_batch(label: int = 0, widths: Sequence[int] = (128, 128)) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
+    """Two images 128 high, one of them without boxes."""
     generator = torch.Generator().manual_seed(1)
-    images = [torch.rand(3, 128, 128, generator=generator) for _ in range(2)]
+    images = [torch.rand(3, 128, width, generator=generator) for width in widths]
     boxes = torch.tensor([[10.0, 12.0, 58.0, 70.0], [60.0, 50.0, 90.0, 120.0]])
     targets = [
         {"boxes": boxes, "labels": torch.full((2,), label)},
@@ -87,8 +88,11 @@ def hand_wired(detector: str, version: str) -> nn.Module:
     )
 
 
+@pytest.mark.parametrize("widths", [(128, 128), (96, 128)])  # the second batch is padded
 @pytest.mark.parametrize(("detector", "version"), DETECTORS)
-def test_losses_and_detections_equal_hand_wired_torchvision(detector: str, version: str, make_detector) -> None:
+def test_losses_and_detections_equal_hand_wired_torchvision(
+    detector: str, version: str, widths: tuple[int, int], make_detector
+) -> None:
     threshold = {"faster_rcnn": 0.05, "retinanet": 0.005}[detector]
     ours = make_detector(detector=detector, version=version, categories=["a", "b"], score_threshold=threshold)
     theirs = hand_wired(detector, version)
@@ -96,14 +100,14 @@ def test_losses_and_detections_equal_hand_wired_torchvision(detector: str, versi
 
     background = 1 if detector == "faster_rcnn" else 0
     torch.manual_seed(7)
-    our_losses = ours(*make_batch(label=1))
+    our_losses = ours(*make_batch(1, widths))
     torch.manual_seed(7)
-    their_losses = theirs(*make_batch(label=1 + background))
+    their_losses = theirs(*make_batch(1 + background, widths))
     assert our_losses.keys() == their_losses.keys()
     for name, loss in our_losses.items():
         torch.testing.assert_close(loss, their_losses[name], rtol=1e-6, atol=0)
 
-    images, _ = make_batch()
+    images, _ = make_batch(widths=widths)
     with torch.no_grad():
         for found, expected in zip(ours.eval()(images), theirs.eval()(images), strict=True):
             assert len(found["boxes"]) > 0

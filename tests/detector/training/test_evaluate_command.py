@@ -1,18 +1,23 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from detector.cli.main import main
 from detector.data.coco import read_coco
 from detector.data.config import DataConfig
 from detector.data.images import read_image
+from detector.data.packed import Annotations
 from detector.models.building import build_detector, config_of
 from detector.models.config import ModelConfig
 from detector.models.prediction import predict
 from detector.models.saving import DetectorMeta, save_detector
-from detector.training.evaluation import detect_all, limit_detections
+from detector.training.evaluation import Found, detect_all, limit_detections
+from detector.types import Detections
 
 SMALL = {"backbone": "davit_nano", "fpn_channels": 64, "box_head_width": 32, "min_size": 96, "max_size": 128}
 
@@ -42,6 +47,57 @@ def test_evaluate_writes_figures_and_pictures(detector_file: Path, drawn_set: Pa
     assert max(per_image) <= 20
     assert (tmp_path / "out/misses.png").exists()
     assert "AP50" in capsys.readouterr().out
+
+
+def test_pycocotools_gets_our_figures_from_the_file_of_annotations_and_predictions_json(
+    drawn_set: Path, tmp_path: Path, monkeypatch
+) -> None:
+    """Sparse category and image ids, a crowd, an image without boxes, and one with more than 100 detections."""
+    document = json.loads((drawn_set / "val.json").read_text())
+    for record in document["categories"]:
+        record["id"] = 7 * record["id"] + 2
+    document["categories"].reverse()
+    for record in document["images"]:
+        record["id"] = 1000 - 3 * record["id"]
+    for record in document["annotations"]:
+        record |= {"category_id": 7 * record["category_id"] + 2, "image_id": 1000 - 3 * record["image_id"]}
+    emptied = document["images"][1]["id"]
+    document["annotations"] = [each for each in document["annotations"] if each["image_id"] != emptied]
+    document["annotations"][0]["iscrowd"] = 1
+    path = tmp_path / "sparse.json"
+    path.write_text(json.dumps(document))
+
+    def found_with_some_skill(model: object, annotations: Annotations, *_: object, **__: object) -> Found:
+        rng = np.random.default_rng(0)
+        detections = {}
+        for place, image in enumerate(annotations.image_ids.tolist()):
+            record = annotations[place]
+            boxes = np.repeat(record.boxes_xyxy, 2, axis=0) + rng.normal(0, 1, (2 * len(record.labels), 4))
+            alarms = rng.uniform([0, 0, 64, 64], [60, 60, 128, 128], (110 if place == 2 else 3, 4))
+            labels = np.concatenate([np.repeat(record.labels, 2), rng.integers(0, 12, len(alarms))])
+            detections[image] = Detections(np.concatenate([boxes, alarms]), rng.random(len(labels)), labels)
+        return Found(detections, 1.0)
+
+    monkeypatch.setattr("detector.training.evaluation.detect_all", found_with_some_skill)
+    detector = tmp_path / "twelve.safetensors"
+    categories = tuple(record["name"] for record in document["categories"])
+    model = build_detector(ModelConfig(**SMALL, categories=categories))
+    save_detector(detector, model, DetectorMeta(config_of(model)))
+    words = ["evaluate", str(detector), "--annotations", str(path), "--images", str(drawn_set / "images")]
+    assert main([*words, "--output", str(tmp_path / "out"), "--device", "cpu"]) == 0
+
+    metrics = json.loads((tmp_path / "out/metrics.json").read_text())
+    truth = COCO(str(path))
+    evaluator = COCOeval(truth, truth.loadRes(str(tmp_path / "out/predictions.json")), "bbox")
+    evaluator.evaluate()
+    evaluator.accumulate()
+    evaluator.summarize()
+    theirs = dict(
+        zip(("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100"), evaluator.stats, strict=False)
+    )
+    assert 0.05 < theirs["AP"] < 0.95
+    for name, value in theirs.items():
+        assert (-1 if metrics[name] is None else metrics[name]) == pytest.approx(value, abs=1e-6), name
 
 
 def test_a_missing_picture_is_named(detector_file: Path, drawn_set: Path, tmp_path: Path, capsys) -> None:
