@@ -20,7 +20,8 @@ from detector.footage.orientation import orient, upright_size
 from detector.footage.signatures import kind_of
 
 MAX_PIXELS = 300_000_000  # above any camera's; a file that claims more is refused before memory is taken for it
-FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "WEBP", "BMP", "GIF")  # Pillow reads others too, some through other programs
+# Pillow reads others too, some through other programs; MPO comes with JPEG, and by its own name is an error
+FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF")
 _REDUCED = {  # by the factor; libjpeg reads the smaller picture straight from the coefficients
     1: cv2.IMREAD_COLOR_RGB,
     2: cv2.IMREAD_REDUCED_COLOR_2,
