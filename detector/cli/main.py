@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("detector.cli.doctor", "find what is wrong with a data set, and mend it"),
     "draw": ("detector.cli.draw", "draw scenes of birds with known boxes, to pretrain a detector on"),
     "convert": ("detector.cli.convert", "turn YOLO or Pascal VOC boxes into a COCO file"),
+    "calibrate": ("detector.cli.calibrate", "make the confidence of species names mean what it says"),
     "download": ("detector.cli.download", "fetch published models ahead of a trip"),
 }
 

@@ -21,8 +21,11 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     )
     fitted.write(tmp_path / "sub" / "calibration.json")
     read = Calibration.read(tmp_path / "sub" / "calibration.json")
-    assert read == fitted and read.gate == GateThresholds(-8.5, -4)
-    assert read.fits("ab") and read.fits(None) and not read.fits("cd")
+    assert read == fitted
+    assert read.gate == GateThresholds(-8.5, -4)
+    assert read.fits("ab")
+    assert read.fits(None)
+    assert not read.fits("cd")
 
 
 @pytest.mark.parametrize(

@@ -47,8 +47,11 @@ def test_a_frame_a_box_may_be_given() -> None:
 def test_a_grown_box_is_inside_the_frame_and_holds_what_was_inside(some: np.ndarray) -> None:
     grown = crop_boxes(some, (100, 80))
     clipped = crop_boxes(some, (100, 80), context=0)
-    assert (grown >= 0).all() and (grown[:, [0, 2]] <= 100).all() and (grown[:, [1, 3]] <= 80).all()
-    assert (grown[:, :2] <= clipped[:, :2]).all() and (grown[:, 2:] >= clipped[:, 2:]).all()
+    assert (grown >= 0).all()
+    assert (grown[:, [0, 2]] <= 100).all()
+    assert (grown[:, [1, 3]] <= 80).all()
+    assert (grown[:, :2] <= clipped[:, :2]).all()
+    assert (grown[:, 2:] >= clipped[:, 2:]).all()
     assert (box_areas(grown) >= 0).all()
 
 
@@ -80,7 +83,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_classifier_says_what_it_is(weights: Path) -> None:
     classifier = SpeciesClassifier.load(weights)
     assert classifier.class_names == tuple(f"bird {i}" for i in range(5))
-    assert classifier.size_hw == (64, 64) and classifier.name == "five.safetensors"
+    assert classifier.size_hw == (64, 64)
+    assert classifier.name == "five.safetensors"
     assert classifier.sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
@@ -93,7 +97,8 @@ def test_logits_of_crops_equal_those_of_the_classifiers_own_transform(weights: P
     parts = [Image.fromarray(image).crop(tuple(box)) for box in places.astype(int).tolist()]
     expected = backbones.classify(net, parts, transform, return_logits=True, return_embedding=True)
     np.testing.assert_allclose(found.logits, expected.outputs, atol=1e-5)
-    assert found.embeddings is not None and expected.embeddings is not None
+    assert found.embeddings is not None
+    assert expected.embeddings is not None
     np.testing.assert_allclose(found.embeddings, expected.embeddings, atol=1e-5)
 
 
@@ -104,7 +109,8 @@ def test_batches_do_not_change_logits_and_no_crops_give_none(weights: Path) -> N
         classifier.logits(crops, batch_size=3).logits, classifier.logits(crops).logits, atol=1e-5
     )
     nothing = classifier.logits(crops[:0])
-    assert nothing.logits.shape == (0, 5) and nothing.embeddings is None
+    assert nothing.logits.shape == (0, 5)
+    assert nothing.embeddings is None
 
 
 def test_crops_of_another_size_are_refused(weights: Path) -> None:

@@ -35,7 +35,8 @@ def unpacked(rows: list[tuple[float, ...]]) -> tuple[np.ndarray, np.ndarray, np.
 
 def test_no_boxes_are_no_birds() -> None:
     boxes, scores = merge_label_boxes(*unpacked([]), LABELS)
-    assert boxes.shape == (0, 4) and scores.shape == (0, LABELS)
+    assert boxes.shape == (0, 4)
+    assert scores.shape == (0, LABELS)
 
 
 def test_boxes_of_two_labels_on_one_bird_are_one_box_with_two_scores() -> None:

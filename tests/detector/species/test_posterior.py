@@ -88,18 +88,21 @@ def test_the_temperature_that_labels_were_drawn_with_is_found(temperature: float
         lambda t: negative_log_likelihood(logits / np.exp(t[0]), labels), [(-2, 2)], Ns=200, finish=optimize.fmin
     )
     assert fit.temperature == pytest.approx(float(np.exp(brute[0])), rel=1e-3)
-    assert fit.nll_after <= fit.nll_before and not fit.doubtful
+    assert fit.nll_after <= fit.nll_before
+    assert not fit.doubtful
 
 
 def test_crops_that_are_all_right_do_not_make_a_network_infallible() -> None:
     fit = fit_temperature(np.eye(4) * 5, np.arange(4))
-    assert fit.doubtful and fit.temperature == 1.0
+    assert fit.doubtful
+    assert fit.temperature == 1.0
     assert fit_temperature(np.zeros((5, 3)), np.array([0, 1, 2, 0, 1])).temperature == 1.0
 
 
 def test_labels_that_have_nothing_to_do_with_the_logits_are_said_to_be_doubtful() -> None:
     fit = fit_temperature(np.eye(4) * 5, np.array([1, 2, 3, 0]))
-    assert fit.doubtful and fit.temperature == pytest.approx(HIGHEST, rel=0.01)
+    assert fit.doubtful
+    assert fit.temperature == pytest.approx(HIGHEST, rel=0.01)
 
 
 def test_no_crops_and_broken_logits_are_refused() -> None:

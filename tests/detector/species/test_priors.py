@@ -41,7 +41,8 @@ def test_periods_are_four_a_month(month: int, day: int, period: int) -> None:
 
 @given(st.dates())
 def test_every_date_has_a_period(date: datetime.date) -> None:
-    assert 0 <= period_of(date) < 48 and period_of(date) // 4 == date.month - 1
+    assert 0 <= period_of(date) < 48
+    assert period_of(date) // 4 == date.month - 1
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
@@ -76,7 +77,7 @@ def test_subspecies_count_only_where_their_species_has_no_row(tmp_path: Path) ->
 def test_scientific_names_alone_are_enough_and_english_ones_are_not(tmp_path: Path) -> None:
     assert Prior.read(bar_chart(tmp_path, [line("Upupa epops", [0.5] * 48)])).names == ("Upupa epops",)
     english = [line("Eurasian Hoopoe", [0.5] * 48), line("Anas sp.", [0.5] * 48)]
-    with pytest.raises(DataError, match="no scientific names.*common and scientific"):
+    with pytest.raises(DataError, match=r"no scientific names.*common and scientific"):
         Prior.read(bar_chart(tmp_path, english))
 
 
@@ -112,7 +113,8 @@ def test_frequencies_are_mixed_with_the_year_by_the_checklists_behind_them(tmp_p
 def test_many_checklists_are_believed_and_december_is_beside_january(tmp_path: Path) -> None:
     seen = [0.0] * 24 + [0.4] * 24
     frequencies = Prior.read(bar_chart(tmp_path, [line("Upupa epops", seen)], [1e6] * 48)).frequencies[0]
-    assert frequencies[10] == pytest.approx(0, abs=1e-4) and frequencies[35] == pytest.approx(0.4, abs=1e-4)
+    assert frequencies[10] == pytest.approx(0, abs=1e-4)
+    assert frequencies[35] == pytest.approx(0.4, abs=1e-4)
     assert frequencies[0] == pytest.approx(0.1, abs=1e-4)
 
 

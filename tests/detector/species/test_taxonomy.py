@@ -52,12 +52,14 @@ def test_the_shipped_table_knows_every_drawn_species_and_its_kin() -> None:
 def test_a_class_is_found_by_class_scientific_or_english_name_in_any_case() -> None:
     for name in ("Griffon vulture", "griffon  Vulture", "Gyps fulvus", "Eurasian Griffon"):
         row = shipped_crosswalk().find(name)
-        assert row is not None and row.ebird_code == "eurgri1", name
+        assert row is not None, name
+        assert row.ebird_code == "eurgri1", name
 
 
 def test_a_scientific_name_that_no_row_has_brings_its_genus_family_and_order() -> None:
     row = shipped_crosswalk().find("Turdus migratorius")
-    assert row is not None and (row.genus, row.family, row.order) == ("Turdus", "Turdidae", "Passeriformes")
+    assert row is not None
+    assert (row.genus, row.family, row.order) == ("Turdus", "Turdidae", "Passeriformes")
     assert shipped_crosswalk().find("Garden gnome") is None
 
 
@@ -83,7 +85,8 @@ def test_a_users_table_overrides_class_by_class_and_cell_by_cell(tmp_path: Path)
     taxonomy = Taxonomy((*CLASSES, "wheatear"), load_crosswalk(path))
     stork = taxonomy.species.taxa[4]
     assert (stork.name, stork.hebrew_name, stork.ebird_code) == ("Ciconia ciconia", "חסידה לבנה", "whisto1")
-    assert not taxonomy.named[6] and taxonomy.unlisted == ()
+    assert not taxonomy.named[6]
+    assert taxonomy.unlisted == ()
     assert taxonomy.species.taxon_of_class[7] == -1  # a class for a genus counts in the genus only
     assert taxonomy.levels[1].taxon_of_class[7] == taxonomy.levels[1].taxon_of_class[0]
 
@@ -198,7 +201,8 @@ def test_what_may_be_to_blame_is_said_of_birds_without_a_species_only() -> None:
 
 def test_a_bird_that_looks_like_no_class_is_said_to_be_unlike_any_species() -> None:
     naming = name_birds(probabilities(c5=0.9, c0=0.1), TAXONOMY)[0]
-    assert naming.name == "Aves" and naming.reasons == ("unlike any known species",)
+    assert naming.name == "Aves"
+    assert naming.reasons == ("unlike any known species",)
 
 
 def test_species_off_the_local_list_or_rare_on_it_need_review() -> None:
@@ -224,7 +228,8 @@ def test_the_shipped_table_covers_birders_classes_and_agrees_with_ebird() -> Non
     with (SOURCES / "ebird_clements_2023_from_rebird.csv").open(encoding="utf-8") as file:
         ebird = {row["sciName"]: row for row in csv.DictReader(file) if row["category"] == "species"}
     taxonomy = Taxonomy(classes)
-    assert taxonomy.unlisted == () and (~taxonomy.named).sum() == 1
+    assert taxonomy.unlisted == ()
+    assert (~taxonomy.named).sum() == 1
     for taxon in taxonomy.species.taxa:
         assert ebird[taxon.name]["speciesCode"] == taxon.ebird_code, taxon
         assert ebird[taxon.name]["comName"] == taxon.english_name

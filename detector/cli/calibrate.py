@@ -1,0 +1,134 @@
+"""`hoopoe calibrate --species WEIGHTS ...`: make confidences mean what they say, on labelled pictures."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backbones.errors import ConfigError
+
+if TYPE_CHECKING:
+    from detector.species.fitting import Fit
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `hoopoe calibrate`."""
+    parser.add_argument("--species", required=True, metavar="WEIGHTS", help="the classifier: published name or file")
+    labelled = parser.add_mutually_exclusive_group(required=True)
+    labelled.add_argument("--crops", type=Path, metavar="DIR", help="a folder a class; non-birds in not_a_bird")
+    labelled.add_argument("--annotations", type=Path, metavar="JSON", help="COCO boxes with species as categories")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="with --annotations: the folder of their pictures")
+    parser.add_argument(
+        "--detections", type=Path, metavar="JSON", help="with --annotations: a detector's predictions.json, for w"
+    )
+    parser.add_argument("--taxonomy", type=Path, metavar="CSV", help="names of classes that the shipped table lacks")
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="JSON", help="the calibration; a figure beside it"
+    )
+    parser.add_argument("--device", metavar="DEVICE", help="cpu, cuda ...; by default a GPU where there is one")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Classify what is labelled, fit, write and print."""
+    if (args.annotations is None) != (args.images is None):
+        raise ConfigError("pictures and their boxes come together", mend="give --annotations with --images")
+    if args.detections is not None and args.annotations is None:
+        raise ConfigError("detections are compared with annotated boxes", mend="give --annotations with --detections")
+    if args.output.suffix == ".png":
+        raise ConfigError("the calibration is JSON", where=args.output, mend="name it calibration.json")
+
+    import torch
+    from rich.console import Console
+
+    from detector.plots.figures import save_figure
+    from detector.plots.reliability import plot_reliability
+    from detector.species.classifier import SpeciesClassifier
+    from detector.species.crosswalk import load_crosswalk
+    from detector.species.fitting import fit_calibration
+    from detector.species.taxonomy import Taxonomy
+
+    classifier = SpeciesClassifier.load(args.species, args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    taxonomy = Taxonomy(classifier.class_names, load_crosswalk(args.taxonomy))
+    console = Console()
+    crops, detected = _classified(args, classifier, taxonomy, console)
+    fit = fit_calibration(crops, classifier.sha256, detected)
+    fit.calibration.write(args.output)
+    figure = plot_reliability(
+        fit.before.edges,
+        (fit.before.counts, fit.after.counts),
+        (fit.before.confidence, fit.after.confidence),
+        (fit.before.accuracy, fit.after.accuracy),
+        (fit.before.ece, fit.after.ece),
+        fit.calibration.temperature,
+    )
+    picture = args.output.with_suffix(".png")
+    save_figure(figure, picture)
+    _print(console, fit)
+    console.print(f"written: {args.output}, {picture}", highlight=False, markup=False, soft_wrap=True)
+    return 0
+
+
+def _classified(args: argparse.Namespace, classifier: Any, taxonomy: Any, console: Any) -> tuple[Any, Any]:
+    """The labelled crops' logits, and those of the detections or None."""
+    from rich.progress import Progress
+
+    from detector.data.coco import read_coco
+    from detector.species.labelled import (
+        classify_annotations,
+        classify_detections,
+        classify_folder,
+        crops_in_folder,
+    )
+
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        if args.crops is not None:
+            crops = crops_in_folder(args.crops)
+            task = progress.add_task("classifying", total=len(crops))
+            return classify_folder(crops, classifier, taxonomy, lambda: progress.advance(task)), None
+        annotations, _ = read_coco([(args.annotations, args.images)])
+        results = None if args.detections is None else _read_results(args.detections)
+        task = progress.add_task("classifying", total=len(annotations) * (1 if results is None else 2))
+
+        def advance() -> None:
+            progress.advance(task)
+
+        labelled = classify_annotations(annotations, classifier, taxonomy, advance)
+        if results is None:
+            return labelled, None
+        return labelled, classify_detections(annotations, results, classifier, taxonomy, advance)
+
+
+def _read_results(path: Path) -> list[dict[str, Any]]:
+    import json
+
+    from backbones.errors import DataError
+
+    mend = "give the predictions.json that `hoopoe evaluate` wrote"
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"the detections cannot be read ({error})", where=path, mend=mend) from error
+    keys = {"image_id", "category_id", "bbox", "score"}
+    if not isinstance(results, list) or not all(isinstance(each, dict) and keys <= each.keys() for each in results):
+        raise DataError("these are no COCO results", where=path, mend=mend)
+    return results
+
+
+def _print(console: Any, fit: Fit) -> None:
+    from rich.table import Table
+
+    table = Table("confidence", "n before", "right", "n after", "right")
+    edges = fit.before.edges
+    for row in range(len(edges) - 1):
+        cells = [f"{edges[row]:.1f} to {edges[row + 1]:.1f}"]
+        for each in (fit.before, fit.after):
+            right = f"{each.accuracy[row]:.0%}" if each.counts[row] else "-"
+            cells += [str(each.counts[row]), right]
+        table.add_row(*cells)
+    console.print(table)
+    temperature = fit.calibration.temperature
+    lines = [f"temperature {temperature:.3f}; expected calibration error {fit.before.ece:.3f} -> {fit.after.ece:.3f}"]
+    lines += [f"warning: {warning}" for warning in fit.warnings]
+    for line in (*lines, *fit.advice):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,118 @@
+"""Fits a calibration: the temperature on labelled birds, the gate on birds and others, the weight on detections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from backbones.errors import DataError
+from detector.species.calibration import Calibration
+from detector.species.fusion import DEFAULT_WEIGHT, fit_weight
+from detector.species.gate import GateThresholds, energy, fit_gate
+from detector.species.labelled import NO_BIRD, DetectedLogits, LabelledLogits
+from detector.species.naming import NAME_THRESHOLD
+from detector.species.posterior import posterior
+from detector.species.reliability import SMALL_SAMPLE, Reliability, advise, reliability, top_confidence
+from detector.species.temperature import fit_temperature
+
+FEW_OTHERS = 50  # crops of non-birds; with fewer, the gate is a guess
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A calibration, and how good it is.
+
+    Attributes:
+        calibration: To be written.
+        before: Reliability of the species at T = 1.
+        after: At the fitted T, over the same crops.
+        advice: What the figures mean, in sentences.
+        warnings: What makes them doubtful, in sentences.
+    """
+
+    calibration: Calibration
+    before: Reliability
+    after: Reliability
+    advice: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def fit_calibration(crops: LabelledLogits, classifier_sha256: str, detected: DetectedLogits | None = None) -> Fit:
+    """Fit what the data allows.
+
+    Args:
+        crops: Labelled crops.
+        classifier_sha256: Of the weights behind the logits.
+        detected: A detector's boxes; None leaves the weight at its default.
+
+    Raises:
+        DataError: No crop has the label of a class.
+    """
+    species = crops.labels >= 0
+    if not species.any():
+        names = ", ".join(sorted(crops.unknown_names)[:5]) or "none"
+        raise DataError(
+            f"no crop has the label of one of the classifier's classes (labels: {names})",
+            mend="name them as the classifier's classes, or by their scientific names",
+        )
+    logits, labels = crops.logits[species], crops.labels[species]
+    temperature = fit_temperature(logits, labels)
+    warnings = _warnings(crops, temperature.doubtful)
+    gate, gate_advice = _fit_gate(crops)
+    weight, boxes, weight_advice = DEFAULT_WEIGHT, 0, []
+    if detected is not None and (detected.truth >= 0).any():
+        fitted = fit_weight(
+            detected.detector_scores, posterior(detected.logits, temperature.temperature), detected.truth
+        )
+        weight, boxes = fitted.weight, len(detected.truth)
+        weight_advice = [f"species and detector scores weigh {weight:.2f} to {1 - weight:.2f} (n = {boxes} boxes)"]
+    elif detected is not None:
+        warnings.append("no detection found an annotated bird of a known species: the weight was not fitted")
+    calibration = Calibration(
+        temperature=temperature.temperature,
+        weight=weight,
+        gate_low=None if gate is None else gate.low,
+        gate_high=None if gate is None else gate.high,
+        classifier_sha256=classifier_sha256,
+        bird_crops=len(labels),
+        other_crops=int((crops.labels == NO_BIRD).sum()),
+        detector_boxes=boxes,
+    )
+    before, after = (top_confidence(posterior(logits, t), labels) for t in (1.0, temperature.temperature))
+    advice = (*advise(*after, NAME_THRESHOLD), *gate_advice, *weight_advice)
+    return Fit(calibration, reliability(*before), reliability(*after), advice, tuple(warnings))
+
+
+def _fit_gate(crops: LabelledLogits) -> tuple[GateThresholds | None, list[str]]:
+    energies = energy(crops.logits)
+    others = crops.labels == NO_BIRD
+    if not others.any() or others.all():
+        return None, ["without crops of non-birds, boxes that are just animals stay uncertain"]
+    gate = fit_gate(energies[~others], energies[others])
+    called_bird, called_other = energies <= gate.low, energies > gate.high
+    words = (
+        f"the gate keeps {called_bird[~others].mean():.0%} of the birds and loses {called_other[~others].mean():.0%}; "
+        f"it turns away {called_other[others].mean():.0%} of the others and lets in {called_bird[others].mean():.0%} "
+        f"(n = {len(energies)})"
+    )
+    return gate, [words.replace("%", " %")]
+
+
+def _warnings(crops: LabelledLogits, doubtful: bool) -> list[str]:
+    warnings = []
+    birds, others = int((crops.labels >= 0).sum()), int((crops.labels == NO_BIRD).sum())
+    if birds < SMALL_SAMPLE:
+        warnings.append(f"only {birds} labelled birds: {SMALL_SAMPLE} and more make the temperature reliable")
+    if 0 < others < FEW_OTHERS:
+        warnings.append(f"only {others} crops of non-birds: {FEW_OTHERS} and more make the gate reliable")
+    if doubtful:
+        warnings.append("these crops do not determine the temperature: all are named rightly, or none as labelled")
+    if len(np.unique(crops.labels[crops.labels >= 0])) == 1:
+        warnings.append("all birds are of one species: label several")
+    if crops.unknown_names:
+        names = ", ".join(sorted(crops.unknown_names))
+        warnings.append(f"{sum(crops.unknown_names.values())} crops are of no class of the classifier: {names}")
+    if crops.unreadable:
+        warnings.append(f"{len(crops.unreadable)} pictures cannot be read, the first is {crops.unreadable[0]}")
+    return warnings

@@ -1,0 +1,286 @@
+"""Labelled pictures through the classifier: what a calibration is fitted on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backbones.errors import DataError, MediaError
+from backbones.inference.images import open_image
+from detector.boxes import box_iou, xywh_to_xyxy
+from detector.data.images import read_image
+from detector.species.crops import crop_boxes, cut_crops
+from detector.species.fusion import join_labels, merge_label_boxes
+from detector.species.gate import kind_of_label
+from detector.species.taxonomy import Taxonomy
+from detector.store.schema import LOWEST_SCORE
+
+if TYPE_CHECKING:
+    from detector.data.packed import Annotations
+    from detector.species.classifier import SpeciesClassifier
+
+SOME_BIRD, NO_BIRD = -1, -2  # labels besides classes: a bird of no known class; mammals, people, vehicles, leaves
+NO_BIRD_FOLDER = "not_a_bird"
+FOUND_IOU = 0.5  # from which a box has found an annotated bird
+BATCH_SIZE = 64
+IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"))
+
+Advance = Callable[[], None]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledLogits:
+    """What the classifier says about labelled crops.
+
+    Attributes:
+        logits: float32 (N, C).
+        labels: int64 (N,), class, or SOME_BIRD, or NO_BIRD.
+        unknown_names: How many crops were labelled with each name that is no class; they count as SOME_BIRD.
+        unreadable: Files that could not be read; their crops are left out.
+    """
+
+    logits: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    unknown_names: Mapping[str, int]
+    unreadable: tuple[Path, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class DetectedLogits:
+    """What detector and classifier say about the detector's boxes.
+
+    Attributes:
+        detector_scores: float32 (N,), or (N, C) of a detector that knows species.
+        logits: float32 (N, C).
+        truth: int64 (N,), the class of the annotated bird that the box found, or -1.
+    """
+
+    detector_scores: NDArray[np.float32]
+    logits: NDArray[np.float32]
+    truth: NDArray[np.int64]
+
+
+def labels_of(names: Sequence[str], taxonomy: Taxonomy) -> NDArray[np.int64]:
+    """The label (L,) of each name: the class of that name, else one of its species, else SOME_BIRD or NO_BIRD."""
+    class_of_name = {name: index for index, name in reversed(list(enumerate(taxonomy.class_names)))}
+    of_class = taxonomy.species.taxon_of_class
+    labels = []
+    for name, species in zip(names, taxonomy.find_species(names).tolist(), strict=True):
+        if name in class_of_name:
+            labels.append(class_of_name[name])
+        elif species >= 0:
+            labels.append(int(np.flatnonzero(of_class == species)[0]))
+        else:
+            labels.append(NO_BIRD if kind_of_label(name) in ("animal", "person", "vehicle") else SOME_BIRD)
+    return np.array(labels, np.int64)
+
+
+def crops_in_folder(folder: Path) -> list[tuple[str, Path]]:
+    """Pairs of a label's name and a picture: every folder is a label, and holds its pictures at any depth.
+
+    Raises:
+        DataError: There are none.
+    """
+    found = [
+        (label.name, path)
+        for label in sorted(folder.iterdir())
+        if label.is_dir()
+        for path in sorted(label.rglob("*"))
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+    ]
+    if not found:
+        mend = f"put the crops of each class into a folder of its name, and non-birds into {NO_BIRD_FOLDER}"
+        raise DataError("there are no labelled crops", where=folder, mend=mend)
+    return found
+
+
+def classify_folder(
+    crops: Sequence[tuple[str, Path]], classifier: SpeciesClassifier, taxonomy: Taxonomy, advance: Advance
+) -> LabelledLogits:
+    """Classify labelled pictures, a bird each, that are cropped already.
+
+    Args:
+        crops: As from `crops_in_folder`.
+        classifier: The classifier.
+        taxonomy: Of its classes.
+        advance: Called once a picture.
+    """
+    names = sorted({name for name, _ in crops})
+    label_of = dict(zip(names, labels_of(names, taxonomy).tolist(), strict=True))
+    unreadable: list[Path] = []
+
+    def read() -> Iterator[tuple[NDArray[np.uint8], str]]:
+        for name, path in crops:
+            advance()
+            try:
+                image = np.asarray(open_image(path))
+            except MediaError:
+                unreadable.append(path)
+                continue
+            whole = np.array([[0, 0, image.shape[1], image.shape[0]]], np.float32)
+            yield cut_crops(image, whole, classifier.size_hw)[0], name
+
+    logits, read_names = _classified(read(), classifier)
+    labels = np.array([label_of[name] for name in read_names], np.int64)
+    return LabelledLogits(logits, labels, _unknown(read_names, labels), tuple(unreadable))
+
+
+def classify_annotations(
+    annotations: Annotations, classifier: SpeciesClassifier, taxonomy: Taxonomy, advance: Advance
+) -> LabelledLogits:
+    """Classify the annotated boxes of a COCO data set, crowds left out; arguments as of `classify_folder`."""
+    label_of = labels_of(annotations.category_names, taxonomy)
+    unreadable: list[Path] = []
+
+    def read() -> Iterator[tuple[NDArray[np.uint8], int]]:
+        for index in range(len(annotations)):
+            advance()
+            record = annotations[index]
+            kept = ~record.is_crowd
+            image = _read(record.path, (record.width, record.height), unreadable) if kept.any() else None
+            if image is not None:
+                boxes = crop_boxes(record.boxes_xyxy[kept], (record.width, record.height))
+                yield from zip(cut_crops(image, boxes, classifier.size_hw), record.labels[kept].tolist(), strict=True)
+
+    logits, categories = _classified(read(), classifier)
+    labels = label_of[np.array(categories, np.int64)] if categories else np.zeros(0, np.int64)
+    names = [annotations.category_names[category] for category in categories]
+    return LabelledLogits(logits, labels, _unknown(names, labels), tuple(unreadable))
+
+
+def classify_detections(
+    annotations: Annotations,
+    results: Sequence[Mapping[str, Any]],
+    classifier: SpeciesClassifier,
+    taxonomy: Taxonomy,
+    advance: Advance,
+) -> DetectedLogits:
+    """Classify the boxes that a detector found in a COCO data set, boxes of several labels on one bird joined.
+
+    Args:
+        annotations: The data set.
+        results: COCO results by the data set's image and category ids; scores below `LOWEST_SCORE` are passed over.
+            Where no category id is the data set's, the detector is taken for one that does not tell species apart.
+        classifier: The classifier.
+        taxonomy: Of its classes.
+        advance: Called once an image.
+
+    Raises:
+        DataError: A result names an image that the data set does not have, or only some categories are its own.
+    """
+    class_of_label = labels_of(annotations.category_names, taxonomy)
+    joined = join_labels(annotations.category_names, taxonomy)
+    label_of_category = _labels_of_results(annotations, results)
+    results_of_image = _results_by_image(annotations, results, label_of_category)
+    labels_count = max(label_of_category.values(), default=0) + 1
+    truths: list[NDArray[np.int64]] = []
+    scores: list[NDArray[np.float32]] = []
+
+    def read() -> Iterator[tuple[NDArray[np.uint8], None]]:
+        for index in range(len(annotations)):
+            advance()
+            record = annotations[index]
+            boxes, found_scores, labels = results_of_image.get(record.id, (None, None, None))
+            image = None if boxes is None else _read(record.path, (record.width, record.height), [])
+            if image is None or boxes is None or found_scores is None or labels is None:
+                continue
+            boxes, label_scores = merge_label_boxes(boxes, found_scores, labels, labels_count)
+            found = found_truth(boxes, record.boxes_xyxy)
+            counted = (found < 0) | ~np.append(record.is_crowd, False)[found]
+            truth = np.append(class_of_label[record.labels], -1)[found]
+            truths.append(np.maximum(truth[counted], -1))
+            scores.append(label_scores[counted])
+            grown = crop_boxes(boxes[counted], (record.width, record.height))
+            yield from ((crop, None) for crop in cut_crops(image, grown, classifier.size_hw))
+
+    logits, _ = _classified(read(), classifier)
+    label_scores = np.concatenate([np.zeros((0, labels_count), np.float32), *scores])
+    knows_species = labels_count - len(joined.unjoined) > 1
+    detector_scores = joined.class_scores(label_scores) if knows_species else label_scores.max(axis=1, initial=0)
+    return DetectedLogits(detector_scores, logits, np.concatenate([np.zeros(0, np.int64), *truths]))
+
+
+def found_truth(boxes_xyxy: NDArray[np.float32], truth_xyxy: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The annotated box (N,) that each box found, or -1: the surest box first, each the free one of most overlap.
+
+    Args:
+        boxes_xyxy: (N, 4), the surest first.
+        truth_xyxy: (M, 4).
+    """
+    overlaps = box_iou(boxes_xyxy.astype(np.float64), truth_xyxy.astype(np.float64))
+    found = np.full(len(boxes_xyxy), -1)
+    for row in range(len(boxes_xyxy)) if len(truth_xyxy) else ():
+        best = int(overlaps[row].argmax())
+        if overlaps[row, best] >= FOUND_IOU:
+            found[row] = best
+            overlaps[:, best] = 0
+    return found
+
+
+def _labels_of_results(annotations: Annotations, results: Sequence[Mapping[str, Any]]) -> dict[int, int]:
+    """Label by category id; where results have none of the data set's, they say only where birds are: one label."""
+    own = {category: label for label, category in enumerate(annotations.category_ids)}
+    given = {result["category_id"] for result in results}
+    if given and not given & own.keys():
+        return dict.fromkeys(given, 0)
+    if given - own.keys():
+        problem = f"category {min(given - own.keys())} is not in the annotations, but others are"
+        raise DataError(problem, where="detections", mend="give the detections of the same data set")
+    return own
+
+
+def _results_by_image(
+    annotations: Annotations, results: Sequence[Mapping[str, Any]], label_of_category: Mapping[int, int]
+) -> dict[int, tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]]:
+    """Boxes (xyxy), scores and labels by image id."""
+    known_images = set(annotations.image_ids.tolist())
+    rows: dict[int, list[tuple[list[float], float, int]]] = {}
+    for number, result in enumerate(results):
+        if result["image_id"] not in known_images:
+            problem = f"image {result['image_id']} is not in the annotations"
+            raise DataError(problem, where=f"detections[{number}]", mend="give the detections of the same data set")
+        if result["score"] >= LOWEST_SCORE:
+            row = (result["bbox"], result["score"], label_of_category[result["category_id"]])
+            rows.setdefault(result["image_id"], []).append(row)
+    packed = {}
+    for image, found in rows.items():
+        boxes, scores, labels = zip(*found, strict=True)
+        xyxy = xywh_to_xyxy(np.array(boxes, np.float64).reshape(-1, 4)).astype(np.float32)
+        packed[image] = (xyxy, np.array(scores, np.float32), np.array(labels, np.int64))
+    return packed
+
+
+def _read(path: Path, size_wh: tuple[int, int], unreadable: list[Path]) -> NDArray[np.uint8] | None:
+    try:
+        return read_image(path, size_wh)
+    except (MediaError, DataError):
+        unreadable.append(path)
+        return None
+
+
+def _classified(
+    crops: Iterable[tuple[NDArray[np.uint8], Any]], classifier: SpeciesClassifier
+) -> tuple[NDArray[np.float32], list[Any]]:
+    """Logits (N, C) of crops, and what came with them; never more than a batch of crops is held."""
+    logits = [np.zeros((0, len(classifier.class_names)), np.float32)]
+    extras: list[Any] = []
+    batch: list[NDArray[np.uint8]] = []
+    for crop, extra in crops:
+        batch.append(crop)
+        extras.append(extra)
+        if len(batch) == BATCH_SIZE:
+            logits.append(classifier.logits(np.stack(batch)).logits)
+            batch.clear()
+    if batch:
+        logits.append(classifier.logits(np.stack(batch)).logits)
+    return np.concatenate(logits), extras
+
+
+def _unknown(names: Sequence[str], labels: NDArray[np.int64]) -> Mapping[str, int]:
+    return Counter(name for name, label in zip(names, labels.tolist(), strict=True) if label == SOME_BIRD)

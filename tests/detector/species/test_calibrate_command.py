@@ -1,0 +1,129 @@
+"""`hoopoe calibrate`, from labelled pictures to a file, a figure and words."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import backbones
+from detector.cli.main import main
+from detector.species.calibration import Calibration
+
+COLOURS = {"White stork": (230, 230, 230), "Hooded crow": (40, 40, 60), "Common kestrel": (170, 90, 40)}
+GREEN = (20, 200, 30)  # what is not a bird
+SIZE = 32
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier trained for seconds to tell three colours apart."""
+    from detector.training.classifier import train_classifier
+
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    net = backbones.create_model("biformer_nano", num_classes=3, input_size=(SIZE, SIZE))
+    labels = torch.arange(3).repeat(16)
+    pixels = np.stack([patch(rng, list(COLOURS.values())[label]) for label in labels.tolist()])
+    images = (torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.25
+    for _ in train_classifier(net, images, labels, epochs=6, batch_size=16, learning_rate=1e-3):
+        pass
+    path = tmp_path_factory.mktemp("weights") / "colours.safetensors"
+    stats = {"mean": [0.5] * 3, "std": [0.25] * 3}
+    backbones.save_pretrained(path, net, class_to_idx={n: i for i, n in enumerate(COLOURS)}, rgb_stats=stats)
+    return path
+
+
+def patch(rng: np.random.Generator, colour: tuple[int, int, int], side: int = SIZE, noise: float = 25) -> np.ndarray:
+    return np.clip(np.array(colour) + rng.normal(0, noise, (side, side, 3)), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def crops(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(1)
+    folder = tmp_path / "crops"
+    # by class name, scientific name and another case; a fifth of the pictures are labelled wrongly
+    named = {"white stork": "White stork", "Corvus cornix": "Hooded crow", "Common kestrel": "Common kestrel"}
+    colours = list(COLOURS.values())
+    for number, (name, class_name) in enumerate(named.items()):
+        (folder / name).mkdir(parents=True)
+        for index in range(20):
+            colour = colours[(number + 1) % 3] if index % 5 == 0 else COLOURS[class_name]
+            Image.fromarray(patch(rng, colour, 40)).save(folder / name / f"{index}.png")
+    (folder / "not_a_bird").mkdir()
+    for index in range(10):
+        Image.fromarray(patch(rng, GREEN)).save(folder / "not_a_bird" / f"{index}.JPG")
+    (folder / "dodo").mkdir()
+    Image.fromarray(patch(rng, GREEN)).save(folder / "dodo" / "1.png")
+    (folder / "dodo" / "broken.png").write_bytes(b"nothing")
+    return folder
+
+
+def test_labelled_crops_become_a_calibration_a_figure_and_words(
+    weights: Path, crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out" / "calibration.json"
+    assert main(["calibrate", "--species", str(weights), "--crops", str(crops), "--output", str(output)]) == 0
+    fitted = Calibration.read(output)
+    assert (fitted.bird_crops, fitted.other_crops, fitted.detector_boxes) == (60, 10, 0)
+    assert fitted.temperature > 1.05  # a fifth of the labels is wrong, so the network is too sure
+    assert fitted.gate is not None
+    assert fitted.fits(None)
+    assert Image.open(output.with_suffix(".png")).size[0] > 500
+    said = capsys.readouterr().out
+    for words in ("expected calibration error", "only 60 labelled birds", "dodo", "broken.png", "from 0.65 up",
+                  "the gate keeps"):  # fmt: skip
+        assert words in said, words
+
+
+def test_boxes_and_detections_of_a_coco_data_set_fit_the_weight_too(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(2)
+    (tmp_path / "images").mkdir()
+    images, annotations, results = [], [], []
+    for number in range(1, 25):
+        picture = patch(rng, GREEN, 100)
+        label = number % 3
+        picture[20:60, 10:50] = patch(rng, list(COLOURS.values())[label], 40)
+        Image.fromarray(picture).save(tmp_path / "images" / f"{number}.png")
+        images.append({"id": number, "file_name": f"{number}.png", "width": 100, "height": 100})
+        box = [10, 20, 40, 40]
+        annotations.append({"id": number, "image_id": number, "category_id": label + 1, "bbox": box, "area": 1600,
+                            "iscrowd": 0})  # fmt: skip
+        # the detector is sure of a species that it has guessed, and sees another bird where there is none
+        results += [
+            {"image_id": number, "category_id": number % 2 + 1, "bbox": [11, 21, 39, 39], "score": 0.8},
+            {"image_id": number, "category_id": 1, "bbox": [60, 60, 30, 30], "score": 0.3},
+        ]
+    categories = [{"id": index, "name": name} for index, name in enumerate(COLOURS, start=1)]
+    truth = tmp_path / "truth.json"
+    truth.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    command = ["calibrate", "--species", str(weights), "--annotations", str(truth), "--images",
+               str(tmp_path / "images"), "--output", str(tmp_path / "calibration.json")]  # fmt: skip
+    for agnostic in (False, True):
+        given = [{**result, "category_id": 99} if agnostic else result for result in results]
+        (tmp_path / "predictions.json").write_text(json.dumps(given))
+        assert main([*command, "--detections", str(tmp_path / "predictions.json")]) == 0
+        fitted = Calibration.read(tmp_path / "calibration.json")
+        assert (fitted.bird_crops, fitted.detector_boxes) == (24, 48)
+        assert fitted.weight >= 0.5  # the classifier knows better
+        assert "stay uncertain" in capsys.readouterr().out  # no non-birds, no gate
+
+
+def test_what_cannot_be_calibrated_on_says_so(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "crops" / "dodo").mkdir(parents=True)
+    command = ["calibrate", "--species", str(weights), "--output", str(tmp_path / "calibration.json")]
+    assert main([*command, "--crops", str(tmp_path / "crops")]) == 2
+    assert "no labelled crops" in capsys.readouterr().err
+    Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(tmp_path / "crops" / "dodo" / "1.png")
+    assert main([*command, "--crops", str(tmp_path / "crops")]) == 2
+    assert "dodo" in capsys.readouterr().err
+    assert main([*command, "--annotations", "x.json"]) == 2
+    assert "--images" in capsys.readouterr().err
+    assert main([*command, "--crops", str(tmp_path / "crops"), "--detections", "x.json"]) == 2
+    assert "--annotations" in capsys.readouterr().err
