@@ -1,0 +1,71 @@
+"""A gate that passes over pictures of a fixed camera in which nothing has moved since the ones before."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.footage.light import shrink
+
+LONG_SIDE = 320  # pixels of the pictures compared: a bird of 1 % of the width is 3 pixels wide
+SHADING = 41  # pixels; what changes more smoothly than this is light, not movement
+MIN_DIFFERENCE = 8.0  # grey levels of 255 that a pixel must differ by to be different ...
+NOISES = 5.0  # or this many of the noise's deviations, measured in the picture itself
+DEVIATIONS = 4.0  # a pixel that is restless, such as a waving leaf, must differ by this many of its deviations
+NORMAL_MAD = 1.4826  # from the median absolute value to the deviation of normal noise
+MIN_PIXELS = 3  # different pixels within 3 x 3 that count as movement
+ADAPTATION = 0.1  # share of each picture that goes into the background ...
+ADAPTATION_MOVED = 0.02  # ... where it differs: what came to stay counts as moved for a while
+NEW_SCENE = 0.5  # share of different pixels beyond which the background starts anew: day to infrared, a turned camera
+
+
+class MotionGate:
+    """Compares each picture of a camera or video with a running background (Wren et al. 1997, Pfinder).
+
+    Mean and deviation of each pixel are followed, after slow changes of brightness and contrast are taken out.
+    """
+
+    def __init__(self) -> None:
+        self._mean: NDArray[np.float32] | None = None
+        self._variance: NDArray[np.float32] | None = None
+
+    def moved(self, image: NDArray[np.uint8]) -> bool:
+        """Whether something in a picture has moved since the ones before; always true of the first.
+
+        Args:
+            image: RGB (H, W, 3) of uint8; the pictures of one camera, in the order of time.
+        """
+        details = _details(image)
+        if self._mean is None or self._variance is None or self._mean.shape != details.shape:
+            self._start(details)
+            return True
+        details *= _contrast(self._mean) / _contrast(details)
+        difference = details - self._mean
+        size = np.abs(difference)
+        noise = NOISES * NORMAL_MAD * float(np.median(size))
+        different = (size > np.maximum(max(MIN_DIFFERENCE, noise), DEVIATIONS * np.sqrt(self._variance))).astype(
+            np.float32
+        )
+        if different.mean() > NEW_SCENE:
+            self._start(_details(image))
+            return True
+        share = np.where(different > 0, np.float32(ADAPTATION_MOVED), np.float32(ADAPTATION))
+        self._mean += share * difference
+        self._variance += share * (difference**2 - self._variance)
+        return bool(cv2.boxFilter(different, -1, (3, 3), normalize=False).max() >= MIN_PIXELS)
+
+    def _start(self, details: NDArray[np.float32]) -> None:
+        self._mean = details
+        self._variance = np.zeros_like(details)
+
+
+def _details(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The small grey picture without its shading (H, W)."""
+    grey = cv2.cvtColor(shrink(image, LONG_SIDE), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return np.asarray(grey - cv2.blur(grey, (SHADING, SHADING)), np.float32)
+
+
+def _contrast(details: NDArray[np.float32]) -> np.float32:
+    """How strong the details are, whatever a few pixels do; at least a level, so that noise is not blown up."""
+    return np.maximum(np.median(np.abs(details)), np.float32(1.0))

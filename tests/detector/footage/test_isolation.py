@@ -1,0 +1,222 @@
+"""One bad task never costs the others."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backbones.errors import HoopoeError, MediaError
+from detector.footage.isolation import Failed, Finished, IsolatedReaders, Produced
+
+HERE = str(Path(__file__).parent)
+sys.path.insert(0, HERE)  # the processes get this path, and import the tasks from it
+import reader_tasks  # noqa: E402
+
+TIMEOUT_S = 2.5
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[IsolatedReaders]:
+    with IsolatedReaders(2, reader_tasks.obey, TIMEOUT_S, name=lambda task: f"file {task[1]}") as readers:
+        yield readers
+
+
+def failures(events: list) -> dict:
+    return {event.task: event.error.problem for event in events if isinstance(event, Failed)}
+
+
+def test_no_tasks_start_no_process(pool: IsolatedReaders) -> None:
+    assert list(pool.run([])) == []
+    assert pool._workers == []
+
+
+def test_every_task_ends_once_and_its_values_come_in_order(pool: IsolatedReaders) -> None:
+    tasks = [("count", number) for number in (3, 0, 7, 1, 40)]
+    events = list(pool.run(tasks))
+    for task in tasks:
+        own = [event for event in events if event.task == task]
+        assert [event.value for event in own[:-1]] == list(range(task[1]))
+        assert isinstance(own[-1], Finished)
+
+
+@pytest.mark.parametrize("order", ["abort", "kill", "raise", "media error", "sleep", "abort after two"])
+def test_a_bad_task_costs_itself_only(pool: IsolatedReaders, order: str) -> None:
+    tasks = [("echo", 1), ("echo", 2), (order, 3), ("echo", 4), ("count", 5), ("echo", 6)]
+    events = list(pool.run(tasks))
+    assert list(failures(events)) == [(order, 3)]
+    assert {event.task for event in events if isinstance(event, Finished)} == set(tasks) - {(order, 3)}
+
+
+def test_reasons_name_file_and_cause(pool: IsolatedReaders) -> None:
+    tasks = [("abort", 1), ("kill", 2), ("raise", 3), ("media error", 4), ("sleep", 5)]
+    events = list(pool.run(tasks))
+    reasons = failures(events)
+    assert "SIGABRT" in reasons["abort", 1]
+    assert "memory" in reasons["kill", 2]
+    assert reasons["raise", 3] == "ZeroDivisionError: no such luck"
+    assert reasons["media error", 4] == "the file is empty"
+    assert "no progress for 2 s" in reasons["sleep", 5]
+    errors = {event.task[1]: event.error for event in events}
+    assert all(isinstance(error, MediaError) and error.mend for error in errors.values())
+    assert errors[1].where == "file 1" and errors[4].where == "a.jpg"
+
+
+def test_values_before_a_crash_are_kept(pool: IsolatedReaders) -> None:
+    events = list(pool.run([("abort after two", 0)]))
+    assert [event.value for event in events[:2]] == [0, 1]
+    assert isinstance(events[2], Failed) and len(events) == 3
+
+
+def test_in_order_the_tasks_follow_each_other(pool: IsolatedReaders) -> None:
+    tasks = [("sleep a little", 0), *(("count", number) for number in range(1, 30)), ("abort", 30), ("echo", 31)]
+    events = list(pool.run(tasks, in_order=True))
+    ends = [event.task for event in events if not isinstance(event, Produced)]
+    assert ends == tasks
+    numbers = [event.task[1] for event in events]
+    assert numbers == sorted(numbers)
+
+
+def test_a_thousand_pictures_arrive_whole_while_others_crash(pool: IsolatedReaders) -> None:
+    tasks = [("pictures", 1000), ("abort", 0), ("pictures", 200), ("abort", 1)]
+    seen = dict.fromkeys(tasks, 0)
+    for event in pool.run(tasks):
+        if isinstance(event, Produced):
+            assert event.value.shape == (300, 400, 3)
+            assert (event.value == seen[event.task] % 256).all()
+            seen[event.task] += 1
+            event.value.fill(0)  # writable: it belongs to the receiver
+    assert seen == {("pictures", 1000): 1000, ("abort", 0): 0, ("pictures", 200): 200, ("abort", 1): 0}
+
+
+def test_a_slow_receiver_is_not_taken_for_a_hang(pool: IsolatedReaders) -> None:
+    events = []
+    for event in pool.run([("count", 3), ("count", 2)]):
+        events.append(event)
+        time.sleep(0.5)  # seven events: longer than the time after which silence counts
+    assert not failures(events) and len(events) == 7
+
+
+def test_tasks_are_taken_only_as_processes_become_free(pool: IsolatedReaders) -> None:
+    taken = 0
+
+    def tasks() -> Iterator[tuple[str, int]]:
+        nonlocal taken
+        for number in range(1000):
+            taken += 1
+            yield "echo", number
+
+    events = pool.run(tasks())
+    for _ in range(10):
+        next(events)
+    assert taken <= 10 + 2
+    events.close()
+
+
+def test_an_abandoned_run_leaves_a_pool_that_works(pool: IsolatedReaders) -> None:
+    events = pool.run([("sleep", 0), ("count", 1000)])
+    assert next(events).value == 0
+    events.close()
+    assert [type(event) for event in pool.run([("echo", 1)])] == [Produced, Finished]
+
+
+def test_an_error_of_the_task_list_comes_out(pool: IsolatedReaders) -> None:
+    def tasks() -> Iterator[tuple[str, int]]:
+        yield "sleep", 0
+        raise KeyError("the list")
+
+    with pytest.raises(KeyError, match="the list"):
+        list(pool.run(tasks()))
+
+
+def test_processes_do_not_load_torch() -> None:
+    with IsolatedReaders(1, reader_tasks.loaded_modules) as pool:
+        modules = next(iter(pool.run([""]))).value
+    assert "detector.footage.video" in modules and "torch" not in modules
+
+
+def test_processes_that_cannot_start_are_an_error_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place != HERE])  # so that the import there fails
+    with IsolatedReaders(1, reader_tasks.obey) as pool, pytest.raises(HoopoeError, match="do not start"):
+        list(pool.run([("echo", 0)]))
+
+
+SCRIPT = f"""
+import sys, time
+sys.path.insert(0, {HERE!r})
+import reader_tasks
+from detector.footage.isolation import IsolatedReaders, Produced
+
+if __name__ == "__main__":
+    with IsolatedReaders(2, reader_tasks.obey, 600) as pool:
+        for event in pool.run([("process", 0), ("process then sleep", 1), ("process then sleep", 2)]):
+            if isinstance(event, Produced):
+                print(event.value, flush=True)
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Iterator[tuple[subprocess.Popen, list[int]]]:
+    """A process whose two readers hang, and the readers' ids."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    command = [sys.executable, str(tmp_path / "script.py")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        readers = [int(process.stdout.readline()) for _ in range(3)][1:]
+        yield process, readers
+        process.kill()
+
+
+def wait_until_gone(readers: list[int]) -> bool:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if not any(Path(f"/proc/{reader}/cmdline").exists() and alive(reader) for reader in readers):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks for processes in /proc")
+def test_a_killed_parent_leaves_no_orphans(script: tuple[subprocess.Popen, list[int]]) -> None:
+    process, readers = script
+    assert all(alive(reader) for reader in readers)
+    process.send_signal(signal.SIGKILL)
+    assert wait_until_gone(readers)
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks for processes in /proc")
+def test_an_interrupt_ends_all_and_only_the_parent_speaks(script: tuple[subprocess.Popen, list[int]]) -> None:
+    process, readers = script
+    for receiver in (*readers, process.pid):  # as a terminal does it: to every process of the group
+        os.kill(receiver, signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert wait_until_gone(readers)
+    assert process.returncode in (-signal.SIGINT, 130)
+    assert errors.count("Traceback") == 1 and "KeyboardInterrupt" in errors
+
+
+def test_at_least_one_process_is_asked_for() -> None:
+    with pytest.raises(ValueError, match="workers"):
+        IsolatedReaders(0, reader_tasks.obey)
+
+
+def test_transport_takes_values_of_every_kind(pool: IsolatedReaders) -> None:
+    tasks = [("echo value", value) for value in (None, "א", {"a": [1]}, b"")]
+    values = [event.value for event in pool.run(tasks, in_order=True) if isinstance(event, Produced)]
+    assert values == [None, "א", {"a": [1]}, b""]
+    empty = next(iter(pool.run([("echo value", np.zeros((0, 4), np.float32))]))).value
+    assert empty.shape == (0, 4) and empty.dtype == np.float32
+    turned = np.arange(12).reshape(3, 4).T[::2]
+    assert (next(iter(pool.run([("echo value", turned)]))).value == turned).all()
