@@ -10,6 +10,7 @@ from PIL import Image
 
 import backbones
 from detector.cli.main import main
+from detector.plots.reliability import plot_reliability
 from detector.species.calibration import Calibration
 
 COLOURS = {"White stork": (230, 230, 230), "Hooded crow": (40, 40, 60), "Common kestrel": (170, 90, 40)}
@@ -127,3 +128,9 @@ def test_what_cannot_be_calibrated_on_says_so(
     assert "--images" in capsys.readouterr().err
     assert main([*command, "--crops", str(tmp_path / "crops"), "--detections", "x.json"]) == 2
     assert "--annotations" in capsys.readouterr().err
+
+
+def test_a_figure_without_names_says_so() -> None:
+    edges, counts, nothing = np.linspace(0, 1, 6), np.zeros(5, np.int64), np.full(5, np.nan)
+    figure = plot_reliability(edges, (counts, counts), (nothing, nothing), (nothing, nothing), (0.0, 0.0), 1.0)
+    assert [text.get_text() for axes in figure.axes for text in axes.texts] == ["no names", "no names"]
