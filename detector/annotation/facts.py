@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.annotation.tracking import FrameBoxes, TrackLinker
+from detector.boxes import xywh_to_xyxy
 from detector.species.gate import kind_of_label
 from detector.store.facts import FactRow, FoundBox
 from detector.store.schema import pack_vector
@@ -58,7 +59,7 @@ class FrameFinds:
     """The boxes of a frame.
 
     Attributes:
-        boxes_xyxy: float32 (N, 4), pixels of the upright original.
+        boxes_xywh: float32 (N, 4): left, top, width and height as shares of the picture, as the store holds them.
         label_scores: float32 (N, L), a score a category of the detector; 0: absent.
         appearances: uint8 (N, 64), each box's pixels in grey.
         classified: int64 (K,), rising: the boxes that the classifier saw.
@@ -66,7 +67,7 @@ class FrameFinds:
         embeddings: float32 (K, D); D is 0 without a classifier.
     """
 
-    boxes_xyxy: NDArray[np.float32]
+    boxes_xywh: NDArray[np.float32]
     label_scores: NDArray[np.float32]
     appearances: NDArray[np.uint8]
     classified: NDArray[np.int64]
@@ -74,7 +75,7 @@ class FrameFinds:
     embeddings: NDArray[np.float32]
 
     def __len__(self) -> int:
-        return len(self.boxes_xyxy)
+        return len(self.boxes_xywh)
 
 
 @dataclass
@@ -84,25 +85,41 @@ class ItemRows:
     Args:
         item: The media item.
         categories: Of the detector.
-        keep_embeddings: Whether the store keeps the classifier's embeddings.
+        embedding_size: Of the classifier's embeddings; 0 without a classifier.
+        keep_embeddings: Whether the store keeps them.
     """
 
     item: MediaItem
     categories: Sequence[str]
+    embedding_size: int = 0
     keep_embeddings: bool = False
     facts: ItemFacts = field(default_factory=ItemFacts)
+    _early: dict[int, tuple[FrameFacts, FrameFinds | None]] = field(default_factory=dict)
     _frames: list[tuple[FrameFacts, tuple[FoundBox, ...]]] = field(default_factory=list)
     _tracks: TrackLinker = field(default_factory=TrackLinker)
 
-    def add(self, frame: FrameFacts, finds: FrameFinds | None) -> None:
-        """Take the next frame; `finds` is None where no model looked at it."""
+    def add(self, place: int, frame: FrameFacts, finds: FrameFinds | None) -> None:
+        """Take a frame; frames may overtake each other.
+
+        Args:
+            place: Its place among the frames that were looked at, from 0.
+            frame: The frame.
+            finds: Its boxes; None where no model looked at it.
+        """
+        self._early[place] = frame, finds
+        while len(self._frames) in self._early:
+            self._append(*self._early.pop(len(self._frames)))
+
+    def __len__(self) -> int:
+        return len(self._frames) + len(self._early)
+
+    def _append(self, frame: FrameFacts, finds: FrameFinds | None) -> None:
         boxes: tuple[FoundBox, ...] = ()
-        tracks: Sequence[int | None] = []
         if finds is not None:
-            tracks = [None] * len(finds)
+            tracks: Sequence[int | None] = [None] * len(finds)
             if self.item.media_type == "video":
-                tracks = self._tracks.link(_tracked(frame.time_s, finds, self.categories)).tolist()
-            boxes = self._found_boxes(frame.size_wh, finds, tracks)
+                tracks = self._tracks.link(self._tracked(frame, finds)).tolist()
+            boxes = self._found_boxes(finds, tracks)
         self._frames.append((frame, boxes))
 
     def done(self, failure: str | None = None, warning: str | None = None) -> list[FactRow]:
@@ -140,21 +157,18 @@ class ItemRows:
             detections=boxes,
         )
 
-    def _found_boxes(
-        self, size_wh: tuple[int, int], finds: FrameFinds, tracks: Sequence[int | None]
-    ) -> tuple[FoundBox, ...]:
-        shares = finds.boxes_xyxy / np.array([*size_wh, *size_wh], np.float32)
+    def _found_boxes(self, finds: FrameFinds, tracks: Sequence[int | None]) -> tuple[FoundBox, ...]:
         place = {box: row for row, box in enumerate(finds.classified.tolist())}
         boxes = []
-        for index, (x1, y1, x2, y2) in enumerate(shares.tolist()):
+        for index, (x, y, w, h) in enumerate(finds.boxes_xywh.tolist()):
             row = place.get(index)
             kept = row is not None and self.keep_embeddings
             boxes.append(
                 FoundBox(
-                    x=x1,
-                    y=y1,
-                    w=x2 - x1,
-                    h=y2 - y1,
+                    x=x,
+                    y=y,
+                    w=w,
+                    h=h,
                     label_scores=tuple(finds.label_scores[index].tolist()),
                     track_id=tracks[index],
                     logits=None if row is None else pack_vector(finds.logits[row]),
@@ -164,18 +178,17 @@ class ItemRows:
             )
         return tuple(boxes)
 
-
-def _tracked(time_s: float, finds: FrameFinds, categories: Sequence[str]) -> FrameBoxes:
-    """The boxes as the linking of tracks sees them: by the classifier's embedding, or by their pixels."""
-    kinds = [kind_of_label(name) for name in categories]
-    apart = np.array([_TRACKED_APART.index(kind) if kind in _TRACKED_APART else -1 for kind in kinds])
-    embeddings = np.zeros((len(finds), finds.embeddings.shape[1]), np.float32)
-    embeddings[finds.classified] = finds.embeddings
-    return FrameBoxes(
-        time_s=time_s,
-        boxes_xyxy=finds.boxes_xyxy,
-        scores=finds.label_scores.max(axis=1, initial=0),
-        kinds=apart[finds.label_scores.argmax(axis=1)] if len(finds) else np.zeros(0, np.int64),
-        appearances=finds.appearances.astype(np.float32),
-        embeddings=embeddings,
-    )
+    def _tracked(self, frame: FrameFacts, finds: FrameFinds) -> FrameBoxes:
+        kinds = [kind_of_label(name) for name in self.categories]
+        apart = np.array([_TRACKED_APART.index(kind) if kind in _TRACKED_APART else -1 for kind in kinds])
+        embeddings = np.zeros((len(finds), self.embedding_size), np.float32)
+        if len(finds.classified):
+            embeddings[finds.classified] = finds.embeddings
+        return FrameBoxes(
+            time_s=frame.time_s,
+            boxes_xyxy=xywh_to_xyxy(finds.boxes_xywh) * np.array(frame.size_wh * 2),
+            scores=finds.label_scores.max(axis=1, initial=0),
+            kinds=apart[finds.label_scores.argmax(axis=1)] if len(finds) else np.zeros(0, np.int64),
+            appearances=finds.appearances.astype(np.float32),
+            embeddings=embeddings,
+        )

@@ -161,7 +161,7 @@ def _distances(points: Floats, others: Floats) -> Floats:
 def _likeness(
     tracks: Sequence[_Track], frame: FrameBoxes, boxes: NDArray[np.integer]
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """How alike tracks and boxes look, 0..1, by embeddings where both have one, else by pixels; and where it is known."""
+    """How alike tracks and boxes look, 0..1, by embeddings where both have them, else by pixels; and where known."""
     grey, grey_known = _cosines(
         _contrast(np.stack([track.appearance for track in tracks])), _contrast(frame.appearances[boxes])
     )

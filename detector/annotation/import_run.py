@@ -1,0 +1,278 @@
+"""`classify-crops` without its command line: boxes of another tool in, classified facts out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+
+import numpy as np
+
+from backbones.errors import DataError
+from detector.annotation.facts import FrameFacts, ItemFacts, ItemRows
+from detector.annotation.importing import (
+    ImportedDetections,
+    ImportedFile,
+    ImportedFrame,
+    imported_frame,
+    path_under,
+    read_detections,
+)
+from detector.annotation.options import WorkOptions
+from detector.annotation.progress import FilesProgress
+from detector.annotation.readers import Readers
+from detector.annotation.run import RunReport, cards_of, interruptible, note, species_entry, versions
+from detector.annotation.second_look import KnownFrame, KnownItem, SecondLook, SecondSight
+from detector.annotation.stages import unclassified
+from detector.footage.appearance import SIDE
+from detector.footage.cards import Card
+from detector.footage.discovery import media_type
+from detector.species.classifier import SpeciesClassifier
+from detector.store.facts import FactRow
+from detector.store.run_file import CardEntry, DetectorEntry, RunFile
+from detector.store.run_json import merge_run
+from detector.store.schema import LOWEST_SCORE
+from detector.store.writer import FactsWriter
+from detector.types import MediaItem
+
+CROP_CATEGORY = "animal"  # of pictures that are crops: the classifier says whether it is a bird's
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What decides what is seen; see `SeeingOptions`.
+
+    Attributes:
+        classify_from: Boxes with a lower score are kept, but not classified.
+        embeddings: Keep the classifier's embeddings.
+    """
+
+    classify_from: float = LOWEST_SCORE
+    embeddings: bool = False
+
+
+class FolderOfCrops:
+    """Pictures each of which is one crop; see `ImportedDetections`."""
+
+    detector = "crops"
+    categories = (CROP_CATEGORY,)
+
+    def __init__(self, card: Card, prefix: str) -> None:
+        self.paths = [item.path.removeprefix(prefix) for item in card.media() if item.media_type == "photo"]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[ImportedFile]:
+        for path in self.paths:
+            yield ImportedFile(path, (imported_frame(0, [[0, 0, 1, 1]], [1.0], [0]),))
+
+
+def classify_crops(
+    detections: Sequence[Path],
+    media: Path,
+    output: Path,
+    species: SpeciesClassifier,
+    options: ImportOptions,
+    work: WorkOptions,
+    quiet: bool = False,
+) -> RunReport:
+    """Write facts with another tool's boxes, classified. Files that are missing are recorded as failures.
+
+    Args:
+        detections: Files of boxes (see `read_detections`), or one folder of crops, which is `media` then.
+        media: The folder in which the files are that the files of boxes name.
+        output: The store.
+        species: The classifier.
+        options: What decides what is seen.
+        work: How the work is spread.
+        quiet: Show no progress.
+
+    Raises:
+        DataError: A file of boxes cannot be used.
+        HoopoeError: As `annotate` does.
+    """
+    place = MediaFolder.of(media, output)
+    imported = _read(detections, place)
+    with FactsWriter(output) as writer:
+        merge_run(output, _run_file(place.card, imported, species, options))
+        with (
+            interruptible() as interrupted,
+            FilesProgress(len(imported), "classifying", quiet) as progress,
+            Readers(work.workers) as readers,
+        ):
+            run = _Import(imported, place, options, writer, progress, species.net.embedding_size)
+            second_look = SecondLook(
+                species=species,
+                categories=imported.categories,
+                classify_from=options.classify_from,
+                work=work,
+                readers=readers,
+                tick=writer.flush_if_due,
+                stopping=interrupted.is_set,
+            )
+            for sight in second_look.run(run.items()):
+                run.save(run.rows(sight))
+            run.report.seconds = progress.seconds
+            run.report.interrupted = interrupted.is_set()
+    return run.report
+
+
+@dataclass(frozen=True)
+class MediaFolder:
+    """The folder that files of boxes name files of: a card, or a folder within one.
+
+    Attributes:
+        folder: Where it is.
+        card: The card.
+        prefix: What paths under the card begin with, forward slashes; empty, or ends with one.
+    """
+
+    folder: Path
+    card: Card
+    prefix: str
+
+    @classmethod
+    def of(cls, folder: Path, output: Path) -> MediaFolder:
+        """The folder as part of a store's cards."""
+        real = os.path.realpath(folder)
+        card = next(
+            card for card in cards_of([folder], output, {}) if f"{real}/".startswith(f"{os.path.realpath(card.root)}/")
+        )
+        inside = PurePath(os.path.relpath(real, os.path.realpath(card.root))).as_posix()
+        return cls(folder, card, "" if inside == "." else f"{inside}/")
+
+    def item(self, path: str) -> MediaItem | None:
+        """The media item of this path; None where it leads out of the folder."""
+        inside = path_under(self.folder, path)
+        if inside is None:
+            return None
+        file = self.folder / inside
+        size = file.stat().st_size if file.is_file() else 0
+        return MediaItem(self.card.id, self.prefix + inside, media_type(inside) or "photo", size, file)
+
+
+class _FolderOfCrops:
+    """Pictures each of which is one crop; see `ImportedDetections`."""
+
+    detector = "crops"
+
+    def __init__(self, place: MediaFolder) -> None:
+        self.categories: tuple[str, ...] = (CROP_CATEGORY,)
+        photos = (item.path for item in place.card.media() if item.media_type == "photo")
+        self.paths = [path.removeprefix(place.prefix) for path in photos if path.startswith(place.prefix)]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[ImportedFile]:
+        for path in self.paths:
+            yield ImportedFile(path, (imported_frame(0, [[0, 0, 1, 1]], [1.0], [0]),))
+
+
+def _read(detections: Sequence[Path], place: MediaFolder) -> ImportedDetections:
+    folders = [path for path in detections if path.is_dir()]
+    if not folders:
+        return read_detections(detections)
+    if len(detections) > 1:
+        problem = "a folder of crops is one input, and no other goes with it"
+        raise DataError(problem, where=folders[0], mend="give them one by one")
+    return _FolderOfCrops(place)
+
+
+class _Import:
+    """Turns records of boxes into items to look at, and what was seen into rows.
+
+    Args:
+        imported: The records.
+        place: Where the files are.
+        options: What decides what is seen.
+        writer: Takes the rows.
+        progress: Shows how far it is.
+        embedding_size: Of the classifier.
+    """
+
+    def __init__(
+        self,
+        imported: ImportedDetections,
+        place: MediaFolder,
+        options: ImportOptions,
+        writer: FactsWriter,
+        progress: FilesProgress,
+        embedding_size: int,
+    ) -> None:
+        self.imported, self.place, self.options = imported, place, options
+        self.writer, self.progress, self.embedding_size = writer, progress, embedding_size
+        self.report = RunReport()
+        self.warnings: dict[str, str] = {}  # of items under way, by their ids
+
+    def items(self) -> Iterator[KnownItem]:
+        """The items to look at; what is finished is passed over, what cannot be looked at is saved as a failure."""
+        before = set(self.writer.finished)
+        for file in self.imported:
+            item = self.place.item(file.path)
+            if item is None:
+                item = MediaItem(self.place.card.id, file.path, media_type(file.path) or "photo", 0, Path(file.path))
+                file = replace(file, failure=file.failure or "its path leads out of the folder of media")
+            if item.media_id in before:
+                self.report.finished_before += 1
+                self.progress.skip()
+                continue
+            if item.media_id in self.writer.finished or item.media_id in self.warnings:
+                continue  # named twice: it counts once
+            if failure := file.failure or _failure(item):
+                self.save(ItemRows(item, self.imported.categories).done(failure))
+                continue
+            self.warnings[item.media_id] = file.warning or ""
+            labels = len(self.imported.categories)
+            yield KnownItem(item, tuple(_known_frame(frame, labels) for frame in file.frames))
+
+    def rows(self, sight: SecondSight) -> list[FactRow]:
+        """The rows of an item."""
+        item = sight.known.item
+        rows = ItemRows(item, self.imported.categories, self.embedding_size, self.options.embeddings, facts=sight.facts)
+        readable = sight.failure is None or sight.frames
+        for frame in sight.known.frames if readable else ():
+            seen = sight.frames.get(frame.number)
+            if seen is None:  # no boxes, or it could not be decoded
+                looks = np.zeros((len(frame.boxes_xywh), SIDE * SIDE), np.uint8)
+                finds = unclassified(frame.boxes_xywh, frame.label_scores, looks)
+                seen = _frame_facts(frame, sight.facts), finds
+            rows.add(len(rows), *seen)
+        warnings = [*sight.warnings, self.warnings.pop(item.media_id)]
+        return rows.done(sight.failure, "; ".join(filter(None, warnings)) or None)
+
+    def save(self, rows: Sequence[FactRow]) -> None:
+        """Keep the rows of an item."""
+        self.writer.add(rows)
+        note(self.report, rows)
+        self.progress.advance(failed=rows[0].failure is not None)
+
+
+def _failure(item: MediaItem) -> str | None:
+    if media_type(item.path) is None:
+        return "this is neither a photo nor a video"
+    return None if item.file.is_file() else "the file is missing in the folder of media"
+
+
+def _known_frame(frame: ImportedFrame, labels: int) -> KnownFrame:
+    scores = np.zeros((len(frame.scores), labels), np.float32)
+    scores[np.arange(len(frame.scores)), frame.labels] = frame.scores
+    return KnownFrame(frame.number, frame.boxes_xywh, scores)
+
+
+def _frame_facts(frame: KnownFrame, facts: ItemFacts) -> FrameFacts:
+    """Of a frame that was not decoded."""
+    time_s = frame.number / facts.frame_rate if facts.frame_rate else 0.0
+    return FrameFacts(frame.number, time_s, (facts.width or 1, facts.height or 1))
+
+
+def _run_file(card: Card, imported: ImportedDetections, species: SpeciesClassifier, options: ImportOptions) -> RunFile:
+    return RunFile(
+        cards={card.id: CardEntry(root=str(card.root), inputs=list(card.inputs))},
+        detector=DetectorEntry(name=imported.detector, categories=list(imported.categories)),
+        species=species_entry(species),
+        options={"imported": True, **vars(options)},
+        versions=versions(),
+    )

@@ -1,0 +1,250 @@
+"""What the reading processes do: decode, bring to the network's size, cut crops. Only small arrays leave them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.annotation.facts import FrameFacts, ItemFacts
+from detector.annotation.tiling import View, tiled_views, whole_view
+from detector.boxes import xywh_to_xyxy
+from detector.data.resizing import SizeRule, resize
+from detector.footage.appearance import SIDE, box_appearance
+from detector.footage.content_hash import content_hash
+from detector.footage.light import brightness, is_night_ir
+from detector.footage.motion import MotionGate
+from detector.footage.photos import Photo, read_photo
+from detector.footage.sampling import Sampling
+from detector.footage.video import Video, VideoInfo
+from detector.species.crops import crop_boxes, cut_crops
+from detector.types import Frame, MediaItem
+
+TRAVELLING_PIXELS = 2_100_000  # a full HD picture; larger photos are decoded again where birds are in them
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Looking:
+    """How media are looked at.
+
+    Attributes:
+        rule: Which size a picture has in the network.
+        sampling: Which frames of videos: one every so many seconds, all, or keyframes.
+        tile: See pictures in tiles too.
+        motion_gate: Pass over frames of videos in which nothing moved.
+        full_decode: Never decode photos at a reduced size.
+        originals: Send small originals along, as crops will be cut out of them.
+    """
+
+    rule: SizeRule
+    sampling: Sampling = 1.0
+    tile: bool = False
+    motion_gate: bool = False
+    full_decode: bool = False
+    originals: bool = True
+
+
+@dataclass(frozen=True)
+class LookTask:
+    """Look at a media item for the detector."""
+
+    item: MediaItem
+    looking: Looking
+
+
+@dataclass(frozen=True, eq=False)
+class CropTask:
+    """Cut crops out of a media item at full resolution.
+
+    Attributes:
+        item: The media item.
+        boxes: Number of a frame -> float32 (N, 4), shares of the picture: left, top, width, height.
+        wanted: Number of a frame -> int64 (K,), the boxes to cut crops of.
+        size_hw: Of the crops.
+    """
+
+    item: MediaItem
+    boxes: Mapping[int, NDArray[np.float32]]
+    wanted: Mapping[int, NDArray[np.int64]]
+    size_hw: Size
+
+
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """A frame for the detector; no views where nothing moved.
+
+    Attributes:
+        frame: The frame.
+        views: The whole picture first, then tiles where there are any.
+        pictures: RGB uint8, each view at its network size.
+        original: RGB uint8 (H, W, 3), where it travels along.
+    """
+
+    frame: FrameFacts
+    views: tuple[View, ...]
+    pictures: tuple[NDArray[np.uint8], ...]
+    original: NDArray[np.uint8] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Cropped:
+    """The crops of a frame.
+
+    Attributes:
+        frame: The frame.
+        crops: uint8 (K, height, width, 3), of the boxes wanted.
+        appearances: uint8 (N, 64), how all boxes look.
+    """
+
+    frame: FrameFacts
+    crops: NDArray[np.uint8]
+    appearances: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Warned:
+    """What was lost of a file that could be read in part."""
+
+    text: str
+
+
+Seen = ItemFacts | Looked | Cropped | Warned
+
+
+def perform(task: LookTask | CropTask) -> Iterator[Seen]:
+    """Do a task in a reading process: first what the item is, then its frames.
+
+    Raises:
+        MediaError: The file cannot be read, or not further.
+    """
+    return _look(task) if isinstance(task, LookTask) else _crop(task)
+
+
+def _look(task: LookTask) -> Iterator[Seen]:
+    if task.item.media_type == "photo":
+        yield from _look_at_photo(task.item, task.looking)
+    else:
+        yield from _look_at_video(task.item, task.looking)
+
+
+def _look_at_photo(item: MediaItem, looking: Looking) -> Iterator[Seen]:
+    digest = content_hash(item.file)
+    yield ItemFacts(content_hash=digest)
+    reduced = not (looking.full_decode or looking.tile)
+    photo = read_photo(item.file, at_least=looking.rule.min_size if reduced else None)
+    yield photo_facts(digest, photo)
+    frame = Frame(photo.image, photo.size_wh)
+    yield _looked(frame, looking, photo.size_wh[0] * photo.size_wh[1] <= TRAVELLING_PIXELS)
+
+
+def _look_at_video(item: MediaItem, looking: Looking) -> Iterator[Seen]:
+    digest = content_hash(item.file)
+    yield ItemFacts(content_hash=digest)
+    video = Video(item.file)
+    yield video_facts(digest, video.info)
+    gate = MotionGate() if looking.motion_gate else None
+    for frame in video.read(looking.sampling):
+        if gate is not None and not gate.moved(frame.image):
+            yield Looked(frame_facts(frame, moved=False), (), (), None)
+        else:
+            yield _looked(frame, looking, True)
+    if video.warning:
+        yield Warned(video.warning)
+
+
+def _looked(frame: Frame, looking: Looking, travels: bool) -> Looked:
+    """A frame for the detector, each view at its network size."""
+    rule = looking.rule
+    views = tiled_views(frame.size_wh, rule) if looking.tile else [whole_view(frame.size_wh, rule)]
+    pictures = [resize(_window(frame.image, view), view.size_wh) for view in views]
+    original = frame.image if looking.originals and travels else None
+    return Looked(frame_facts(frame), tuple(views), tuple(pictures), original)
+
+
+def _window(image: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
+    """The part of a picture that a view shows; a picture that was decoded at a reduced size is its only view."""
+    if view.window[:2] == (0, 0) and view.window[2] >= image.shape[1] and view.window[3] >= image.shape[0]:
+        return np.require(image, requirements="W")  # torch wants to be able to write to it
+    return image[view.window[1] : view.window[3], view.window[0] : view.window[2]]
+
+
+def _crop(task: CropTask) -> Iterator[Seen]:
+    digest = content_hash(task.item.file)
+    yield ItemFacts(content_hash=digest)
+    if task.item.media_type == "photo":
+        photo = read_photo(task.item.file)
+        yield photo_facts(digest, photo)
+        yield _cropped(Frame(photo.image, photo.size_wh), task)
+        return
+    video = Video(task.item.file)
+    yield video_facts(digest, video.info)
+    if task.boxes:
+        for frame in video.read_numbers(list(task.boxes)):
+            yield _cropped(frame, task)
+    if video.warning:
+        yield Warned(video.warning)
+
+
+def _cropped(frame: Frame, task: CropTask) -> Cropped:
+    boxes = task.boxes[frame.frame_number]
+    crops = crops_of(frame.image, boxes[task.wanted[frame.frame_number]], task.size_hw)
+    return Cropped(frame_facts(frame), crops, appearances(frame.image, boxes))
+
+
+def crops_of(image: NDArray[np.uint8], boxes_xywh: NDArray[np.float32], size_hw: Size) -> NDArray[np.uint8]:
+    """The crops that the classifier sees of a picture at full resolution: uint8 (N, height, width, 3).
+
+    Boxes are shares as the store holds them, so that the same crops are cut whenever and wherever it is done.
+    """
+    size_wh = (image.shape[1], image.shape[0])
+    boxes = xywh_to_xyxy(boxes_xywh.astype(np.float64)) * np.array(size_wh * 2)
+    return cut_crops(image, crop_boxes(boxes, size_wh), size_hw)
+
+
+def appearances(image: NDArray[np.uint8], boxes_xywh: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """How boxes (N, 4), shares of a picture, look there: uint8 (N, 64)."""
+    boxes = xywh_to_xyxy(boxes_xywh) * np.array([image.shape[1], image.shape[0]] * 2, np.float32)
+    looks = [np.frombuffer(box_appearance(image, box), np.uint8) for box in boxes]
+    return np.stack(looks) if looks else np.zeros((0, SIDE * SIDE), np.uint8)
+
+
+def photo_facts(digest: str, photo: Photo) -> ItemFacts:
+    """What a photo is."""
+    return ItemFacts(
+        content_hash=digest,
+        width=photo.size_wh[0],
+        height=photo.size_wh[1],
+        captured_at=photo.capture.captured_at,
+        captured_from=photo.capture.captured_from,
+        camera_model=photo.capture.camera_model,
+    )
+
+
+def video_facts(digest: str, info: VideoInfo) -> ItemFacts:
+    """What a video is."""
+    return ItemFacts(
+        content_hash=digest,
+        width=info.size_wh[0],
+        height=info.size_wh[1],
+        captured_at=info.capture.captured_at,
+        captured_from=info.capture.captured_from,
+        camera_model=info.capture.camera_model,
+        frame_rate=info.frame_rate,
+        duration_s=info.duration_s,
+    )
+
+
+def frame_facts(frame: Frame, moved: bool | None = None) -> FrameFacts:
+    """What a frame is."""
+    return FrameFacts(
+        frame_number=frame.frame_number,
+        time_s=frame.time_s,
+        size_wh=frame.size_wh,
+        brightness=brightness(frame.image),
+        night=is_night_ir(frame.image),
+        moved=moved,
+    )

@@ -1,0 +1,139 @@
+"""The reading processes as a service: tasks go in at any time, what they see comes out as it is there."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+
+from detector.annotation.looking import CropTask, LookTask, Seen, perform
+from detector.footage.isolation import Failed, Finished, IsolatedReaders
+
+READY = 2  # frames that are received ahead, for each process
+_PAUSE_S = 0.02  # a process without work asks again after this time
+
+
+@dataclass(frozen=True, eq=False)
+class Arrival:
+    """Something of a task: what was seen, or its end.
+
+    Attributes:
+        task: The number that `submit` gave.
+        seen: None at the end.
+        failure: Why the task ended early; what was seen before counts.
+    """
+
+    task: int
+    seen: Seen | None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Numbered:
+    """A task with its number; None is a pause."""
+
+    number: int
+    task: LookTask | CropTask | None
+
+
+def _perform(numbered: _Numbered) -> Iterator[Seen]:
+    """What a reading process does; at the top of a module, so that it can be found there."""
+    if numbered.task is not None:
+        yield from perform(numbered.task)
+
+
+class Readers:
+    """Reading processes; a context manager that ends them.
+
+    Args:
+        workers: How many.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._pool: IsolatedReaders[_Numbered, Seen] = IsolatedReaders(workers, _perform, name=_path)
+        self._arrivals: queue.Queue[Arrival | BaseException] = queue.Queue(maxsize=READY * workers)
+        self._tasks: deque[_Numbered] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._count = 0
+        self._thread = threading.Thread(target=self._receive, name="readers", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Readers:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def submit(self, task: LookTask | CropTask, *, urgent: bool = False) -> int:
+        """Have a task done, an urgent one before those that wait; its number."""
+        with self._changed:
+            self._count += 1
+            numbered = _Numbered(self._count, task)
+            if urgent:
+                self._tasks.appendleft(numbered)
+            else:
+                self._tasks.append(numbered)
+            self._changed.notify()
+            return numbered.number
+
+    def next(self, timeout_s: float) -> Arrival | None:
+        """What has come, or comes within this time; None: nothing did.
+
+        Raises:
+            HoopoeError: The processes cannot be started.
+        """
+        try:
+            arrival = self._arrivals.get(timeout=timeout_s) if timeout_s else self._arrivals.get_nowait()
+        except queue.Empty:
+            return None
+        if isinstance(arrival, BaseException):
+            raise arrival
+        return arrival
+
+    def close(self) -> None:
+        """End the processes; what they were at is dropped."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        while self._thread.is_alive():
+            with contextlib.suppress(queue.Empty):
+                self._arrivals.get_nowait()  # the thread may wait for room
+            self._thread.join(timeout=_PAUSE_S)
+        self._pool.close()
+
+    def _receive(self) -> None:
+        try:
+            for event in self._pool.run(self._feed()):
+                if self._closed:
+                    return
+                if event.task.task is None:
+                    continue
+                number = event.task.number
+                if isinstance(event, Finished):
+                    self._arrivals.put(Arrival(number, None))
+                elif isinstance(event, Failed):
+                    self._arrivals.put(Arrival(number, None, event.error.problem))
+                else:
+                    self._arrivals.put(Arrival(number, event.value))
+        except BaseException as error:  # raised where the arrivals are taken
+            self._arrivals.put(error)
+
+    def _feed(self) -> Iterator[_Numbered]:
+        """Tasks for the pool, which never ends by itself: pauses while there are none, as more may come of results."""
+        while not self._closed:
+            with self._changed:
+                if not self._tasks:
+                    self._changed.wait(_PAUSE_S)
+                numbered = self._tasks.popleft() if self._tasks else _Numbered(0, None)
+            yield numbered
+
+
+def _path(numbered: _Numbered) -> str:
+    return "" if numbered.task is None else str(numbered.task.item.file)

@@ -1,0 +1,195 @@
+"""`annotate` without its command line: cards in, facts out, as often as one likes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
+
+import torch
+import torchvision
+
+from backbones.errors import ConfigError, MediaError
+from detector import __version__
+from detector.annotation.detecting import RunDetector
+from detector.annotation.local import Annotation
+from detector.annotation.options import SeeingOptions, WorkOptions
+from detector.annotation.progress import FilesProgress
+from detector.annotation.readers import Readers
+from detector.footage.cards import Card, name_cards, reroot
+from detector.footage.discovery import Report
+from detector.species.classifier import SpeciesClassifier
+from detector.store.facts import FactRow
+from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry
+from detector.store.run_json import merge_run, read_run, set_card_root
+from detector.store.writer import FactsWriter
+from detector.types import MediaItem
+
+
+@dataclass
+class RunReport:
+    """What a run did.
+
+    Attributes:
+        files: Media files looked at now.
+        finished_before: Media files that the store held already.
+        failures: Reason -> files.
+        problems: Folders and files that could not be listed.
+        seconds: How long it took.
+        interrupted: Whether it was told to end before all was done.
+    """
+
+    files: int = 0
+    finished_before: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    problems: list[MediaError] = field(default_factory=list)
+    seconds: float = 0.0
+    interrupted: bool = False
+
+    @property
+    def failed(self) -> int:
+        """Files that failed."""
+        return self.failures.total()
+
+
+def annotate(
+    inputs: Sequence[Path],
+    output: Path,
+    detector: RunDetector,
+    species: SpeciesClassifier | None,
+    seeing: SeeingOptions,
+    work: WorkOptions,
+    roots: Mapping[str, Path] | None = None,
+    quiet: bool = False,
+) -> RunReport:
+    """Write the facts of all media of some cards that the store does not hold yet.
+
+    An interrupt (Ctrl-C) ends it after the current batch, with all that is finished saved; a second one at once.
+
+    Args:
+        inputs: Files and folders.
+        output: The store.
+        detector: The detector.
+        species: The classifier; None leaves birds unnamed.
+        seeing: What decides what is seen.
+        work: How the work is spread.
+        roots: Where known cards are now.
+        quiet: Show no progress.
+
+    Raises:
+        HoopoeError: An input does not exist, the store was made otherwise or is in use, the disk is full ...
+    """
+    report = RunReport()
+    with FactsWriter(output) as writer:
+        cards = cards_of(inputs, output, roots or {})
+        for card, root in (roots or {}).items():
+            set_card_root(output, card, os.path.abspath(root))
+        merge_run(output, _run_file(cards, detector, species, seeing))
+        before = set(writer.finished)
+        total = 0
+        for item in _media(cards, report.problems.append):
+            total += item.media_id not in before
+            report.finished_before += item.media_id in before
+        remaining = (item for item in _media(cards) if item.media_id not in before)
+        with (
+            interruptible() as interrupted,
+            FilesProgress(total, "annotating", quiet) as progress,
+            Readers(work.workers) as readers,
+        ):
+
+            def finished(rows: Sequence[FactRow]) -> None:
+                writer.add(rows)
+                note(report, rows)
+                progress.advance(failed=rows[0].failure is not None)
+
+            Annotation(detector, species, seeing, work, readers, finished, writer.flush_if_due, interrupted.is_set).run(
+                remaining
+            )
+            report.seconds = progress.seconds
+            report.interrupted = interrupted.is_set()
+    return report
+
+
+def note(report: RunReport, rows: Sequence[FactRow]) -> None:
+    """Count an item that is done."""
+    report.files += 1
+    if rows[0].failure is not None:
+        report.failures[rows[0].failure] += 1
+
+
+def cards_of(inputs: Sequence[Path], output: Path, roots: Mapping[str, Path]) -> list[Card]:
+    """The cards that inputs belong to, without the store where it lies inside one.
+
+    Raises:
+        ConfigError: The store is an input itself, or a root is given for a card that is not known.
+        MediaError: An input does not exist.
+    """
+    before = read_run(output)
+    known = reroot({} if before is None else {card: entry.root for card, entry in before.cards.items()}, roots)
+    store = os.path.realpath(output)
+    cards = []
+    for card in name_cards(inputs, known):
+        root = os.path.realpath(card.root)
+        if store == root:
+            mend = "choose a folder of its own for --output"
+            raise ConfigError("the results would lie among the photos and videos", where=output, mend=mend)
+        if store.startswith(os.path.join(root, "")):
+            inside = PurePath(os.path.relpath(store, root)).as_posix()
+            card = replace(card, excluded=(*card.excluded, inside))
+        cards.append(card)
+    return cards
+
+
+def _media(cards: Sequence[Card], problem: Report = lambda _: None) -> Iterator[MediaItem]:
+    for card in cards:
+        yield from card.media(problem)
+
+
+def _run_file(
+    cards: Sequence[Card], detector: RunDetector, species: SpeciesClassifier | None, seeing: SeeingOptions
+) -> RunFile:
+    return RunFile(
+        cards={card.id: CardEntry(root=str(card.root), inputs=list(card.inputs)) for card in cards},
+        detector=DetectorEntry(name=detector.name, sha256=detector.sha256, categories=list(detector.categories)),
+        species=species_entry(species),
+        options=seeing.as_dict(),
+        versions=versions(),
+    )
+
+
+def species_entry(species: SpeciesClassifier | None) -> SpeciesEntry | None:
+    """The classifier as run.json names it."""
+    if species is None:
+        return None
+    return SpeciesEntry(
+        name=species.name, sha256=species.sha256, classes=list(species.class_names), size=species.size_hw
+    )
+
+
+def versions() -> dict[str, str]:
+    """Of what a run's results depend on."""
+    return {"hoopoe": __version__, "torch": torch.__version__, "torchvision": torchvision.__version__}
+
+
+@contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets; a second one raises KeyboardInterrupt as ever."""
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted  # only the main thread hears of signals
+        return
+
+    def set_once(number: int, frame: object) -> None:
+        interrupted.set()
+        signal.signal(signal.SIGINT, before)
+
+    before: Callable[..., object] | int | None = signal.signal(signal.SIGINT, set_once)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
