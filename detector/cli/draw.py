@@ -13,16 +13,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--val", type=_count, default=200, metavar="N", help="scenes to evaluate on (%(default)s)")
     parser.add_argument(
         "--scenes",
-        choices=("detector", "species"),
+        choices=("detector", "species", "demo"),
         default="detector",
-        help="detector: also small birds far away and thermal pictures; species: birds near enough to be told apart "
-        "(%(default)s)",
+        help="detector: also small birds far away and thermal pictures; species: birds near enough to be told apart; "
+        "demo: fewer and larger ones (%(default)s)",
     )
     parser.add_argument(
         "--size", type=_side, nargs=2, default=(256, 256), metavar=("W", "H"), help="of the pictures (256 256)"
     )
     parser.add_argument(
-        "--smallest", type=_side, metavar="PIXELS", help="length of the smallest birds (of the scenes: 7 or 10)"
+        "--smallest", type=_side, metavar="PIXELS", help="length of the smallest birds (of the scenes: 7, 10 or 20)"
     )
     parser.add_argument("--workers", type=_positive, metavar="N", help="processes that draw (default: one a core)")
     parser.add_argument("--seed", type=int, default=0, help="another seed draws other scenes (%(default)s)")
@@ -36,10 +36,10 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import track
 
-    from detector.data.scenes import DETECTOR_SCENES, SPECIES_SCENES
+    from detector.data.scenes import DEMO_SCENES, DETECTOR_SCENES, SPECIES_SCENES
     from detector.data.synthetic_dataset import write_synthetic_dataset
 
-    config = {"detector": DETECTOR_SCENES, "species": SPECIES_SCENES}[args.scenes]
+    config = {"detector": DETECTOR_SCENES, "species": SPECIES_SCENES, "demo": DEMO_SCENES}[args.scenes]
     if args.smallest is not None:
         config = replace(config, smallest=args.smallest)
     console = Console()
