@@ -25,7 +25,10 @@ GROUPS = (
     ("linear layers", ("aten::addmm", "aten::mm", "aten::linear", "mkldnn::_linear", "aten::_addmm")),
     ("products of attention", ("aten::bmm", "aten::baddbmm", "aten::_scaled_dot")),
     ("softmax", ("aten::_softmax",)),
-    ("convolutions", ("aten::mkldnn_convolution", "aten::convolution", "aten::_convolution", "mkldnn::_conv")),
+    (
+        "convolutions",
+        ("aten::mkldnn_convolution", "aten::_slow_conv2d", "aten::convolution", "aten::_convolution", "mkldnn::_conv"),
+    ),
     ("norms", ("aten::native_layer_norm", "aten::native_batch_norm", "aten::batch_norm")),
     ("activations", ("aten::gelu",)),
     ("layout copies", ("aten::copy_", "aten::contiguous", "aten::clone", "aten::cat")),
