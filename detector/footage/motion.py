@@ -27,8 +27,8 @@ class MotionGate:
     """
 
     def __init__(self) -> None:
-        self._mean: NDArray[np.float32] | None = None
-        self._variance: NDArray[np.float32] | None = None
+        self._mean: NDArray[np.float32] = np.zeros((0, 0), np.float32)  # before the first picture
+        self._variance = self._mean
 
     def moved(self, image: NDArray[np.uint8]) -> bool:
         """Whether something in a picture has moved since the ones before; always true of the first.
@@ -37,16 +37,12 @@ class MotionGate:
             image: RGB (H, W, 3) of uint8; the pictures of one camera, in the order of time.
         """
         details = _details(image)
-        if self._mean is None or self._variance is None or self._mean.shape != details.shape:
+        if self._mean.shape != details.shape:
             self._start(details)
             return True
         details *= _contrast(self._mean) / _contrast(details)
         difference = details - self._mean
-        size = np.abs(difference)
-        noise = NOISES * NORMAL_MAD * float(np.median(size))
-        different = (size > np.maximum(max(MIN_DIFFERENCE, noise), DEVIATIONS * np.sqrt(self._variance))).astype(
-            np.float32
-        )
+        different = (np.abs(difference) > self._least(difference)).astype(np.float32)
         if different.mean() > NEW_SCENE:
             self._start(_details(image))
             return True
@@ -54,6 +50,11 @@ class MotionGate:
         self._mean += share * difference
         self._variance += share * (difference**2 - self._variance)
         return bool(cv2.boxFilter(different, -1, (3, 3), normalize=False).max() >= MIN_PIXELS)
+
+    def _least(self, difference: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How much each pixel must differ to be different (H, W)."""
+        noise = NORMAL_MAD * np.median(np.abs(difference))
+        return np.maximum(max(MIN_DIFFERENCE, NOISES * float(noise)), DEVIATIONS * np.sqrt(self._variance))
 
     def _start(self, details: NDArray[np.float32]) -> None:
         self._mean = details

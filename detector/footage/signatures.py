@@ -27,9 +27,9 @@ _KINDS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
         (rb"PK\x03\x04", "a ZIP archive"),
         (rb"(\xef\xbb\xbf)?\s*(<!doctype html|<html|<head|<body)", "an HTML page"),
         (rb"(\xef\xbb\xbf)?\s*<\?xml", "an XML document"),
-        (rb"version https://git-lfs", "a Git LFS pointer: the file itself was never downloaded"),
+        (rb"version https://git-lfs", "a Git LFS pointer (the file itself was never downloaded)"),
         (rb"BM.{4}\0\0\0\0", "a BMP image"),
-        (rb"\0+\Z", "nothing but zeros: the card lost its content"),
+        (rb"\0+\Z", "a run of zeros (the card lost its content)"),
         (rb"[\t\n\r\x20-\x7e]+\Z", "a text file"),
     )
 )

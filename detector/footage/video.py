@@ -24,7 +24,7 @@ from detector.footage.sampling import Run, Sampling, check_sampling, plan_runs, 
 from detector.footage.signatures import HEAD_BYTES, kind_of
 from detector.types import Frame
 
-SHORTER_S = 1.0  # how much earlier than its header says a video may end before it is called cut off
+SHORTER_S = 0.5  # how much earlier than its header says the pictures may end before that is worth a warning
 _OPTIONS = {"protocol_whitelist": "file"}  # a playlist that calls itself a video must not reach for the network
 _COPY_AGAIN = "copy it from the card again, or leave it out"
 
@@ -173,24 +173,25 @@ class Video:
             path = os.path.abspath(self.file)  # a relative name could look like a protocol's
             container = av.open(path, options=_OPTIONS, metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise self._not_opened(error) from error
+            raise self._unreadable() from error
         with container:
             yield container
 
-    def _not_opened(self, error: Exception) -> MediaError:
+    def _unreadable(self) -> MediaError:
+        """Why FFmpeg finds no video in the file, told from the file itself."""
         try:
             with self.file.open("rb") as opened:
                 head = opened.read(HEAD_BYTES)
-        except OSError as reason:
+        except OSError as error:
             mend = "check the path, its permissions and the disk"
-            return MediaError(f"the file cannot be read ({reason.strerror})", where=self.file, mend=mend)
-        if not head:
-            return MediaError("the file is empty", where=self.file, mend=_COPY_AGAIN)
+            return MediaError(f"the file cannot be read ({error.strerror})", where=self.file, mend=mend)
         kind = kind_of(head)
-        if kind is None:
+        if not head:
+            problem = "the file is empty"
+        elif kind is None:
             problem = "this is not a video, or it is damaged"
         elif kind.endswith("video"):
-            problem = f"this is {kind}, but damaged or cut off: its table of frames cannot be read ({error})"
+            problem = f"this is {kind}, but damaged or truncated: its table of frames is missing"
         else:
             problem = f"this is {kind}, not a video"
         return MediaError(problem, where=self.file, mend=_COPY_AGAIN)
@@ -198,7 +199,7 @@ class Video:
     def _video_stream(self, container: av.container.InputContainer) -> av.VideoStream:
         """The stream to read, its decoder set up."""
         if container.format.name.endswith("_pipe") or container.format.name == "image2":
-            raise MediaError("this is a picture, not a video", where=self.file, mend="give it a picture's extension")
+            raise self._unreadable()  # FFmpeg takes a picture for a video of one frame
         streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
         if not streams:
             raise MediaError("there are no pictures in it, at most sound", where=self.file, mend="leave it out")
@@ -234,13 +235,16 @@ class Video:
         self, container: av.container.InputContainer, stream: av.VideoStream, recorder: PacketRecorder
     ) -> None:
         """Compare what is there with what the header says."""
+        rate = stream.average_rate or stream.guessed_rate
+        by_frames = stream.frames / float(rate) if rate else 0.0  # AVI's duration is of what is there
         if stream.duration and stream.time_base:
-            declared_s = float(stream.duration * stream.time_base)
+            declared_s = max(by_frames, float(stream.duration * stream.time_base))
         else:
-            declared_s = (container.duration or 0) / av.time_base
+            declared_s = max(by_frames, (container.duration or 0) / av.time_base)
         missing_s = declared_s - self._index.duration_s
+        incomplete = stream.frames > recorder.count - recorder.corrupt
         frame_s = 1 / (self._index.frame_rate or DEFAULT_RATE)
-        if missing_s > SHORTER_S or (stream.frames > recorder.count - recorder.corrupt and missing_s > frame_s / 2):
+        if missing_s > (frame_s / 2 if incomplete else SHORTER_S):
             self._losses.append(f"it ends at {self._index.duration_s:.2f} s, its header says {declared_s:.2f} s")
 
     def _as_frame(self, frame: av.VideoFrame, number: int) -> Frame:
