@@ -20,6 +20,7 @@ from detector.species.fusion import join_labels, merge_label_boxes
 from detector.species.gate import kind_of_label
 from detector.species.taxonomy import Taxonomy
 from detector.store.schema import LOWEST_SCORE
+from detector.types import Detections
 
 if TYPE_CHECKING:
     from detector.data.packed import Annotations
@@ -174,36 +175,36 @@ def classify_detections(
     Raises:
         DataError: A result names an image that the data set does not have, or only some categories are its own.
     """
-    class_of_label = labels_of(annotations.category_names, taxonomy)
+    class_of_label = np.maximum(labels_of(annotations.category_names, taxonomy), SOME_BIRD)
     joined = join_labels(annotations.category_names, taxonomy)
     label_of_category = _labels_of_results(annotations, results)
-    results_of_image = _results_by_image(annotations, results, label_of_category)
+    detections = _detections_by_image(annotations, results, label_of_category)
     labels_count = max(label_of_category.values(), default=0) + 1
-    truths: list[NDArray[np.int64]] = []
-    scores: list[NDArray[np.float32]] = []
+    truths = [np.zeros(0, np.int64)]
+    scores = [np.zeros((0, labels_count), np.float32)]
 
     def read() -> Iterator[tuple[NDArray[np.uint8], None]]:
         for index in range(len(annotations)):
             advance()
             record = annotations[index]
-            boxes, found_scores, labels = results_of_image.get(record.id, (None, None, None))
-            image = None if boxes is None else _read(record.path, (record.width, record.height), [])
-            if image is None or boxes is None or found_scores is None or labels is None:
+            size_wh = (record.width, record.height)
+            found = detections.get(record.id)
+            image = None if found is None else _read(record.path, size_wh, [])
+            if found is None or image is None:
                 continue
-            boxes, label_scores = merge_label_boxes(boxes, found_scores, labels, labels_count)
-            found = found_truth(boxes, record.boxes_xyxy)
-            counted = (found < 0) | ~np.append(record.is_crowd, False)[found]
-            truth = np.append(class_of_label[record.labels], -1)[found]
-            truths.append(np.maximum(truth[counted], -1))
+            boxes, label_scores = merge_label_boxes(found.boxes_xyxy, found.scores, found.labels, labels_count)
+            at = found_truth(boxes, record.boxes_xyxy)
+            counted = ~np.append(record.is_crowd, False)[at]  # what is found in a crowd is neither right nor wrong
+            truths.append(np.append(class_of_label[record.labels], -1)[at[counted]])
             scores.append(label_scores[counted])
-            grown = crop_boxes(boxes[counted], (record.width, record.height))
-            yield from ((crop, None) for crop in cut_crops(image, grown, classifier.size_hw))
+            crops = cut_crops(image, crop_boxes(boxes[counted], size_wh), classifier.size_hw)
+            yield from ((crop, None) for crop in crops)
 
     logits, _ = _classified(read(), classifier)
-    label_scores = np.concatenate([np.zeros((0, labels_count), np.float32), *scores])
+    label_scores = np.concatenate(scores)
     knows_species = labels_count - len(joined.unjoined) > 1
     detector_scores = joined.class_scores(label_scores) if knows_species else label_scores.max(axis=1, initial=0)
-    return DetectedLogits(detector_scores, logits, np.concatenate([np.zeros(0, np.int64), *truths]))
+    return DetectedLogits(detector_scores, logits, np.concatenate(truths))
 
 
 def found_truth(boxes_xyxy: NDArray[np.float32], truth_xyxy: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -235,25 +236,29 @@ def _labels_of_results(annotations: Annotations, results: Sequence[Mapping[str, 
     return own
 
 
-def _results_by_image(
+def _detections_by_image(
     annotations: Annotations, results: Sequence[Mapping[str, Any]], label_of_category: Mapping[int, int]
-) -> dict[int, tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]]:
-    """Boxes (xyxy), scores and labels by image id."""
+) -> dict[int, Detections]:
+    mend = "give the detections of the same data set"
     known_images = set(annotations.image_ids.tolist())
     rows: dict[int, list[tuple[list[float], float, int]]] = {}
     for number, result in enumerate(results):
         if result["image_id"] not in known_images:
             problem = f"image {result['image_id']} is not in the annotations"
-            raise DataError(problem, where=f"detections[{number}]", mend="give the detections of the same data set")
+            raise DataError(problem, where=f"detections[{number}]", mend=mend)
         if result["score"] >= LOWEST_SCORE:
             row = (result["bbox"], result["score"], label_of_category[result["category_id"]])
             rows.setdefault(result["image_id"], []).append(row)
-    packed = {}
+    detections = {}
     for image, found in rows.items():
-        boxes, scores, labels = zip(*found, strict=True)
-        xyxy = xywh_to_xyxy(np.array(boxes, np.float64).reshape(-1, 4)).astype(np.float32)
-        packed[image] = (xyxy, np.array(scores, np.float32), np.array(labels, np.int64))
-    return packed
+        boxes, scores, labels = (np.array(column) for column in zip(*found, strict=True))
+        try:
+            detections[image] = Detections(xywh_to_xyxy(boxes), scores, labels)
+        except (ValueError, IndexError) as error:
+            raise DataError(
+                f"a box cannot be used: {error}", where=f"detections of image {image}", mend=mend
+            ) from error
+    return detections
 
 
 def _read(path: Path, size_wh: tuple[int, int], unreadable: list[Path]) -> NDArray[np.uint8] | None:
