@@ -62,7 +62,7 @@ def name_cards(inputs: Sequence[Path], known: Mapping[str, str] | None = None) -
         known: Card id to root of the store's cards (`run.json`).
 
     Returns:
-        The cards to list, known ones first, each in the order of the inputs.
+        The cards to list: known ones in their order, then new ones in the order of the inputs.
 
     Raises:
         MediaError: If an input does not exist.
@@ -83,7 +83,8 @@ def name_cards(inputs: Sequence[Path], known: Mapping[str, str] | None = None) -
         whole = "" in request.inputs
         path = Path(known[id_]) if id_ in known else request.root
         cards.append(Card(id_, path, () if whole else tuple(request.inputs), tuple(excluded)))
-    return sorted(cards, key=lambda card: card.id not in known)  # stable: the order of the inputs within
+    places = {card: place for place, card in enumerate(known)}
+    return sorted(cards, key=lambda card: places.get(card.id, len(places)))  # stable: new ones stay in their order
 
 
 @dataclass

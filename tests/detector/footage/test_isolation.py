@@ -64,13 +64,15 @@ def test_reasons_name_file_and_cause(pool: IsolatedReaders) -> None:
     assert "no progress for 2 s" in reasons["sleep", 5]
     errors = {event.task[1]: event.error for event in events}
     assert all(isinstance(error, MediaError) and error.mend for error in errors.values())
-    assert errors[1].where == "file 1" and errors[4].where == "a.jpg"
+    assert errors[1].where == "file 1"
+    assert errors[4].where == "a.jpg"
 
 
 def test_values_before_a_crash_are_kept(pool: IsolatedReaders) -> None:
     events = list(pool.run([("abort after two", 0)]))
     assert [event.value for event in events[:2]] == [0, 1]
-    assert isinstance(events[2], Failed) and len(events) == 3
+    assert isinstance(events[2], Failed)
+    assert len(events) == 3
 
 
 def test_in_order_the_tasks_follow_each_other(pool: IsolatedReaders) -> None:
@@ -99,7 +101,8 @@ def test_a_slow_receiver_is_not_taken_for_a_hang(pool: IsolatedReaders) -> None:
     for event in pool.run([("count", 3), ("count", 2)]):
         events.append(event)
         time.sleep(0.5)  # seven events: longer than the time after which silence counts
-    assert not failures(events) and len(events) == 7
+    assert not failures(events)
+    assert len(events) == 7
 
 
 def test_tasks_are_taken_only_as_processes_become_free(pool: IsolatedReaders) -> None:
@@ -137,7 +140,8 @@ def test_an_error_of_the_task_list_comes_out(pool: IsolatedReaders) -> None:
 def test_processes_do_not_load_torch() -> None:
     with IsolatedReaders(1, reader_tasks.loaded_modules) as pool:
         modules = next(iter(pool.run([""]))).value
-    assert "detector.footage.video" in modules and "torch" not in modules
+    assert "detector.footage.video" in modules
+    assert "torch" not in modules
 
 
 def test_processes_that_cannot_start_are_an_error_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +208,8 @@ def test_an_interrupt_ends_all_and_only_the_parent_speaks(script: tuple[subproce
     _, errors = process.communicate(timeout=20)
     assert wait_until_gone(readers)
     assert process.returncode in (-signal.SIGINT, 130)
-    assert errors.count("Traceback") == 1 and "KeyboardInterrupt" in errors
+    assert errors.count("Traceback") == 1
+    assert "KeyboardInterrupt" in errors
 
 
 def test_at_least_one_process_is_asked_for() -> None:
@@ -217,6 +222,7 @@ def test_transport_takes_values_of_every_kind(pool: IsolatedReaders) -> None:
     values = [event.value for event in pool.run(tasks, in_order=True) if isinstance(event, Produced)]
     assert values == [None, "א", {"a": [1]}, b""]
     empty = next(iter(pool.run([("echo value", np.zeros((0, 4), np.float32))]))).value
-    assert empty.shape == (0, 4) and empty.dtype == np.float32
+    assert empty.shape == (0, 4)
+    assert empty.dtype == np.float32
     turned = np.arange(12).reshape(3, 4).T[::2]
     assert (next(iter(pool.run([("echo value", turned)]))).value == turned).all()

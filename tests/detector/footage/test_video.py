@@ -1,6 +1,7 @@
 """Frames of a video are those of a full decode, with their numbers and times, whatever was skipped on the way."""
 
 import io
+import itertools
 import random
 from fractions import Fraction
 from pathlib import Path
@@ -34,7 +35,7 @@ CODECS = {
 def full_decode(file: Path) -> list[tuple[float, np.ndarray]]:
     """Every frame in the order shown, with its time after the first: an independent reference."""
     with av.open(str(file)) as container:
-        frames = [frame for frame in container.decode(video=0)]
+        frames = list(container.decode(video=0))
         return [(float(frame.time - frames[0].time), frame.to_ndarray(format="rgb24")) for frame in frames]
 
 
@@ -42,7 +43,8 @@ def full_decode(file: Path) -> list[tuple[float, np.ndarray]]:
 def test_real_videos_match_a_full_decode(file: Path) -> None:
     reference = full_decode(file)
     video = open_video(file)
-    assert video.info.frames == len(reference) and video.warning is None
+    assert video.info.frames == len(reference)
+    assert video.warning is None
     for sampling in (1.0, "keyframes"):
         for frame in video.read(sampling):
             time_s, image = reference[frame.frame_number]
@@ -58,11 +60,13 @@ def test_every_container_gives_exact_numbers_times_and_pixels(tmp_path: Path, ki
     file = write_video(tmp_path / f"video.{kind}", images, codec, pixels=pixels, options=options)
     reference = full_decode(file)
     video = open_video(file, threads=threads)
-    assert video.info.frames == 60 and video.info.duration_s == pytest.approx(6.0)
+    assert video.info.frames == 60
+    assert video.info.duration_s == pytest.approx(6.0)
     assert video.info.frame_rate == pytest.approx(10.0)
     for sampling in SAMPLINGS:
         frames = list(video.read(sampling))
-        assert frames and all(number_in(frame.image) == frame.frame_number for frame in frames)
+        assert frames
+        assert all(number_in(frame.image) == frame.frame_number for frame in frames)
         assert [frame.time_s for frame in frames] == pytest.approx([frame.frame_number / 10 for frame in frames])
         assert all(np.array_equal(frame.image, reference[frame.frame_number][1]) for frame in frames)
     assert [frame.frame_number for frame in video.read("all")] == list(range(60))
@@ -97,7 +101,8 @@ def test_rotation_metadata_turns_the_picture_upright(tmp_path: Path, rotation: i
     stored = np.ascontiguousarray(np.rot90(upright, turns))
     video = open_video(write_video(tmp_path / "video.mp4", [stored] * 3, rotation=rotation))
     frame = next(video.read())
-    assert video.info.size_wh == frame.size_wh == (96, 64) and frame.image.shape == (64, 96, 3)
+    assert video.info.size_wh == frame.size_wh == (96, 64)
+    assert frame.image.shape == (64, 96, 3)
     assert number_in(frame.image) == 0b1011000101
 
 
@@ -184,7 +189,8 @@ def test_damage_in_the_middle_costs_the_frames_that_it_hits(tmp_path: Path) -> N
     frames = list(video.read("all"))
     assert 70 <= len(frames) < 100
     assert sum(number_in(frame.image) != frame.frame_number for frame in frames) < 20
-    assert video.warning and f"{100 - len(frames)} of 100 frames could not be decoded" in video.warning
+    assert video.warning
+    assert f"{100 - len(frames)} of 100 frames could not be decoded" in video.warning
     assert [frame.frame_number for frame in frames] == sorted({frame.frame_number for frame in frames})
 
 
@@ -211,7 +217,8 @@ def test_what_is_no_video_says_what_it_is(tmp_path: Path) -> None:
         with pytest.raises(MediaError) as caught:
             list(read_frames(file))
         problems[name] = caught.value.problem
-        assert caught.value.where == str(file) and caught.value.mend
+        assert caught.value.where == str(file)
+        assert caught.value.mend
     assert problems["empty.mp4"] == "the file is empty"
     assert problems["page.mp4"] == "this is an HTML page, not a video"
     assert problems["photo.avi"] == "this is a JPEG image, not a video"
@@ -286,7 +293,7 @@ def test_plans_reach_every_wanted_frame_from_its_keyframe(index: FrameIndex, sam
     wanted = sampled_frames(index, sampling)
     runs = plan_runs(index, wanted)
     assert [number for run in runs for number in run.wanted] == wanted.tolist()
-    for run, later in zip(runs, runs[1:], strict=False):
+    for run, later in itertools.pairwise(runs):
         assert run.end < later.start  # packets are read once, from front to back
     for run in runs:
         for number in run.wanted:
