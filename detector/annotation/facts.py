@@ -1,15 +1,14 @@
-"""What the models saw in one media item, from its frames to the rows of the store."""
+"""From the frames of one media item to the rows of the store."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detector.annotation.tracking import FrameBoxes, TrackLinker
+from detector.annotation.values import FrameFacts, FrameFinds, ItemFacts
 from detector.boxes import xywh_to_xyxy
 from detector.species.gate import kind_of_label
 from detector.store.facts import FactRow, FoundBox
@@ -17,65 +16,6 @@ from detector.store.schema import pack_vector
 from detector.types import MediaItem
 
 _TRACKED_APART = ("person", "vehicle")  # a bird and another animal are not: detectors waver between the two
-
-
-@dataclass(frozen=True)
-class ItemFacts:
-    """What a media item is, beside what is to be seen in it; see `schema.FACTS`."""
-
-    content_hash: str | None = None
-    width: int | None = None
-    height: int | None = None
-    captured_at: datetime | None = None
-    captured_from: str | None = None
-    camera_model: str | None = None
-    frame_rate: float | None = None
-    duration_s: float | None = None
-
-
-@dataclass(frozen=True)
-class FrameFacts:
-    """What a frame is, beside its boxes.
-
-    Attributes:
-        frame_number: Position in the video, from 0; 0 in photos.
-        time_s: Seconds from the start of the video; 0.0 in photos.
-        size_wh: Of the upright original, pixels.
-        brightness: Mean of the grey picture, 0..1.
-        night: Whether it was taken in infrared light.
-        moved: False where the motion gate passed over it; else None.
-    """
-
-    frame_number: int
-    time_s: float
-    size_wh: tuple[int, int]
-    brightness: float | None = None
-    night: bool | None = None
-    moved: bool | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class FrameFinds:
-    """The boxes of a frame.
-
-    Attributes:
-        boxes_xywh: float32 (N, 4): left, top, width and height as shares of the picture, as the store holds them.
-        label_scores: float32 (N, L), a score a category of the detector; 0: absent.
-        appearances: uint8 (N, 64), each box's pixels in grey.
-        classified: int64 (K,), rising: the boxes that the classifier saw.
-        logits: float32 (K, C).
-        embeddings: float32 (K, D); D is 0 without a classifier.
-    """
-
-    boxes_xywh: NDArray[np.float32]
-    label_scores: NDArray[np.float32]
-    appearances: NDArray[np.uint8]
-    classified: NDArray[np.int64]
-    logits: NDArray[np.float32]
-    embeddings: NDArray[np.float32]
-
-    def __len__(self) -> int:
-        return len(self.boxes_xywh)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from backbones.errors import DataError
-from detector.annotation.facts import FrameFacts, ItemFacts, ItemRows
+from detector.annotation.facts import ItemRows
 from detector.annotation.importing import (
     ImportedDetections,
     ImportedFile,
@@ -25,6 +25,7 @@ from detector.annotation.readers import Readers
 from detector.annotation.run import RunReport, cards_of, interruptible, note, species_entry, versions
 from detector.annotation.second_look import KnownFrame, KnownItem, SecondLook, SecondSight
 from detector.annotation.stages import unclassified
+from detector.annotation.values import FrameFacts, ItemFacts
 from detector.footage.appearance import SIDE
 from detector.footage.cards import Card
 from detector.footage.discovery import media_type

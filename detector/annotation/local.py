@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.annotation.detecting import RunDetector
-from detector.annotation.facts import ItemFacts, ItemRows
+from detector.annotation.facts import ItemRows
 from detector.annotation.looking import (
     Cropped,
     CropTask,
@@ -33,6 +33,7 @@ from detector.annotation.stages import (
     FrameViews,
     may_be_bird,
 )
+from detector.annotation.values import ItemFacts
 from detector.species.classifier import SpeciesClassifier
 from detector.store.facts import FactRow
 from detector.types import MediaItem

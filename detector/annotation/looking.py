@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.annotation.facts import FrameFacts, ItemFacts
 from detector.annotation.tiling import View, tiled_views, whole_view
+from detector.annotation.values import FrameFacts, ItemFacts
 from detector.boxes import xywh_to_xyxy
 from detector.data.resizing import SizeRule, resize
 from detector.footage.appearance import SIDE, box_appearance

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 
+import torch
+
 from detector.annotation.looking import CropTask, LookTask, Seen, perform
 from detector.footage.isolation import Failed, Finished, IsolatedReaders
 
@@ -43,6 +45,7 @@ class _Numbered:
 def _perform(numbered: _Numbered) -> Iterator[Seen]:
     """What a reading process does; at the top of a module, so that it can be found there."""
     if numbered.task is not None:
+        torch.set_num_threads(1)  # there is a process for each core
         yield from perform(numbered.task)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from detector.species.classifier import SpeciesClassifier
 from detector.store.facts import FactRow, OverlayRow
 from detector.store.reader import FactsReader
 from detector.store.run_file import RunFile
-from detector.store.run_json import load_run, write_run
+from detector.store.run_json import load_run, set_card_root, write_run
 from detector.store.schema import LOWEST_SCORE, pack_vector
 from detector.store.writer import OverlayWriter
 from detector.types import MediaItem
@@ -31,13 +32,20 @@ def overlay_name(species: SpeciesClassifier) -> str:
     return f"{re.sub(r'[^A-Za-z0-9._-]+', '_', Path(species.name).stem)}-{species.sha256[:_HASH_DIGITS]}"
 
 
-def reclassify(output: Path, species: SpeciesClassifier, work: WorkOptions, quiet: bool = False) -> RunReport:
+def reclassify(
+    output: Path,
+    species: SpeciesClassifier,
+    work: WorkOptions,
+    roots: Mapping[str, Path] | None = None,
+    quiet: bool = False,
+) -> RunReport:
     """Classify the boxes of a store again. The new logits count once all are there; an ended run goes on.
 
     Args:
         output: The store.
         species: The classifier that is to count.
         work: How the work is spread.
+        roots: Where cards are now.
         quiet: Show no progress.
 
     Raises:
@@ -45,10 +53,13 @@ def reclassify(output: Path, species: SpeciesClassifier, work: WorkOptions, quie
         MediaError: A card is not where it was.
         HoopoeError: Another process writes to the store, or the disk is full.
     """
-    run = load_run(output)
+    load_run(output)  # says that there is no store before a folder is made
     report = RunReport()
     name = overlay_name(species)
     with OverlayWriter(output, name) as writer:
+        for card, root in (roots or {}).items():
+            set_card_root(output, card, os.path.abspath(root))
+        run = load_run(output)
         reader = FactsReader(output)
         pending = writer.pending()
         if pending:

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.annotation.detecting import HalvingBatches, RunDetector, SizeBuckets, drained
-from detector.annotation.facts import FrameFacts, FrameFinds
 from detector.annotation.looking import appearances
 from detector.annotation.tiling import View, merge_views
+from detector.annotation.values import FrameFacts, FrameFinds
 from detector.boxes import xyxy_to_xywh
 from detector.species.classifier import SpeciesClassifier
 from detector.species.fusion import merge_label_boxes

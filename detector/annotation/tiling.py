@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import connected_components
 
 from detector.data.resizing import SizeRule
 from detector.types import Detections
@@ -136,6 +135,8 @@ def _joined(parts: _Boxes, windows: NDArray[np.float32]) -> _Boxes:
         parts: The boxes.
         windows: (V, 4), the window of each view.
     """
+    from scipy.sparse.csgraph import connected_components  # slow to import, and the reading processes do without
+
     if not len(parts.scores):
         return parts
     own = windows[parts.views]

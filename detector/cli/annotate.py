@@ -1,0 +1,75 @@
+"""`hoopoe annotate INPUT ... --output OUT`: find and name the birds in cards of photos and videos."""
+
+import argparse
+from pathlib import Path
+
+from detector.cli.annotation_options import (
+    add_result_arguments,
+    add_work_arguments,
+    check_result_arguments,
+    finish,
+    work_options,
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `hoopoe annotate`."""
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="a card: a folder, or a file")
+    parser.add_argument("--output", type=Path, required=True, metavar="OUT", help="where results go; goes on with them")
+    parser.add_argument("--detector", required=True, metavar="MODEL", help="best.safetensors of a run, or coco")
+    parser.add_argument(
+        "--species", default="none", metavar="WEIGHTS", help="the classifier: published name or file (default: none)"
+    )
+    parser.add_argument(
+        "--frame-interval",
+        default="1.0",
+        metavar="S",
+        help="of videos: seconds between frames, all, or keyframes (default: %(default)s)",
+    )
+    parser.add_argument("--tile", action="store_true", help="look at native resolution too, for small birds")
+    parser.add_argument("--motion-gate", action="store_true", help="pass over video frames in which nothing moved")
+    parser.add_argument("--full-decode", action="store_true", help="never decode photos at a reduced size")
+    parser.add_argument(
+        "--classify-from",
+        type=float,
+        metavar="SCORE",
+        help="classify boxes from this score up (default: all that are kept, from 0.05)",
+    )
+    parser.add_argument("--embeddings", action="store_true", help="keep the classifier's embeddings")
+    parser.add_argument(
+        "--root", action="append", default=[], metavar="CARD=PATH", help="where a card is now, if it has moved"
+    )
+    add_result_arguments(parser)
+    add_work_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look at what is new on the cards, decide, export, and print what was found."""
+    from detector.cli.export import parse_roots
+    from detector.footage.sampling import parse_sampling
+
+    check_result_arguments(args)
+    sampling = parse_sampling(args.frame_interval)
+    roots = parse_roots(args.root)
+
+    from detector.annotation.detecting import RunDetector, chosen_device, chosen_precision
+    from detector.annotation.options import SeeingOptions
+    from detector.annotation.run import annotate
+    from detector.species.classifier import SpeciesClassifier
+    from detector.store.schema import LOWEST_SCORE
+
+    device = chosen_device(args.device)
+    precision = chosen_precision(args.precision, device)
+    detector = RunDetector.load(args.detector, device, precision)
+    species = None if args.species == "none" else SpeciesClassifier.load(args.species, device, precision)
+    seeing = SeeingOptions(
+        frame_interval=sampling,
+        tile=args.tile,
+        motion_gate=args.motion_gate,
+        full_decode=args.full_decode,
+        lowest_score=0.0 if args.score_threshold == 0 else LOWEST_SCORE,
+        classify_from=LOWEST_SCORE if args.classify_from is None else args.classify_from,
+        embeddings=args.embeddings,
+    )
+    report = annotate(args.inputs, args.output, detector, species, seeing, work_options(args, device), roots)
+    return finish(args, args.output, report)

@@ -1,0 +1,61 @@
+"""`hoopoe classify-crops --detections FILE ...`: name the birds in boxes that another tool found."""
+
+import argparse
+from pathlib import Path
+
+from backbones.errors import ConfigError
+from detector.cli.annotation_options import (
+    add_result_arguments,
+    add_work_arguments,
+    check_result_arguments,
+    finish,
+    work_options,
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `hoopoe classify-crops`."""
+    parser.add_argument(
+        "--detections",
+        nargs="+",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="MegaDetector's JSON, COCO annotations, COCO results with their annotations, or a folder of crops",
+    )
+    parser.add_argument("--media", type=Path, metavar="DIR", help="the folder in which the files lie that FILE names")
+    parser.add_argument(
+        "--species", required=True, metavar="WEIGHTS", help="the classifier: published name or file of weights"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="OUT", help="where results go; goes on with them")
+    parser.add_argument(
+        "--classify-from",
+        type=float,
+        metavar="SCORE",
+        help="classify boxes from this score up (default: 0.05)",
+    )
+    parser.add_argument("--embeddings", action="store_true", help="keep the classifier's embeddings")
+    add_result_arguments(parser)
+    add_work_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Classify, decide, export, and print what was found."""
+    check_result_arguments(args)
+    for path in args.detections:
+        if not path.exists():
+            raise ConfigError("there is no such file or folder", where=path, mend="check --detections")
+    media = args.media or next((path for path in args.detections if path.is_dir()), None)
+    if media is None:
+        raise ConfigError("files of boxes name media", where="--media", mend="give the folder in which they lie")
+
+    from detector.annotation.detecting import chosen_device, chosen_precision
+    from detector.annotation.import_run import ImportOptions, classify_crops
+    from detector.species.classifier import SpeciesClassifier
+    from detector.store.schema import LOWEST_SCORE
+
+    device = chosen_device(args.device)
+    species = SpeciesClassifier.load(args.species, device, chosen_precision(args.precision, device))
+    options = ImportOptions(LOWEST_SCORE if args.classify_from is None else args.classify_from, args.embeddings)
+    report = classify_crops(args.detections, media, args.output, species, options, work_options(args, device))
+    return finish(args, args.output, report)

@@ -1,0 +1,42 @@
+"""`hoopoe reclassify OUT --species NEW`: name the birds of a store by another classifier."""
+
+import argparse
+from pathlib import Path
+
+from detector.cli.annotation_options import (
+    add_result_arguments,
+    add_work_arguments,
+    check_result_arguments,
+    finish,
+    work_options,
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `hoopoe reclassify`."""
+    parser.add_argument("store", type=Path, metavar="OUT", help="the folder that was --output of `hoopoe annotate`")
+    parser.add_argument(
+        "--species", required=True, metavar="WEIGHTS", help="the classifier: published name or file of weights"
+    )
+    parser.add_argument(
+        "--root", action="append", default=[], metavar="CARD=PATH", help="where a card is now, if it has moved"
+    )
+    add_result_arguments(parser)
+    add_work_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Classify, decide, export, and print what was found."""
+    from detector.cli.export import parse_roots
+
+    check_result_arguments(args)
+    roots = parse_roots(args.root)
+
+    from detector.annotation.detecting import chosen_device, chosen_precision
+    from detector.annotation.reclassification import reclassify
+    from detector.species.classifier import SpeciesClassifier
+
+    device = chosen_device(args.device)
+    species = SpeciesClassifier.load(args.species, device, chosen_precision(args.precision, device))
+    report = reclassify(args.store, species, work_options(args, device), roots)
+    return finish(args, args.store, report)
