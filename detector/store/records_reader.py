@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from backbones.errors import DataError
 from detector.store.files import open_parquet
@@ -19,8 +25,12 @@ from detector.store.records import (
     MediaRecord,
     RepeatRecord,
 )
+from detector.store.schema import CANDIDATE
+
+Record = TypeVar("Record")
 
 _MEND = "run `hoopoe decide` again"
+_NONE: tuple[str | None, Iterator[DetectionRecord]] = (None, iter(()))
 _BATCH_ROWS = 4_096
 
 
@@ -32,15 +42,14 @@ def read_media(folder: Path) -> Iterator[MediaRecord]:
     Raises:
         DataError: The store has no decisions, or a table is damaged or not of the other's run.
     """
-    detections = _by_media(_rows(folder, "detections"))
-    upcoming = next(detections, None)
-    for row in _rows(folder, "media"):
-        row["frames"] = tuple(row["frames"] or ())
-        found: tuple[DetectionRecord, ...] = ()
-        if upcoming is not None and upcoming[0] == row["media_id"]:
-            found = upcoming[1]
-            upcoming = next(detections, None)
-        yield MediaRecord(**row, detections=found)
+    detections = groupby(_records(folder, "detections", DetectionRecord), key=attrgetter("media_id"))
+    upcoming, found = next(detections, _NONE)
+    for values in _rows(folder, "media"):
+        if values[0] == upcoming:
+            yield MediaRecord(*values, detections=tuple(found))
+            upcoming, found = next(detections, _NONE)
+        else:
+            yield MediaRecord(*values, detections=())
     if upcoming is not None:
         raise DataError("the tables of media and detections do not fit", where=decisions_folder(folder), mend=_MEND)
 
@@ -51,49 +60,49 @@ def read_events(folder: Path) -> Iterator[EventRecord]:
     Raises:
         DataError: The store has no decisions, or the table is damaged.
     """
-    return (EventRecord(**row) for row in _rows(folder, "events"))
+    return _records(folder, "events", EventRecord)
 
 
 def read_repeats(folder: Path) -> Iterator[RepeatRecord]:
     """Suspicious repeats, by deployment and falling number of boxes; raises as `read_events`."""
-    return (RepeatRecord(**row) for row in _rows(folder, "repeats"))
+    return _records(folder, "repeats", RepeatRecord)
 
 
 def read_effort(folder: Path) -> Iterator[EffortRecord]:
     """How long each camera watched, by deployment; raises as `read_events`."""
-    for row in _rows(folder, "effort"):
-        yield EffortRecord(**{**row, "gaps": tuple(Gap(**gap) for gap in row["gaps"])})
+    return _records(folder, "effort", EffortRecord)
 
 
 def read_deployments(folder: Path) -> Iterator[DeploymentRecord]:
     """The deployments of a store's media, by id; raises as `read_events`."""
-    for row in _rows(folder, "deployments"):
-        yield DeploymentRecord(**{**row, "details": tuple(row["details"] or ())})
+    return _records(folder, "deployments", DeploymentRecord)
 
 
-def _rows(folder: Path, table: str) -> Iterator[dict[str, Any]]:
+def _records(folder: Path, table: str, record: Callable[..., Record]) -> Iterator[Record]:
+    """The rows of a table as values whose fields are in the order of its columns."""
+    return (record(*values) for values in _rows(folder, table))
+
+
+def _rows(folder: Path, table: str) -> Iterator[tuple[Any, ...]]:
     path = decisions_folder(folder) / f"{table}.parquet"
     if not path.exists():
         raise DataError("this store has no decisions yet", where=path, mend=f"run `hoopoe decide {folder}`")
     with open_parquet(path, _MEND) as file:
         for batch in file.iter_batches(_BATCH_ROWS):
-            columns = [column.to_pylist() for column in batch.columns]
-            names = batch.schema.names
-            for values in zip(*columns, strict=True):
-                yield dict(zip(names, values, strict=True))
+            yield from zip(*(_values(column) for column in batch.columns), strict=True)
 
 
-def _by_media(rows: Iterator[dict[str, Any]]) -> Iterator[tuple[str, tuple[DetectionRecord, ...]]]:
-    """Neighbouring rows of one media item together."""
-    current: str | None = None
-    found: list[DetectionRecord] = []
-    for row in rows:
-        if row["media_id"] != current:
-            if current is not None:
-                yield current, tuple(found)
-            current, found = row["media_id"], []
-        row["candidates"] = tuple(Candidate(**candidate) for candidate in row["candidates"] or ())
-        row["reasons"] = tuple(row["reasons"] or ())
-        found.append(DetectionRecord(**row))
-    if current is not None:
-        yield current, tuple(found)
+def _values(column: pa.Array) -> list[Any]:
+    """A column as Python's values: lists as tuples, structs as the records of the same fields."""
+    if not (pa.types.is_list(column.type) or pa.types.is_map(column.type)):
+        return column.to_pylist()
+    elements = column.flatten() if pa.types.is_list(column.type) else None
+    if elements is None:
+        return [tuple(pairs or ()) for pairs in column.to_pylist()]
+    if pa.types.is_struct(elements.type):
+        make: Any = Candidate if elements.type == CANDIDATE else Gap
+        flat: list[Any] = list(map(make, *(each.to_pylist() for each in elements.flatten())))
+    else:
+        flat = elements.to_pylist()
+    ends = np.cumsum(pc.list_value_length(column).fill_null(0).to_numpy()).tolist()
+    return [tuple(flat[start:end]) for start, end in zip([0, *ends], ends, strict=False)]

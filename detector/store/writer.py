@@ -8,8 +8,6 @@ from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 
-import pyarrow as pa
-
 from detector.store.facts import FactRow, OverlayRow, facts_table, overlay_table
 from detector.store.files import remove_unfinished, write_table
 from detector.store.layout import facts_folder, overlay_folder, parts
@@ -59,8 +57,8 @@ class FactsWriter:
         except BaseException:
             self._lock.release()
             raise
-        self._pending: list[pa.Table] = []
-        self._rows = self._bytes = 0
+        self._pending: list[FactRow] = []
+        self._bytes = 0
         self._since = time.monotonic()
 
     def add(self, rows: Sequence[FactRow]) -> None:
@@ -78,9 +76,8 @@ class FactsWriter:
             raise ValueError(f"{rows[0].path} is in the store already")
         if not self._pending:
             self._since = time.monotonic()
-        self._pending.append(facts_table(rows))
+        self._pending.extend(rows)
         self.finished.add(rows[0].media_id)
-        self._rows += len(rows)
         self._bytes += sum(_size(row) for row in rows)
         self.flush_if_due()
 
@@ -88,7 +85,7 @@ class FactsWriter:
         """Write a part if the items that wait are many, or have waited long; for those who wait for a slow item."""
         part_rows, part_bytes, part_seconds = self._limits
         waited = time.monotonic() - self._since
-        if self._pending and (self._rows >= part_rows or self._bytes >= part_bytes or waited >= part_seconds):
+        if self._pending and (len(self._pending) >= part_rows or self._bytes >= part_bytes or waited >= part_seconds):
             self.flush()
 
     def flush(self) -> None:
@@ -100,9 +97,9 @@ class FactsWriter:
         if not self._pending:
             return
         path = facts_folder(self.folder) / f"part-{_next_number(facts_folder(self.folder)):06d}.parquet"
-        write_table(path, pa.concat_tables(self._pending), GROUP_ROWS)
+        write_table(path, facts_table(self._pending), GROUP_ROWS)
         self._pending.clear()
-        self._rows = self._bytes = 0
+        self._bytes = 0
 
     def close(self) -> None:
         """Write what waits, and let others write to the store; a second call does nothing."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from backbones.errors import DataError
+from detector.store import records, schema
 from detector.store.records_reader import read_deployments, read_effort, read_events, read_media, read_repeats
 
 
@@ -56,3 +59,19 @@ def test_damaged_table_is_named(decided_store: Path) -> None:
     with pytest.raises(DataError, match="damaged") as caught:
         list(read_media(decided_store))
     assert caught.value.where == str(path)
+
+
+@pytest.mark.parametrize(
+    ("record", "table"),
+    [
+        (records.DetectionRecord, schema.DETECTIONS),
+        (records.MediaRecord, schema.MEDIA),
+        (records.EventRecord, schema.EVENTS),
+        (records.RepeatRecord, schema.REPEATS),
+        (records.EffortRecord, schema.EFFORT),
+        (records.DeploymentRecord, schema.DEPLOYMENTS),
+    ],
+)
+def test_records_have_the_columns_of_their_tables(record: type, table: Any) -> None:
+    names = [field.name for field in fields(record)]
+    assert names == table.names + (["detections"] if record is records.MediaRecord else [])

@@ -194,8 +194,9 @@ def test_killed_writers_lose_and_repeat_nothing(tmp_path: Path) -> None:
             text=True,
         )
         assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(rng.uniform(0.0, 0.25))
+        for _ in range(rng.randint(15, 60)):  # items, of which eight or so make a part
+            process.stdout.readline()
+        time.sleep(rng.uniform(0.0, 0.02))
         process.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
         process.wait()
         process.stdout.close()

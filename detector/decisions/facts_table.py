@@ -1,0 +1,281 @@
+"""The facts without their large vectors, as columns that fit into memory: some 400 bytes a photo with one box."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from backbones.errors import DataError
+from detector.store.reader import FactsReader
+from detector.store.vectors import binary_matrix
+
+APPEARANCE_BYTES = 64
+_MEDIA = [
+    *("media_id", "card", "path", "content_hash", "media_type", "width", "height", "captured_at", "captured_from"),
+    *("camera_model", "frame_rate", "duration_s", "failure", "warning"),
+]
+_REPEATING = ("card", "media_type", "captured_from", "camera_model", "failure", "warning")
+_FRAME = ("frame_number", "time_s", "brightness", "night")
+_BOX = ("x", "y", "w", "h", "label_scores", "track_id", "appearance")
+
+
+@dataclass(frozen=True, eq=False)
+class FactsTable:
+    """Media items by card and path, their frames by number, their boxes by index; M items, F frames, B boxes.
+
+    Attributes:
+        media: M rows: the columns of `schema.FACTS` that belong to an item.
+        folder: int32 (M,), index into `folders`.
+        folders: (card, folder under its root) of items.
+        frame_media: int32 (F,), the row of each frame's item, rising.
+        frame_number: int32 (F,).
+        time_s: float64 (F,), seconds from the start of the video.
+        brightness: float32 (F,), NaN: unknown.
+        night: float32 (F,), 1, 0 or NaN.
+        box_frame: int32 (B,), the row of each box's frame, rising.
+        box: int32 (B,), index in the frame's detections.
+        xywh: float32 (B, 4), shares of the picture.
+        score: float32 (B,), of the label with the highest score.
+        label: int32 (B,), index of that label.
+        track: int32 (B,), within its video; -1: none.
+        appearance: uint8 (B, 64).
+        has_appearance: bool (B,).
+        position: int64 (B,), where the box is in the order of the facts.
+    """
+
+    media: pa.Table
+    folder: NDArray[np.int32]
+    folders: list[tuple[str, str]]
+    frame_media: NDArray[np.int32]
+    frame_number: NDArray[np.int32]
+    time_s: NDArray[np.float64]
+    brightness: NDArray[np.float32]
+    night: NDArray[np.float32]
+    box_frame: NDArray[np.int32]
+    box: NDArray[np.int32]
+    xywh: NDArray[np.float32]
+    score: NDArray[np.float32]
+    label: NDArray[np.int32]
+    track: NDArray[np.int32]
+    appearance: NDArray[np.uint8]
+    has_appearance: NDArray[np.bool_]
+    position: NDArray[np.int64]
+
+    @property
+    def box_media(self) -> NDArray[np.int32]:
+        """int32 (B,): the row of each box's item."""
+        return self.frame_media[self.box_frame]
+
+    @property
+    def is_video(self) -> NDArray[np.bool_]:
+        """bool (M,)."""
+        return _numpy(pc.equal(self.media["media_type"], "video"))
+
+    @property
+    def failed(self) -> NDArray[np.bool_]:
+        """bool (M,): items in which nothing could be seen."""
+        return _numpy(pc.is_valid(self.media["failure"]))
+
+    @property
+    def captured_at(self) -> NDArray[np.datetime64]:
+        """datetime64[ms] (M,), NaT: unknown."""
+        return _numpy(self.media["captured_at"]).astype("datetime64[ms]")
+
+
+def read_facts(folder: Path, num_labels: int) -> FactsTable:
+    """Read the facts of a store.
+
+    Args:
+        folder: The store.
+        num_labels: Number of the detector's categories.
+
+    Raises:
+        DataError: A part is damaged, an item is in two parts, or the scores are not of `num_labels` categories.
+    """
+    reader = FactsReader(folder)
+    columns = _Columns(num_labels)
+    for part in reader.parts():
+        columns.begin_part()
+        names = [*_MEDIA, *_FRAME, *(f"detections.list.element.{name}" for name in _BOX)]
+        for batch in reader.batches(part, names):
+            columns.add(batch)
+    return columns.sorted()
+
+
+@dataclass
+class _Columns:
+    """Gathers batches."""
+
+    num_labels: int
+    media: list[pa.Table] = field(default_factory=list)
+    folder_codes: dict[tuple[str, str], int] = field(default_factory=dict)
+    folder: list[NDArray] = field(default_factory=list)
+    arrays: dict[str, list[NDArray]] = field(default_factory=dict)
+    items: int = 0
+    frames: int = 0
+    last_id: str | None = None
+
+    def begin_part(self) -> None:
+        self.last_id = None  # an item is in one part
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        if not batch.num_rows:
+            return
+        ids = batch.column("media_id")
+        new = np.ones(len(ids), bool)
+        new[1:] = pc.not_equal(ids.slice(1), ids.slice(0, len(ids) - 1)).to_numpy(zero_copy_only=False)
+        new[0] = ids[0].as_py() != self.last_id
+        self.last_id = ids[-1].as_py()
+        self._add_media(batch.select(_MEDIA).take(pa.array(np.flatnonzero(new))))
+        self._append("frame_media", self.items - 1 + np.cumsum(new), np.int32)
+        self.items += int(new.sum())
+        self._append("frame_number", batch.column("frame_number"), np.int32)
+        self._append("time_s", batch.column("time_s"), np.float64)
+        self._append("brightness", batch.column("brightness"), np.float32)
+        self._append("night", batch.column("night").cast(pa.uint8()).cast(pa.float32()), np.float32)
+        self._add_boxes(batch.column("detections"))
+        self.frames += batch.num_rows
+
+    def _add_media(self, items: pa.RecordBatch) -> None:
+        keys = zip(items["card"].to_pylist(), items["path"].to_pylist(), strict=True)
+        codes = [
+            self.folder_codes.setdefault((card, path.rpartition("/")[0]), len(self.folder_codes)) for card, path in keys
+        ]
+        self.folder.append(np.array(codes, np.int32))
+        table = pa.Table.from_batches([items])
+        for name in _REPEATING:
+            index = table.column_names.index(name)
+            table = table.set_column(index, name, table[name].dictionary_encode())
+        self.media.append(table)
+
+    def _add_boxes(self, detections: pa.ListArray) -> None:
+        counts = _numpy(pc.list_value_length(detections).fill_null(0)).astype(np.int64)
+        boxes = detections.flatten()
+        starts = np.repeat(np.cumsum(counts) - counts, counts)
+        self._append("box_frame", np.repeat(self.frames + np.arange(len(counts)), counts), np.int32)
+        self._append("box", np.arange(len(boxes)) - starts, np.int32)
+        for name in ("x", "y", "w", "h"):
+            self._append(name, pc.struct_field(boxes, name), np.float32)
+        scores = label_matrix(pc.struct_field(boxes, "label_scores"), self.num_labels)
+        self._append("label", scores.argmax(axis=1) if scores.size else np.zeros(len(scores)), np.int32)
+        self._append("score", scores.max(axis=1, initial=-np.inf), np.float32)
+        self._append("track", pc.struct_field(boxes, "track_id").fill_null(-1), np.int32)
+        appearance = pc.struct_field(boxes, "appearance")
+        self._append("has_appearance", pc.is_valid(appearance), np.bool_)
+        filled = binary_matrix(appearance.fill_null(bytes(APPEARANCE_BYTES)), "u1")
+        self._append("appearance", filled.reshape(-1, APPEARANCE_BYTES), np.uint8)
+
+    def _append(self, name: str, values: pa.Array | NDArray, dtype: type[np.generic]) -> None:
+        array = values if isinstance(values, np.ndarray) else _numpy(values)
+        self.arrays.setdefault(name, []).append(array.astype(dtype))  # a copy: Arrow's batch is let go
+
+    def _joined(self, name: str, dtype: type[np.generic], *shape: int) -> NDArray:
+        pieces = self.arrays.pop(name, [])
+        return np.concatenate(pieces) if pieces else np.zeros((0, *shape), dtype)
+
+    def sorted(self) -> FactsTable:
+        media = _one_table(self.media)
+        self.media.clear()
+        order = _order(media)
+        media = media.take(pa.array(order)).combine_chunks()
+        _check_unique(media)
+        rank = np.empty(len(order), np.int32)
+        rank[order] = np.arange(len(order), dtype=np.int32)
+        folder = np.concatenate([*self.folder, np.zeros(0, np.int32)])[order]
+
+        frame_media = rank[self._joined("frame_media", np.int32)]
+        frame_order = np.argsort(frame_media, kind="stable")  # frames of an item are in order in the facts
+        frame_rank = np.empty(len(frame_order), np.int32)
+        frame_rank[frame_order] = np.arange(len(frame_order), dtype=np.int32)
+
+        box_frame = frame_rank[self._joined("box_frame", np.int32)]
+        box_order = np.argsort(box_frame, kind="stable")
+
+        def frames(name: str, dtype: type[np.generic]) -> NDArray:
+            return self._joined(name, dtype)[frame_order]
+
+        def boxes(name: str, dtype: type[np.generic], *shape: int) -> NDArray:
+            return self._joined(name, dtype, *shape)[box_order]
+
+        return FactsTable(
+            media=media,
+            folder=folder,
+            folders=list(self.folder_codes),
+            frame_media=frame_media[frame_order],
+            frame_number=frames("frame_number", np.int32),
+            time_s=frames("time_s", np.float64),
+            brightness=frames("brightness", np.float32),
+            night=frames("night", np.float32),
+            box_frame=box_frame[box_order],
+            box=boxes("box", np.int32),
+            xywh=np.stack([boxes(name, np.float32) for name in ("x", "y", "w", "h")], axis=1),
+            score=boxes("score", np.float32),
+            label=boxes("label", np.int32),
+            track=boxes("track", np.int32),
+            appearance=boxes("appearance", np.uint8, APPEARANCE_BYTES),
+            has_appearance=boxes("has_appearance", np.bool_),
+            position=box_order,
+        )
+
+
+def label_matrix(label_scores: pa.ListArray, num_labels: int) -> NDArray[np.float32]:
+    """The scores of boxes by label, float32 (B, num_labels).
+
+    Raises:
+        DataError: A box has scores for another number of labels.
+    """
+    lengths = _numpy(pc.list_value_length(label_scores).fill_null(0))
+    if (lengths != num_labels).any():
+        raise DataError(
+            f"boxes have scores for {lengths.min()} to {lengths.max()} categories, and run.json names {num_labels}",
+            mend="restore run.json from a copy, or begin a new store",
+        )
+    return _numpy(label_scores.flatten()).reshape(-1, num_labels) if num_labels else np.zeros((len(lengths), 0), "f4")
+
+
+def _one_table(tables: list[pa.Table]) -> pa.Table:
+    from detector.store.schema import FACTS
+
+    if not tables:
+        fields = [FACTS.field(name) for name in _MEDIA]
+        return pa.table({each.name: pa.array([], each.type) for each in fields})
+    return pa.concat_tables(tables).unify_dictionaries()
+
+
+def _order(media: pa.Table) -> NDArray[np.int64]:
+    """Rows by card and path."""
+    if not len(media):
+        return np.zeros(0, np.int64)
+    cards = media["card"].combine_chunks()
+    rank = pc.rank(cards.dictionary).to_numpy()[cards.indices.to_numpy()]
+    keys = pa.table({"card": rank, "path": media["path"]})
+    return pc.sort_indices(keys, [("card", "ascending"), ("path", "ascending")]).to_numpy()
+
+
+def _check_unique(media: pa.Table) -> None:
+    if len(media) < 2:
+        return
+    cards, paths = media["card"].cast(pa.string()), media["path"]
+    same = pc.and_(
+        pc.equal(cards.slice(1), cards.slice(0, len(media) - 1)),
+        pc.equal(paths.slice(1), paths.slice(0, len(media) - 1)),
+    )
+    rows = np.flatnonzero(_numpy(same))
+    if len(rows):
+        row = int(rows[0])
+        raise DataError(
+            "a file is in two parts of the facts: two processes have written to this store",
+            where=f"{cards[row].as_py()}/{paths[row].as_py()}",
+            mend="delete the later of the parts that hold it, and run the same `hoopoe annotate` again",
+        )
+
+
+def _numpy(values: pa.Array | pa.ChunkedArray) -> NDArray:
+    if isinstance(values, pa.ChunkedArray):
+        return values.to_numpy()
+    return values.to_numpy(zero_copy_only=False)

@@ -1,0 +1,97 @@
+"""From options to rules: the tables and files that decisions are made by, read and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from backbones.errors import ConfigError
+from detector.decisions.deployments import Deployment, read_deployments
+from detector.decisions.naming import NamingRules, names_species
+from detector.decisions.options import DecideOptions
+from detector.species.calibration import Calibration
+from detector.species.crosswalk import Crosswalk, load_crosswalk
+from detector.species.priors import Prior
+from detector.species.taxonomy import Taxonomy
+from detector.store.run_file import RunFile
+
+
+@dataclass(frozen=True, eq=False)
+class Rules:
+    """What decisions are made by.
+
+    Attributes:
+        naming: How individuals are named.
+        crosswalk: Names of taxa.
+        deployments: That are listed.
+        prior_files: Of `naming.priors`.
+    """
+
+    naming: NamingRules
+    crosswalk: Crosswalk
+    deployments: Sequence[Deployment]
+    prior_files: Sequence[Path]
+
+    def prior_of(self, deployment: Deployment) -> int:
+        """Index of the prior of a deployment's region; -1: none.
+
+        Raises:
+            ConfigError: The table names a file that was not given, or names none of several.
+        """
+        if not self.prior_files:
+            return -1
+        if deployment.prior is None:
+            if len(self.prior_files) == 1:
+                return 0
+            if not deployment.listed:
+                return -1
+            raise ConfigError(
+                f"deployment '{deployment.deployment_id}' does not say which of several priors is its own",
+                where="--prior",
+                mend="write the file's name into the column `prior` of the table of deployments",
+            )
+        for index, path in enumerate(self.prior_files):
+            if deployment.prior in (path.name, path.stem, str(path)):
+                return index
+        raise ConfigError(
+            f"the prior '{deployment.prior}' of deployment '{deployment.deployment_id}' was not given",
+            where="--prior",
+            mend=f"give it, or choose one of {', '.join(path.name for path in self.prior_files)}",
+        )
+
+
+def read_rules(run: RunFile, options: DecideOptions) -> Rules:
+    """Read what the options name.
+
+    Raises:
+        DataError: A file is wrong.
+        ConfigError: The calibration was fitted for another classifier.
+    """
+    crosswalk = load_crosswalk(Path(options.taxonomy) if options.taxonomy else None)
+    categories = run.detector.categories if run.detector else []
+    calibration = Calibration.model_validate({})
+    if options.calibration:
+        calibration = Calibration.read(Path(options.calibration))
+        if run.species and not calibration.fits(run.species.sha256):
+            raise ConfigError(
+                f"this calibration was fitted for another classifier than {run.species.name}",
+                where=options.calibration,
+                mend="run `hoopoe calibrate` with the classifier of this store",
+            )
+    classes = run.species.classes if run.species else (categories if names_species(categories) else [])
+    taxonomy = Taxonomy(classes, crosswalk) if classes else None
+    prior_files = [Path(path) for path in options.priors]
+    lists = [Prior.read(path).join(taxonomy.scientific_names) for path in prior_files] if taxonomy else []
+    naming = NamingRules(
+        categories=categories,
+        taxonomy=taxonomy,
+        has_classifier=run.species is not None,
+        threshold=options.name_threshold,
+        temperature=calibration.temperature,
+        weight=calibration.weight,
+        gate=calibration.gate,
+        priors=lists,
+    )
+    deployments = read_deployments(Path(options.deployments)) if options.deployments else []
+    return Rules(naming, crosswalk, deployments, prior_files if taxonomy else [])

@@ -1,0 +1,259 @@
+"""What is decided of each box, and how a person's word changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from detector.decisions.facts_table import FactsTable
+from detector.decisions.linking import Individuals
+from detector.decisions.naming import ANIMAL, BIRD, KINDS, UNCERTAIN, Name, Names
+from detector.species.crosswalk import NO_TAXON, Crosswalk
+from detector.species.gate import kind_of_label
+from detector.species.taxonomy import ANY_BIRD
+from detector.store.reviews import Review
+
+_SPREADS = ("named", "bird", "animal", "person", "vehicle")  # said of one box, true of the individual
+
+
+@dataclass(eq=False)
+class BoxDecisions:
+    """Columns of boxes (B); changed by `apply_reviews`.
+
+    Attributes:
+        kind: int8, index into `naming.KINDS`.
+        name: int32, index into the name table.
+        confidence: float32, NaN: none.
+        species_score: float32, NaN: none.
+        needs_review: bool.
+        reasons: int32, index into the table's reasons.
+        suppressed: bool.
+        reviewer: int32, index into `reviewers`; -1: nobody.
+        reviewers: Names of people.
+    """
+
+    kind: NDArray[np.int8]
+    name: NDArray[np.int32]
+    confidence: NDArray[np.float32]
+    species_score: NDArray[np.float32]
+    needs_review: NDArray[np.bool_]
+    reasons: NDArray[np.int32]
+    suppressed: NDArray[np.bool_]
+    reviewer: NDArray[np.int32]
+    reviewers: list[str]
+
+    def counted(self, score: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
+        """bool (B,): as `DetectionRecord.counts`."""
+        return ~self.suppressed & ((score >= np.float32(threshold)) | (self.reviewer >= 0))
+
+
+def decide_boxes(
+    facts: FactsTable,
+    individuals: Individuals,
+    names: Names,
+    categories: Sequence[str],
+    repeat: NDArray[np.int64],
+    weight: float,
+) -> BoxDecisions:
+    """What the models and the neighbours say, before any person does.
+
+    Args:
+        facts: Of the store.
+        individuals: Its boxes by individual.
+        names: Of the individuals.
+        categories: The detector's.
+        repeat: (B,), the first box of each box's group of repeats, or -1.
+        weight: Of the classifier in the species score.
+    """
+    of_box = individuals.of_box
+    kind, name = names.kind[of_box], names.name[of_box]
+    unnamed = np.flatnonzero(name < 0)
+    pairs, inverse = np.unique(
+        np.stack([kind[unnamed].astype(np.int64), facts.label[unnamed]]), axis=1, return_inverse=True
+    )
+    plain = [names.table.name(plain_name(KINDS[each], categories[label])) for each, label in pairs.T.tolist()]
+    name[unnamed] = np.array(plain, np.int32)[inverse.reshape(-1)] if len(plain) else 0
+    confidence = names.confidence[of_box]
+    score = names.species_score[of_box]
+    fused = np.clip(facts.score, 0, 1) ** np.float32(1 - weight) * confidence ** np.float32(weight)
+    repeated = repeat >= 0
+    return BoxDecisions(
+        kind=kind,
+        name=name,
+        confidence=confidence,
+        species_score=np.where(np.isnan(score), fused, score),
+        needs_review=names.needs_review[of_box] | repeated,
+        reasons=names.reasons[of_box],
+        suppressed=repeated,
+        reviewer=np.full(len(kind), -1, np.int32),
+        reviewers=[],
+    )
+
+
+def plain_name(kind: str, label: str) -> Name:
+    """What is said of a box that has no name."""
+    said = label if kind == "uncertain" or (kind == "animal" and kind_of_label(label) == "animal") else kind
+    return Name(None, None, None, None, None, said)
+
+
+def apply_reviews(
+    decisions: BoxDecisions,
+    facts: FactsTable,
+    individuals: Individuals,
+    names: Names,
+    repeat: NDArray[np.int64],
+    reviews: Sequence[Review],
+    crosswalk: Crosswalk,
+    categories: Sequence[str],
+    score_threshold: float,
+) -> int:
+    """Let people's words win; later ones over earlier ones.
+
+    What is said of one box of an individual holds for its other boxes of which nothing is said, except that it is
+    nothing. What is said of a whole frame, file or group holds for its boxes that count, or the strongest if none does;
+    that it is nothing holds for all. A name that no crosswalk knows is taken as it is.
+
+    Args:
+        decisions: Changed in place.
+        facts: Of the store.
+        individuals: Its boxes by individual.
+        names: Of the individuals, for their table.
+        repeat: (B,), as for `decide_boxes`.
+        reviews: Oldest first.
+        crosswalk: To look names up in.
+        categories: The detector's.
+        score_threshold: From which boxes count.
+
+    Returns:
+        How many reviews are of boxes that the store does not hold.
+    """
+    word = np.full(len(facts.score), -1)
+    lost = 0
+    for number, boxes in enumerate(_targets(facts, repeat, reviews)):
+        lost += not len(boxes)
+        if len(boxes) > 1 and reviews[number].verdict != "nothing":
+            strong = boxes[facts.score[boxes] >= score_threshold]
+            boxes = strong if len(strong) else boxes[[facts.score[boxes].argmax()]]
+        word[boxes] = number
+    _spread(word, individuals, reviews)
+    reviewers: dict[str, int] = {}
+    touched = np.flatnonzero(word >= 0)
+    order = touched[np.argsort(word[touched], kind="stable")]
+    for boxes in np.split(order, np.flatnonzero(np.diff(word[order])) + 1):
+        if not len(boxes):
+            continue
+        review = reviews[int(word[boxes[0]])]
+        decisions.reviewer[boxes] = reviewers.setdefault(review.reviewer, len(reviewers))
+        decisions.suppressed[boxes] = review.verdict == "nothing"
+        decisions.needs_review[boxes] &= review.verdict == "real"
+        if review.verdict == "real":
+            decisions.needs_review[boxes] = names.needs_review[individuals.of_box[boxes]]
+        elif review.verdict == "named":
+            _give_name(decisions, boxes, str(review.name), names, crosswalk)
+        elif review.verdict != "nothing":
+            _give_kind(decisions, boxes, review.verdict, facts, names, categories)
+    decisions.reviewers = list(reviewers)
+    return lost
+
+
+def _targets(facts: FactsTable, repeat: NDArray[np.int64], reviews: Sequence[Review]) -> list[NDArray[np.int64]]:
+    """The boxes that each review is of."""
+    groups = [review.repeat_group.rsplit(":", 2) if review.repeat_group else None for review in reviews]
+    ids = [review.media_id or (group[0] if group else "") for review, group in zip(reviews, groups, strict=True)]
+    found = pc.index_in(pa.array(sorted(set(ids)), pa.string()), facts.media["media_id"])
+    row_of = dict(zip(sorted(set(ids)), found.to_pylist(), strict=True))
+    box_media = facts.box_media
+    targets = []
+    for review, group, item in zip(reviews, groups, ids, strict=True):
+        row = row_of[item]
+        if row is None:
+            targets.append(np.zeros(0, np.int64))
+            continue
+        boxes = np.arange(np.searchsorted(box_media, row), np.searchsorted(box_media, row, side="right"))
+        frame, box = review.frame_number, review.box
+        if group is not None:
+            frame, box = (int(part) if part.isdigit() else -1 for part in group[1:]) if len(group) == 3 else (-1, -1)
+        if frame is not None:
+            boxes = boxes[facts.frame_number[facts.box_frame[boxes]] == frame]
+        if box is not None:
+            boxes = boxes[facts.box[boxes] == box]
+        if group is not None and len(boxes) and repeat[boxes[0]] >= 0:
+            boxes = np.flatnonzero(repeat == repeat[boxes[0]])  # the group that holds this box now
+        targets.append(boxes)
+    return targets
+
+
+def _spread(word: NDArray[np.int64], individuals: Individuals, reviews: Sequence[Review]) -> None:
+    """Let the last word on a box of an individual hold for its other boxes."""
+    spreads = np.array([review.verdict in _SPREADS for review in reviews], bool)
+    said = np.flatnonzero(word >= 0)
+    said = said[spreads[word[said]]]
+    latest = np.full(len(individuals.size), -1)
+    np.maximum.at(latest, individuals.of_box[said], word[said])
+    silent = word < 0
+    word[silent] = latest[individuals.of_box[silent]]
+
+
+def _give_name(
+    decisions: BoxDecisions, boxes: NDArray[np.int64], text: str, names: Names, crosswalk: Crosswalk
+) -> None:
+    name = reviewed_name(text, crosswalk, names.table.names)
+    known = crosswalk.find(text) is not None or text in crosswalk.genera
+    kind = "bird" if known else kind_of_label(text)
+    decisions.kind[boxes] = UNCERTAIN if kind == "undecided" else KINDS.index(kind)
+    decisions.name[boxes] = names.table.name(name)
+    decisions.confidence[boxes] = decisions.species_score[boxes] = 1.0
+    decisions.reasons[boxes] = 0
+
+
+def reviewed_name(text: str, crosswalk: Crosswalk, given: Sequence[Name]) -> Name:
+    """The name that a person means by a scientific, English or class name.
+
+    Args:
+        text: What the person wrote.
+        crosswalk: To look it up in.
+        given: Names that models gave; one of them is meant where it is the same taxon, so that events join.
+    """
+    row = crosswalk.find(text)
+    scientific = row.scientific_name if row and row.scientific_name not in ("", NO_TAXON) else text
+    for name in given:
+        if name.name is not None and name.name.casefold() == scientific.casefold():
+            return name
+    if row is None or row.scientific_name in ("", NO_TAXON):
+        rank = "genus" if text in crosswalk.genera else "species"
+        return Name(text, rank, None, None, None, f"{text} sp." if rank == "genus" else text)
+    rank = next((rank for rank in ("genus", "family", "order") if getattr(row, rank) == scientific), "species")
+    return Name(
+        scientific,
+        rank,
+        row.english_name or None,
+        row.hebrew_name or None,
+        row.ebird_code or None,
+        row.english_name or scientific,
+    )
+
+
+def _give_kind(
+    decisions: BoxDecisions,
+    boxes: NDArray[np.int64],
+    kind: str,
+    facts: FactsTable,
+    names: Names,
+    categories: Sequence[str],
+) -> None:
+    decisions.kind[boxes] = KINDS.index(kind)
+    if KINDS.index(kind) == BIRD:
+        unnamed = np.array([names.table.names[index].name is None for index in decisions.name[boxes].tolist()])
+        any_bird = Name(ANY_BIRD.name, ANY_BIRD.rank, ANY_BIRD.english_name, None, None, ANY_BIRD.display_name)
+        decisions.name[boxes[unnamed]] = names.table.name(any_bird)
+        return
+    for box in boxes.tolist():
+        label = categories[facts.label[box]] if KINDS.index(kind) == ANIMAL else kind
+        decisions.name[box] = names.table.name(plain_name(kind, label))
+    decisions.confidence[boxes] = decisions.species_score[boxes] = np.nan
+    decisions.reasons[boxes] = 0
