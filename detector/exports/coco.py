@@ -2,9 +2,9 @@
 
 It serves for training as it is, and for evaluation: its annotations are COCO results, once the image ids are joined to
 those of the ground truth by file_name. Videos are there as their sampled frames, VIDEO/frame000123.jpg. Categories are
-the detector's, in its order and with ids from 1; where birds were named, the taxa follow, and `score` is then that of
-the taxon (species_score), else the detector's. Blank pictures are there without annotations; what could not be read is
-not there.
+the detector's, in its order and with ids from 1; where a classifier named birds, the taxa follow, and `score` is then
+that of the taxon (species_score), else the detector's. Blank pictures are there without annotations; what could not be
+read is not there.
 """
 
 from __future__ import annotations
@@ -25,14 +25,21 @@ SCORE_DIGITS = 6  # fewer would make ties, and change the order in evaluations
 
 
 class Categories:
-    """Numbers category names: the detector's from 1, then others as they come."""
+    """Numbers category names: the detector's from 1, then taxa as they come, where the run named species."""
 
     def __init__(self, run: RunFile) -> None:
+        self._named = run.species is not None
         self._ids = {name: place for place, name in enumerate(run.detector.categories if run.detector else (), 1)}
 
     def id_of(self, found: DetectionRecord) -> int:
         """The category of a detection: its taxon, else the detector's label."""
-        return self._ids.setdefault(found.name or found.label, len(self._ids) + 1)
+        name = found.name if self._named and found.name else found.label
+        return self._ids.setdefault(name, len(self._ids) + 1)
+
+    def score_of(self, found: DetectionRecord) -> float:
+        """How sure the category is, 0..1."""
+        score = found.species_score if self._named and found.name else None
+        return round(float(found.score if score is None else score), SCORE_DIGITS)
 
     def as_coco(self) -> list[dict[str, object]]:
         """COCO's categories, by id."""
@@ -66,7 +73,7 @@ def _images(
             image_id += 1
             for found in picture.found:
                 annotation_id += 1
-                annotations.add(_annotation(found, picture, annotation_id, image_id, categories.id_of(found)))
+                annotations.add(_annotation(found, picture, annotation_id, image_id, categories))
             yield _image(picture, image_id)
 
 
@@ -82,17 +89,16 @@ def _image(picture: Picture, image_id: int) -> dict[str, object]:
 
 
 def _annotation(
-    found: DetectionRecord, picture: Picture, number: int, image_id: int, category_id: int
+    found: DetectionRecord, picture: Picture, number: int, image_id: int, categories: Categories
 ) -> dict[str, object]:
     box = pixel_box(found, picture.size_wh)
-    score = found.score if found.name is None or found.species_score is None else found.species_score
     return {
         "id": number,
         "image_id": image_id,
-        "category_id": category_id,
+        "category_id": categories.id_of(found),
         "bbox": box,
         "area": round(box[2] * box[3], 3),
         "iscrowd": 0,
-        "score": round(float(score), SCORE_DIGITS),
+        "score": categories.score_of(found),
         "detector_score": round(float(found.score), SCORE_DIGITS),
     }

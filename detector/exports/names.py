@@ -19,7 +19,7 @@ class FileNames:
     """Names of media files as other programs find them, with forward slashes.
 
     One card: the path under its root. Several cards under one folder: the path under that folder, which is the one to
-    open in Timelapse. Cards that lie apart, or one in another: the card's id, then the path under its root.
+    open in Timelapse. Cards that lie on several disks: the card's id, then the path under its root.
     """
 
     def __init__(self, roots: Mapping[str, str]) -> None:
@@ -41,8 +41,8 @@ def _prefixes(roots: Mapping[str, str]) -> dict[str, str]:
     if not common or os.path.dirname(common) == common:
         return apart
     inside = {card: os.path.relpath(root, common).replace(os.sep, "/") + "/" for card, root in roots.items()}
-    nested = any(a != b and inside[b].startswith(inside[a]) for a in inside for b in inside)
-    return apart if nested or "./" in inside.values() or len(set(inside.values())) < len(inside) else inside
+    inside = {card: "" if prefix == "./" else prefix for card, prefix in inside.items()}  # a card with others in it
+    return inside if len(set(inside.values())) == len(inside) else apart
 
 
 def frame_name(name: str, frame_number: int) -> str:

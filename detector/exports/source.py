@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from detector.footage.cards import reroot
 from detector.store import records_reader
+from detector.store.files import open_parquet
+from detector.store.layout import decisions_folder
 from detector.store.records import DeploymentRecord, EffortRecord, EventRecord, MediaRecord
 from detector.store.run_file import RunFile
 from detector.store.run_json import load_run
@@ -23,6 +26,7 @@ class ExportSource:
         events: All independent events, by deployment and start.
         deployments: All deployments.
         effort: When the cameras worked.
+        media_count: How many media items there are; None where that is not known.
     """
 
     run: RunFile
@@ -30,20 +34,32 @@ class ExportSource:
     events: Callable[[], Iterator[EventRecord]]
     deployments: Callable[[], Iterator[DeploymentRecord]]
     effort: Callable[[], Iterator[EffortRecord]]
+    media_count: int | None = None
+
+    @property
+    def score_threshold(self) -> float:
+        """From which score up the store's decisions counted detections."""
+        value = self.run.decisions.get("score_threshold")
+        return float(value) if isinstance(value, (int, float)) else ExportOptions.score_threshold
 
     @classmethod
     def of(cls, folder: Path) -> ExportSource:
         """The records of a decided store.
 
         Raises:
-            DataError: There is no store.
+            DataError: There is no store, or it has no decisions.
         """
+        run = load_run(folder)
+        next(records_reader.read_media(folder), None)  # says what is missing before any file is begun
+        with open_parquet(decisions_folder(folder) / "media.parquet", "run `hoopoe decide` again") as table:
+            media_count = table.metadata.num_rows
         return cls(
-            run=load_run(folder),
+            run=run,
             media=partial(records_reader.read_media, folder),
             events=partial(records_reader.read_events, folder),
             deployments=partial(records_reader.read_deployments, folder),
             effort=partial(records_reader.read_effort, folder),
+            media_count=media_count,
         )
 
 
@@ -76,5 +92,9 @@ class ExportOptions:
     notify: Callable[[str], None] = _say_nothing
 
     def card_roots(self, run: RunFile) -> dict[str, str]:
-        """Card id to the folder where the card is now, of all cards of a run."""
-        return {card: str(self.roots.get(card, entry.root)) for card, entry in run.cards.items()}
+        """Card id to the folder where the card is now, of all cards of a run.
+
+        Raises:
+            ConfigError: `roots` names a card that the run does not know.
+        """
+        return reroot({card: entry.root for card, entry in run.cards.items()}, self.roots)

@@ -39,6 +39,13 @@ def test_boxes_are_pixels_and_species_follow_the_detectors_categories(tmp_path, 
     assert person["score"] == 0.9
 
 
+def test_without_a_classifier_categories_are_the_detectors_also_where_a_label_is_a_species(tmp_path, make):
+    run = make.run().model_copy(update={"species": None})
+    coco = COCO(str(export(tmp_path, make.source([make.media("a.jpg", make.detection())], run=run))))
+    [bird] = coco.loadAnns(coco.getAnnIds())
+    assert (coco.cats[bird["category_id"]]["name"], bird["score"]) == ("bird", 0.9)
+
+
 def test_videos_are_their_sampled_frames(tmp_path, make):
     found = make.detection(frame_number=30, time_s=1.0)
     coco = COCO(str(export(tmp_path, make.source([make.video("v.mp4", found)]))))

@@ -16,8 +16,9 @@ from detector.exports.names import LONGEST_NAME_BYTES, FileNames, frame_name, sa
         ({"A": "/cards/one"}, "A", "x.jpg"),
         ({"A": "/cards/one", "B": "/cards/deep/two"}, "B", "deep/two/x.jpg"),
         ({"A": "/one", "B": "/two"}, "B", "B/x.jpg"),  # only the disk's root is common
-        ({"A": "/cards", "B": "/cards/two"}, "B", "B/x.jpg"),  # nested
-        ({"A": "/cards/one", "B": "/cards/one/two"}, "A", "A/x.jpg"),
+        ({"A": "/cards", "B": "/cards/two"}, "B", "two/x.jpg"),  # a card in another, whose files are no longer its own
+        ({"A": "/cards", "B": "/cards/two"}, "A", "x.jpg"),
+        ({"A": "/cards/one", "B": "/cards/one"}, "A", "A/x.jpg"),
         ({"A": "/cards/one", "B": "/cards/one2"}, "A", "one/x.jpg"),  # a common beginning is no nesting
         ({"A": "/cards/one", "B": "relative"}, "A", "A/x.jpg"),
     ],

@@ -1,0 +1,84 @@
+"""`hoopoe export OUT`: write what annotation and decisions found for other programs."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from backbones.errors import ConfigError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `hoopoe export`."""
+    from detector.exports.formats import DEFAULT_FORMATS, FORMATS
+
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    width = max(map(len, FORMATS)) + 2
+    listed = "\n".join(f"  {name:<{width}}{one.summary}" for name, one in FORMATS.items())
+    parser.epilog = f"formats:\n{listed}\n\nNo model is loaded; files are replaced when they are whole."
+    parser.add_argument("store", type=Path, metavar="OUT", help="the folder that was --output of `hoopoe annotate`")
+    parser.add_argument(
+        "--format",
+        default=",".join(DEFAULT_FORMATS),
+        metavar="NAME,...",
+        help="what to write, see below (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--score-threshold",
+        type=float,
+        metavar="SCORE",
+        help="show detections with at least this score (default: that of the store's decisions)",
+    )
+    parser.add_argument(
+        "--root",
+        action="append",
+        default=[],
+        metavar="CARD=PATH",
+        help="where a card is now, if it has moved; may be repeated",
+    )
+    parser.add_argument(
+        "--label-studio-prefix",
+        metavar="ADDRESS",
+        help="what Label Studio's addresses of files begin with (default: /data/local-files/?d=)",
+    )
+    parser.add_argument("--title", help="of the project, for Camtrap DP")
+    parser.add_argument("--contributor", help="who made the data, for Camtrap DP")
+    parser.add_argument("--data-license", metavar="ID", help="of the tables, such as CC0-1.0, for Camtrap DP")
+    parser.add_argument("--media-license", metavar="ID", help="of photos and videos, such as CC-BY-4.0, for Camtrap DP")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write, and name what was written on stdout and what was left out on stderr."""
+    from detector.exports import ExportOptions, export, parse_formats
+    from detector.exports.source import ExportSource
+
+    formats = parse_formats(args.format)
+    threshold = args.score_threshold
+    if threshold is None:
+        threshold = ExportSource.of(args.store).score_threshold
+    if not 0 <= threshold <= 1:
+        raise ConfigError(f"a score is between 0 and 1, not {threshold}", where="--score-threshold", mend="such as 0.2")
+    wishes = ("label_studio_prefix", "title", "contributor", "data_license", "media_license")
+    options = ExportOptions(
+        score_threshold=threshold,
+        roots=parse_roots(args.root),
+        notify=lambda sentence: print(sentence, file=sys.stderr),
+        **{wish: value for wish in wishes if (value := getattr(args, wish)) is not None},
+    )
+    for path in export(args.store, formats, options):
+        print(path)
+    return 0
+
+
+def parse_roots(texts: list[str]) -> dict[str, Path]:
+    """Card id to folder, of `--root CARD=PATH`.
+
+    Raises:
+        ConfigError: If there is no `=` in one.
+    """
+    roots = {}
+    for text in texts:
+        card, equals, path = text.partition("=")
+        if not (card and equals and path):
+            raise ConfigError(f"this is not CARD=PATH: '{text}'", where="--root", mend="such as --root north=E:/north")
+        roots[card] = Path(path)
+    return roots

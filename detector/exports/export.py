@@ -1,0 +1,74 @@
+"""Writing several formats from one store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from backbones.errors import HoopoeError
+from detector.exports.formats import DEFAULT_FORMATS, FORMATS, check_formats
+from detector.exports.source import ExportOptions, ExportSource
+from detector.store.records import MediaRecord
+
+RECORDS_A_MOVE = 64  # of the progress bar, which costs more than a record
+
+Read = Callable[[], Iterator[MediaRecord]]
+
+
+def export(folder: Path, formats: Sequence[str] = DEFAULT_FORMATS, options: ExportOptions | None = None) -> list[Path]:
+    """Write formats from a decided store into its folder, with a progress bar on a terminal.
+
+    A format that fails does not cost the others.
+
+    Args:
+        folder: The store, `--output` of `hoopoe annotate`.
+        formats: Names of `FORMATS`.
+        options: By default, detections are shown from the score threshold of the store's decisions up.
+
+    Returns:
+        The files to look at.
+
+    Raises:
+        ConfigError: A format or a card is not known.
+        DataError: There is no store, or it has no decisions.
+        HoopoeError: A format could not be written; the first one's, once the others are.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    names = check_formats(formats)
+    source = ExportSource.of(folder)
+    if options is None:
+        options = ExportOptions(score_threshold=source.score_threshold)
+    options.card_roots(source.run)  # refuses unknown cards before anything is written
+    paths: list[Path] = []
+    errors: list[HoopoeError] = []
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        for name in names:
+            bar = progress.add_task(f"Writing {name}", total=source.media_count)
+            watched = replace(source, media=_watched(source.media, partial(progress.update, bar)))
+            try:
+                paths += FORMATS[name].load()(watched, folder, options)
+            except HoopoeError as error:
+                errors.append(error)
+            progress.remove_task(bar)
+    for later in errors[1:]:
+        options.notify(str(later))
+    if errors:
+        raise errors[0]
+    return paths
+
+
+def _watched(media: Read, update: Callable[..., None]) -> Read:
+    """The records, moving a progress bar as they are read; each pass begins anew."""
+
+    def read() -> Iterator[MediaRecord]:
+        for count, record in enumerate(media()):
+            if count % RECORDS_A_MOVE == 0:
+                update(completed=count)
+            yield record
+
+    return read

@@ -1,0 +1,70 @@
+"""The formats by name; their modules are imported only when they are asked for."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backbones.errors import ConfigError
+
+if TYPE_CHECKING:
+    from detector.exports.source import ExportOptions, ExportSource
+
+Write = Callable[["ExportSource", Path, "ExportOptions"], list[Path]]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format: what it writes, and the function that writes it into a folder and returns the files to look at."""
+
+    summary: str
+    module: str
+    function: str
+
+    def load(self) -> Write:
+        """The function."""
+        return getattr(importlib.import_module(f"detector.exports.{self.module}"), self.function)
+
+
+FORMATS: dict[str, Format] = {
+    "megadetector": Format("results.json for Timelapse and MegaDetector's tools", "megadetector", "write_megadetector"),
+    "csv": Format("results.csv (a row a detection) and files.csv (a row a file)", "csv_tables", "write_csv"),
+    "xlsx": Format("results.xlsx, the same as an Excel workbook", "xlsx", "write_xlsx"),
+    "events": Format("events.csv and effort.csv, also for camtrapR", "events", "write_events"),
+    "coco": Format("coco.json", "coco", "write_coco"),
+    "coco-camera-traps": Format("coco-camera-traps.json", "coco_camera_traps", "write_coco_camera_traps"),
+    "camtrap-dp": Format("camtrap-dp/, a Camtrap DP 1.0.2 package", "camtrap_dp", "write_camtrap_dp"),
+    "label-studio": Format("label-studio.json, tasks with predictions", "label_studio", "write_label_studio"),
+    "crops": Format("crops/, each detection cut out, by taxon", "crops", "write_crops"),
+    "images": Format("images/, photos with their boxes", "images", "write_images"),
+    "videos": Format("videos/, videos with their boxes", "videos", "write_videos"),
+}
+DEFAULT_FORMATS = ("megadetector", "csv", "events")
+
+
+def parse_formats(text: str) -> tuple[str, ...]:
+    """The formats of a list with commas, each once, as `--format` and `--export` take it.
+
+    Raises:
+        ConfigError: If one is not known; names the nearest that is.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    return check_formats(names)
+
+
+def check_formats(names: Sequence[str]) -> tuple[str, ...]:
+    """The names, each once.
+
+    Raises:
+        ConfigError: If one is not known; names the nearest that is.
+    """
+    for name in names:
+        if name not in FORMATS:
+            near = difflib.get_close_matches(name, FORMATS, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise ConfigError(f"there is no format '{name}'", mend=f"{hint}there are {', '.join(FORMATS)}")
+    return tuple(dict.fromkeys(names))

@@ -1,0 +1,178 @@
+"""Pictures made of the media files themselves: a folder of them, with an index.
+
+Files are read in processes of their own, so that one that cannot be read, or crashes a decoder, costs only itself.
+Each picture is written whole; index.csv comes last. Pictures of an earlier export that are no longer among the new
+ones are removed by its index, and nothing else is: what people put into the folder stays.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from backbones.errors import HoopoeError
+from detector.exports.cells import Cell, as_text
+from detector.exports.files import whole_text
+from detector.exports.names import safe_name
+from detector.exports.source import ExportOptions, ExportSource
+from detector.footage.isolation import Failed, IsolatedReaders, Produced
+from detector.store.records import DetectionRecord, MediaRecord
+
+INDEX = "index.csv"
+SILENCE_S = 600.0  # a long video is drawn without a word in between
+MOST_WORKERS = 8
+FAILURES_SAID = 5
+
+
+@dataclass(frozen=True)
+class MediaTask:
+    """A media file to make pictures of.
+
+    Attributes:
+        file: Where it is now.
+        record: The media item.
+        shown: Its detections to show.
+        folder: Where the pictures go.
+    """
+
+    file: Path
+    record: MediaRecord
+    shown: tuple[DetectionRecord, ...]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class MadePicture:
+    """A picture that is there now.
+
+    Attributes:
+        name: Its path under the folder, with forward slashes.
+        cells: What the index says of it, behind its name.
+    """
+
+    name: str
+    cells: tuple[Cell, ...]
+
+
+def make_pictures(
+    source: ExportSource,
+    folder: Path,
+    options: ExportOptions,
+    make: Callable[[MediaTask], Iterable[MadePicture]],
+    columns: Sequence[str],
+    wanted: Callable[[MediaRecord], bool],
+) -> Path:
+    """Make pictures of all media files that show something.
+
+    Args:
+        source: The store.
+        folder: Where the pictures and their index go.
+        options: Threshold and where the cards are.
+        make: Makes the pictures of one file; a function at the top of a module, for it runs in other processes.
+        columns: Of the index, behind the picture's name.
+        wanted: Which files; those that could not be read or show nothing are passed over in any case.
+
+    Returns:
+        The index.
+
+    Raises:
+        ConfigError: `options` names a card that the store does not know.
+    """
+    index = folder / INDEX
+    failures: list[HoopoeError] = []
+    with sqlite3.connect("") as disk:  # a temporary file: of a million crops not even the names are kept in memory
+        disk.execute("CREATE TABLE made (name TEXT PRIMARY KEY)")
+        with whole_text(index, bom=True) as out:
+            writer = csv.writer(out)
+            writer.writerow(["picture", *columns])
+            tasks = _tasks(source, folder, options, wanted, failures)
+            for picture in _made(tasks, make, failures):
+                disk.execute("INSERT OR IGNORE INTO made VALUES (?)", [picture.name])
+                writer.writerow([picture.name, *map(as_text, picture.cells)])
+            stale = [name for name in _names_in(index) if not disk.execute(_IS_MADE, [name]).fetchone()]
+        _remove(folder, stale)
+    _tell(folder.name, failures, options)
+    return index
+
+
+_IS_MADE = "SELECT 1 FROM made WHERE name = ?"
+
+
+def picture_stem(record: MediaRecord) -> str:
+    """The beginning of a picture's file name: readable, and of no other media item."""
+    stem = PurePosixPath(record.path).stem
+    return f"{safe_name(f'{record.deployment_id} {stem}')}_{record.media_id}"
+
+
+def locate(record: MediaRecord, roots: dict[str, str]) -> Path:
+    """Where a media file is now.
+
+    Raises:
+        HoopoeError: Its card is not known, or its path leads out of the card.
+    """
+    path = PurePosixPath(record.path)
+    if record.card not in roots or path.is_absolute() or ".." in path.parts:
+        mend = "the store is damaged: run `hoopoe decide` again"
+        raise HoopoeError("this is not under a card of the store", where=record.path, mend=mend)
+    return Path(roots[record.card], *path.parts)
+
+
+def _tasks(
+    source: ExportSource,
+    folder: Path,
+    options: ExportOptions,
+    wanted: Callable[[MediaRecord], bool],
+    failures: list[HoopoeError],
+) -> Iterator[MediaTask]:
+    roots = options.card_roots(source.run)
+    for record in source.media():
+        shown = record.shown(options.score_threshold)
+        if record.failure is not None or not shown or not wanted(record):
+            continue
+        try:
+            yield MediaTask(locate(record, roots), record, shown, folder)
+        except HoopoeError as error:
+            failures.append(error)
+
+
+def _made(
+    tasks: Iterator[MediaTask], make: Callable[[MediaTask], Iterable[MadePicture]], failures: list[HoopoeError]
+) -> Iterator[MadePicture]:
+    workers = min(os.cpu_count() or 1, MOST_WORKERS)
+    with IsolatedReaders(workers, make, SILENCE_S, name=lambda task: str(task.file)) as readers:
+        for event in readers.run(tasks, in_order=True):
+            if isinstance(event, Produced):
+                yield event.value
+            elif isinstance(event, Failed):
+                failures.append(event.error)
+
+
+def _names_in(index: Path) -> Iterator[str]:
+    """The pictures that an earlier export made; none where its index is missing or somebody changed it."""
+    if not index.exists():
+        return
+    with index.open(encoding="utf-8-sig", newline="") as file:
+        for row in csv.DictReader(file):
+            name = row.get("picture") or ""
+            path = PurePosixPath(name)
+            if name and not path.is_absolute() and ".." not in path.parts and ":" not in name and "\\" not in name:
+                yield name
+
+
+def _remove(folder: Path, names: Iterable[str]) -> None:
+    for name in names:
+        path = folder / name
+        path.unlink(missing_ok=True)
+        if path.parent != folder and path.parent.is_dir() and not any(path.parent.iterdir()):
+            path.parent.rmdir()
+
+
+def _tell(what: str, failures: list[HoopoeError], options: ExportOptions) -> None:
+    for error in failures[:FAILURES_SAID]:
+        options.notify(f"{what}: {error}")
+    if len(failures) > FAILURES_SAID:
+        options.notify(f"{what}: {len(failures) - FAILURES_SAID} more files could not be read")

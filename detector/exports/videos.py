@@ -1,0 +1,113 @@
+"""videos/: the videos that show something, with boxes and names drawn in: H.264 in MP4, without sound.
+
+A box stays from the frame in which it was found to the next one that was looked at.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from av.codec.codec import UnknownCodecError
+from numpy.typing import NDArray
+
+from detector.exports.files import whole_path
+from detector.exports.images import COLUMNS, draw, index_cells, shrink
+from detector.exports.media_files import MadePicture, MediaTask, make_pictures, picture_stem
+from detector.exports.source import ExportOptions, ExportSource
+from detector.footage.video import open_video
+from detector.store.records import DetectionRecord
+
+LONGEST_SIDE = 1280  # pixels; drawing and encoding take as long as there are pixels
+TICKS_A_SECOND = 10_000  # of timestamps; mpeg4 takes at most 65,535
+DEFAULT_RATE = 25
+
+
+def write_videos(source: ExportSource, folder: Path, options: ExportOptions) -> list[Path]:
+    """Write videos/ with an index.csv."""
+    target = folder / "videos"
+    return [make_pictures(source, target, options, make_video, COLUMNS, lambda record: record.media_type == "video")]
+
+
+def make_video(task: MediaTask) -> Iterator[MadePicture]:
+    """Draw the shown detections into a video.
+
+    Raises:
+        MediaError: If the file cannot be read.
+    """
+    name = f"{picture_stem(task.record)}.mp4"
+    video = open_video(task.file, threads=1)
+    boxes = HeldBoxes(task.record.frames, task.shown)
+    with whole_path(task.folder / name) as unfinished, av.open(str(unfinished), "w", format="mp4") as container:
+        encoder: _Encoder | None = None
+        for frame in video.read("all"):
+            picture = shrink(frame.image, LONGEST_SIDE)
+            encoder = encoder or _Encoder(container, picture, video.info.frame_rate)
+            encoder.add(draw(picture, boxes.at(frame.frame_number)), frame.time_s)
+        if encoder is not None:
+            encoder.close()
+    yield MadePicture(name, index_cells(task.record, task.shown))
+
+
+class HeldBoxes:
+    """The boxes to see at any frame of a video.
+
+    Args:
+        looked_at: Numbers of the frames that were looked at, rising.
+        shown: The detections of those frames.
+    """
+
+    def __init__(self, looked_at: tuple[int, ...], shown: tuple[DetectionRecord, ...]) -> None:
+        self._numbers = sorted({*looked_at, *(found.frame_number for found in shown)})
+        self._shown = shown
+
+    def at(self, frame_number: int) -> list[DetectionRecord]:
+        """Those of the last frame that was looked at, this one or one before it."""
+        place = bisect_right(self._numbers, frame_number) - 1
+        return [found for found in self._shown if place >= 0 and found.frame_number == self._numbers[place]]
+
+
+class _Encoder:
+    """Encodes pictures of one size; others are fitted to the first one's."""
+
+    def __init__(self, container: Any, first: NDArray[np.uint8], frame_rate: float | None) -> None:
+        self._container = container
+        height, width = first.shape[:2]
+        self._size_wh = (max(width // 2 * 2, 2), max(height // 2 * 2, 2))  # its colours have half the resolution
+        rate = Fraction(frame_rate or DEFAULT_RATE).limit_denominator(1001)
+        self._stream = container.add_stream(_codec(), rate=rate)
+        self._stream.width, self._stream.height = self._size_wh
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.codec_context.time_base = Fraction(1, TICKS_A_SECOND)
+        if self._stream.codec_context.name == "libx264":
+            self._stream.options = {"crf": "23", "preset": "veryfast"}
+        else:
+            self._stream.bit_rate = 4_000_000
+        self._ticks = -1
+
+    def add(self, picture: NDArray[np.uint8], time_s: float) -> None:
+        """Add a picture (H, W, 3) at a time, later than that of the one before."""
+        if (picture.shape[1], picture.shape[0]) != self._size_wh:
+            picture = np.asarray(cv2.resize(picture, self._size_wh, interpolation=cv2.INTER_AREA), np.uint8)
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        self._ticks = max(round(time_s * TICKS_A_SECOND), self._ticks + 1)
+        frame.pts, frame.time_base = self._ticks, Fraction(1, TICKS_A_SECOND)
+        self._container.mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        """Write what the encoder still holds."""
+        self._container.mux(self._stream.encode(None))
+
+
+def _codec() -> str:
+    try:
+        av.codec.Codec("libx264", "w")
+    except UnknownCodecError:
+        return "mpeg4"  # every build of FFmpeg has it
+    return "libx264"
