@@ -253,7 +253,7 @@ def gate_rows(fit: Fit, taxonomy: Taxonomy, mammals: NDArray[np.float32], birds:
         ranks = [each.rank for each in name_birds(posterior(logits, fit.calibration.temperature), taxonomy)]
         species = np.array(ranks) == "species"
         kinds = gate(["undecided"] * len(logits), energy(logits), fit.calibration.gate)
-        shares = [species.mean(), (species & (kinds == "bird")).mean()]
+        shares = [species.mean(), *((species & (kinds == kind)).mean() for kind in ("bird", "uncertain"))]
         shares += [(kinds == kind).mean() for kind in ("bird", "uncertain", "animal")]
         rows.append(f"| {what} | {len(logits)} | " + " | ".join(f"{share:.0%}" for share in shares) + " |")
     return rows
@@ -303,8 +303,9 @@ def main() -> None:
         lines.append(f"| {way} | {metrics.AP or 0:.3f} | {metrics.AP50 or 0:.3f} | {top1:.1%} |")
     lines += [
         "",
-        "| of true boxes | n | given a species before the gate | after | kept as birds | uncertain | not birds |",
-        "|---|---|---|---|---|---|---|",
+        "| of true boxes | n | named to species, without the gate | with it, as birds | with it, as uncertain "
+        "| are birds to the gate | uncertain | not birds |",
+        "|---|---|---|---|---|---|---|---|",
         *gate_rows(fit, taxonomy, mammal_logits, birds),
         "",
         f"Calibration error (ECE) of the classifier on found birds: {plain.ece:.3f} before, {scaled.ece:.3f} after.",

@@ -36,7 +36,7 @@ class Naming:
         display_name: What people read: "unidentified wheatear (Oenanthe sp.)".
         confidence: Summed probability of the taxon, 0..1; None for "Aves".
         candidates: The best three species, falling.
-        reasons: Why no lower rank is given, and why it needs review.
+        reasons: Why no lower rank is given, what speaks against it, and why it needs review.
         needs_review: The species is not on the local list, or rare there at that time.
     """
 
@@ -82,13 +82,13 @@ def name_birds(
     for start in range(0, len(probabilities), CHUNK):
         part = slice(start, start + CHUNK)
         picture = (
-            (MAYBE_NO_BIRD, None if uncertain is None else uncertain[part]),
             (TOO_SMALL, None if long_sides_px is None else long_sides_px[part] < SMALL_PX),
             (TOO_DARK, None if brightness is None else brightness[part] < DARK_BRIGHTNESS),
             (NO_COLOUR, None if night is None else night[part]),
         )
         local = frequency if frequency is None or frequency.ndim == 1 else frequency[part]
-        namings += _name_chunk(probabilities[part], taxonomy, threshold, picture, local)
+        doubt = None if uncertain is None else uncertain[part]
+        namings += _name_chunk(probabilities[part], taxonomy, threshold, picture, doubt, local)
     return namings
 
 
@@ -97,6 +97,7 @@ def _name_chunk(
     taxonomy: Taxonomy,
     threshold: float,
     picture: tuple[tuple[str, NDArray[np.bool_] | None], ...],
+    uncertain: NDArray[np.bool_] | None,
     frequency: NDArray[np.floating] | None,
 ) -> Iterator[Naming]:
     level, index, confidence = choose_ranks(probabilities, taxonomy, threshold)
@@ -114,6 +115,8 @@ def _name_chunk(
         reasons = [reason for reason, mask in flags if mask[row]] if at != 0 else []
         if at != 0 and (unlike[row] or not reasons):
             reasons.append(UNLIKE if unlike[row] else DISAGREE)
+        if uncertain is not None and uncertain[row]:
+            reasons.append(MAYBE_NO_BIRD)
         review = local[row]
         if review is not None:
             reasons.append(review)

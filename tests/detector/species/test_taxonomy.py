@@ -184,7 +184,7 @@ def test_candidates_are_the_three_best_species_falling() -> None:
     assert [each.confidence for each in naming.candidates] == pytest.approx([0.35, 0.3, 0.2])
 
 
-def test_what_may_be_to_blame_is_said_of_birds_without_a_species_only() -> None:
+def test_the_picture_is_blamed_only_for_birds_without_a_species() -> None:
     rows = np.concatenate([probabilities(c0=0.5, c4=0.5)] * 4 + [probabilities(c0=1.0)])
     namings = name_birds(
         rows,
@@ -195,7 +195,8 @@ def test_what_may_be_to_blame_is_said_of_birds_without_a_species_only() -> None:
         uncertain=np.array([False, True, False, False, True]),
     )
     assert [each.reasons for each in namings] == [
-        ("too small",), ("may not be a bird", "too dark"), ("without colour",), ("too small", "without colour"), ()
+        ("too small",), ("too dark", "may not be a bird"), ("without colour",), ("too small", "without colour"),
+        ("may not be a bird",),
     ]  # fmt: skip
 
 
