@@ -44,12 +44,13 @@ def read_media(folder: Path) -> Iterator[MediaRecord]:
     """
     detections = groupby(_records(folder, "detections", DetectionRecord), key=attrgetter("media_id"))
     upcoming, found = next(detections, _NONE)
+    make: Callable[..., MediaRecord] = MediaRecord
     for values in _rows(folder, "media"):
         if values[0] == upcoming:
-            yield MediaRecord(*values, detections=tuple(found))
+            yield make(*values, tuple(found))
             upcoming, found = next(detections, _NONE)
         else:
-            yield MediaRecord(*values, detections=())
+            yield make(*values, ())
     if upcoming is not None:
         raise DataError("the tables of media and detections do not fit", where=decisions_folder(folder), mend=_MEND)
 
@@ -83,7 +84,7 @@ def _records(folder: Path, table: str, record: Callable[..., Record]) -> Iterato
     return (record(*values) for values in _rows(folder, table))
 
 
-def _rows(folder: Path, table: str) -> Iterator[tuple[Any, ...]]:
+def _rows(folder: Path, table: str) -> Iterator[Any]:
     path = decisions_folder(folder) / f"{table}.parquet"
     if not path.exists():
         raise DataError("this store has no decisions yet", where=path, mend=f"run `hoopoe decide {folder}`")

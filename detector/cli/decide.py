@@ -1,0 +1,140 @@
+"""`hoopoe decide OUT`: cameras, sequences, names, events and effort, from what the models saw; seconds, no model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from detector.cli.decision_options import add_decision_arguments, decision_options
+
+if TYPE_CHECKING:
+    from detector.decisions.summary import DecisionSummary
+
+NAMES_SHOWN, CAMERAS_SHOWN, PROBLEMS_SHOWN = 40, 40, 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `hoopoe decide`."""
+    parser.epilog = "Options that are not given stay as they were the last time. Exports are made by `hoopoe export`."
+    parser.add_argument("store", type=Path, metavar="OUT", help="the folder that `hoopoe annotate` wrote")
+    add_decision_arguments(parser)
+    parser.add_argument("--reviews", type=Path, metavar="CSV", help="what people said of boxes, to add to the store")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Decide, and print what was found."""
+    from rich.console import Console
+
+    from detector.decisions.decide import decide, stored_options
+    from detector.store.reviews import import_reviews
+
+    options = decision_options(args, stored_options(args.store))
+    added = import_reviews(args.store, args.reviews) if args.reviews else 0
+    console = Console()
+    with console.status("deciding"):
+        summary = decide(args.store, options)
+    print_summary(console, summary)
+    if args.reviews:
+        console.print(f"{added} new reviews of {args.reviews.name}", markup=False)
+    return 0
+
+
+def print_summary(console: Any, summary: DecisionSummary) -> None:
+    """Print tables of files, names and cameras, and what a person should look at.
+
+    Args:
+        console: Of rich.
+        summary: Of `decide`.
+    """
+    _print_files(console, summary)
+    _print_names(console, summary)
+    _print_cameras(console, summary)
+    _print_problems(console, summary)
+
+
+def _table(*headings: str) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if number else "left", no_wrap=not number)
+    return table
+
+
+def _print_files(console: Any, summary: DecisionSummary) -> None:
+    table = _table("files", "")
+    for name, count in (
+        ("photos", summary.photos),
+        ("videos", summary.videos),
+        ("blank", summary.blank),
+        ("failed", summary.failed),
+        ("copies of others", summary.duplicates),
+        ("without a time", summary.without_time),
+        ("sequences", summary.sequences),
+        ("detections", summary.detections),
+        ("independent events", summary.events),
+        ("detections to review", summary.needs_review),
+        ("detections reviewed", summary.reviewed),
+    ):
+        table.add_row(name, f"{count:,}")
+    console.print(table)
+
+
+def _print_names(console: Any, summary: DecisionSummary) -> None:
+    from rich.markup import escape
+
+    if not summary.names:
+        return
+    table = _table("name", "kind", "independent\nevents", "most at\nonce", "cameras", "detections", "to\nreview")
+    for each in summary.names[:NAMES_SHOWN]:
+        numbers = (each.events, each.largest_count, each.deployments, each.detections, each.needs_review)
+        table.add_row(escape(each.display_name), each.kind, *(f"{number:,}" for number in numbers))
+    console.print()
+    console.print(table)
+    if len(summary.names) > NAMES_SHOWN:
+        console.print(f"... and {len(summary.names) - NAMES_SHOWN} more names")
+
+
+def _print_cameras(console: Any, summary: DecisionSummary) -> None:
+    from rich.markup import escape
+
+    if not summary.deployments:
+        return
+    table = _table("deployment", "files", "blank", "failed", "days", "active\ndays", "independent\nevents", "gaps")
+    for each in summary.deployments[:CAMERAS_SHOWN]:
+        gaps = ", ".join(f"{gap.start} to {gap.end}" for gap in each.gaps)
+        numbers = (each.files, each.blank, each.failed, each.days, each.active_days, each.events)
+        table.add_row(escape(each.deployment_id), *(f"{number:,}" for number in numbers), gaps)
+    console.print()
+    console.print(table)
+    if len(summary.deployments) > CAMERAS_SHOWN:
+        console.print(f"... and {len(summary.deployments) - CAMERAS_SHOWN} more deployments")
+
+
+def _print_problems(console: Any, summary: DecisionSummary) -> None:
+    lines = [f"{each.deployment_id}: {each.problem}" for each in summary.clock_problems]
+    if summary.repeat_groups:
+        lines.append(
+            f"{summary.repeat_groups} things stand still in many pictures ({summary.repeated} detections): "
+            "they are left out until a person says that they are real"
+        )
+    if summary.unlisted and len(summary.unlisted) < len(summary.deployments):
+        lines.append(f"not in the table of deployments: {', '.join(summary.unlisted)}")
+    for path, names in summary.not_on_list:
+        if names:
+            lines.append(f"{len(names)} species are not in {Path(path).name}, and are left as they are: {_few(names)}")
+    if summary.unknown_classes:
+        lines.append(f"classes that the taxonomy does not know: {_few(summary.unknown_classes)}")
+    if summary.lost_reviews:
+        lines.append(f"{summary.lost_reviews} reviews are of detections that are not in this store")
+    if lines:
+        console.print()
+    for line in lines[:PROBLEMS_SHOWN]:
+        console.print(f"look: {line}", markup=False, highlight=False, soft_wrap=True)
+    if len(lines) > PROBLEMS_SHOWN:
+        console.print(f"... and {len(lines) - PROBLEMS_SHOWN} more such lines")
+
+
+def _few(names: Any) -> str:
+    return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")

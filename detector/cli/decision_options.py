@@ -1,0 +1,125 @@
+"""The options of decisions, for every command that makes them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backbones.errors import ConfigError
+
+if TYPE_CHECKING:
+    from detector.decisions.options import DecideOptions
+
+NONE = "none"
+
+
+def add_decision_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of decisions; one that is not given stays as it was the last time."""
+    parser.add_argument(
+        "--deployments", metavar="CSV", help="the table that `hoopoe deployments` began; none: tell cameras by folders"
+    )
+    parser.add_argument("--taxonomy", metavar="CSV", help="names of classes that override the shipped ones; or none")
+    parser.add_argument(
+        "--prior",
+        action="append",
+        metavar="FILE",
+        help="how often species are seen: eBird's bar chart, or a CSV; one a region, which the column `prior` of the "
+        "deployments names; or none",
+    )
+    parser.add_argument("--calibration", metavar="JSON", help="what `hoopoe calibrate` wrote; or none")
+    parser.add_argument(
+        "--score-threshold", type=float, metavar="SCORE", help="boxes count from this score up (default: 0.2)"
+    )
+    parser.add_argument(
+        "--name-threshold", type=float, metavar="P", help="a name is given from this confidence up (default: 0.65)"
+    )
+    parser.add_argument(
+        "--independence",
+        nargs="+",
+        metavar="MIN",
+        help="minutes without a sight of a species after which it is another event (default: 30), also by kind of "
+        "camera: 30 feeder=10",
+    )
+    parser.add_argument(
+        "--camera-from", metavar="REGEX", help="what in card and folder names the camera, where no table does; or none"
+    )
+    parser.add_argument(
+        "--repeats",
+        choices=("leave-out", "leave-out-at-nests-too", "count"),
+        help="what stands still in many pictures of a camera (default: leave out of the counts, but not at nests)",
+    )
+    parser.add_argument(
+        "--gap-days", type=int, metavar="N", help="days without any file that say a camera stood still (default: 7)"
+    )
+
+
+def decision_options(args: argparse.Namespace, stored: DecideOptions) -> DecideOptions:
+    """The options that were used last, with those that are given now.
+
+    Args:
+        args: Of a parser that `add_decision_arguments` filled.
+        stored: Of the last time; see `detector.decisions.decide.stored_options`.
+
+    Raises:
+        ConfigError: A value cannot be used, or a file is not there.
+    """
+    from detector.decisions.folders import compile_camera
+    from detector.decisions.options import DecideOptions
+
+    given: dict[str, Any] = {}
+    for name in ("deployments", "taxonomy", "calibration"):
+        if getattr(args, name) is not None:
+            given[name] = _file(getattr(args, name))
+    if args.prior:
+        given["priors"] = [] if args.prior == [NONE] else [_file(path) for path in args.prior]
+    for name in ("score_threshold", "name_threshold"):
+        value = getattr(args, name)
+        if value is not None:
+            _check(0 <= value <= 1, name, "a number from 0 to 1", value)
+            given[name] = value
+    if args.independence:
+        given["independence_min"], given["independence_by_kind"] = _independence(args.independence)
+    if args.camera_from is not None:
+        given["camera_from"] = None if args.camera_from == NONE else compile_camera(args.camera_from).pattern
+    if args.repeats:
+        given["repeats"] = args.repeats != "count"
+        given["repeats_at_nests"] = args.repeats == "leave-out-at-nests-too"
+    if args.gap_days is not None:
+        _check(args.gap_days >= 1, "gap_days", "a number of days from 1 up", args.gap_days)
+        given["gap_days"] = args.gap_days
+    return DecideOptions.model_validate({**stored.model_dump(), **given})
+
+
+def _file(text: str) -> str | None:
+    if text == NONE:
+        return None
+    path = Path(text).expanduser()
+    if not path.is_file():
+        raise ConfigError("there is no such file", where=path, mend="check the path")
+    return os.path.abspath(path)
+
+
+def _independence(words: Sequence[str]) -> tuple[float, dict[str, float]]:
+    minutes: float = 30.0
+    by_kind: dict[str, float] = {}
+    for word in words:
+        kind, equals, number = word.rpartition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            value = -1.0
+        _check(0 <= value < float("inf"), "independence", "minutes, or kind=minutes", word)
+        if equals:
+            by_kind[kind.lower()] = value
+        else:
+            minutes = value
+    return minutes, by_kind
+
+
+def _check(right: bool, name: str, wanted: str, value: object) -> None:
+    if not right:
+        option = f"--{name.replace('_', '-')}"
+        raise ConfigError(f"this takes {wanted}, not {value}", where=option, mend="correct the value")

@@ -1,0 +1,29 @@
+"""When and by what files on cards were taken: from their heads alone."""
+
+from __future__ import annotations
+
+import av
+from PIL import Image
+
+from detector.decisions.deployment_table import Taken
+from detector.footage.metadata import Capture, capture_of_photo, capture_of_video
+from detector.types import MediaItem
+
+
+def taken_of_file(item: MediaItem) -> Taken:
+    """What a file's head says; a file that cannot be opened has what its name says, if anything."""
+    try:
+        capture = _capture(item)
+    except Exception:  # whatever damaged files lead decoders to; `annotate` reports them
+        capture = capture_of_video({}, item.file.name)
+    return Taken(item.card, item.path, capture.captured_at, capture.camera_model)
+
+
+def _capture(item: MediaItem) -> Capture:
+    if item.media_type == "photo":
+        with Image.open(item.file) as image:  # reads no pixels
+            return capture_of_photo(image, item.file.name)
+    with av.open(str(item.file), options={"protocol_whitelist": "file"}) as container:
+        streams = container.streams.video
+        tags = {**(streams[0].metadata if streams else {}), **container.metadata}
+    return capture_of_video(tags, item.file.name)
