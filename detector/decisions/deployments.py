@@ -77,7 +77,8 @@ def read_deployments(path: Path) -> list[Deployment]:
     Raises:
         DataError: The table cannot be read, or rows are wrong; names each of them, up to ten.
     """
-    reader = csv.DictReader(*_sheet(path))
+    text, delimiter = _sheet(path)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     names = [name.strip() for name in reader.fieldnames or ()]
     reader.fieldnames = names
     if "deploymentID" not in names:
@@ -111,7 +112,8 @@ def read_deployments(path: Path) -> list[Deployment]:
     return rows
 
 
-def _sheet(path: Path) -> tuple[io.StringIO, str]:
+def _sheet(path: Path) -> tuple[str, str]:
+    """The text of a table, and what separates its columns."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -121,14 +123,7 @@ def _sheet(path: Path) -> tuple[io.StringIO, str]:
         ) from error
     head = text.partition("\n")[0]
     # Excel separates by semicolons where the comma is the decimal sign
-    return io.StringIO(text, newline=""), "excel-semicolon" if head.count(";") > head.count(",") else "excel"
-
-
-class _Semicolons(csv.excel):
-    delimiter = ";"
-
-
-csv.register_dialect("excel-semicolon", _Semicolons)
+    return text, ";" if head.count(";") > head.count(",") else ","
 
 
 def _parse(values: Mapping[str, str]) -> tuple[Deployment, list[str]]:
