@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 LONG_SIDE = 160  # pixels to which pictures are averaged down, so that noise and JPEG's coarse colour cancel out
 COLOURLESS_SHARE = 0.95  # of the pixels; the rest may be the camera's coloured strip of text and logo
 GREY_CHROMA = 4.0  # levels of 255; at that share of pixels grey infrared has 0 to 1, the dullest picture by day 9
-TINT_CHROMA = 2.0  # the same, of what no tint explains; infrared stays below 1, a dim brown wood by day has 5
+TINT_CHROMA = 3.0  # the same, of what no tint explains; tinted grey has 1 to 2, a dim brown wood by day 5
 
 
 def brightness(image: NDArray[np.uint8]) -> float:

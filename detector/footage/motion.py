@@ -17,7 +17,8 @@ NORMAL_MAD = 1.4826  # from the median absolute value to the deviation of normal
 MIN_PIXELS = 3  # different pixels within 3 x 3 that count as movement
 ADAPTATION = 0.1  # share of each picture that goes into the background ...
 ADAPTATION_MOVED = 0.02  # ... where it differs: what came to stay counts as moved for a while
-NEW_SCENE = 0.5  # share of different pixels beyond which the background starts anew: day to infrared, a turned camera
+NEW_SCENE_NOISE = 5.0  # grey levels that most pixels differ by, and ...
+NEW_SCENE_LIKENESS = 0.3  # ... the highest correlation, in another scene: infrared light, a turned camera
 
 
 class MotionGate:
@@ -42,19 +43,23 @@ class MotionGate:
             return True
         details *= _contrast(self._mean) / _contrast(details)
         difference = details - self._mean
-        different = (np.abs(difference) > self._least(difference)).astype(np.float32)
-        if different.mean() > NEW_SCENE:
+        noise = NORMAL_MAD * float(np.median(np.abs(difference)))
+        if noise > NEW_SCENE_NOISE and _likeness(details, self._mean) < NEW_SCENE_LIKENESS:
             self._start(_details(image))
             return True
-        share = np.where(different > 0, np.float32(ADAPTATION_MOVED), np.float32(ADAPTATION))
-        self._mean += share * difference
-        self._variance += share * (difference**2 - self._variance)
-        return bool(cv2.boxFilter(different, -1, (3, 3), normalize=False).max() >= MIN_PIXELS)
+        least = np.maximum(max(MIN_DIFFERENCE, NOISES * noise), DEVIATIONS * np.sqrt(self._variance))
+        different = np.abs(difference) > least
+        self._follow(difference, different, least)
+        neighbours = cv2.boxFilter(different.astype(np.float32), -1, (3, 3), normalize=False)
+        return bool(neighbours.max() >= MIN_PIXELS)
 
-    def _least(self, difference: NDArray[np.float32]) -> NDArray[np.float32]:
-        """How much each pixel must differ to be different (H, W)."""
-        noise = NORMAL_MAD * np.median(np.abs(difference))
-        return np.maximum(max(MIN_DIFFERENCE, NOISES * float(noise)), DEVIATIONS * np.sqrt(self._variance))
+    def _follow(
+        self, difference: NDArray[np.float32], different: NDArray[np.bool_], least: NDArray[np.float32]
+    ) -> None:
+        """Let the background become more like the picture; one loud difference makes no pixel restless."""
+        share = np.where(different, np.float32(ADAPTATION_MOVED), np.float32(ADAPTATION))
+        self._mean += share * difference
+        self._variance += share * (np.minimum(np.abs(difference), least) ** 2 - self._variance)
 
     def _start(self, details: NDArray[np.float32]) -> None:
         self._mean = details
@@ -70,3 +75,9 @@ def _details(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 def _contrast(details: NDArray[np.float32]) -> np.float32:
     """How strong the details are, whatever a few pixels do; at least a level, so that noise is not blown up."""
     return np.maximum(np.median(np.abs(details)), np.float32(1.0))
+
+
+def _likeness(details: NDArray[np.float32], others: NDArray[np.float32]) -> float:
+    """Their correlation, -1 to 1; 0 where there are no details."""
+    norm = float(np.linalg.norm(details) * np.linalg.norm(others))
+    return float(np.vdot(details, others)) / norm if norm else 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -72,7 +73,7 @@ def read_photo(file: Path, *, at_least: int | None = None) -> Photo:
     if not data:
         raise MediaError("the file is empty", where=file, mend=_COPY_AGAIN)
     try:
-        with _open(data) as image:
+        with warnings.catch_warnings(action="ignore"), _open(data) as image:  # Pillow's, on every oddity in EXIF
             _check_size(image, file)
             return _read(image, data, at_least, file)
     except MediaError:
