@@ -11,9 +11,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Run again, it starts afresh in the same folder."
     parser.add_argument("--output", type=Path, default=Path("runs/demo"), help="folder to write to (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="another seed draws other birds (%(default)s)")
-    parser.add_argument("--scenes", type=_positive, default=1200, help="scenes to draw for training (%(default)s)")
+    parser.add_argument("--scenes", type=_positive, default=1500, help="scenes to draw for training (%(default)s)")
     parser.add_argument(
-        "--classifier-epochs", type=_positive, default=5, help="passes of the classifier over their birds (%(default)s)"
+        "--classifier-epochs", type=_positive, default=3, help="passes of the classifier over their birds (%(default)s)"
     )
     parser.add_argument(
         "--epochs", type=_positive, help="passes of each detector over the scenes (default: as configured)"
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from detector.cli.demo_classifier import show_species, train_species
-    from detector.cli.demo_detector import compare_detectors, draw_data, evaluate_detectors, train_detectors
+    from detector.cli.demo_detector import compare_detectors, draw_data, train_detectors
     from detector.cli.demo_run import CommandFailedError, Demo
 
     demo = Demo(args.output, args.seed, args.scenes, args.classifier_epochs, args.epochs, Console())
@@ -33,8 +33,7 @@ def run(args: argparse.Namespace) -> int:
         ("Draw scenes of twelve invented species", draw_data),
         ("Train a species classifier on their birds", train_species),
         ("See what it says of birds that it has not seen", show_species),
-        ("Train the same detector from the classifier, and from nothing", train_detectors),
-        ("Evaluate both", evaluate_detectors),
+        ("Train and evaluate the same detector from the classifier, and from nothing", train_detectors),
         ("What a classifier is worth as a backbone", compare_detectors),
     )
     demo.start_afresh()

@@ -31,19 +31,22 @@ def train_species(demo: Demo) -> None:
     from detector.training.species_crops import read_species_crops
 
     config = load_config(CONFIG, Config).model
-    size = config.backbone_size or (64, 64)
+    assert config.backbone_size is not None
     annotations = _read(demo, "train")
-    crops, labels = read_species_crops(annotations, size, views=VIEWS, seed=demo.seed)
+    names = annotations.category_names
+    crops, labels = read_species_crops(annotations, config.backbone_size, views=VIEWS, seed=demo.seed)
     demo.say(f"{len(crops)} crops of {len(crops) // VIEWS} birds in {len(annotations)} scenes")
 
     torch.manual_seed(demo.seed)
-    net = backbones.create_model(config.backbone, num_classes=len(annotations.category_names), input_size=size)
+    net = backbones.create_model(
+        config.backbone, num_classes=len(names), input_size=config.backbone_size, config=config.backbone_config
+    )
     images, epochs = normalised(crops, RGB_STATS), demo.classifier_epochs
     losses = train_classifier(net, images, torch.from_numpy(labels), epochs=epochs, seed=demo.seed)
-    progress = track(losses, config.backbone, total=epochs, console=demo.console, transient=True)
+    progress = track(losses, net.name, total=epochs, console=demo.console, transient=True)
     for epoch, loss in enumerate(progress, start=1):
         demo.say(f"epoch {epoch} of {epochs}: loss {loss:.3f}")
-    class_to_idx = {name: index for index, name in enumerate(annotations.category_names)}
+    class_to_idx = {name: index for index, name in enumerate(names)}
     backbones.save_pretrained(demo.species, net, class_to_idx=class_to_idx, rgb_stats=RGB_STATS)
 
 

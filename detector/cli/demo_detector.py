@@ -11,40 +11,38 @@ from detector.cli.demo_run import CONFIG
 if TYPE_CHECKING:
     from detector.cli.demo_run import Demo
 
-SMALLEST_BIRD = 20  # pixels; birds that can be told apart in pictures of the demo's size
+
+SIDE_PX = 192  # of the scenes; the detector sees them at half of that
 
 
 def draw_data(demo: Demo) -> None:
-    """Draw the scenes in the size that the detector sees them."""
-    from detector.config import load_config
-    from detector.training.config import Config
-
-    side = load_config(CONFIG, Config).model.min_size
+    """Draw scenes to train on, and others to evaluate on."""
     counts = ("--train", demo.scenes, "--val", max(1, demo.scenes // 8))
-    kind = ("--scenes", "species", "--smallest", SMALLEST_BIRD, "--size", side, side)
-    demo.command("draw", demo.data, *counts, *kind, "--seed", demo.seed)
+    demo.command("draw", demo.data, "--scenes", "demo", "--size", SIDE_PX, SIDE_PX, *counts, "--seed", demo.seed)
 
 
 def train_detectors(demo: Demo) -> None:
-    """Train twice, the same but for the backbone's first weights."""
-    _train(demo, demo.detector, f"model.weights={demo.species}")
-    _train(demo, demo.random_detector)
+    """Train and evaluate twice, the same but for the backbone's first weights."""
+    weights = f"model.weights={demo.species}"
+    demo.together(
+        {
+            "from the classifier": _commands(demo, demo.detector, demo.evaluation, weights),
+            "from nothing": _commands(demo, demo.random_detector, demo.random_evaluation),
+        }
+    )
 
 
-def _train(demo: Demo, output: Path, *settings: str) -> None:
+def _commands(demo: Demo, run: Path, evaluation: Path, *settings: str) -> list[list[object]]:
+    val = ["--annotations", demo.data / "val.json", "--images", demo.images]
     data: list[object] = []
     for split in ("train", "val"):
         data += [f"--{split}-annotations", demo.data / f"{split}.json", f"--{split}-images", demo.images]
     epochs = [] if demo.epochs is None else [f"train.epochs={demo.epochs}"]
-    words = ("--output", output, "--set", f"train.seed={demo.seed}", *epochs, *settings)
-    demo.command("train", CONFIG, *data, *words)
-
-
-def evaluate_detectors(demo: Demo) -> None:
-    """Evaluate both on the scenes that neither has seen."""
-    for run, output in ((demo.detector, demo.evaluation), (demo.random_detector, demo.random_evaluation)):
-        data = ("--annotations", demo.data / "val.json", "--images", demo.images)
-        demo.command("evaluate", run / "best.safetensors", *data, "--output", output)
+    changes = ["--set", f"train.seed={demo.seed}", *epochs, *settings]
+    return [
+        ["train", CONFIG, *data, "--output", run, *changes],
+        ["evaluate", run / "best.safetensors", *val, "--output", evaluation, "--workers", 0],
+    ]
 
 
 def compare_detectors(demo: Demo) -> None:

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size", type=_side, nargs=2, default=(256, 256), metavar=("W", "H"), help="of the pictures (256 256)"
     )
     parser.add_argument(
-        "--smallest", type=_side, metavar="PIXELS", help="length of the smallest birds (of the scenes: 7, 10 or 20)"
+        "--smallest", type=_side, metavar="PIXELS", help="length of the smallest birds (of the scenes: 7, 10 or 40)"
     )
     parser.add_argument("--workers", type=_positive, metavar="N", help="processes that draw (default: one a core)")
     parser.add_argument("--seed", type=int, default=0, help="another seed draws other scenes (%(default)s)")

@@ -53,8 +53,8 @@ class SceneConfig:
 SPECIES_SCENES = SceneConfig(
     habitats=(("thicket", 3), ("ground", 3), ("water", 2), ("rock", 1), ("sky", 1)), counts=(1, 3, 3, 2, 1, 1, 1)
 )
-# for detectors of minutes, in pictures of 128 pixels: few birds, and large ones
-DEMO_SCENES = replace(SPECIES_SCENES, counts=(1, 4, 3, 1), smallest=20.0, largest=0.65)
+# for detectors that learn in minutes, in pictures of 192 pixels: few birds, and large ones
+DEMO_SCENES = replace(SPECIES_SCENES, counts=(1, 4, 3, 1), smallest=40.0, largest=0.65)
 # to pretrain a detector for real footage: also small birds far away, and thermal pictures
 DETECTOR_SCENES = SceneConfig(
     habitats=(("sky", 5), ("thermal", 3), ("thicket", 2), ("ground", 3), ("water", 2), ("rock", 2)),
