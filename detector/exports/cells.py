@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, time, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 from detector.exports.files import whole_text
 
@@ -19,21 +20,19 @@ def guard(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
-def as_text(cell: Cell) -> str:
-    """A cell as CSV holds it; booleans as both R and Excel read them."""
-    if cell is None:
-        return ""
-    if isinstance(cell, str):
-        return guard(cell)
-    if isinstance(cell, bool):
-        return "TRUE" if cell else "FALSE"
-    if isinstance(cell, time):
-        return cell.isoformat("seconds")
-    if isinstance(cell, datetime):
-        return cell.isoformat(" ", "seconds")
-    if isinstance(cell, date):
-        return cell.isoformat()
-    return str(cell)
+def as_text(cell: Cell) -> Cell:
+    """A cell as the csv module takes it; booleans as both R and Excel read them."""
+    write = _WRITERS.get(type(cell))
+    return cell if write is None else write(cell)
+
+
+_WRITERS: dict[type, Callable[[Any], str]] = {  # other types csv writes as they should be, None as nothing
+    str: guard,
+    bool: lambda cell: "TRUE" if cell else "FALSE",
+    time: lambda cell: cell.isoformat("seconds"),
+    datetime: lambda cell: cell.isoformat(" ", "seconds"),
+    date: date.isoformat,
+}
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]], *, bom: bool) -> Path:
