@@ -11,7 +11,7 @@ from detector.footage.light import shrink
 LONG_SIDE = 320  # pixels of the pictures compared: a bird of 1 % of the width is 3 pixels wide
 SHADING = 41  # pixels; what changes more smoothly than this is light, not movement
 MIN_DIFFERENCE = 8.0  # grey levels of 255 that a pixel must differ by to be different ...
-NOISES = 5.0  # or this many of the noise's deviations, measured in the picture itself
+NOISES = 7.0  # or this many of the noise's deviations, measured in the picture itself
 DEVIATIONS = 4.0  # a pixel that is restless, such as a waving leaf, must differ by this many of its deviations
 NORMAL_MAD = 1.4826  # from the median absolute value to the deviation of normal noise
 MIN_PIXELS = 3  # different pixels within 3 x 3 that count as movement
