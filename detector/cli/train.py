@@ -63,10 +63,12 @@ def run(args: argparse.Namespace) -> int:
     """Train, or say what training would be."""
     from detector.config import load_config
     from detector.training.config import Config
+
+    config = load_config(args.config, Config, args.set)  # before torch is imported: a typing error shows at once
     from detector.training.run import Request, train_detector
 
     request = Request(
-        config=load_config(args.config, Config, args.set),
+        config=config,
         train=_pairs(args.train_annotations, args.train_images, "train"),
         validation=_pairs(args.val_annotations, args.val_images, "val"),
         output=args.output,
@@ -116,7 +118,6 @@ def _pairs(annotations: list[Path], images: list[Path], name: str) -> list[tuple
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not a number above 0")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
+    return int(text)

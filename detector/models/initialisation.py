@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from backbones.errors import ConfigError
 from detector.models.building import config_of
+from detector.models.coco import COCO_NAME
 from detector.models.config import ModelConfig
 from detector.models.saving import read_detector
 
@@ -21,6 +23,7 @@ MIN_AGREEMENT = 0.5
 _FASTER_RCNN_LAYERS = ("roi_heads.box_predictor.cls_score", "roi_heads.box_predictor.bbox_pred")
 _RETINANET_LAYER = "head.classification_head.cls_logits"
 _BODY = "backbone.body."
+_SHOWN_CATEGORIES = 12
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,12 @@ class InitReport:
 
     def __str__(self) -> str:
         total = len(self.copied) + len(self.left)
-        kept = f"; new: {', '.join(self.left)}" if self.left else ""
-        return (
-            f"{len(self.copied)} of {total} tensors taken over{kept}; categories: {', '.join(self.shared_categories)}"
-        )
+        parts = Counter(".".join(name.split(".")[:2]) for name in self.left)
+        kept = f"; new: {', '.join(f'{part} ({count})' for part, count in parts.items())}" if parts else ""
+        shared = ", ".join(self.shared_categories[:_SHOWN_CATEGORIES])
+        more = ", ..." if len(self.shared_categories) > _SHOWN_CATEGORIES else ""
+        known = f"{len(self.shared_categories)} known to it: {shared}{more}" if shared else "none is known to it"
+        return f"{len(self.copied)} of {total} tensors taken over{kept}; of the categories, {known}"
 
 
 @torch.no_grad()
@@ -61,6 +66,11 @@ def init_from_detector(model: nn.Module, source: str | Path) -> InitReport:
         CheckpointError: The file cannot be used.
         ConfigError: The backbone is another one: less than half of it would be taken over, or its windows differ.
     """
+    if source == COCO_NAME:
+        mend = "give the best.safetensors of a run; a classifier to start the backbone from is model.weights"
+        raise ConfigError(
+            "no run can start from the built-in detector: its backbone is a ResNet", where=source, mend=mend
+        )
     state, meta = read_detector(source)
     config, old = config_of(model), meta.config
     shared = tuple(name for name in config.categories if name in old.categories)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,18 +34,31 @@ class RunData:
         validation: Images to evaluate on, if any.
         mapping: What was done to the categories of the files.
         reports: What reading found, by set.
+        overfit: Whether a few images are trained and evaluated on, again and again.
     """
 
     train: Annotations
     validation: Annotations | None
     mapping: CategoryMapping
     reports: Mapping[str, ReadingReport]
+    overfit: bool = False
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of all annotations."""
         parts = [self.train.fingerprint(), self.validation.fingerprint() if self.validation is not None else ""]
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+    def lines(self) -> Iterator[str]:
+        """What reading found and did, in words; nothing is dropped or clipped silently."""
+        for name, report in self.reports.items():
+            yield f"{name}: {report}"
+            faults = report.to_dict()["findings"]
+            if faults:
+                yield f"  faults: {', '.join(f'{count} x {code}' for code, count in faults.items())}; see hoopoe doctor"
+        if self.overfit:
+            count = len(np.unique(self.train.image_ids))
+            yield f"overfitting {count} images of train, {len(self.train)} showings an epoch; evaluated on the same"
 
     def for_detector(self) -> dict[str, Any]:
         """What a detector's file says of the data it was trained on."""
@@ -61,7 +74,7 @@ class RunData:
         """The content of data.json: for each set its files, what reading found, categories, and sizes of boxes."""
         sets = {"train": self.train} | ({} if self.validation is None else {"val": self.validation})
         return {"fingerprint": self.fingerprint} | {
-            name: summarise(annotations, model) | {"report": self.reports[name].to_dict()}
+            name: summarise(annotations, model) | {"report": self.reports.get(name, self.reports["train"]).to_dict()}
             for name, annotations in sets.items()
         }
 
@@ -91,7 +104,7 @@ def read_data(train: Sources, validation: Sources, config: DataConfig, *, overfi
         rows = np.argsort(np.diff(annotations.offsets) == 0, kind="stable")[:overfit]
         few = annotations.select(rows)
         shown = np.tile(np.arange(len(few)), -(-OVERFIT_IMAGES_SHOWN // len(few)))
-        return RunData(few.select(shown), few, mapping, reports | {"val": report})
+        return RunData(few.select(shown), few, mapping, reports, overfit=True)
     if not validation:
         return RunData(annotations, None, mapping, reports)
     others, reports["val"] = read_coco(

@@ -79,15 +79,11 @@ def _model_lines(config: Config, counts: tuple[int, int]) -> Iterator[str]:
 
 
 def _data_lines(config: Config, data: RunData) -> Iterator[str]:
-    for name, report in data.reports.items():
-        yield f"{name}: {report}"
+    yield from data.lines()
     summary = summarise(data.train, config.model)
     sizes = ", ".join(f"{size}: {count}" for size, count in summary["box_sizes_in_network"].items() if count)
     yield f"boxes to train on by size in the network, pixels: {sizes or 'none'}"
     yield f"of them {summary['unmatched_by_anchors']:.0%} match no anchor"
-    faults = {code: count for report in data.reports.values() for code, count in report.to_dict()["findings"].items()}
-    if faults:
-        yield f"faults: {', '.join(f'{count} x {code}' for code, count in faults.items())}; see hoopoe doctor"
 
 
 def _schedule_lines(config: Config, data: RunData, processes: int, note: str) -> Iterator[str]:
@@ -98,7 +94,8 @@ def _schedule_lines(config: Config, data: RunData, processes: int, note: str) ->
     yield f"{settings.epochs} epochs of about {steps} steps with {settings.batch_size} images each{note}: " + (
         f"{settings.epochs * steps} steps"
     )
-    yield f"{settings.precision}, {processes} process(es), {settings.accumulate} part(s) of each step"
+    parts = "whole" if settings.accumulate == 1 else f"in {settings.accumulate} parts"
+    yield f"{settings.precision} on {processes} device{'s' if processes > 1 else ''}, each step {parts}"
     points = np.linspace(0, settings.epochs, 6)
     rates = [settings.lr * lr_factor(settings, round(point * steps), float(point)) for point in points]
     at = ", ".join(f"{rate:.1e} at {point:g}" for point, rate in zip(points, rates, strict=True))

@@ -31,7 +31,7 @@ from detector.training.checkpoints import (
 )
 from detector.training.config import REFERENCE_BATCH, Config
 from detector.training.data import RunData, Sources, read_data
-from detector.training.devices import Accelerator, RunPrecision, chosen_precision, make_fabric
+from detector.training.devices import Accelerator, RunPrecision, chosen_precision, make_fabric, process_numbers
 from detector.training.ema import averaged
 from detector.training.guards import StopRequest, lost_process_explained
 from detector.training.loop import train
@@ -108,6 +108,8 @@ def train_detector(request: Request) -> Outcome:
 
     precision = chosen_precision(config.train.precision, request.accelerator)
     fabric = make_fabric(request.accelerator, request.devices, request.nodes, precision)
+    if config.train.batch_size != "auto":
+        images_a_device(config, math.prod(process_numbers(request.devices, request.nodes)))
     model = build_model(config, request.init, load_weights=checkpoint is None)
     fabric.launch()
     config = with_decisions(config, model, precision, pretrained=config.model.weights is not None or bool(request.init))
@@ -116,7 +118,8 @@ def train_detector(request: Request) -> Outcome:
     session = open_session(fabric, model, asked, config, data, request, checkpoint)
     position = Position() if checkpoint is None else checkpoint.position
     with session.display, session.stop.listening(), lost_process_explained(fabric.global_rank):
-        session.display.say(_opening(session, position))
+        for line in (*data.lines(), _opening(session, position)):
+            session.display.say(line)
         try:
             position = train(session, position)
         except RuntimeError:
@@ -274,6 +277,6 @@ def _opening(session: Session, position: Position) -> str:
     settings, fabric = session.config.train, session.fabric
     start = f"going on after step {position.step} (epoch {position.epoch})" if position.step else "training"
     return (
-        f"{start}: {len(session.train_set)} images, {settings.epochs} epochs, {settings.batch_size} images a step, "
-        f"{settings.precision} on {fabric.world_size} x {fabric.device.type}, into {session.folder.root}"
+        f"{start}: {settings.epochs} epochs, {settings.batch_size} images a step, {settings.precision} on "
+        f"{fabric.world_size} x {fabric.device.type}, into {session.folder.root}"
     )

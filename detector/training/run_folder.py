@@ -64,8 +64,10 @@ class RunFolder:
         """Refuse to write over another run.
 
         Raises:
-            ConfigError: The folder holds one.
+            ConfigError: The folder holds one, or is a file.
         """
+        if self.root.exists() and not self.root.is_dir():
+            raise ConfigError("this is a file, not a folder", where=self.root, mend="give another --output")
         if self.config.exists() or self.last.exists():
             mend = "give --resume to go on with it, or another --output"
             raise ConfigError("there already is a run in this folder", where=self.root, mend=mend)

@@ -245,6 +245,33 @@ def test_dry_run_prints_and_writes_nothing(command, tiny_yaml: Path, tmp_path: P
     assert not (tmp_path / "run").exists()
 
 
+def test_a_run_tells_what_reading_has_mended(make_request, drawn_set, tmp_path, capsys) -> None:
+    document = json.loads((drawn_set / "train.json").read_text())
+    document["annotations"][0]["bbox"] = [0, 0, 500, 500]
+    document["annotations"][1]["bbox"] = [5, 5, 0, 9]
+    faulty = tmp_path / "faulty.json"
+    faulty.write_text(json.dumps(document))
+    train_detector(make_request("run", "train.epochs=1", train=[(faulty, drawn_set / "images")]))
+    said = capsys.readouterr().out
+    assert "1 clipped at the frame, 1 dropped as unusable" in said
+    assert "faults: 1 x box_degenerate, 1 x box_overhangs; see hoopoe doctor" in said
+
+
+def test_overfitting_says_on_how_many_images(command, tiny_yaml: Path, tmp_path: Path, capsys) -> None:
+    assert main(command(tiny_yaml, tmp_path / "run", "--dry-run", "--overfit", "3")) == 0
+    assert "overfitting 3 images of train, 66 showings an epoch" in capsys.readouterr().out
+
+
+def test_what_cannot_work_is_refused_before_processes_start(make_request, monkeypatch) -> None:
+    monkeypatch.setattr("lightning_fabric.Fabric.launch", lambda *_: pytest.fail("too late"))
+    with pytest.raises(ConfigError, match="5 images a step cannot be divided among 2"):
+        train_detector(make_request("run", "train.batch_size=5", devices=2))
+    request = make_request("file")
+    request.output.write_text("a file")
+    with pytest.raises(ConfigError, match="this is a file, not a folder"):
+        train_detector(request)
+
+
 def test_the_command_refuses_what_does_not_belong_together(command, tiny_yaml: Path, tmp_path: Path, capsys) -> None:
     words = command(tiny_yaml, tmp_path / "run")
     assert main([*words, "--train-images", str(tmp_path)]) == 2
@@ -253,3 +280,6 @@ def test_the_command_refuses_what_does_not_belong_together(command, tiny_yaml: P
     assert "train.lr" in capsys.readouterr().err
     assert main([*words, "--accelerator", "cuda", "--devices", "99"]) == 2
     assert "99 CUDA devices" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*words, "--devices", "two"])
+    assert "two is not a whole number above 0" in capsys.readouterr().err
