@@ -103,7 +103,7 @@ def _make(folder: Path, run: RunFile, options: DecideOptions, rules: Rules, now:
     box_media = facts.box_media
 
     sequence, photo_order = find_sequences(placed.deployment, placed.moments_ms, placed.known, facts.is_video)
-    individuals = find_individuals(facts, sequence, photo_order, options.score_threshold, _sizes(facts))
+    individuals = find_individuals(facts, sequence, photo_order, _sizes(facts))
     repeat = _repeats(facts, placed, sequence, options)
     circumstances = _circumstances(facts, placed, individuals, rules)
     names = name_individuals(FactsReader(folder), facts, individuals, circumstances, rules.naming)
@@ -123,7 +123,7 @@ def _make(folder: Path, run: RunFile, options: DecideOptions, rules: Rules, now:
         into_video = np.where(np.isfinite(seconds), seconds, 0).astype(np.int64)
     events = find_events(
         placed.deployment[box_media],
-        boxes.kind.astype(np.int64) * (len(names.table.names) + 1) + boxes.name,
+        boxes.kind.astype(np.int64) * (len(names.table.names) + 1) + names.table.ranks()[boxes.name],
         placed.moments_ms[box_media] + into_video,
         facts.box_frame,
         box_media,

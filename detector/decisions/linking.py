@@ -12,6 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from detector.boxes import Floats, box_iou, xywh_to_xyxy
 from detector.decisions.facts_table import FactsTable
 
+LINK_SCORE = 0.2  # boxes from here up are linked, whatever the threshold from which they count
 REACH = 3.0  # how far a bird gets between two photos of a burst, in sides of its box
 LARGEST_GROWTH = 2.5  # of its box's side, as it turns or comes nearer
 OVERLAP_PART, PLACE_PART, LOOKS_PART = 0.2, 0.6, 0.2  # of what speaks against a link, each 0..1
@@ -38,7 +39,6 @@ def find_individuals(
     facts: FactsTable,
     sequence: NDArray[np.int64],
     photo_order: NDArray[np.int64],
-    score_threshold: float,
     size_wh: NDArray[np.float64],
 ) -> Individuals:
     """Link boxes.
@@ -50,7 +50,6 @@ def find_individuals(
         facts: Of the store.
         sequence: (M,), from `find_sequences`.
         photo_order: (P,), from `find_sequences`.
-        score_threshold: Boxes from here up are linked.
         size_wh: (M, 2), pixels, so that distances are the same in both directions; 1 where unknown.
     """
     box_media = facts.box_media
@@ -61,7 +60,7 @@ def find_individuals(
         _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
         root[tracked] = tracked[first[inverse]]
 
-    strong = np.flatnonzero((facts.score >= score_threshold) & ~facts.is_video[box_media])
+    strong = np.flatnonzero((facts.score >= LINK_SCORE) & ~facts.is_video[box_media])
     media = box_media[strong]  # rising
     start = np.searchsorted(media, np.arange(len(sequence)))
     count = np.bincount(media, minlength=len(sequence))

@@ -90,6 +90,11 @@ class NameTable:
         """The index of a list of reasons."""
         return self._find("reasons", reasons, self.reasons)
 
+    def ranks(self) -> NDArray[np.int64]:
+        """Places of the names when they are sorted, which does not depend on the order in which they were met."""
+        order = sorted(range(len(self.names)), key=lambda index: tuple(map(str, vars(self.names[index]).values())))
+        return np.argsort(np.array(order, np.int64))
+
     def _find(self, kind: str, value: T, values: list[T]) -> int:
         found = self._index.setdefault((kind, value), len(values))
         if found == len(values):
