@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
 
@@ -82,7 +85,16 @@ class Display:
         for name, value in losses.items():
             self.sums[name] += value
         if self.live:
-            self.bar.update(self.task, completed=epoch, description=f"epoch {int(epoch) + 1} of {self.epochs}")
+            self.bar.update(self.task, completed=epoch, description=f"epoch {math.ceil(epoch)} of {self.epochs}")
+
+    @contextmanager
+    def evaluating(self, images: int) -> Iterator[Callable[[int], None]]:
+        """A second bar while so many images are evaluated; yields what is to be told of the images that are done."""
+        task = self.bar.add_task("evaluating", total=images, text="")
+        try:
+            yield lambda done: self.bar.advance(task, done)
+        finally:
+            self.bar.remove_task(task)
 
     def read(self, epoch: float, rate: float) -> dict[str, float]:
         """Losses, learning rate, speed and memory since the last reading, shown and handed back; the clock restarts."""

@@ -161,15 +161,18 @@ class Session:
     def _measure(self, position: Position, annotations: Annotations) -> dict[str, float | None]:
         config = self.config.train
         self.display.say(f"evaluating {len(annotations)} images after epoch {position.epoch}")
-        found = detect_all(
-            self.learner.best_weights,
-            annotations,
-            self.config.data,
-            batch_size=config.eval_batch_size,
-            precision="bf16" if config.precision == "bf16" else "fp32",
-            rank=self.fabric.global_rank,
-            world_size=self.fabric.world_size,
-        )
+        processes = self.fabric.world_size
+        with self.display.evaluating(len(annotations)) as advance:
+            found = detect_all(
+                self.learner.best_weights,
+                annotations,
+                self.config.data,
+                batch_size=config.eval_batch_size,
+                precision="bf16" if config.precision == "bf16" else "fp32",
+                advance=lambda images: advance(images * processes),
+                rank=self.fabric.global_rank,
+                world_size=processes,
+            )
         metrics: dict[str, float | None] = {}
         if self.fabric.is_global_zero:
             measured = evaluate_coco(annotations.to_coco_dict(), found.coco_results(annotations)).as_dict()
