@@ -22,7 +22,7 @@ from detector.annotation.importing import (
 from detector.annotation.options import WorkOptions
 from detector.annotation.progress import FilesProgress
 from detector.annotation.readers import Readers
-from detector.annotation.run import RunReport, cards_of, interruptible, note, species_entry, versions
+from detector.annotation.run import RunReport, cards_of, interruptible, note, reading, species_entry, versions
 from detector.annotation.second_look import KnownFrame, KnownItem, SecondLook, SecondSight
 from detector.annotation.stages import unclassified
 from detector.annotation.values import FrameFacts, ItemFacts
@@ -78,6 +78,7 @@ def classify_crops(
     options: ImportOptions,
     work: WorkOptions,
     quiet: bool = False,
+    readers: Readers | None = None,
 ) -> RunReport:
     """Write facts with another tool's boxes, classified. Files that are missing are recorded as failures.
 
@@ -89,6 +90,7 @@ def classify_crops(
         options: What decides what is seen.
         work: How the work is spread.
         quiet: Show no progress.
+        readers: As for `annotate`.
 
     Raises:
         DataError: A file of boxes cannot be used.
@@ -101,7 +103,7 @@ def classify_crops(
         with (
             interruptible() as interrupted,
             FilesProgress(len(imported), "classifying", quiet) as progress,
-            Readers(work.workers) as readers,
+            reading(readers, work) as processes,
         ):
             run = _Import(imported, place, options, writer, progress, species.net.embedding_size)
             second_look = SecondLook(
@@ -109,7 +111,7 @@ def classify_crops(
                 categories=imported.categories,
                 classify_from=options.classify_from,
                 work=work,
-                readers=readers,
+                readers=processes,
                 tick=writer.flush_if_due,
                 stopping=interrupted.is_set,
             )

@@ -50,7 +50,7 @@ def _perform(numbered: _Numbered) -> Iterator[Seen]:
 
 
 class Readers:
-    """Reading processes; a context manager that ends them.
+    """Reading processes, for one run after the other; a context manager that ends them.
 
     Args:
         workers: How many.
@@ -62,7 +62,7 @@ class Readers:
         self._tasks: deque[_Numbered] = deque()
         self._changed = threading.Condition()
         self._closed = False
-        self._count = 0
+        self._count = self._forgotten = 0
         self._thread = threading.Thread(target=self._receive, name="readers", daemon=True)
         self._thread.start()
 
@@ -92,13 +92,21 @@ class Readers:
         Raises:
             HoopoeError: The processes cannot be started.
         """
-        try:
-            arrival = self._arrivals.get(timeout=timeout_s) if timeout_s else self._arrivals.get_nowait()
-        except queue.Empty:
-            return None
-        if isinstance(arrival, BaseException):
-            raise arrival
-        return arrival
+        while True:
+            try:
+                arrival = self._arrivals.get(timeout=timeout_s) if timeout_s else self._arrivals.get_nowait()
+            except queue.Empty:
+                return None
+            if isinstance(arrival, BaseException):
+                raise arrival
+            if arrival.task > self._forgotten:
+                return arrival
+
+    def forget(self) -> None:
+        """Drop all tasks so far; nothing more comes of them."""
+        with self._changed:
+            self._tasks.clear()
+            self._forgotten = self._count
 
     def close(self) -> None:
         """End the processes; what they were at is dropped."""

@@ -13,7 +13,7 @@ from backbones.errors import MediaError
 from detector.annotation.options import WorkOptions
 from detector.annotation.progress import FilesProgress
 from detector.annotation.readers import Readers
-from detector.annotation.run import RunReport, interruptible, species_entry, versions
+from detector.annotation.run import RunReport, interruptible, reading, species_entry, versions
 from detector.annotation.second_look import KnownFrame, KnownItem, SecondLook, SecondSight
 from detector.species.classifier import SpeciesClassifier
 from detector.store.facts import FactRow, OverlayRow
@@ -38,6 +38,7 @@ def reclassify(
     work: WorkOptions,
     roots: Mapping[str, Path] | None = None,
     quiet: bool = False,
+    readers: Readers | None = None,
 ) -> RunReport:
     """Classify the boxes of a store again. The new logits count once all are there; an ended run goes on.
 
@@ -47,6 +48,7 @@ def reclassify(
         work: How the work is spread.
         roots: Where cards are now.
         quiet: Show no progress.
+        readers: As for `annotate`.
 
     Raises:
         DataError: There is no store, or a part of it is damaged.
@@ -68,9 +70,9 @@ def reclassify(
         with (
             interruptible() as interrupted,
             FilesProgress(total, "classifying", quiet) as progress,
-            Readers(work.workers) as readers,
+            reading(readers, work) as processes,
         ):
-            look = _Look(run, species, work, readers, interrupted.is_set, report, progress)
+            look = _Look(run, species, work, processes, interrupted.is_set, report, progress)
             for part in pending:
                 rows = look.at(reader.items(part))
                 if interrupted.is_set():

@@ -66,6 +66,7 @@ def annotate(
     work: WorkOptions,
     roots: Mapping[str, Path] | None = None,
     quiet: bool = False,
+    readers: Readers | None = None,
 ) -> RunReport:
     """Write the facts of all media of some cards that the store does not hold yet.
 
@@ -80,6 +81,7 @@ def annotate(
         work: How the work is spread.
         roots: Where known cards are now.
         quiet: Show no progress.
+        readers: Reading processes to use; by default some are started, and ended afterwards.
 
     Raises:
         HoopoeError: An input does not exist, the store was made otherwise or is in use, the disk is full ...
@@ -99,7 +101,7 @@ def annotate(
         with (
             interruptible() as interrupted,
             FilesProgress(total, "annotating", quiet) as progress,
-            Readers(work.workers) as readers,
+            reading(readers, work) as processes,
         ):
 
             def finished(rows: Sequence[FactRow]) -> None:
@@ -107,9 +109,17 @@ def annotate(
                 note(report, rows)
                 progress.advance(failed=rows[0].failure is not None)
 
-            Annotation(detector, species, seeing, work, readers, finished, writer.flush_if_due, interrupted.is_set).run(
-                remaining
+            annotation = Annotation(
+                detector=detector,
+                species=species,
+                seeing=seeing,
+                work=work,
+                readers=processes,
+                finished=finished,
+                tick=writer.flush_if_due,
+                stopping=interrupted.is_set,
             )
+            annotation.run(remaining)
             report.seconds = progress.seconds
             report.interrupted = interrupted.is_set()
     return report
@@ -174,6 +184,19 @@ def species_entry(species: SpeciesClassifier | None) -> SpeciesEntry | None:
 def versions() -> dict[str, str]:
     """Of what a run's results depend on."""
     return {"hoopoe": __version__, "torch": torch.__version__, "torchvision": torchvision.__version__}
+
+
+@contextmanager
+def reading(readers: Readers | None, work: WorkOptions) -> Iterator[Readers]:
+    """Reading processes: those given, or some of its own."""
+    if readers is None:
+        with Readers(work.workers) as own:
+            yield own
+        return
+    try:
+        yield readers
+    finally:
+        readers.forget()
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -15,8 +16,10 @@ from PIL import Image
 import backbones
 from detector.annotation.detecting import RunDetector
 from detector.annotation.options import WorkOptions
+from detector.annotation.readers import Readers
 from detector.models.building import build_detector, config_of
 from detector.models.config import ModelConfig
+from detector.models.prediction import predict
 from detector.models.saving import DetectorMeta, save_detector
 from detector.species.classifier import SpeciesClassifier
 
@@ -33,9 +36,23 @@ def detector_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         | {"categories": ["bird", "person"], "max_detections": 6, "proposals": 50, "backbone_size": (64, 64)}
     )
     model = build_detector(config)
+    _spread_labels(model)
     path = tmp_path_factory.mktemp("models") / "nano.safetensors"
     save_detector(path, model, DetectorMeta(config_of(model)))
     return path
+
+
+def _spread_labels(model: Any) -> None:
+    """Let the labels of a random detector differ from box to box: centre its logits, and enlarge them."""
+    layer, seen = model.roi_heads.box_predictor.cls_score, []
+    handle = layer.register_forward_hook(lambda *args: seen.append(args[2]))
+    predict(model, [picture(seed) for seed in range(4)])
+    handle.remove()
+    logits = torch.cat(seen)
+    with torch.no_grad():
+        scale = 1 / logits.std(dim=0, keepdim=True).T
+        layer.weight *= scale
+        layer.bias.copy_((layer.bias - logits.mean(dim=0)) * scale[:, 0])
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +79,13 @@ def species(species_file: Path) -> SpeciesClassifier:
     return SpeciesClassifier.load(species_file)
 
 
+@pytest.fixture(scope="session")
+def readers() -> Iterator[Readers]:
+    """One reading process for all tests: it takes seconds to start."""
+    with Readers(1) as started:
+        yield started
+
+
 @pytest.fixture
 def work() -> WorkOptions:
     return WorkOptions(batch_size=3, crop_batch_size=5, workers=1)
@@ -70,7 +94,7 @@ def work() -> WorkOptions:
 def picture(seed: int, width: int = 160, height: int = 120) -> NDArray[np.uint8]:
     """Blurred noise: pictures that differ."""
     noise = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
-    return np.asarray(Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC))
+    return np.array(Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def save_photo(path: Path, seed: int, width: int = 160, height: int = 120) -> Path:
@@ -79,14 +103,14 @@ def save_photo(path: Path, seed: int, width: int = 160, height: int = 120) -> Pa
     return path
 
 
-def save_video(path: Path, frames: int, seed: int = 0, rate: int = 5) -> Path:
+def save_video(path: Path, frames: int, seed: int = 0, rate: int = 5, still: bool = False) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    still = picture(seed)
+    first = picture(seed)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=rate)
-        stream.width, stream.height, stream.pix_fmt = still.shape[1], still.shape[0], "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = first.shape[1], first.shape[0], "yuv420p"
         for number in range(frames):
-            moved = np.roll(still, 3 * number, axis=1)
+            moved = first if still else np.roll(first, 3 * number, axis=1)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(moved, format="rgb24")))
         container.mux(stream.encode(None))
     return path

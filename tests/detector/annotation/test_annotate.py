@@ -2,61 +2,244 @@
 
 from __future__ import annotations
 
-import dataclasses
-from pathlib import Path
+import os
+import shutil
+import signal
+import struct
+import threading
+import zlib
 
 import numpy as np
+import pytest
 
+from backbones.errors import ConfigError, HoopoeError
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.run import annotate
-from detector.store.reader import FactsReader
-from detector.store.schema import unpack_vector
+from detector.store import writer as writer_module
+from detector.store.files import DiskFullError
+from detector.store.run_json import load_run
+from tests.detector.annotation.conftest import save_photo, save_video
+from tests.detector.annotation.store_checks import assert_same_facts, read_store
 
-WHOLE = WorkOptions(batch_size=3, crop_batch_size=5, workers=1)
-
-
-def facts(store: Path):
-    """Path -> rows of the item."""
-    items = {}
-    for rows in FactsReader(store).items():
-        assert rows[0].path not in items, "recorded twice"
-        items[rows[0].path] = rows
-    return items
+ALONE = WorkOptions(batch_size=1, crop_batch_size=1, workers=1)
+TOGETHER = WorkOptions(batch_size=4, crop_batch_size=7, workers=1)
 
 
-def assert_same(one, other, atol=1e-4):
-    """Equal facts, but for rounding."""
-    assert one.keys() == other.keys()
-    for path, rows in one.items():
-        assert len(rows) == len(other[path])
-        for row, twin in zip(rows, other[path], strict=True):
-            assert dataclasses.replace(row, detections=None, failure="-") == dataclasses.replace(
-                twin, detections=None, failure="-"
-            )
-            assert row.failure == twin.failure
-            assert len(row.detections or ()) == len(twin.detections or ())
-            for box, other_box in zip(row.detections or (), twin.detections or (), strict=True):
-                numbers = ("x", "y", "w", "h", "label_scores")
-                for name in numbers:
-                    np.testing.assert_allclose(getattr(box, name), getattr(other_box, name), atol=atol)
-                assert box.track_id == other_box.track_id
-                assert (box.logits is None) == (other_box.logits is None)
-                if box.logits is not None:
-                    np.testing.assert_allclose(unpack_vector(box.logits), unpack_vector(other_box.logits), atol=0.02)
+def huge_png(side):
+    """A file of a few bytes that claims to be a picture of billions of pixels."""
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b""))
+    packed = (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
 
 
-def test_a_card_becomes_facts(make_card, tmp_path, detector, species, work):
+@pytest.fixture
+def run(detector, species, work, readers, tmp_path):
+    """Annotates folders into a store under the test's folder."""
+
+    def annotate_into(name, *inputs, work=work, roots=None, **seeing):
+        report = annotate(
+            inputs, tmp_path / name, detector, species, SeeingOptions(**seeing), work, roots, True, readers
+        )
+        return report, read_store(tmp_path / name)
+
+    return annotate_into
+
+
+def test_an_empty_card_gives_an_empty_store(run, tmp_path):
+    (tmp_path / "card").mkdir()
+    report, facts = run("out", tmp_path / "card")
+    assert (report.files, facts) == (0, {})
+    assert load_run(tmp_path / "out").detector.categories == ["bird", "person"]
+
+
+def test_a_card_becomes_facts(run, make_card):
+    report, facts = run("out", make_card())
+    assert (report.files, report.failed, len(facts)) == (7, 0, 7)
+    video = facts["card", "DCIM/VID_0000.mp4"]
+    assert [(row.frame_number, row.time_s) for row in video] == [(0, 0.0), (5, 1.0), (10, 2.0)]
+    assert video[0].frame_rate == 5
+    boxes = [(row, box) for rows in facts.values() for row in rows for box in row.detections]
+    assert {bool(box.label_scores[0]) for _, box in boxes} == {True, False}
+    for row, box in boxes:
+        assert (box.logits is not None) == (box.label_scores[0] > 0), "birds, and only birds, are classified"
+        assert (box.track_id is not None) == (row.media_type == "video")
+        assert len(box.appearance) == 64
+        assert 0 <= box.x <= box.x + box.w <= 1 + 1e-6
+    assert {box.track_id for _, box in boxes if box.track_id is not None} >= {0}
+
+
+def test_facts_are_the_same_alone_and_in_batches_of_any_size(run, make_card, tmp_path):
     card = make_card()
-    report = annotate([card], tmp_path / "out", detector, species, SeeingOptions(), work, quiet=True)
-    items = facts(tmp_path / "out")
-    assert (report.files, report.failed) == (7, 0)
-    assert len(items) == 7
-    video = items["DCIM/VID_0000.mp4"]
-    assert [row.frame_number for row in video] == [0, 5, 10]
-    assert sum(len(row.detections) for rows in items.values() for row in rows) > 0
-    for rows in items.values():
-        for row in rows:
-            for box in row.detections:
-                bird = box.label_scores[0] > 0
-                assert (box.logits is not None) == bird
-                assert (box.track_id is not None) == (row.media_type == "video")
+    _, together = run("together", card, work=TOGETHER)
+    _, alone = run("alone", card, work=ALONE)
+    assert_same_facts(together, alone)
+    chosen = "DCIM/IMG_0003.JPG"
+    (tmp_path / "single" / "card" / "DCIM").mkdir(parents=True)
+    shutil.copy(card / chosen, tmp_path / "single" / "card" / chosen)
+    _, single = run("one", tmp_path / "single" / "card")
+    assert_same_facts({("card", chosen): together["card", chosen]}, single)
+
+
+def test_bad_files_are_recorded_with_a_reason_and_leave_the_others_untouched(run, make_card, tmp_path):
+    card = make_card(photos=3)
+    _, before = run("before", card)
+    good = (card / "DCIM" / "IMG_0000.JPG").read_bytes()
+    bad = {
+        "truncated.jpg": good[: len(good) // 2],
+        "empty.jpg": b"",
+        "page.jpg": b"<!DOCTYPE html><html><body>404</body></html>",
+        "noise.png": np.random.default_rng(0).bytes(3000),
+        "empty.mp4": b"",
+        "cut.mp4": (card / "DCIM" / "VID_0000.mp4").read_bytes()[:300],
+        "photo.avi": good,
+    }
+    for name, content in bad.items():
+        (card / "DCIM" / name).write_bytes(content)
+    (card / "DCIM" / "bomb.png").write_bytes(huge_png(60_000))
+    os.link(card / "DCIM" / "IMG_0001.JPG", card / "DCIM" / "jpeg.png")  # the wrong extension costs nothing
+    report, after = run("after", card)
+    failed = {path.removeprefix("DCIM/"): rows[0].failure for (_, path), rows in after.items() if rows[0].failure}
+    assert failed.keys() == {*bad, "bomb.png"}
+    assert report.failed == sum(report.failures.values()) == len(failed)
+    assert "empty" in failed["empty.jpg"]
+    assert "HTML" in failed["page.jpg"]
+    assert "60000" in failed["bomb.png"]
+    assert_same_facts({key: rows for key, rows in after.items() if key in before}, before)
+    assert after["card", "DCIM/jpeg.png"][0].detections
+
+
+def test_inputs_are_only_read(run, make_card):
+    card = make_card()
+    state = lambda: {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in sorted(card.rglob("*"))}  # noqa: E731
+    before = state()
+    run("out", card)
+    assert state() == before
+
+
+def test_a_second_card_and_a_new_visit_are_added(run, make_card, tmp_path):
+    first, second = make_card("north", photos=2, videos=0), make_card("south", photos=2, videos=0)
+    run("out", first)
+    save_photo(first / "DCIM" / "IMG_0009.JPG", 9)
+    report, facts = run("out", first, second)
+    assert (report.files, report.finished_before) == (3, 2)
+    assert sorted(facts) == [
+        ("north", "DCIM/IMG_0000.JPG"),
+        ("north", "DCIM/IMG_0001.JPG"),
+        ("north", "DCIM/IMG_0009.JPG"),
+        ("south", "DCIM/IMG_0000.JPG"),
+        ("south", "DCIM/IMG_0001.JPG"),
+    ]
+
+
+def test_a_moved_disk_goes_on_under_its_new_path(run, make_card, tmp_path):
+    card = make_card("north", photos=2, videos=0)
+    run("out", card)
+    moved = tmp_path / "elsewhere" / "disk"
+    moved.parent.mkdir()
+    shutil.move(card, moved)
+    save_photo(moved / "DCIM" / "IMG_0009.JPG", 9)
+    report, facts = run("out", moved, roots={"north": moved})
+    assert (report.files, {card for card, _ in facts}) == (1, {"north"})
+    assert load_run(tmp_path / "out").cards["north"].root == str(moved)
+
+
+def test_nested_cards_hold_each_file_once(run, make_card, tmp_path):
+    inner = make_card("all/inner", photos=2, videos=0)
+    save_photo(tmp_path / "all" / "IMG_0000.JPG", 50)
+    run("out", inner)
+    report, facts = run("out", tmp_path / "all")
+    assert report.files == 1
+    assert sorted(facts) == [
+        ("all", "IMG_0000.JPG"),
+        ("inner", "DCIM/IMG_0000.JPG"),
+        ("inner", "DCIM/IMG_0001.JPG"),
+    ]
+
+
+def test_a_store_inside_a_card_is_not_annotated_itself(run, make_card, tmp_path):
+    card = make_card(photos=1, videos=0)
+    run("card/out", card)
+    save_photo(card / "out" / "crops" / "bird.jpg", 3)
+    report, facts = run("card/out", card)
+    assert (report.files, len(facts)) == (0, 1)
+    with pytest.raises(ConfigError, match="among the photos"):
+        run("card", card)
+
+
+def test_other_options_are_refused(run, make_card):
+    card = make_card(photos=1, videos=0)
+    run("out", card)
+    with pytest.raises(ConfigError, match="tile"):
+        run("out", card, tile=True)
+
+
+def test_a_full_disk_ends_the_run_and_nothing_finished_is_lost(run, make_card, monkeypatch, tmp_path):
+    card = make_card(photos=6, videos=0)
+    written = []
+
+    def write_two(path, table, rows):
+        if len(written) == 2:
+            raise DiskFullError("the disk is full", where=path.parent, mend="make room")
+        written.append(path)
+        whole(path, table, rows)
+
+    whole = writer_module.write_table
+    monkeypatch.setitem(writer_module.FactsWriter.__init__.__kwdefaults__, "part_seconds", 0.0)
+    monkeypatch.setattr(writer_module, "write_table", write_two)
+    with pytest.raises(DiskFullError):
+        run("out", card)
+    assert len(read_store(tmp_path / "out")) == 2
+    monkeypatch.setattr(writer_module, "write_table", whole)
+    report, facts = run("out", card)
+    assert (report.files, len(facts)) == (4, 6)
+
+
+def test_an_interrupt_ends_after_the_current_batch_and_the_rest_is_done_later(run, make_card, monkeypatch):
+    card = make_card(photos=8, videos=1)
+    _, undisturbed = run("undisturbed", card)
+    add = writer_module.FactsWriter.add
+
+    def add_and_interrupt(self, rows):
+        add(self, rows)
+        if len(self.finished) == 3:
+            threading.Timer(0.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+
+    monkeypatch.setattr(writer_module.FactsWriter, "add", add_and_interrupt)
+    report, facts = run("out", card, work=ALONE)
+    assert report.interrupted
+    assert 3 <= report.files == len(facts) < 9
+    monkeypatch.setattr(writer_module.FactsWriter, "add", add)
+    report, facts = run("out", card)
+    assert not report.interrupted
+    assert_same_facts(facts, undisturbed)
+
+
+def test_tiles_and_whole_pictures_find_boxes_of_all_parts(run, tmp_path):
+    save_photo(tmp_path / "card" / "large.jpg", 1, width=640, height=480)
+    _, whole = run("whole", tmp_path / "card")
+    _, tiled = run("tiled", tmp_path / "card", tile=True)
+    count = [len(facts["card", "large.jpg"][0].detections) for facts in (whole, tiled)]
+    assert count[1] > count[0]
+
+
+def test_frames_in_which_nothing_moved_are_recorded_and_not_detected(run, tmp_path):
+    still = tmp_path / "card" / "still.avi"
+    save_video(still, frames=20, still=True)
+    _, facts = run("out", tmp_path / "card", motion_gate=True)
+    rows = facts["card", "still.avi"]
+    assert [row.moved for row in rows] == [None, False, False, False]
+    assert [len(row.detections) > 0 for row in rows] == [True, False, False, False]
+
+
+def test_a_model_that_finds_no_memory_at_all_is_an_error(run, make_card, detector, monkeypatch):
+    import torch
+
+    def fail(*_):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(type(detector), "detect", fail)
+    with pytest.raises(HoopoeError, match="GPU's memory"):
+        run("out", make_card(photos=1, videos=0))

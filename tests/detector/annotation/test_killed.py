@@ -1,0 +1,64 @@
+"""A run that is killed at any moment goes on, and ends with the facts of one that was not disturbed."""
+
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+from detector.annotation.options import SeeingOptions
+from detector.annotation.run import annotate
+from detector.store.reader import facts_folder, parts
+from tests.detector.annotation.store_checks import assert_same_facts, read_store
+
+# as the command, but a part is written with every file, so that there is something to lose
+COMMAND = """
+import sys
+from detector.cli.main import main
+from detector.store.writer import FactsWriter
+FactsWriter.__init__.__kwdefaults__["part_seconds"] = 0.0
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def command(card, out, detector_file, species_file):
+    words = ["annotate", card, "--output", out, "--detector", detector_file, "--species", species_file]
+    return [sys.executable, "-c", COMMAND, *map(str, words), "--batch-size", "2", "--workers", "1", "--device", "cpu"]
+
+
+def kill_after(seconds, words, out):
+    """Run until some files are finished, and a moment longer; then end it without warning."""
+    before = len(parts(facts_folder(out)))
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while len(parts(facts_folder(out))) == before and process.poll() is None:
+        time.sleep(0.005)
+    time.sleep(seconds)
+    process.kill()
+    return process.wait()
+
+
+@pytest.mark.parametrize("kills", [1, pytest.param(10, marks=pytest.mark.slow)])
+def test_killed_runs_go_on_to_the_same_facts(
+    make_card, tmp_path, detector, species, detector_file, species_file, work, readers, kills
+):
+    card = make_card(photos=8 * kills, videos=2)
+    annotate([card], tmp_path / "whole", detector, species, SeeingOptions(), work, None, True, readers)
+    out = tmp_path / "out"
+    words = command(card, out, detector_file, species_file)
+    moments = random.Random(0)
+    for _ in range(kills):
+        kill_after(moments.uniform(0, 0.3), words, out)
+    finished = read_store(out)
+    assert finished
+    if kills == 1:
+        assert len(finished) < 10
+    end = subprocess.run(words, capture_output=True, text=True, timeout=250, check=False)
+    assert end.returncode == 0, end.stderr
+    assert re.search(rf"finished before +{len(finished)}\b", end.stdout)
+    assert_same_facts(read_store(out), read_store(tmp_path / "whole"))
+    assert (out / "results.json").is_file()
+    assert (out / "events.csv").is_file()

@@ -1,0 +1,229 @@
+"""Other tools' boxes are classified, and a store by another classifier."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backbones.errors import DataError, MediaError
+from detector.annotation import reclassification
+from detector.annotation.import_run import ImportOptions, classify_crops
+from detector.annotation.options import SeeingOptions
+from detector.annotation.reclassification import overlay_name, reclassify
+from detector.annotation.run import annotate
+from detector.species.classifier import SpeciesClassifier
+from detector.store.run_json import load_run
+from detector.store.schema import unpack_vector
+from detector.store.writer import OverlayWriter
+from tests.detector.annotation.conftest import save_photo, save_species, save_video
+from tests.detector.annotation.store_checks import assert_same_facts, read_store
+
+SHARED = Path(__file__).parents[4] / "shared" / "data"
+INTEROP = SHARED / "interop"
+CATEGORIES = {"1": "animal", "2": "person", "3": "vehicle"}
+
+
+@pytest.fixture
+def classify(species, work, readers, tmp_path):
+    """Classifies the boxes of files into a store under the test's folder."""
+
+    def run(name, detections, media, **options):
+        out = tmp_path / name
+        report = classify_crops(detections, media, out, species, ImportOptions(**options), work, True, readers)
+        return report, read_store(out)
+
+    return run
+
+
+def write_boxes(path, images):
+    content = {"info": {"detector": "md_v5"}, "detection_categories": CATEGORIES, "images": images}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+def box(*bbox, category="1", conf=0.5, **extra):
+    return {"category": category, "conf": conf, "bbox": list(bbox), **extra}
+
+
+def test_a_file_without_images_gives_an_empty_store(classify, tmp_path):
+    (tmp_path / "media").mkdir()
+    report, facts = classify("out", [write_boxes(tmp_path / "md.json", [])], tmp_path / "media")
+    assert (report.files, facts) == (0, {})
+
+
+def test_boxes_of_photos_and_videos_become_classified_facts(classify, tmp_path):
+    media = tmp_path / "media"
+    save_photo(media / "a.jpg", 1)
+    save_photo(media / "blank.jpg", 2)
+    save_video(media / "sub" / "v.mp4", frames=12)
+    boxes = write_boxes(
+        tmp_path / "md.json",
+        [
+            {"file": "a.jpg", "detections": [box(-0.01, 0, 0.51, 0.5), box(0, 0, 1, 1, category="2")]},
+            {"file": "blank.jpg", "detections": []},
+            {"file": "gone.jpg", "detections": [box(0, 0, 1, 1)]},
+            {"file": "broken.jpg", "failure": "image access failure", "detections": None},
+            {"file": "../outside.jpg", "detections": []},
+            {
+                "file": "sub\\v.mp4",
+                "frames_processed": [0, 5, 10],
+                "frame_rate": 5.0,
+                "detections": [
+                    box(0.1, 0.1, 0.3, 0.3, frame_number=0),
+                    box(0.12, 0.1, 0.3, 0.3, frame_number=10),
+                ],
+            },
+            {"file": "a.jpg", "detections": []},
+        ],
+    )
+    report, facts = classify("out", [boxes], media)
+    by_path = {path: rows for (_, path), rows in facts.items()}
+    assert (report.files, report.failed) == (6, 3)
+    animal, person = by_path["a.jpg"][0].detections
+    assert (animal.x, animal.w, animal.label_scores) == (0.0, 0.5, (0.5, 0.0, 0.0))
+    assert animal.logits is not None
+    assert person.logits is None
+    assert by_path["blank.jpg"][0].detections == ()
+    assert (by_path["blank.jpg"][0].width, by_path["blank.jpg"][0].height) == (160, 120)
+    assert by_path["gone.jpg"][0].failure == "the file is missing in the folder of media"
+    assert by_path["broken.jpg"][0].failure == "image access failure"
+    assert "leads out" in by_path["../outside.jpg"][0].failure
+    video = by_path["sub/v.mp4"]
+    assert [(row.frame_number, row.time_s, len(row.detections)) for row in video] == [
+        (0, 0.0, 1),
+        (5, 1.0, 0),
+        (10, 2.0, 1),
+    ]
+    assert [row.detections[0].track_id for row in video if row.detections] == [0, 0]
+    run = load_run(tmp_path / "out")
+    assert (run.detector.name, run.detector.sha256, run.detector.categories) == ("md_v5", None, [*CATEGORIES.values()])
+    again, same = classify("out", [boxes], media)
+    assert (again.files, again.finished_before) == (0, 6)
+    assert_same_facts(facts, same)
+
+
+def test_a_folder_of_crops_has_one_box_a_picture(classify, tmp_path):
+    save_photo(tmp_path / "crops" / "x" / "1.jpg", 1)
+    save_photo(tmp_path / "crops" / "2.jpg", 2)
+    report, facts = classify("out", [tmp_path / "crops"], tmp_path / "crops")
+    assert report.files == 2
+    for rows in facts.values():
+        [found] = rows[0].detections
+        assert (found.x, found.y, found.w, found.h) == (0, 0, 1, 1)
+        assert found.logits is not None
+    with pytest.raises(DataError, match="folder of crops"):
+        classify("other", [tmp_path / "crops", tmp_path / "crops"], tmp_path / "crops")
+
+
+def test_boxes_from_annotate_give_the_same_logits_again(
+    classify, make_card, detector, species, work, readers, tmp_path
+):
+    card = make_card(photos=3)
+    annotate([card], tmp_path / "seen", detector, species, SeeingOptions(), work, None, True, readers)
+    seen = read_store(tmp_path / "seen")
+    images = []
+    for (_, path), rows in seen.items():
+        boxes = [
+            box(b.x, b.y, b.w, b.h, category="1" if b.label_scores[0] else "2", frame_number=row.frame_number)
+            for row in rows
+            for b in row.detections
+        ]
+        images.append({"file": path, "detections": boxes})
+    _, imported = classify("imported", [write_boxes(tmp_path / "md.json", images)], card)
+    checked = 0
+    for key, rows in seen.items():
+        for row, twin in zip((row for row in rows if row.detections), imported[key], strict=True):
+            for one, other in zip(row.detections, twin.detections, strict=True):
+                assert (one.logits is None) == (other.logits is None)
+                if one.logits is not None:
+                    checked += 1
+                    np.testing.assert_allclose(unpack_vector(one.logits), unpack_vector(other.logits), atol=0.02)
+    assert checked
+
+
+@pytest.mark.skipif(not INTEROP.is_dir(), reason="needs other tools' real files")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "megadetector/megadetector_expected_output_DRAFT.json",
+        "zamba/ena24_small_md_annotations.json",
+        "zamba/megadetector_output.json",
+        "zamba/ena24_small_coco_annotations.json",
+        "animl/md_md_gt.json",
+    ],
+)
+def test_every_real_file_of_another_tool_goes_in(classify, name, tmp_path):
+    media = SHARED / "footage" / "lila_camera_traps"
+    report, facts = classify("out", [INTEROP / name], media)
+    listed = {image.get("file", image.get("file_name")) for image in json.loads((INTEROP / name).read_text())["images"]}
+    assert len(facts) == report.files == len(listed)
+    there = {path for (_, path) in facts if (media / path).is_file()}
+    assert {path for (_, path), rows in facts.items() if rows[0].failure is None} == there
+    if name.startswith("megadetector"):
+        assert there
+        assert any(found.logits for rows in facts.values() for row in rows for found in row.detections or ())
+
+
+@pytest.fixture
+def other_species(tmp_path):
+    return SpeciesClassifier.load(save_species(tmp_path / "other.safetensors", seed=5))
+
+
+def test_another_classifier_replaces_the_logits_and_nothing_else(
+    make_card, detector, species, other_species, work, readers, tmp_path
+):
+    card, out = make_card(photos=3), tmp_path / "out"
+    annotate([card], out, detector, species, SeeingOptions(), work, None, True, readers)
+    before = read_store(out)
+    report = reclassify(out, other_species, work, None, True, readers)
+    assert (report.files, report.failed) == (4, 0)
+    assert load_run(out).species.overlay == overlay_name(other_species)
+    overlaid = read_store(out)
+    annotate([card], tmp_path / "afresh", detector, other_species, SeeingOptions(), work, None, True, readers)
+    afresh = read_store(tmp_path / "afresh")
+    tracks = lambda facts: [b.track_id for rows in facts.values() for row in rows for b in row.detections]  # noqa: E731
+    assert tracks(overlaid) == tracks(before)
+    photos = {key for key in overlaid if key[1].endswith("JPG")}  # a video's tracks may follow the classifier
+    assert_same_facts({key: overlaid[key] for key in photos}, {key: afresh[key] for key in photos})
+    some = next(b for rows in before.values() for row in rows for b in row.detections if b.logits)
+    assert all(some.logits != b.logits for rows in overlaid.values() for row in rows for b in row.detections)
+    save_photo(card / "DCIM" / "IMG_0009.JPG", 9)
+    annotate([card], out, detector, other_species, SeeingOptions(), work, None, True, readers)
+    assert len(read_store(out)) == 5
+
+
+def test_a_reclassification_that_was_ended_goes_on(
+    make_card, detector, species, other_species, work, readers, tmp_path, monkeypatch
+):
+    out = tmp_path / "out"
+    for name in ("north", "south"):  # a part each
+        card = make_card(name, photos=2, videos=0)
+        annotate([card], out, detector, species, SeeingOptions(), work, None, True, readers)
+    write = OverlayWriter.write
+
+    def write_one(self, part, rows):
+        write(self, part, rows)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(OverlayWriter, "write", write_one)
+    with pytest.raises(KeyboardInterrupt):
+        reclassify(out, other_species, work, None, True, readers)
+    assert load_run(out).species.overlay is None
+    monkeypatch.setattr(OverlayWriter, "write", write)
+    assert reclassify(out, other_species, work, None, True, readers).files == 2
+    assert load_run(out).species.overlay == overlay_name(other_species)
+    assert reclassify(out, other_species, work, None, True, readers).files == 0
+
+
+def test_a_card_that_is_not_there_is_asked_for(make_card, detector, species, other_species, work, readers, tmp_path):
+    card, out = make_card(photos=1, videos=0), tmp_path / "out"
+    annotate([card], out, detector, species, SeeingOptions(), work, None, True, readers)
+    shutil.move(card, tmp_path / "moved")
+    with pytest.raises(MediaError, match="--root card=PATH"):
+        reclassify(out, other_species, work, None, True, readers)
+    roots = {"card": tmp_path / "moved"}
+    assert reclassification.reclassify(out, other_species, work, roots, True, readers).failed == 0
