@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "classify": ("detector.cli.classify", "name the species in pictures"),
     "deployments": ("detector.cli.deployments", "begin a table of cameras, to fill in places and time zones"),
     "decide": ("detector.cli.decide", "name, count and time what was found, by your tables; needs no model"),
-    "export": ("detector.cli.export", "write what was found for Timelapse, Excel, R, COCO, Camtrap DP ..."),
+    "export": ("detector.cli.export", "write what was found for Timelapse, Excel, R, COCO, Camtrap DP and others"),
     "annotate": ("detector.cli.annotate", "find and name the birds in cards of photos and videos"),
     "classify-crops": ("detector.cli.classify_crops", "name the birds in boxes that another tool found"),
     "reclassify": ("detector.cli.reclassify", "name the birds of annotated footage by another classifier"),

@@ -47,10 +47,11 @@ def _images(
     for record in source.media():
         video = record.media_type == "video"
         place = next(photos) if not video and record.failure is None else None
-        for index, picture in enumerate(pictures_of(record, options.score_threshold, names)):
+        pictures = list(pictures_of(record, options.score_threshold, names))
+        for index, picture in enumerate(pictures):
             for annotation in _annotations(picture, categories):
                 annotations.add(annotation)
-            yield _image(picture, place or SequencePlace(index, len(record.frames)))
+            yield _image(picture, place or SequencePlace(index, len(pictures)))
 
 
 def _image(picture: Picture, place: SequencePlace) -> dict[str, object]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.exports.cells import rounded, with_offset
+from detector.exports.frames import by_frame
 from detector.exports.media_files import MadePicture, MediaTask, make_pictures, picture_stem
 from detector.exports.names import safe_name
 from detector.exports.source import ExportOptions, ExportSource
@@ -42,18 +43,18 @@ def make_crops(task: MediaTask) -> Iterator[MadePicture]:
     Raises:
         MediaError: If the file cannot be read.
     """
-    for frame in _frames(task):
-        for found in task.shown:
-            if found.frame_number == frame.frame_number:
-                yield _make_crop(task, frame.image, found)
+    found = by_frame(task.shown)
+    for frame in _frames(task, sorted(found)):
+        for one in found.get(frame.frame_number, ()):
+            yield _make_crop(task, frame.image, one)
 
 
-def _frames(task: MediaTask) -> Iterator[Frame]:
+def _frames(task: MediaTask, numbers: list[int]) -> Iterator[Frame]:
     if task.record.media_type == "photo":
         photo = read_photo(task.file)
         yield Frame(photo.image, photo.size_wh)
     else:
-        yield from open_video(task.file).read_numbers(sorted({found.frame_number for found in task.shown}))
+        yield from open_video(task.file).read_numbers(numbers)
 
 
 def _make_crop(task: MediaTask, image: NDArray[np.uint8], found: DetectionRecord) -> MadePicture:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from detector.exports.names import FileNames, frame_name
@@ -43,9 +43,17 @@ def pictures_of(record: MediaRecord, threshold: float, names: FileNames) -> Iter
     if record.media_type == "photo":
         yield Picture(record, names.of(record), 0, size_wh, shown)
         return
-    for number in record.frames:
-        found = tuple(one for one in shown if one.frame_number == number)
-        yield Picture(record, frame_name(names.of(record), number), number, size_wh, found)
+    found = by_frame(shown)
+    for number in sorted({*record.frames, *found}):
+        yield Picture(record, frame_name(names.of(record), number), number, size_wh, found.get(number, ()))
+
+
+def by_frame(shown: Iterable[DetectionRecord]) -> dict[int, tuple[DetectionRecord, ...]]:
+    """Detections by the number of their frame."""
+    frames: dict[int, list[DetectionRecord]] = {}
+    for found in shown:
+        frames.setdefault(found.frame_number, []).append(found)
+    return {number: tuple(found) for number, found in frames.items()}
 
 
 def pixel_box(found: DetectionRecord, size_wh: tuple[int, int]) -> list[float]:

@@ -11,6 +11,7 @@ import csv
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -84,7 +85,9 @@ def make_pictures(
     """
     index = folder / INDEX
     failures: list[HoopoeError] = []
-    with sqlite3.connect("") as disk:  # a temporary file: of a million crops not even the names are kept in memory
+    with closing(
+        sqlite3.connect("")
+    ) as disk:  # a temporary file: of a million crops not even the names are kept in memory
         disk.execute("CREATE TABLE made (name TEXT PRIMARY KEY)")
         with whole_text(index, bom=True) as out:
             writer = csv.writer(out)

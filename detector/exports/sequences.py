@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 from detector.exports.source import ExportSource
@@ -26,7 +27,7 @@ class SequencePlace:
 def photo_places(source: ExportSource) -> Iterator[SequencePlace]:
     """The places of all photos that could be read, in the order of the store."""
     # a burst need not lie together in the order of paths: IMG_9999 is followed by IMG_0001
-    with sqlite3.connect("") as disk:  # a temporary file of its own, which grows in place of memory
+    with closing(sqlite3.connect("")) as disk:  # a temporary file of its own, which grows in place of memory
         disk.execute("CREATE TABLE photo (number INTEGER PRIMARY KEY, sequence TEXT, taken TEXT)")
         rows = (
             (record.sequence_id, None if record.timestamp is None else record.timestamp.isoformat())

@@ -18,6 +18,7 @@ from av.codec.codec import UnknownCodecError
 from numpy.typing import NDArray
 
 from detector.exports.files import whole_path
+from detector.exports.frames import by_frame
 from detector.exports.images import COLUMNS, draw, index_cells, shrink
 from detector.exports.media_files import MadePicture, MediaTask, make_pictures, picture_stem
 from detector.exports.source import ExportOptions, ExportSource
@@ -64,13 +65,13 @@ class HeldBoxes:
     """
 
     def __init__(self, looked_at: tuple[int, ...], shown: tuple[DetectionRecord, ...]) -> None:
-        self._numbers = sorted({*looked_at, *(found.frame_number for found in shown)})
-        self._shown = shown
+        self._found = by_frame(shown)
+        self._numbers = sorted({*looked_at, *self._found})
 
-    def at(self, frame_number: int) -> list[DetectionRecord]:
+    def at(self, frame_number: int) -> tuple[DetectionRecord, ...]:
         """Those of the last frame that was looked at, this one or one before it."""
         place = bisect_right(self._numbers, frame_number) - 1
-        return [found for found in self._shown if place >= 0 and found.frame_number == self._numbers[place]]
+        return self._found.get(self._numbers[place], ()) if place >= 0 else ()
 
 
 class _Encoder:

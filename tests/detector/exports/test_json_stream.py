@@ -4,14 +4,14 @@ import io
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.exports.files import whole_text
 from detector.exports.json_stream import Spool, write_array, write_object
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
-VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=5)
 
 
 def streamed(members):
@@ -25,12 +25,14 @@ def test_an_empty_object_and_an_empty_array_are_json():
     assert json.loads(streamed([("images", iter([]))])) == {"images": []}
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.text(), VALUES), st.lists(VALUES))
 def test_a_streamed_object_equals_the_plain_dump(members, items):
     text = streamed([*members.items(), ("\0items", iter(items))])
     assert json.loads(text) == json.loads(json.dumps({**members, "\0items": items}))
 
 
+@settings(max_examples=40)
 @given(st.lists(VALUES))
 def test_spooled_items_equal_the_plain_dump(tmp_path_factory, items):
     out = io.StringIO()

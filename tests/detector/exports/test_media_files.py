@@ -164,7 +164,7 @@ def test_boxes_are_held_until_the_next_frame_that_was_looked_at(make):
     found = make.detection(frame_number=30)
     held = HeldBoxes((0, 30, 60), (found,))
     assert [bool(held.at(number)) for number in (0, 29, 30, 59, 60, 90)] == [False, False, True, True, False, False]
-    assert HeldBoxes((), ()).at(5) == []
+    assert HeldBoxes((), ()).at(5) == ()
 
 
 def test_a_drawn_video_has_all_frames_at_their_times(tmp_path, make):
