@@ -85,9 +85,7 @@ def make_pictures(
     """
     index = folder / INDEX
     failures: list[HoopoeError] = []
-    with closing(
-        sqlite3.connect("")
-    ) as disk:  # a temporary file: of a million crops not even the names are kept in memory
+    with closing(sqlite3.connect("")) as disk:  # a temporary file: a million names are not kept in memory
         disk.execute("CREATE TABLE made (name TEXT PRIMARY KEY)")
         with whole_text(index, bom=True) as out:
             writer = csv.writer(out)

@@ -10,7 +10,7 @@ import pytest
 
 from detector.exports.camtrap_dp import write_camtrap_dp
 from detector.exports.camtrap_dp_columns import DEPLOYMENT_COLUMNS, MEDIA_COLUMNS, OBSERVATION_COLUMNS
-from detector.exports.source import ExportOptions
+from detector.exports.source import ExportOptions, ExportSource
 from detector.store.records import Candidate
 
 SCHEMAS = Path(__file__).parents[3] / "../shared/data/schemas/camtrap-dp"
@@ -78,6 +78,14 @@ def test_an_empty_store_is_a_valid_package(tmp_path, make, validator):
 
 def test_photos_videos_and_events_are_a_valid_package(tmp_path, survey, validator):
     assert faults(validator, export(tmp_path, survey)) == []
+
+
+def test_a_store_on_the_disk_is_a_valid_package(decided_store, validator):
+    folder = export(decided_store, ExportSource.of(decided_store))
+    assert faults(validator, folder) == []
+    rows = read(folder, "observations")
+    assert {row["observationLevel"] for row in rows} == {"media", "event"}
+    assert {row["fileMediatype"] for row in read(folder, "media")} == {"image/jpeg", "video/mp4"}
 
 
 def test_columns_are_those_of_the_schemas(validator):
