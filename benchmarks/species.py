@@ -283,6 +283,8 @@ def main() -> None:
     mammal_logits = classify_boxes(classifier, *zip(*mammals, strict=True))
 
     found = boxes.truth >= 0
+    if not found.any():
+        raise SystemExit("the detector found none of the drawn birds: there is nothing to name")
     birds, truth = boxes.logits[found], boxes.truth[found]
     plain, scaled = (
         reliability(*top_confidence(posterior(birds, t), truth)) for t in (1.0, fit.calibration.temperature)

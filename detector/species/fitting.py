@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backbones.errors import DataError
 from detector.species.calibration import Calibration
@@ -17,6 +18,7 @@ from detector.species.reliability import SMALL_SAMPLE, Reliability, advise, reli
 from detector.species.temperature import fit_temperature
 
 FEW_OTHERS = 50  # crops of non-birds; with fewer, the gate is a guess
+ENOUGH_FOUND = 100  # birds; so many, and a detector's boxes are better to fit on than an annotator's
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,9 @@ class Fit:
 def fit_calibration(crops: LabelledLogits, classifier_sha256: str, detected: DetectedLogits | None = None) -> Fit:
     """Fit what the data allows.
 
+    A detector's boxes lie less well than an annotator's, and the classifier is less often right in them. So where the
+    detector found enough of the annotated birds, the temperature is fitted on its boxes.
+
     Args:
         crops: Labelled crops.
         classifier_sha256: Of the weights behind the logits.
@@ -57,8 +62,10 @@ def fit_calibration(crops: LabelledLogits, classifier_sha256: str, detected: Det
             mend="name them as the classifier's classes, or by their scientific names",
         )
     logits, labels = crops.logits[species], crops.labels[species]
+    if detected is not None and (detected.truth >= 0).sum() >= ENOUGH_FOUND:
+        logits, labels = detected.logits[detected.truth >= 0], detected.truth[detected.truth >= 0]
     temperature = fit_temperature(logits, labels)
-    warnings = _warnings(crops, temperature.doubtful)
+    warnings = _warnings(crops, labels, temperature.doubtful)
     gate, gate_advice = _fit_gate(crops)
     weight, boxes, weight_advice = DEFAULT_WEIGHT, 0, []
     if detected is not None and (detected.truth >= 0).any():
@@ -99,16 +106,16 @@ def _fit_gate(crops: LabelledLogits) -> tuple[GateThresholds | None, list[str]]:
     return gate, [words.replace("%", " %")]
 
 
-def _warnings(crops: LabelledLogits, doubtful: bool) -> list[str]:
+def _warnings(crops: LabelledLogits, labels: NDArray[np.int64], doubtful: bool) -> list[str]:
     warnings = []
-    birds, others = int((crops.labels >= 0).sum()), int((crops.labels == NO_BIRD).sum())
-    if birds < SMALL_SAMPLE:
-        warnings.append(f"only {birds} labelled birds: {SMALL_SAMPLE} and more make the temperature reliable")
+    others = int((crops.labels == NO_BIRD).sum())
+    if len(labels) < SMALL_SAMPLE:
+        warnings.append(f"only {len(labels)} labelled birds: {SMALL_SAMPLE} and more make the temperature reliable")
     if 0 < others < FEW_OTHERS:
         warnings.append(f"only {others} crops of non-birds: {FEW_OTHERS} and more make the gate reliable")
     if doubtful:
         warnings.append("these crops do not determine the temperature: all are named rightly, or none as labelled")
-    if len(np.unique(crops.labels[crops.labels >= 0])) == 1:
+    if len(np.unique(labels)) == 1:
         warnings.append("all birds are of one species: label several")
     if crops.unknown_names:
         names = ", ".join(sorted(crops.unknown_names))

@@ -12,6 +12,8 @@ import backbones
 from detector.cli.main import main
 from detector.plots.reliability import plot_reliability
 from detector.species.calibration import Calibration
+from detector.species.fitting import ENOUGH_FOUND, fit_calibration
+from detector.species.labelled import DetectedLogits, LabelledLogits
 
 COLOURS = {"White stork": (230, 230, 230), "Hooded crow": (40, 40, 60), "Common kestrel": (170, 90, 40)}
 GREEN = (20, 200, 30)  # what is not a bird
@@ -112,6 +114,19 @@ def test_boxes_and_detections_of_a_coco_data_set_fit_the_weight_too(
         assert (fitted.bird_crops, fitted.detector_boxes) == (24, 48)
         assert fitted.weight >= 0.5  # the classifier knows better
         assert "stay uncertain" in capsys.readouterr().out  # no non-birds, no gate
+
+
+@pytest.mark.parametrize(("found", "temperature"), [(ENOUGH_FOUND, 3.0), (ENOUGH_FOUND - 1, 1.0)])
+def test_the_temperature_is_of_the_detectors_boxes_where_it_found_enough(found: int, temperature: float) -> None:
+    rng = np.random.default_rng(3)
+    logits = rng.normal(0, 4, (4000, 6)).astype(np.float32)
+    noise = rng.gumbel(size=logits.shape)
+    labelled = LabelledLogits(logits, (logits + noise).argmax(axis=1), {}, ())
+    truth = np.full(4000, -1)
+    truth[:found] = (logits / 3 + noise).argmax(axis=1)[:found]
+    fit = fit_calibration(labelled, "ab", DetectedLogits(np.full(4000, 0.5, np.float32), logits, truth))
+    assert fit.calibration.temperature == pytest.approx(temperature, rel=0.35)
+    assert fit.calibration.bird_crops == (found if temperature > 1 else 4000)
 
 
 def test_what_cannot_be_calibrated_on_says_so(
