@@ -104,6 +104,7 @@ def read_facts(folder: Path, num_labels: int) -> FactsTable:
         names = [*_MEDIA, *_FRAME, *(f"detections.list.element.{name}" for name in _BOX)]
         for batch in reader.batches(part, names):
             columns.add(batch)
+        pa.default_memory_pool().release_unused()  # it would keep what every part took
     return columns.sorted()
 
 

@@ -17,6 +17,7 @@ REACH = 3.0  # how far a bird gets between two photos of a burst, in sides of it
 LARGEST_GROWTH = 2.5  # of its box's side, as it turns or comes nearer
 OVERLAP_PART, PLACE_PART, LOOKS_PART = 0.2, 0.6, 0.2  # of what speaks against a link, each 0..1
 HIGHEST_COST = 0.8
+CHUNK = 16_384  # pairs that are looked at together
 _FLAT = 1e-3  # grey levels' spread below which an appearance says nothing
 
 
@@ -64,9 +65,7 @@ def find_individuals(
     media = box_media[strong]  # rising
     start = np.searchsorted(media, np.arange(len(sequence)))
     count = np.bincount(media, minlength=len(sequence))
-    looks = standardised(facts.appearance[strong])
-    boxes = facts.xywh[strong].astype(np.float64) * np.tile(size_wh[media], 2)
-    links = _Links(boxes, looks, np.full(len(strong), -1))
+    links = _Links(facts.xywh[strong], size_wh[media], facts.appearance[strong], np.full(len(strong), -1))
 
     before, after = photo_order[:-1], photo_order[1:]
     pairs = (sequence[before] == sequence[after]) & (count[before] > 0) & (count[after] > 0)
@@ -98,25 +97,38 @@ def standardised(appearance: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 @dataclass(eq=False)
 class _Links:
-    boxes: NDArray[np.float64]  # (S, 4) xywh, pixels
-    looks: NDArray[np.float32]
+    xywh: NDArray[np.float32]  # (S, 4), shares of the picture
+    size_wh: NDArray[np.float64]  # (S, 2), of the picture, pixels
+    appearance: NDArray[np.uint8]  # (S, 64)
     previous: NDArray[np.int64]  # (S,), the box in the photo before; -1: none
 
     def link_single(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> None:
-        """One box in each of two photos: all such pairs at once."""
-        cost = _costs(self.boxes[first], self.boxes[second], self.looks[first], self.looks[second], _iou_of_pairs)
-        linked = cost <= HIGHEST_COST
-        self.previous[second[linked]] = first[linked]
+        """One box in each of two photos: many such pairs at once."""
+        for start in range(0, len(first), CHUNK):
+            before, after = first[start : start + CHUNK], second[start : start + CHUNK]
+            cost = _costs(self.boxes(before), self.boxes(after), self.looks(before), self.looks(after), _iou_of_pairs)
+            linked = cost <= HIGHEST_COST
+            self.previous[after[linked]] = before[linked]
 
     def assign(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> None:
         """Several boxes: the assignment of least cost."""
         cost = _costs(
-            self.boxes[first][:, None], self.boxes[second][None], self.looks[first][:, None], self.looks[second][None],
+            self.boxes(first)[:, None],
+            self.boxes(second)[None],
+            self.looks(first)[:, None],
+            self.looks(second)[None],
             lambda a, b: box_iou(xywh_to_xyxy(a[:, 0]), xywh_to_xyxy(b[0])),
-        )  # fmt: skip
+        )
         rows, columns = linear_sum_assignment(np.minimum(cost, 2 * HIGHEST_COST))
         linked = cost[rows, columns] <= HIGHEST_COST
         self.previous[second[columns[linked]]] = first[rows[linked]]
+
+    def boxes(self, which: NDArray[np.int64]) -> Floats:
+        """xywh (N, 4) in pixels."""
+        return self.xywh[which] * np.tile(self.size_wh[which], 2)
+
+    def looks(self, which: NDArray[np.int64]) -> NDArray[np.float32]:
+        return standardised(self.appearance[which])
 
 
 def _costs(a: Floats, b: Floats, looks_a: Floats, looks_b: Floats, iou: Callable[[Floats, Floats], Floats]) -> Floats:

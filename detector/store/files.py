@@ -79,8 +79,8 @@ def open_parquet(path: Path, mend: str) -> Iterator[pq.ParquetFile]:
         DataError: It is damaged.
     """
     try:
-        # a memory map would end the process with a bus error where a disk goes away
-        with pq.ParquetFile(path, memory_map=False, page_checksum_verification=True) as file:
+        # a memory map would end the process with a bus error where a disk goes away; a buffer would hold the whole file
+        with pq.ParquetFile(path, memory_map=False, pre_buffer=False, page_checksum_verification=True) as file:
             yield file
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, FileNotFoundError | PermissionError):

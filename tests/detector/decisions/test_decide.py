@@ -516,7 +516,7 @@ def test_logits_of_other_classes_are_refused(tmp_path: Path, facts_maker: Maker,
     facts_maker.write(
         tmp_path, [photo("a.jpg", packed=[HOOPOE])], species=SpeciesEntry(name="x", classes=["Eurasian hoopoe"])
     )
-    with pytest.raises(DataError, match="logits of 4 classes, and run.json names 1"):
+    with pytest.raises(DataError, match=r"logits of 4 classes, and run.json names 1"):
         decide(tmp_path, options())
 
 
