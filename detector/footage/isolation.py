@@ -16,7 +16,7 @@ Task = TypeVar("Task")
 Value = TypeVar("Value")
 
 START_TIMEOUT_S = 300.0  # until a process has imported what it needs; slow disks and virus scanners take their time
-HELD_EVENTS = 64  # of later tasks, while an earlier one goes on, where the order counts
+HELD_EVENTS = 16  # of later tasks, while an earlier one goes on, where the order counts; a photo may take 40 MB
 _MEND = "copy the file from the card again, or leave it out"
 
 
@@ -109,12 +109,15 @@ class IsolatedReaders(Generic[Task, Value]):
 
         Raises:
             HoopoeError: If a process cannot start. What `tasks` raises comes out as well.
+            RuntimeError: If another run is not over.
         """
+        if any(worker.busy for worker in self._workers):
+            raise RuntimeError("another run of these processes is not over")
         queue = enumerate(tasks)
         order: _InOrder[Task, Value] | None = _InOrder() if in_order else None
         try:
-            for place in range(self._count):
-                self._give(self._workers[place] if place < len(self._workers) else None, queue)
+            for worker in [*self._workers, *[None] * (self._count - len(self._workers))]:
+                self._give(worker, queue)
             while busy := [worker for worker in self._workers if worker.busy]:
                 readable = busy if order is None else order.readable(busy)
                 for worker in self._heard(readable):

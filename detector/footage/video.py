@@ -110,7 +110,7 @@ class Video:
         done = 0
         if self._index.pts is not None:
             for number, frame in self._decode_runs(plan_runs(self._index, wanted)):
-                if number != wanted[done]:
+                if done == len(wanted) or number != wanted[done]:
                     break  # a keyframe was none, or a packet is damaged
                 yield number, frame
                 done += 1

@@ -61,7 +61,7 @@ def test_reasons_name_file_and_cause(pool: IsolatedReaders) -> None:
     assert "memory" in reasons["kill", 2]
     assert reasons["raise", 3] == "ZeroDivisionError: no such luck"
     assert reasons["media error", 4] == "the file is empty"
-    assert "no progress for 2 s" in reasons["sleep", 5]
+    assert reasons["sleep", 5].startswith("reading it made no progress for")
     errors = {event.task[1]: event.error for event in events}
     assert all(isinstance(error, MediaError) and error.mend for error in errors.values())
     assert errors[1].where == "file 1"
@@ -126,6 +126,25 @@ def test_an_abandoned_run_leaves_a_pool_that_works(pool: IsolatedReaders) -> Non
     assert next(events).value == 0
     events.close()
     assert [type(event) for event in pool.run([("echo", 1)])] == [Produced, Finished]
+
+
+def test_processes_that_died_between_runs_are_replaced(pool: IsolatedReaders) -> None:
+    tasks = [("process", number) for number in range(20)]
+    before = {event.value for event in pool.run(tasks) if isinstance(event, Produced)}
+    for process in before:
+        os.kill(process, signal.SIGKILL)
+    time.sleep(0.2)
+    events = list(pool.run(tasks))
+    assert not failures(events)
+    assert before.isdisjoint(event.value for event in events if isinstance(event, Produced))
+
+
+def test_runs_do_not_mix(pool: IsolatedReaders) -> None:
+    events = pool.run([("count", 10), ("count", 20)])
+    next(events)
+    with pytest.raises(RuntimeError, match="another run"):
+        next(pool.run([("echo", 1)]))
+    assert len(list(events)) == 31
 
 
 def test_an_error_of_the_task_list_comes_out(pool: IsolatedReaders) -> None:

@@ -95,6 +95,12 @@ def test_long_groups_of_pictures_are_followed_from_their_keyframe(tmp_path: Path
     assert all(number_in(frame.image) == frame.frame_number for frame in frames)
 
 
+def test_frames_are_read_by_their_numbers(tmp_path: Path) -> None:
+    video = open_video(write_video(tmp_path / "video.mp4", [numbered(number) for number in range(60)], gop=20))
+    frames = list(video.read_numbers([59, 7, 8, 7, 1000, -1]))
+    assert [(frame.frame_number, number_in(frame.image)) for frame in frames] == [(7, 7), (8, 8), (59, 59)]
+
+
 @pytest.mark.parametrize(("rotation", "turns"), [(0, 0), (90, 3), (180, 2), (270, 1)])
 def test_rotation_metadata_turns_the_picture_upright(tmp_path: Path, rotation: int, turns: int) -> None:
     upright = numbered(0b1011000101, 96, 64)
