@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from detector.decisions import tables
-from detector.decisions.clocks import utc_offsets
-from detector.decisions.deployments import Deployment
 from detector.decisions.effort import Watch, watch
 from detector.decisions.events import Events, event_id, find_events
 from detector.decisions.facts_table import FactsTable, read_facts
 from detector.decisions.linking import Individuals, find_individuals
+from detector.decisions.made import Made
 from detector.decisions.naming import KINDS, Circumstances, Names, name_individuals
 from detector.decisions.options import DecideOptions
 from detector.decisions.repeats import REPEAT_SCORE, find_repeats
 from detector.decisions.rules import Rules, read_rules
 from detector.decisions.sequences import find_sequences
-from detector.decisions.summary import DecisionSummary, DeploymentSummary, NameSummary
+from detector.decisions.summarise import summarise
+from detector.decisions.summary import DecisionSummary
+from detector.decisions.tables import replacing_decisions
 from detector.decisions.times import Placed, place_media
 from detector.decisions.verdicts import BoxDecisions, apply_reviews, decide_boxes
+from detector.decisions.writing import write_decisions
 from detector.species.priors import WHOLE_YEAR, period_of
-from detector.store import schema
 from detector.store.reader import FactsReader
 from detector.store.reviews import latest_reviews
 from detector.store.run_file import RunFile
@@ -58,10 +54,10 @@ def decide(folder: Path, options: DecideOptions, now: datetime | None = None) ->
     run = load_run(folder)
     rules = read_rules(run, options)
     made = _make(folder, run, options, rules, now or datetime.now())
-    with tables.replacing_decisions(folder) as target:
-        _write(target, made)
+    with replacing_decisions(folder) as target:
+        write_decisions(target, made)
     write_run(folder, load_run(folder).model_copy(update={"decisions": options.model_dump(mode="json")}))
-    return _summary(made)
+    return summarise(made)
 
 
 def stored_options(folder: Path) -> DecideOptions:
@@ -73,30 +69,7 @@ def stored_options(folder: Path) -> DecideOptions:
     return DecideOptions.model_validate(load_run(folder).decisions)
 
 
-@dataclass(frozen=True, eq=False)
-class _Made:
-    """All decisions, as arrays; see the functions that make them."""
-
-    options: DecideOptions
-    rules: Rules
-    facts: FactsTable
-    placed: Placed
-    sequence: NDArray[np.int64]
-    individuals: Individuals
-    repeat: NDArray[np.int64]
-    names: Names
-    boxes: BoxDecisions
-    counted: NDArray[np.bool_]
-    blank: NDArray[np.bool_]
-    duplicate_of: NDArray[np.int64]
-    times: NDArray[np.datetime64]
-    events: Events
-    event_ids: pa.Array
-    watches: list[Watch]
-    lost_reviews: int
-
-
-def _make(folder: Path, run: RunFile, options: DecideOptions, rules: Rules, now: datetime) -> _Made:
+def _make(folder: Path, run: RunFile, options: DecideOptions, rules: Rules, now: datetime) -> Made:
     categories = rules.naming.categories
     facts = read_facts(folder, len(categories))
     placed = place_media(facts, rules.deployments, options.camera_from, now)
@@ -130,7 +103,7 @@ def _make(folder: Path, run: RunFile, options: DecideOptions, rules: Rules, now:
         in_events,
         _independence(placed, options),
     )
-    return _Made(
+    return Made(
         options=options,
         rules=rules,
         facts=facts,
@@ -259,213 +232,3 @@ def _watches(placed: Placed, options: DecideOptions) -> list[Watch]:
         end = max((row.end for row in rows if row.end), default=None)
         watches.append(watch(placed.timestamp[items], start, end, options.gap_days))
     return watches
-
-
-def _write(target: Path, made: _Made) -> None:
-    facts, placed = made.facts, made.placed
-    ids = pa.array(list(placed.ids), pa.string())
-    deployment = pa.DictionaryArray.from_arrays(pa.array(placed.deployment.astype(np.int32)), ids)
-    tables.write_chunks(
-        target / "media.parquet",
-        schema.MEDIA,
-        tables.media_chunks(
-            facts,
-            placed.timestamp,
-            placed.offset_min,
-            placed.has_offset,
-            deployment,
-            made.sequence,
-            made.blank,
-            made.duplicate_of,
-        ),
-    )
-    tables.write_chunks(
-        target / "detections.parquet",
-        schema.DETECTIONS,
-        tables.detection_chunks(
-            facts,
-            made.individuals,
-            made.names,
-            made.boxes,
-            made.rules.naming.categories,
-            made.event_ids,
-            made.events,
-            made.repeat,
-        ),
-    )
-    events = tables.event_rows(
-        facts,
-        made.events,
-        made.names,
-        made.boxes,
-        ids,
-        made.event_ids,
-        made.times,
-        placed.offset_min,
-        placed.has_offset,
-    )
-    pq.write_table(events, target / "events.parquet", **tables.PARQUET)
-    tables.write_records(target / "repeats.parquet", schema.REPEATS, _repeat_rows(made))
-    tables.write_records(target / "effort.parquet", schema.EFFORT, _effort_rows(made))
-    tables.write_records(target / "deployments.parquet", schema.DEPLOYMENTS, _deployment_rows(made))
-
-
-def _repeat_rows(made: _Made) -> list[dict[str, Any]]:
-    facts, boxes = made.facts, made.boxes
-    rows = []
-    repeated = np.flatnonzero(made.repeat >= 0)
-    order = repeated[np.argsort(made.repeat[repeated], kind="stable")]
-    for members in np.split(order, np.flatnonzero(np.diff(made.repeat[order])) + 1):
-        if not len(members):
-            continue
-        first = int(made.repeat[members[0]])
-        media = np.unique(facts.box_media[members])
-        times = np.sort(made.placed.timestamp[media][made.placed.known[media]])
-        label, _ = Counter(facts.label[members].tolist()).most_common(1)[0]
-        reviewer = int(boxes.reviewer[first])
-        rows.append(
-            {
-                "repeat_group": tables.box_name(facts, first),
-                "deployment_id": made.placed.ids[made.placed.deployment[facts.box_media[first]]],
-                **dict(zip("xywh", facts.xywh[first].tolist(), strict=True)),
-                "label": made.rules.naming.categories[label],
-                "boxes": len(members),
-                "media": len(media),
-                "first": times[0] if len(times) else None,
-                "last": times[-1] if len(times) else None,
-                "suppressed": bool(boxes.suppressed[members].any()),
-                "reviewed_by": boxes.reviewers[reviewer] if reviewer >= 0 else None,
-            }
-        )
-    return sorted(rows, key=lambda row: (row["deployment_id"], -row["boxes"]))
-
-
-def _effort_rows(made: _Made) -> list[dict[str, Any]]:
-    facts, placed = made.facts, made.placed
-    rows = []
-    is_video, failed, known = facts.is_video, facts.failed, placed.known
-    for name, items, watched in zip(
-        placed.ids, placed.by_deployment() if placed.ids else [], made.watches, strict=True
-    ):
-        rows.append(
-            {
-                "deployment_id": name,
-                **vars(watched),
-                "gaps": [vars(gap) for gap in watched.gaps],
-                "media": len(items),
-                "photos": int((~is_video[items]).sum()),
-                "videos": int(is_video[items].sum()),
-                "blank": int(made.blank[items].sum()),
-                "failed": int(failed[items].sum()),
-                "without_time": int((~known[items]).sum()),
-            }
-        )
-    return rows
-
-
-def _deployment_rows(made: _Made) -> list[dict[str, Any]]:
-    facts, placed = made.facts, made.placed
-    models = facts.media["camera_model"]
-    rows = []
-    for index, (name, items, watched) in enumerate(
-        zip(placed.ids, placed.by_deployment() if placed.ids else [], made.watches, strict=True)
-    ):
-        row = placed.row_of(index)
-        found = [model for model in pc.unique(models.take(pa.array(items))).to_pylist() if model]
-        rows.append(
-            {
-                "deployment_id": name,
-                "listed": row.listed,
-                "location_name": row.location_name,
-                "latitude": row.latitude,
-                "longitude": row.longitude,
-                "start": watched.start,
-                "end": watched.end,
-                "start_offset_min": _offset_at(row, watched.start),
-                "end_offset_min": _offset_at(row, watched.end),
-                "camera_model": row.camera_model or (found[0] if len(found) == 1 else None),
-                "kind": row.kind,
-                "time_zone": row.time_zone,
-                "details": list(row.details),
-            }
-        )
-    return rows
-
-
-def _offset_at(row: Deployment, moment: datetime | None) -> int | None:
-    if row.zone is None or moment is None:
-        return None
-    return int(utc_offsets(np.array([moment], "datetime64[ms]"), row.zone).minutes[0])
-
-
-def _summary(made: _Made) -> DecisionSummary:
-    facts, placed, boxes, events = made.facts, made.placed, made.boxes, made.events
-    failed, counted = facts.failed, made.counted
-    by_deployment = np.bincount(events.deployment, minlength=len(placed.ids))
-    deployments = [
-        DeploymentSummary(
-            row["deployment_id"],
-            row["media"],
-            row["blank"],
-            row["failed"],
-            row["days"],
-            row["active_days"],
-            watched.gaps,
-            int(by_deployment[index]),
-        )
-        for index, (row, watched) in enumerate(zip(_effort_rows(made), made.watches, strict=True))
-    ]
-    listed = {row.deployment_id for row in placed.rows if row.listed}
-    lists = zip(made.rules.prior_files, made.rules.naming.priors, strict=True)
-    taxonomy = made.rules.naming.taxonomy
-    return DecisionSummary(
-        photos=int((~facts.is_video).sum()),
-        videos=int(facts.is_video.sum()),
-        failed=int(failed.sum()),
-        blank=int(made.blank.sum()),
-        duplicates=int((made.duplicate_of >= 0).sum()),
-        without_time=int((~placed.known).sum()),
-        sequences=len(np.unique(made.sequence)),
-        detections=int(counted.sum()),
-        events=len(events.count),
-        needs_review=int((counted & boxes.needs_review).sum()),
-        repeat_groups=len(np.unique(made.repeat[made.repeat >= 0])),
-        repeated=int((boxes.suppressed & (made.repeat >= 0)).sum()),
-        reviewed=int((boxes.reviewer >= 0).sum()),
-        lost_reviews=made.lost_reviews,
-        names=_name_summaries(made),
-        deployments=deployments,
-        unlisted=[name for name in placed.ids if name not in listed],
-        clock_problems=placed.problems,
-        not_on_list=[(str(path), each.unmatched) for path, each in lists],
-        unknown_classes=taxonomy.unlisted if taxonomy else (),
-    )
-
-
-def _name_summaries(made: _Made) -> list[NameSummary]:
-    boxes, events = made.boxes, made.events
-    span = len(made.names.table.names)
-    key = boxes.kind.astype(np.int64) * span + boxes.name
-    keys, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    detections = np.bincount(inverse[made.counted], minlength=len(keys))
-    review = np.bincount(inverse[made.counted & boxes.needs_review], minlength=len(keys))
-    of_event = inverse[events.first_box]
-    count = np.bincount(of_event, minlength=len(keys))
-    largest = np.zeros(len(keys), np.int64)
-    np.maximum.at(largest, of_event, events.count)
-    places = np.unique(of_event * (len(made.placed.ids) + 1) + events.deployment) // (len(made.placed.ids) + 1)
-    cameras = np.bincount(places, minlength=len(keys))
-    summaries = [
-        NameSummary(
-            made.names.table.names[boxes.name[first[index]]].display_name,
-            KINDS[boxes.kind[first[index]]],
-            int(count[index]),
-            int(largest[index]),
-            int(cameras[index]),
-            int(detections[index]),
-            int(review[index]),
-        )
-        for index in range(len(keys))
-        if detections[index]
-    ]
-    return sorted(summaries, key=lambda each: (-each.events, -each.detections, each.display_name))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from backbones.errors import DataError
-from detector.decisions.facts_table import FactsTable, label_matrix
+from detector.decisions.evidence import Evidence, Sums, read_evidence
+from detector.decisions.facts_table import FactsTable
 from detector.decisions.linking import Individuals
+from detector.decisions.name_table import Name, NameTable
 from detector.species.fusion import JoinedLabels, fused_probabilities, join_labels, species_scores
 from detector.species.gate import GateThresholds, energy, gate, kind_of_label
 from detector.species.naming import CANDIDATES, Naming, name_birds
@@ -21,13 +19,10 @@ from detector.species.posterior import posterior
 from detector.species.priors import LocalList
 from detector.species.taxonomy import ANY_BIRD, Taxonomy
 from detector.store.reader import FactsReader
-from detector.store.vectors import binary_matrix
 
 KINDS = ("bird", "animal", "uncertain", "person", "vehicle")
 BIRD, ANIMAL, UNCERTAIN, PERSON, VEHICLE = range(5)
 _GENERIC = {"bird", "birds", "aves"}
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,51 +50,6 @@ class Names:
     reasons: NDArray[np.int32]
     needs_review: NDArray[np.bool_]
     table: NameTable
-
-
-@dataclass(frozen=True)
-class Name:
-    """A name; the fields are columns of `schema.DETECTIONS`."""
-
-    name: str | None
-    rank: str | None
-    english_name: str | None
-    hebrew_name: str | None
-    ebird_code: str | None
-    display_name: str
-
-
-@dataclass
-class NameTable:
-    """Each name, species and list of reasons once, since millions of boxes share them."""
-
-    names: list[Name] = field(default_factory=list)
-    species: list[str] = field(default_factory=list)
-    reasons: list[tuple[str, ...]] = field(default_factory=lambda: [()])
-    _index: dict[object, int] = field(default_factory=lambda: {("reasons", ()): 0})
-
-    def name(self, name: Name) -> int:
-        """The index of a name."""
-        return self._find("name", name, self.names)
-
-    def candidate(self, name: str) -> int:
-        """The index of a species."""
-        return self._find("species", name, self.species)
-
-    def reason(self, reasons: tuple[str, ...]) -> int:
-        """The index of a list of reasons."""
-        return self._find("reasons", reasons, self.reasons)
-
-    def ranks(self) -> NDArray[np.int64]:
-        """Places of the names when they are sorted, which does not depend on the order in which they were met."""
-        order = sorted(range(len(self.names)), key=lambda index: tuple(map(str, vars(self.names[index]).values())))
-        return np.argsort(np.array(order, np.int64))
-
-    def _find(self, kind: str, value: T, values: list[T]) -> int:
-        found = self._index.setdefault((kind, value), len(values))
-        if found == len(values):
-            values.append(value)
-        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,9 +131,14 @@ def name_individuals(
     by_facts = np.empty(len(facts.position), np.int64)
     by_facts[facts.position] = np.arange(len(facts.position))
     if rules.taxonomy is not None:
-        sums = _Sums(individuals.size)
+        sums = Sums(individuals.size)
         start = 0
-        for evidence in _evidence(reader, rules):
+        for evidence in read_evidence(
+            reader,
+            len(rules.taxonomy.class_names),
+            rules.has_classifier,
+            len(rules.categories) if rules.names_species else None,
+        ):
             boxes = by_facts[start : start + evidence.count]
             start += evidence.count
             builder.note_energies(boxes, evidence)
@@ -191,111 +146,6 @@ def name_individuals(
             builder.name(*sums.take_complete())
     builder.settle_kinds()
     return builder.names()
-
-
-@dataclass(eq=False)
-class _Evidence:
-    """What a batch of boxes says about species.
-
-    Attributes:
-        count: Number of boxes N.
-        seen: bool (N,), which have logits.
-        logits: float16 (seen, C).
-        labels: float32 (N, L); None where the detector knows no species.
-    """
-
-    count: int
-    seen: NDArray[np.bool_]
-    logits: NDArray
-    labels: NDArray[np.float32] | None
-
-
-def _evidence(reader: FactsReader, rules: NamingRules) -> Iterator[_Evidence]:
-    """Batch by batch in the order of the facts."""
-    assert rules.taxonomy is not None
-    num_classes = len(rules.taxonomy.class_names)
-    for part in reader.parts():
-        labels = _labels(reader, part, len(rules.categories)) if rules.names_species else None
-        if not rules.has_classifier:
-            assert labels is not None
-            for scores in labels:
-                yield _Evidence(len(scores), np.zeros(len(scores), bool), np.zeros((0, num_classes), "<f2"), scores)
-            continue
-        for packed in reader.logits(part):
-            seen = pc.is_valid(packed).to_numpy(zero_copy_only=False)
-            logits = binary_matrix(packed.drop_null(), "<f2")
-            if len(logits) and logits.shape[1] != num_classes:
-                raise DataError(
-                    f"boxes have logits of {logits.shape[1]} classes, and run.json names {num_classes}",
-                    where=part,
-                    mend="restore run.json from a copy, or begin a new store",
-                )
-            yield _Evidence(len(packed), seen, logits.reshape(-1, num_classes), next(labels) if labels else None)
-
-
-def _labels(reader: FactsReader, part: Path, num_labels: int) -> Iterator[NDArray[np.float32]]:
-    for batch in reader.batches(part, ["detections.list.element.label_scores"]):
-        boxes = batch.column("detections").flatten()
-        yield label_matrix(pc.struct_field(boxes, "label_scores"), num_labels)
-
-
-class _Sums:
-    """Sums of logits and of label scores by individual, until all its boxes have been seen."""
-
-    def __init__(self, size: NDArray[np.int64]) -> None:
-        self.missing = size.copy()
-        self.is_open = np.zeros(len(size), bool)
-        self.open: dict[int, list[Any]] = {}  # individual -> [boxes with logits, sum of logits, sum of label scores]
-        self.complete: list[tuple[NDArray, NDArray, NDArray, NDArray | None]] = []
-
-    def add(self, individual: NDArray[np.int64], wanted: NDArray[np.bool_], evidence: _Evidence) -> None:
-        use = wanted[individual]
-        if not use.any():
-            return
-        order = np.argsort(individual[use], kind="stable")
-        rows = np.flatnonzero(use)[order]
-        who, start, boxes = np.unique(individual[rows], return_index=True, return_counts=True)
-        position = np.cumsum(evidence.seen) - 1
-        seen = evidence.seen[rows]
-        counts = np.add.reduceat(seen.astype(np.int64), start)
-        logits = np.zeros((len(who), evidence.logits.shape[1]))
-        some = counts > 0
-        if some.any():
-            begin = (np.cumsum(counts) - counts)[some]
-            logits[some] = np.add.reduceat(evidence.logits[position[rows[seen]]].astype(np.float64), begin, axis=0)
-        labels = None
-        if evidence.labels is not None:
-            labels = np.add.reduceat(evidence.labels[rows].astype(np.float64), start, axis=0)
-        self.missing[who] -= boxes
-        whole = (self.missing[who] == 0) & ~self.is_open[who]
-        self.complete.append((who[whole], counts[whole], logits[whole], None if labels is None else labels[whole]))
-        for row in np.flatnonzero(~whole).tolist():
-            self._add_open(int(who[row]), counts[row], logits[row], None if labels is None else labels[row])
-
-    def _add_open(self, who: int, count: int, logits: NDArray, labels: NDArray | None) -> None:
-        entry = self.open.setdefault(who, [0, np.zeros_like(logits), None if labels is None else np.zeros_like(labels)])
-        self.is_open[who] = True
-        entry[0] += count
-        entry[1] += logits
-        if labels is not None:
-            entry[2] += labels
-        if self.missing[who] == 0:
-            del self.open[who]
-            total = None if labels is None else entry[2][None]
-            self.complete.append((np.array([who]), np.array([entry[0]]), entry[1][None], total))
-
-    def take_complete(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray, NDArray | None]:
-        """Those of which all boxes have been seen: (I,), boxes with logits (I,), sums (I, C) and (I, L)."""
-        done, self.complete = self.complete, []
-        if not done:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 0)), None
-        labels = [each[3] for each in done if each[3] is not None]
-        return (
-            np.concatenate([each[0] for each in done]),
-            np.concatenate([each[1] for each in done]),
-            np.concatenate([each[2] for each in done]),
-            np.concatenate(labels) if labels else None,
-        )
 
 
 class _Builder:
@@ -337,7 +187,7 @@ class _Builder:
         size = self.individuals.size
         return np.argsort(self.individuals.of_box, kind="stable"), np.cumsum(size) - size
 
-    def note_energies(self, boxes: NDArray[np.int64], evidence: _Evidence) -> None:
+    def note_energies(self, boxes: NDArray[np.int64], evidence: Evidence) -> None:
         """Keep the energies of boxes that the gate will have to decide."""
         seen = boxes[evidence.seen]
         needed = self.undecided[self.individuals.of_box[seen]]

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from detector.decisions.facts_table import FactsTable
 from detector.decisions.linking import Individuals
-from detector.decisions.naming import ANIMAL, BIRD, KINDS, UNCERTAIN, Name, Names
+from detector.decisions.name_table import Name
+from detector.decisions.naming import ANIMAL, BIRD, KINDS, UNCERTAIN, Names
 from detector.species.crosswalk import NO_TAXON, Crosswalk
 from detector.species.gate import kind_of_label
 from detector.species.taxonomy import ANY_BIRD

@@ -1,0 +1,62 @@
+"""All decisions of a store, as arrays, before they are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from detector.decisions.effort import Watch
+from detector.decisions.events import Events
+from detector.decisions.facts_table import FactsTable
+from detector.decisions.linking import Individuals
+from detector.decisions.naming import Names
+from detector.decisions.options import DecideOptions
+from detector.decisions.rules import Rules
+from detector.decisions.times import Placed
+from detector.decisions.verdicts import BoxDecisions
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """Decisions on M media items and B boxes.
+
+    Attributes:
+        options: By which they were made.
+        rules: Read from the files that the options name.
+        facts: Of the store.
+        placed: Deployment and time of items.
+        sequence: int64 (M,), of each item the first item of its sequence.
+        individuals: Boxes by individual.
+        repeat: int64 (B,), of each box the first box of its group of repeats; -1: none.
+        names: Of the individuals.
+        boxes: What is decided of each box.
+        counted: bool (B,), boxes that count.
+        blank: bool (M,).
+        duplicate_of: int64 (M,), the first item with the same content; -1: none.
+        times: datetime64[ms] (B,), local, of each box's frame.
+        events: Of the boxes.
+        event_ids: Names of the events.
+        watches: How long each deployment watched.
+        lost_reviews: Reviews of boxes that the store does not hold.
+    """
+
+    options: DecideOptions
+    rules: Rules
+    facts: FactsTable
+    placed: Placed
+    sequence: NDArray[np.int64]
+    individuals: Individuals
+    repeat: NDArray[np.int64]
+    names: Names
+    boxes: BoxDecisions
+    counted: NDArray[np.bool_]
+    blank: NDArray[np.bool_]
+    duplicate_of: NDArray[np.int64]
+    times: NDArray[np.datetime64]
+    events: Events
+    event_ids: pa.Array
+    watches: list[Watch]
+    lost_reviews: int

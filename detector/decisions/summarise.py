@@ -1,0 +1,84 @@
+"""From decisions to what a person is told of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detector.decisions.made import Made
+from detector.decisions.naming import KINDS
+from detector.decisions.summary import DecisionSummary, DeploymentSummary, NameSummary
+from detector.decisions.writing import effort_rows
+
+
+def summarise(made: Made) -> DecisionSummary:
+    """Count what was decided."""
+    facts, placed, boxes, events = made.facts, made.placed, made.boxes, made.events
+    failed, counted = facts.failed, made.counted
+    by_deployment = np.bincount(events.deployment, minlength=len(placed.ids))
+    deployments = [
+        DeploymentSummary(
+            row["deployment_id"],
+            row["media"],
+            row["blank"],
+            row["failed"],
+            row["days"],
+            row["active_days"],
+            watched.gaps,
+            int(by_deployment[index]),
+        )
+        for index, (row, watched) in enumerate(zip(effort_rows(made), made.watches, strict=True))
+    ]
+    listed = {row.deployment_id for row in placed.rows if row.listed}
+    lists = zip(made.rules.prior_files, made.rules.naming.priors, strict=True)
+    taxonomy = made.rules.naming.taxonomy
+    return DecisionSummary(
+        photos=int((~facts.is_video).sum()),
+        videos=int(facts.is_video.sum()),
+        failed=int(failed.sum()),
+        blank=int(made.blank.sum()),
+        duplicates=int((made.duplicate_of >= 0).sum()),
+        without_time=int((~placed.known).sum()),
+        sequences=len(np.unique(made.sequence)),
+        detections=int(counted.sum()),
+        events=len(events.count),
+        needs_review=int((counted & boxes.needs_review).sum()),
+        repeat_groups=len(np.unique(made.repeat[made.repeat >= 0])),
+        repeated=int((boxes.suppressed & (made.repeat >= 0)).sum()),
+        reviewed=int((boxes.reviewer >= 0).sum()),
+        lost_reviews=made.lost_reviews,
+        names=_name_summaries(made),
+        deployments=deployments,
+        unlisted=[name for name in placed.ids if name not in listed],
+        clock_problems=placed.problems,
+        not_on_list=[(str(path), each.unmatched) for path, each in lists],
+        unknown_classes=taxonomy.unlisted if taxonomy else (),
+    )
+
+
+def _name_summaries(made: Made) -> list[NameSummary]:
+    boxes, events = made.boxes, made.events
+    span = len(made.names.table.names)
+    key = boxes.kind.astype(np.int64) * span + boxes.name
+    keys, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    detections = np.bincount(inverse[made.counted], minlength=len(keys))
+    review = np.bincount(inverse[made.counted & boxes.needs_review], minlength=len(keys))
+    of_event = inverse[events.first_box]
+    count = np.bincount(of_event, minlength=len(keys))
+    largest = np.zeros(len(keys), np.int64)
+    np.maximum.at(largest, of_event, events.count)
+    places = np.unique(of_event * (len(made.placed.ids) + 1) + events.deployment) // (len(made.placed.ids) + 1)
+    cameras = np.bincount(places, minlength=len(keys))
+    summaries = [
+        NameSummary(
+            made.names.table.names[boxes.name[first[index]]].display_name,
+            KINDS[boxes.kind[first[index]]],
+            int(count[index]),
+            int(largest[index]),
+            int(cameras[index]),
+            int(detections[index]),
+            int(review[index]),
+        )
+        for index in range(len(keys))
+        if detections[index]
+    ]
+    return sorted(summaries, key=lambda each: (-each.events, -each.detections, each.display_name))

@@ -1,0 +1,158 @@
+"""Writing all tables of a store's decisions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from detector.decisions import tables
+from detector.decisions.clocks import utc_offsets
+from detector.decisions.deployments import Deployment
+from detector.decisions.made import Made
+from detector.store import schema
+
+
+def write_decisions(target: Path, made: Made) -> None:
+    """Write `schema.MEDIA`, `DETECTIONS`, `EVENTS`, `REPEATS`, `EFFORT` and `DEPLOYMENTS` into a folder."""
+    facts, placed = made.facts, made.placed
+    ids = pa.array(list(placed.ids), pa.string())
+    deployment = pa.DictionaryArray.from_arrays(pa.array(placed.deployment.astype(np.int32)), ids)
+    tables.write_chunks(
+        target / "media.parquet",
+        schema.MEDIA,
+        tables.media_chunks(
+            facts,
+            placed.timestamp,
+            placed.offset_min,
+            placed.has_offset,
+            deployment,
+            made.sequence,
+            made.blank,
+            made.duplicate_of,
+        ),
+    )
+    tables.write_chunks(
+        target / "detections.parquet",
+        schema.DETECTIONS,
+        tables.detection_chunks(
+            facts,
+            made.individuals,
+            made.names,
+            made.boxes,
+            made.rules.naming.categories,
+            made.event_ids,
+            made.events,
+            made.repeat,
+        ),
+    )
+    events = tables.event_rows(
+        facts,
+        made.events,
+        made.names,
+        made.boxes,
+        ids,
+        made.event_ids,
+        made.times,
+        placed.offset_min,
+        placed.has_offset,
+    )
+    pq.write_table(events, target / "events.parquet", **tables.PARQUET)
+    tables.write_records(target / "repeats.parquet", schema.REPEATS, _repeat_rows(made))
+    tables.write_records(target / "effort.parquet", schema.EFFORT, effort_rows(made))
+    tables.write_records(target / "deployments.parquet", schema.DEPLOYMENTS, _deployment_rows(made))
+
+
+def _repeat_rows(made: Made) -> list[dict[str, Any]]:
+    facts, boxes = made.facts, made.boxes
+    rows = []
+    repeated = np.flatnonzero(made.repeat >= 0)
+    order = repeated[np.argsort(made.repeat[repeated], kind="stable")]
+    for members in np.split(order, np.flatnonzero(np.diff(made.repeat[order])) + 1):
+        if not len(members):
+            continue
+        first = int(made.repeat[members[0]])
+        media = np.unique(facts.box_media[members])
+        times = np.sort(made.placed.timestamp[media][made.placed.known[media]])
+        label, _ = Counter(facts.label[members].tolist()).most_common(1)[0]
+        reviewer = int(boxes.reviewer[first])
+        rows.append(
+            {
+                "repeat_group": tables.box_name(facts, first),
+                "deployment_id": made.placed.ids[made.placed.deployment[facts.box_media[first]]],
+                **dict(zip("xywh", facts.xywh[first].tolist(), strict=True)),
+                "label": made.rules.naming.categories[label],
+                "boxes": len(members),
+                "media": len(media),
+                "first": times[0] if len(times) else None,
+                "last": times[-1] if len(times) else None,
+                "suppressed": bool(boxes.suppressed[members].any()),
+                "reviewed_by": boxes.reviewers[reviewer] if reviewer >= 0 else None,
+            }
+        )
+    return sorted(rows, key=lambda row: (row["deployment_id"], -row["boxes"]))
+
+
+def effort_rows(made: Made) -> list[dict[str, Any]]:
+    """Rows of `schema.EFFORT`."""
+    facts, placed = made.facts, made.placed
+    rows = []
+    is_video, failed, known = facts.is_video, facts.failed, placed.known
+    for name, items, watched in zip(
+        placed.ids, placed.by_deployment() if placed.ids else [], made.watches, strict=True
+    ):
+        rows.append(
+            {
+                "deployment_id": name,
+                **vars(watched),
+                "gaps": [vars(gap) for gap in watched.gaps],
+                "media": len(items),
+                "photos": int((~is_video[items]).sum()),
+                "videos": int(is_video[items].sum()),
+                "blank": int(made.blank[items].sum()),
+                "failed": int(failed[items].sum()),
+                "without_time": int((~known[items]).sum()),
+            }
+        )
+    return rows
+
+
+def _deployment_rows(made: Made) -> list[dict[str, Any]]:
+    facts, placed = made.facts, made.placed
+    models = facts.media["camera_model"]
+    rows = []
+    for index, (name, items, watched) in enumerate(
+        zip(placed.ids, placed.by_deployment() if placed.ids else [], made.watches, strict=True)
+    ):
+        row = placed.row_of(index)
+        found = [model for model in pc.unique(models.take(pa.array(items))).to_pylist() if model]
+        rows.append(
+            {
+                "deployment_id": name,
+                "listed": row.listed,
+                "location_name": row.location_name,
+                "latitude": row.latitude,
+                "longitude": row.longitude,
+                "start": watched.start,
+                "end": watched.end,
+                "start_offset_min": _offset_at(row, watched.start),
+                "end_offset_min": _offset_at(row, watched.end),
+                "camera_model": row.camera_model or (found[0] if len(found) == 1 else None),
+                "kind": row.kind,
+                "time_zone": row.time_zone,
+                "details": list(row.details),
+            }
+        )
+    return rows
+
+
+def _offset_at(row: Deployment, moment: datetime | None) -> int | None:
+    if row.zone is None or moment is None:
+        return None
+    return int(utc_offsets(np.array([moment], "datetime64[ms]"), row.zone).minutes[0])
