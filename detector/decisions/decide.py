@@ -27,6 +27,7 @@ from detector.decisions.times import Placed, place_media
 from detector.decisions.verdicts import BoxDecisions, apply_reviews, decide_boxes
 from detector.decisions.writing import write_decisions
 from detector.species.priors import WHOLE_YEAR, period_of
+from detector.store.lock import DECISIONS_LOCK, StoreLock
 from detector.store.reader import FactsReader
 from detector.store.reviews import latest_reviews
 from detector.store.run_file import RunFile
@@ -50,13 +51,15 @@ def decide(folder: Path, options: DecideOptions, now: datetime | None = None) ->
         DataError: There is no store, a part of it is damaged, or a table or file that the options name is wrong.
         ConfigError: Options do not fit the store or each other.
         DiskFullError: There is no room; the decisions before stay.
+        HoopoeError: Another process writes decisions of this store.
     """
     run = load_run(folder)
     rules = read_rules(run, options)
     made = _make(folder, run, options, rules, now or datetime.now())
-    with replacing_decisions(folder) as target:
-        write_decisions(target, made)
-    write_run(folder, load_run(folder).model_copy(update={"decisions": options.model_dump(mode="json")}))
+    with StoreLock(folder, DECISIONS_LOCK):
+        with replacing_decisions(folder) as target:
+            write_decisions(target, made)
+        write_run(folder, load_run(folder).model_copy(update={"decisions": options.model_dump(mode="json")}))
     return summarise(made)
 
 

@@ -18,6 +18,7 @@ LARGEST_GROWTH = 2.5  # of its box's side, as it turns or comes nearer
 OVERLAP_PART, PLACE_PART, LOOKS_PART = 0.2, 0.6, 0.2  # of what speaks against a link, each 0..1
 HIGHEST_COST = 0.8
 CHUNK = 16_384  # pairs that are looked at together
+_SMALLEST = 1e-6  # side of a box, pixels; boxes without area link with nothing
 _FLAT = 1e-3  # grey levels' spread below which an appearance says nothing
 
 
@@ -133,11 +134,11 @@ class _Links:
 
 def _costs(a: Floats, b: Floats, looks_a: Floats, looks_b: Floats, iou: Callable[[Floats, Floats], Floats]) -> Floats:
     """What speaks against linking boxes xywh (..., 4) with others, where shapes broadcast; infinite: impossible."""
-    side_a, side_b = np.sqrt(a[..., 2] * a[..., 3]), np.sqrt(b[..., 2] * b[..., 3])
-    apart = np.hypot(*(a[..., k] + a[..., k + 2] / 2 - b[..., k] - b[..., k + 2] / 2 for k in (0, 1)))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        distance = np.nan_to_num(2 * apart / (side_a + side_b) / REACH, nan=np.inf)
-        growth = np.nan_to_num(np.maximum(side_a, side_b) / np.minimum(side_a, side_b), nan=np.inf)
+    side_a, side_b = (np.maximum(np.sqrt(each[..., 2] * each[..., 3]), _SMALLEST) for each in (a, b))
+    middle_a, middle_b = (each[..., :2] + each[..., 2:] / 2 for each in (a, b))
+    apart = np.sqrt(((middle_a - middle_b) ** 2).sum(axis=-1))
+    distance = 2 * apart / (side_a + side_b) / REACH
+    growth = np.maximum(side_a / side_b, side_b / side_a)
     unlike = (1 - (looks_a * looks_b).sum(axis=-1)) / 2
     cost = OVERLAP_PART * (1 - iou(a, b)) + PLACE_PART * distance + LOOKS_PART * unlike
     return np.where((distance <= 1) & (growth <= LARGEST_GROWTH), cost, np.inf)

@@ -10,7 +10,7 @@ from types import TracebackType
 
 from backbones.errors import HoopoeError
 
-LOCK_NAME = ".lock"
+FACTS_LOCK, DECISIONS_LOCK = ".lock", ".decisions.lock"  # decisions may be made while facts are added
 _NOT_SUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 _FAR = 1 << 30  # Windows keeps others from reading what is locked: lock a byte that holds no text
 
@@ -27,9 +27,9 @@ class StoreLock:
         HoopoeError: Another process, or this one, writes to the store already.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = FACTS_LOCK) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder.resolve() / LOCK_NAME
+        self.path = folder.resolve() / name
         if self.path in _held:
             raise _taken(folder, os.getpid())
         self._descriptor: int | None = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)

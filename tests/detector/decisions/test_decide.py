@@ -16,12 +16,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backbones.errors import ConfigError, DataError
+from backbones.errors import ConfigError, DataError, HoopoeError
 from detector.cli.main import main
 from detector.decisions.decide import decide, stored_options
 from detector.decisions.options import DecideOptions
 from detector.species.calibration import Calibration
 from detector.store.facts import OverlayRow
+from detector.store.lock import DECISIONS_LOCK, StoreLock
 from detector.store.reader import FactsReader
 from detector.store.records import DetectionRecord, MediaRecord
 from detector.store.records_reader import read_deployments, read_effort, read_events, read_media, read_repeats
@@ -531,6 +532,14 @@ def test_failed_decision_leaves_the_one_before(tmp_path: Path, facts_maker: Make
     assert list(read_media(tmp_path)) == before
     assert stored_options(tmp_path).score_threshold == 0.2
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["decisions", "facts"]
+
+
+def test_two_decisions_at_once_are_refused(tmp_path: Path, facts_maker: Maker) -> None:
+    facts_maker.write(tmp_path, [])
+    with StoreLock(tmp_path, DECISIONS_LOCK), pytest.raises(HoopoeError, match="another process"):
+        decide(tmp_path, options())
+    with FactsWriter(tmp_path):
+        decide(tmp_path, options())
 
 
 @st.composite

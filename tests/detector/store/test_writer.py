@@ -26,6 +26,8 @@ from detector.store.run_json import merge_run, read_run, write_run
 from detector.store.schema import pack_vector, unpack_vector
 from detector.store.writer import FactsWriter, OverlayWriter
 
+SHARED = [HealthCheck.function_scoped_fixture]  # fixtures of ours that keep nothing
+
 
 def read_all(folder: Path) -> list[tuple]:
     return list(FactsReader(folder).items())
@@ -53,7 +55,7 @@ def test_rows_come_back_as_they_were(tmp_path: Path, facts_maker: SimpleNamespac
     np.testing.assert_array_equal(unpack_vector(read_all(tmp_path)[2][1].detections[0].logits), logits)
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=SHARED)
 @given(sizes=st.lists(st.integers(1, 6), max_size=12), part_rows=st.integers(1, 10))
 def test_item_lies_in_one_part(
     tmp_path_factory: pytest.TempPathFactory, facts_maker: SimpleNamespace, sizes: list[int], part_rows: int
@@ -66,6 +68,23 @@ def test_item_lies_in_one_part(
     found = [[len(item) for item in reader.items(part)] for part in reader.parts()]
     assert [size for part in found for size in part] == sizes
     assert all(sum(part[:-1]) < part_rows for part in found)
+
+
+@settings(max_examples=10, suppress_health_check=SHARED)
+@given(runs=st.lists(st.lists(st.integers(0, 9), unique=True), max_size=5), part_rows=st.integers(1, 5))
+def test_later_runs_go_on_with_what_is_not_finished(
+    tmp_path_factory: pytest.TempPathFactory, facts_maker: SimpleNamespace, runs: list[list[int]], part_rows: int
+) -> None:
+    folder = tmp_path_factory.mktemp("store")
+    done: list[str] = []
+    for run in runs:
+        with FactsWriter(folder, part_rows=part_rows) as writer:
+            assert writer.finished == {facts_maker.row(path).media_id for path in done}
+            new = [row for number in run if (row := facts_maker.row(f"{number}.jpg")).media_id not in writer.finished]
+            for row in new:
+                writer.add([row])
+        done += [row.path for row in new]
+        assert [item[0].path for item in read_all(folder)] == done
 
 
 def test_part_is_due_after_a_while(tmp_path: Path, facts_maker: SimpleNamespace) -> None:
