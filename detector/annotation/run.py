@@ -91,7 +91,12 @@ def annotate(
         cards = cards_of(inputs, output, roots or {})
         for card, root in (roots or {}).items():
             set_card_root(output, card, os.path.abspath(root))
-        merge_run(output, _run_file(cards, detector, species, seeing))
+        entries = {
+            "cards": {card.id: CardEntry(root=str(card.root), inputs=list(card.inputs)) for card in cards},
+            "options": seeing.as_dict(),
+            "versions": versions(),
+        }
+        merge_run(output, models_entry(detector, species).model_copy(update=entries))
         before = set(writer.finished)
         total = 0
         for item in _media(cards, report.problems.append):
@@ -160,15 +165,11 @@ def _media(cards: Sequence[Card], problem: Report = lambda _: None) -> Iterator[
         yield from card.media(problem)
 
 
-def _run_file(
-    cards: Sequence[Card], detector: RunDetector, species: SpeciesClassifier | None, seeing: SeeingOptions
-) -> RunFile:
+def models_entry(detector: RunDetector, species: SpeciesClassifier | None) -> RunFile:
+    """A run.json that names the models, and nothing else."""
     return RunFile(
-        cards={card.id: CardEntry(root=str(card.root), inputs=list(card.inputs)) for card in cards},
         detector=DetectorEntry(name=detector.name, sha256=detector.sha256, categories=list(detector.categories)),
         species=species_entry(species),
-        options=seeing.as_dict(),
-        versions=versions(),
     )
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from detector.cli.annotation_options import (
     add_result_arguments,
     add_work_arguments,
-    check_result_arguments,
+    check_arguments,
+    check_tables,
     finish,
     work_options,
 )
@@ -48,13 +49,13 @@ def run(args: argparse.Namespace) -> int:
     from detector.cli.export import parse_roots
     from detector.footage.sampling import parse_sampling
 
-    check_result_arguments(args)
+    check_arguments(args)
     sampling = parse_sampling(args.frame_interval)
     roots = parse_roots(args.root)
 
     from detector.annotation.detecting import RunDetector, chosen_device, chosen_precision
     from detector.annotation.options import SeeingOptions
-    from detector.annotation.run import annotate
+    from detector.annotation.run import annotate, models_entry
     from detector.species.classifier import SpeciesClassifier
     from detector.store.schema import LOWEST_SCORE
 
@@ -62,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
     precision = chosen_precision(args.precision, device)
     detector = RunDetector.load(args.detector, device, precision)
     species = None if args.species == "none" else SpeciesClassifier.load(args.species, device, precision)
+    check_tables(args, args.output, models_entry(detector, species))
     seeing = SeeingOptions(
         frame_interval=sampling,
         tile=args.tile,

@@ -7,7 +7,8 @@ from backbones.errors import ConfigError
 from detector.cli.annotation_options import (
     add_result_arguments,
     add_work_arguments,
-    check_result_arguments,
+    check_arguments,
+    check_tables,
     finish,
     work_options,
 )
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Classify, decide, export, and print what was found."""
-    check_result_arguments(args)
+    check_arguments(args)
     for path in args.detections:
         if not path.exists():
             raise ConfigError("there is no such file or folder", where=path, mend="check --detections")
@@ -51,11 +52,14 @@ def run(args: argparse.Namespace) -> int:
 
     from detector.annotation.detecting import chosen_device, chosen_precision
     from detector.annotation.import_run import ImportOptions, classify_crops
+    from detector.annotation.run import species_entry
     from detector.species.classifier import SpeciesClassifier
+    from detector.store.run_file import RunFile
     from detector.store.schema import LOWEST_SCORE
 
     device = chosen_device(args.device)
     species = SpeciesClassifier.load(args.species, device, chosen_precision(args.precision, device))
+    check_tables(args, args.output, RunFile(species=species_entry(species)))
     options = ImportOptions(LOWEST_SCORE if args.classify_from is None else args.classify_from, args.embeddings)
     report = classify_crops(args.detections, media, args.output, species, options, work_options(args, device))
     return finish(args, args.output, report)

@@ -6,7 +6,8 @@ from pathlib import Path
 from detector.cli.annotation_options import (
     add_result_arguments,
     add_work_arguments,
-    check_result_arguments,
+    check_arguments,
+    check_tables,
     finish,
     work_options,
 )
@@ -29,14 +30,18 @@ def run(args: argparse.Namespace) -> int:
     """Classify, decide, export, and print what was found."""
     from detector.cli.export import parse_roots
 
-    check_result_arguments(args)
+    check_arguments(args)
     roots = parse_roots(args.root)
 
     from detector.annotation.detecting import chosen_device, chosen_precision
     from detector.annotation.reclassification import reclassify
+    from detector.annotation.run import species_entry
     from detector.species.classifier import SpeciesClassifier
+    from detector.store.run_json import load_run
 
     device = chosen_device(args.device)
     species = SpeciesClassifier.load(args.species, device, chosen_precision(args.precision, device))
+    models = load_run(args.store).model_copy(update={"species": species_entry(species)})
+    check_tables(args, args.store, models)
     report = reclassify(args.store, species, work_options(args, device), roots)
     return finish(args, args.store, report)
