@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 CONFIG = "demo_nano"
+TABLE_WIDTH = "120"  # characters; what is no terminal has 80, too few for names of species
 MARK = ".hoopoe-demo"  # in a folder that a demo made, and may clear
 
 
@@ -144,7 +145,7 @@ class Demo:
             CommandFailedError: One of them has failed; the others have run to their end.
         """
         threads = str(max(1, (os.cpu_count() or 1) // len(lines)))
-        environment = os.environ | {"OMP_NUM_THREADS": threads, "PYTHONUNBUFFERED": "1"}
+        environment = os.environ | {"OMP_NUM_THREADS": threads, "PYTHONUNBUFFERED": "1", "COLUMNS": TABLE_WIDTH}
         with ThreadPoolExecutor(len(lines)) as pool:
             running = [pool.submit(self._line, name, line, environment) for name, line in lines.items()]
         code = next((each.result() for each in running if each.result()), 0)
