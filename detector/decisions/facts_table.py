@@ -108,6 +108,27 @@ def read_facts(folder: Path, num_labels: int) -> FactsTable:
     return columns.sorted()
 
 
+class _Growing:
+    """An array that grows at its end, in few large pieces of memory that go back to the system."""
+
+    def __init__(self, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
+        self.values = np.empty((1024, *shape), dtype)
+        self.length = 0
+
+    def extend(self, values: NDArray) -> None:
+        end = self.length + len(values)
+        if end > len(self.values):
+            larger = np.empty((max(end, 2 * len(self.values)), *self.values.shape[1:]), self.values.dtype)
+            larger[: self.length] = self.values[: self.length]
+            self.values = larger
+        self.values[self.length : end] = values
+        self.length = end
+
+    def taken(self) -> NDArray:
+        """What was added; the memory that is left over was never touched."""
+        return self.values[: self.length]
+
+
 @dataclass
 class _Columns:
     """Gathers batches."""
@@ -115,8 +136,7 @@ class _Columns:
     num_labels: int
     media: list[pa.Table] = field(default_factory=list)
     folder_codes: dict[tuple[str, str], int] = field(default_factory=dict)
-    folder: list[NDArray] = field(default_factory=list)
-    arrays: dict[str, list[NDArray]] = field(default_factory=dict)
+    arrays: dict[str, _Growing] = field(default_factory=dict)
     items: int = 0
     frames: int = 0
     last_id: str | None = None
@@ -147,7 +167,7 @@ class _Columns:
         codes = [
             self.folder_codes.setdefault((card, path.rpartition("/")[0]), len(self.folder_codes)) for card, path in keys
         ]
-        self.folder.append(np.array(codes, np.int32))
+        self._append("folder", np.array(codes), np.int32)
         table = pa.Table.from_batches([items])
         for name in _REPEATING:
             index = table.column_names.index(name)
@@ -173,21 +193,25 @@ class _Columns:
 
     def _append(self, name: str, values: pa.Array | NDArray, dtype: type[np.generic]) -> None:
         array = values if isinstance(values, np.ndarray) else _numpy(values)
-        self.arrays.setdefault(name, []).append(array.astype(dtype))  # a copy: Arrow's batch is let go
+        if name not in self.arrays:
+            self.arrays[name] = _Growing(dtype, array.shape[1:])
+        self.arrays[name].extend(array)
 
     def _joined(self, name: str, dtype: type[np.generic], *shape: int) -> NDArray:
-        pieces = self.arrays.pop(name, [])
-        return np.concatenate(pieces) if pieces else np.zeros((0, *shape), dtype)
+        column = self.arrays.pop(name, None)
+        return np.zeros((0, *shape), dtype) if column is None else column.taken()
 
     def sorted(self) -> FactsTable:
         media = _one_table(self.media)
         self.media.clear()
         order = _order(media)
-        media = media.take(pa.array(order)).combine_chunks()
+        if not _is_range(order):
+            media = media.take(pa.array(order))
+        media = media.combine_chunks()
         _check_unique(media)
         rank = np.empty(len(order), np.int32)
         rank[order] = np.arange(len(order), dtype=np.int32)
-        folder = np.concatenate([*self.folder, np.zeros(0, np.int32)])[order]
+        folder = self._joined("folder", np.int32)[order]
 
         frame_media = rank[self._joined("frame_media", np.int32)]
         frame_order = np.argsort(frame_media, kind="stable")  # frames of an item are in order in the facts
@@ -198,10 +222,10 @@ class _Columns:
         box_order = np.argsort(box_frame, kind="stable")
 
         def frames(name: str, dtype: type[np.generic]) -> NDArray:
-            return self._joined(name, dtype)[frame_order]
+            return _ordered(self._joined(name, dtype), frame_order)
 
         def boxes(name: str, dtype: type[np.generic], *shape: int) -> NDArray:
-            return self._joined(name, dtype, *shape)[box_order]
+            return _ordered(self._joined(name, dtype, *shape), box_order)
 
         return FactsTable(
             media=media,
@@ -237,6 +261,14 @@ def label_matrix(label_scores: pa.ListArray, num_labels: int) -> NDArray[np.floa
             mend="restore run.json from a copy, or begin a new store",
         )
     return _numpy(label_scores.flatten()).reshape(-1, num_labels) if num_labels else np.zeros((len(lengths), 0), "f4")
+
+
+def _is_range(order: NDArray[np.integer]) -> bool:
+    return bool((order == np.arange(len(order))).all())
+
+
+def _ordered(values: NDArray, order: NDArray[np.integer]) -> NDArray:
+    return values if _is_range(order) else values[order]  # one card, annotated in one go, is in order already
 
 
 def _one_table(tables: list[pa.Table]) -> pa.Table:

@@ -168,8 +168,9 @@ class _Builder:
         self.candidate_confidence = np.zeros((count, CANDIDATES), np.float32)
         self.reasons = np.zeros(count, np.int32)
         self.needs_review = np.zeros(count, bool)
-        joinable = rules.names_species and rules.taxonomy is not None
-        self.joined: JoinedLabels | None = join_labels(rules.categories, rules.taxonomy) if joinable else None  # type: ignore[arg-type]
+        self.joined: JoinedLabels | None = None
+        if rules.names_species and rules.taxonomy is not None:
+            self.joined = join_labels(rules.categories, rules.taxonomy)
         self.by_box, self.box_starts = self._members()
 
     def _vote(self) -> NDArray[np.str_]:
@@ -290,7 +291,7 @@ class _Builder:
         """Give a kind to individuals that no classifier had a say in, and to unnamed birds what can be said of them."""
         words = np.where(self.undecided, "uncertain", self.kind_words)
         unnamed = self.name_of < 0
-        settled = np.isin(self.kinds, (ANIMAL,)) & self.undecided  # the gate's word
+        settled = (self.kinds == ANIMAL) & self.undecided  # the gate's word
         for index, kind in enumerate(KINDS):
             self.kinds[unnamed & ~settled & (words == kind)] = index
         if self.rules.taxonomy is not None:

@@ -124,7 +124,6 @@ def detection_chunks(
 
     for start in range(0, len(facts.score), CHUNK):
         part = slice(start, min(start + CHUNK, len(facts.score)))
-        box = np.arange(part.start, part.stop)
         frame = facts.box_frame[part]
         of_box = individuals.of_box[part]
         columns = {
@@ -148,7 +147,6 @@ def detection_chunks(
             "needs_review": pa.array(decisions.needs_review[part]),
             "reviewed_by": _take(reviewers, decisions.reviewer[part]),
         }
-        assert len(box) == len(columns["media_id"])
         yield _table(schema.DETECTIONS, columns)
 
 
