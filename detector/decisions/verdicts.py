@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -134,32 +134,41 @@ def apply_reviews(
         How many reviews are of boxes that the store does not hold.
     """
     word = np.full(len(facts.score), -1)
+    real = word.copy()  # says nothing of the name, so that it does not take the place of other words
     lost = 0
     for number, boxes in enumerate(_targets(facts, repeat, reviews)):
         lost += not len(boxes)
         if len(boxes) > 1 and reviews[number].verdict != "nothing":
             strong = boxes[facts.score[boxes] >= score_threshold]
             boxes = strong if len(strong) else boxes[[facts.score[boxes].argmax()]]
-        word[boxes] = number
+        (real if reviews[number].verdict == "real" else word)[boxes] = number
     _spread(word, individuals, reviews)
     reviewers: dict[str, int] = {}
-    touched = np.flatnonzero(word >= 0)
-    order = touched[np.argsort(word[touched], kind="stable")]
-    for boxes in np.split(order, np.flatnonzero(np.diff(word[order])) + 1):
-        if not len(boxes):
-            continue
-        review = reviews[int(word[boxes[0]])]
+    for number, boxes in _by_word(word):
+        review = reviews[number]
         decisions.reviewer[boxes] = reviewers.setdefault(review.reviewer, len(reviewers))
         decisions.suppressed[boxes] = review.verdict == "nothing"
-        decisions.needs_review[boxes] &= review.verdict == "real"
-        if review.verdict == "real":
-            decisions.needs_review[boxes] = names.needs_review[individuals.of_box[boxes]]
-        elif review.verdict == "named":
+        decisions.needs_review[boxes] = False
+        if review.verdict == "named":
             _give_name(decisions, boxes, str(review.name), names, crosswalk)
         elif review.verdict != "nothing":
             _give_kind(decisions, boxes, review.verdict, facts, names, categories)
+    for number, boxes in _by_word(np.where(real > word, real, -1)):
+        unsaid = boxes[decisions.suppressed[boxes] | (word[boxes] < 0)]
+        decisions.suppressed[unsaid] = False
+        decisions.needs_review[unsaid] = names.needs_review[individuals.of_box[unsaid]]
+        decisions.reviewer[unsaid] = reviewers.setdefault(reviews[number].reviewer, len(reviewers))
     decisions.reviewers = list(reviewers)
     return lost
+
+
+def _by_word(word: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """The boxes of each review, by its number; those with -1 are left out."""
+    said = np.flatnonzero(word >= 0)
+    order = said[np.argsort(word[said], kind="stable")]
+    for boxes in np.split(order, np.flatnonzero(np.diff(word[order])) + 1):
+        if len(boxes):
+            yield int(word[boxes[0]]), boxes
 
 
 def _targets(facts: FactsTable, repeat: NDArray[np.int64], reviews: Sequence[Review]) -> list[NDArray[np.int64]]:

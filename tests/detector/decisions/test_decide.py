@@ -377,6 +377,29 @@ def test_person_decides_once_about_a_repeat(stone_store: Path) -> None:
     assert (group.boxes, group.suppressed) == (31, False)
 
 
+def test_word_on_a_repeat_leaves_names_alone(stone_store: Path) -> None:
+    decide(stone_store, options())
+    [group, _] = read_repeats(stone_store)
+    append_reviews(
+        stone_store,
+        [
+            Review(START, "Dan", "named", media_id("card", "a/05.jpg"), 0, 0, name="Upupa epops"),
+            Review(START, "Dan", "nothing", media_id("card", "a/06.jpg"), 0, 0),
+            Review(START + timedelta(1), "Noa", "real", repeat_group=group.repeat_group),
+            Review(START + timedelta(2), "Noa", "nothing", media_id("card", "a/07.jpg"), 0, 0),
+        ],
+    )
+    decide(stone_store, options())
+    media = decided(stone_store)
+    found = [media[f"a/0{number}.jpg"].detections[0] for number in (4, 5, 6, 7)]
+    assert [(box.name, box.suppressed, box.reviewed_by) for box in found] == [
+        (None, False, "Noa"),
+        ("Upupa epops", False, "Dan"),
+        (None, False, "Noa"),
+        (None, True, "Noa"),
+    ]
+
+
 def test_reviews_win_and_survive(tmp_path: Path, facts_maker: Maker, photo: Photo) -> None:
     items = [
         photo("1.jpg", 0, packed=[HOOPOE]),
