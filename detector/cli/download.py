@@ -8,17 +8,23 @@ from detector.cli.messages import print_error
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `hoopoe download`."""
-    parser.add_argument("names", nargs="+", metavar="NAME", help="a published model, such as davit_tiny_il-all")
+    parser.add_argument(
+        "names",
+        nargs="+",
+        metavar="NAME",
+        help="a published classifier, such as davit_tiny_il-all, or the detector coco",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Download each model and print where it lies; one that fails does not cost the others."""
     from backbones.pretrained import download
+    from detector.models.coco import COCO_NAME, coco_file
 
     failed = 0
     for name in args.names:
         try:
-            print(f"{name}: {download(name)}")
+            print(f"{name}: {coco_file() if name == COCO_NAME else download(name)}")
         except HoopoeError as error:
             failed += 1
             print_error(error)

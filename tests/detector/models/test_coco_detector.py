@@ -4,6 +4,7 @@ import torch
 from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2
 
 from backbones.errors import CheckpointError, ConfigError, DownloadError
+from detector.cli.main import main
 from detector.models.coco import GROUPS, WEIGHTS, JoinedClasses, load_coco
 from detector.models.config import ModelConfig
 from detector.models.prediction import predict
@@ -98,3 +99,11 @@ def test_a_damaged_file_in_the_cache_is_named(content: bytes, hub) -> None:
     with pytest.raises(CheckpointError, match="damaged") as caught:
         load_coco()
     assert caught.value.where == str(hub / FILE)
+
+
+def test_download_coco_fetches_it_ahead_of_a_trip(hub, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["download", "coco"]) == 2  # nothing is served here
+    assert FILE in capsys.readouterr().err
+    (hub / FILE).write_bytes(b"weights")
+    assert main(["download", "coco"]) == 0
+    assert capsys.readouterr().out == f"coco: {hub / FILE}\n"
