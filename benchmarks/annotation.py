@@ -235,8 +235,8 @@ def measure_gate(name: str, args: argparse.Namespace, folder: Path) -> str:
     passed = sum(row.moved is False for row in rows)
     missed = sum(row.moved is False and int(row.time_s) in birds for row in rows)
     return (
-        f"{name}: {len(rows)} frames, {len(birds)} with a bird: {without:.1f} s without the gate, {gated:.1f} s with it, "
-        f"which passed over {passed} frames, {missed} of them with a bird."
+        f"{name}: {len(rows)} frames, {len(birds)} with a bird: {without:.1f} s without the gate, {gated:.1f} s "
+        f"with it, which passed over {passed} frames, {missed} of them with a bird."
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
@@ -94,22 +95,32 @@ class SizeBuckets(Generic[Entry]):
     def __init__(self, batch_size: int, waiting: int) -> None:
         self.batch_size = batch_size
         self.waiting = waiting
-        self._buckets: OrderedDict[Size, list[Entry]] = OrderedDict()
+        self._buckets: OrderedDict[Size, _Bucket[Entry]] = OrderedDict()  # the one that has waited longest first
 
     def __len__(self) -> int:
-        return sum(map(len, self._buckets.values()))
+        return sum(len(bucket.entries) for bucket in self._buckets.values())
 
     def add(self, size: Size, entry: Entry) -> list[Entry] | None:
         """Take an entry; the batch that is due, if one is."""
-        bucket = self._buckets.setdefault(size, [])
-        bucket.append(entry)
-        if len(bucket) >= self.batch_size:
-            return self._buckets.pop(size)
-        return self.pop() if len(self) > self.waiting else None
+        bucket = self._buckets.setdefault(size, _Bucket())
+        bucket.entries.append(entry)
+        if len(bucket.entries) >= self.batch_size:
+            return self._buckets.pop(size).entries
+        return next(self.pop(), None) if len(self) > self.waiting else None
 
-    def pop(self) -> list[Entry] | None:
-        """The entries of the size that has waited longest; None where none waits."""
-        return self._buckets.popitem(last=False)[1] if self._buckets else None
+    def pop(self, waited_s: float = 0.0) -> Iterator[list[Entry]]:
+        """Take out what has waited for so long, a size after the other, the one that has waited longest first."""
+        now = time.monotonic()
+        while self._buckets and now - next(iter(self._buckets.values())).since >= waited_s:
+            yield self._buckets.popitem(last=False)[1].entries
+
+
+@dataclass
+class _Bucket(Generic[Entry]):
+    """What waits of one size, and since when."""
+
+    entries: list[Entry] = field(default_factory=list)
+    since: float = field(default_factory=time.monotonic)
 
 
 class HalvingBatches(Generic[Entry, Result]):
@@ -146,9 +157,3 @@ class HalvingBatches(Generic[Entry, Result]):
                 continue
             torch.cuda.empty_cache()  # outside the handler, whose traceback holds the tensors
         return results
-
-
-def drained(buckets: SizeBuckets[Entry]) -> Iterator[list[Entry]]:
-    """All that waits, batch by batch."""
-    while batch := buckets.pop():
-        yield batch

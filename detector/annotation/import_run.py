@@ -228,8 +228,7 @@ class _Import:
                 self.save(ItemRows(item, self.imported.categories).done(failure))
                 continue
             self.warnings[item.media_id] = file.warning or ""
-            labels = len(self.imported.categories)
-            yield KnownItem(item, tuple(_known_frame(frame, labels) for frame in file.frames))
+            yield KnownItem(item, _known_frames(file, item, len(self.imported.categories)))
 
     def rows(self, sight: SecondSight) -> list[FactRow]:
         """The rows of an item."""
@@ -259,10 +258,20 @@ def _failure(item: MediaItem) -> str | None:
     return None if item.file.is_file() else "the file is missing in the folder of media"
 
 
-def _known_frame(frame: ImportedFrame, labels: int) -> KnownFrame:
-    scores = np.zeros((len(frame.scores), labels), np.float32)
-    scores[np.arange(len(frame.scores)), frame.labels] = frame.scores
-    return KnownFrame(frame.number, frame.boxes_xywh, scores)
+def _known_frames(file: ImportedFile, item: MediaItem, labels: int) -> tuple[KnownFrame, ...]:
+    """The frames of a record; a photo has one, whatever the record says."""
+    if item.media_type == "video":
+        return tuple(_known_frame(frame.number, [frame], labels) for frame in file.frames)
+    return (_known_frame(0, file.frames, labels),)
+
+
+def _known_frame(number: int, frames: Sequence[ImportedFrame], labels: int) -> KnownFrame:
+    boxes = np.concatenate([np.zeros((0, 4), np.float32), *(frame.boxes_xywh for frame in frames)])
+    scores = np.zeros((len(boxes), labels), np.float32)
+    if len(boxes):
+        of_box = np.concatenate([frame.labels for frame in frames])
+        scores[np.arange(len(boxes)), of_box] = np.concatenate([frame.scores for frame in frames])
+    return KnownFrame(number, boxes, scores)
 
 
 def _frame_facts(frame: KnownFrame, facts: ItemFacts) -> FrameFacts:

@@ -97,12 +97,12 @@ def annotate(
             "versions": versions(),
         }
         merge_run(output, models_entry(detector, species).model_copy(update=entries))
-        before = set(writer.finished)
         total = 0
         for item in _media(cards, report.problems.append):
-            total += item.media_id not in before
-            report.finished_before += item.media_id in before
-        remaining = (item for item in _media(cards) if item.media_id not in before)
+            total += item.media_id not in writer.finished
+            report.finished_before += item.media_id in writer.finished
+        remaining = (item for item in _media(cards) if item.media_id not in writer.finished)
+        root_of = {card.id: card.root for card in cards}
         with (
             interruptible() as interrupted,
             FilesProgress(total, "annotating", quiet) as progress,
@@ -110,6 +110,8 @@ def annotate(
         ):
 
             def finished(rows: Sequence[FactRow]) -> None:
+                if rows[0].failure is not None:
+                    _check_root(root_of[rows[0].card])
                 writer.add(rows)
                 note(report, rows)
                 progress.advance(failed=rows[0].failure is not None)
@@ -128,6 +130,12 @@ def annotate(
             report.seconds = progress.seconds
             report.interrupted = interrupted.is_set()
     return report
+
+
+def _check_root(root: Path) -> None:
+    """A card that is pulled out must not make failures of all the files that are left on it."""
+    if not root.exists():
+        raise MediaError("the card is gone", where=root, mend="put it in again: the same command goes on from here")
 
 
 def note(report: RunReport, rows: Sequence[FactRow]) -> None:

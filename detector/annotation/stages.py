@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.annotation.detecting import HalvingBatches, RunDetector, SizeBuckets, drained
+from detector.annotation.detecting import HalvingBatches, RunDetector, SizeBuckets
 from detector.annotation.looking import appearances
 from detector.annotation.tiling import View, merge_views
 from detector.annotation.values import FrameFacts, FrameFinds
@@ -83,25 +83,22 @@ class DetectionStage:
         self.lowest_score = lowest_score
         self.detect = HalvingBatches(self._detect, batch_size)
         self.buckets: SizeBuckets[tuple[_Open, int]] = SizeBuckets(batch_size, waiting=2 * batch_size)
-        self.since = time.monotonic()
 
     def add(self, frame: FrameViews) -> Iterator[FrameResult]:
         """Take a frame; the frames that are done thereby."""
         opened = _Open(frame, [None] * len(frame.views))
         for index, view in enumerate(frame.views):
-            if not len(self.buckets):
-                self.since = time.monotonic()
             if batch := self.buckets.add(view.size_wh, (opened, index)):
                 yield from self._finish(batch)
 
     def due(self) -> Iterator[FrameResult]:
         """The frames that are done because others of their size did not come for long."""
-        if len(self.buckets) and time.monotonic() - self.since > MAX_WAIT_S:
-            yield from self.drain()
+        for batch in self.buckets.pop(MAX_WAIT_S):
+            yield from self._finish(batch)
 
     def drain(self) -> Iterator[FrameResult]:
         """The frames that wait for more."""
-        for batch in drained(self.buckets):
+        for batch in self.buckets.pop():
             yield from self._finish(batch)
 
     def _finish(self, batch: Sequence[tuple[_Open, int]]) -> Iterator[FrameResult]:

@@ -12,7 +12,7 @@ import zlib
 import numpy as np
 import pytest
 
-from backbones.errors import ConfigError, HoopoeError
+from backbones.errors import ConfigError, HoopoeError, MediaError
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.run import annotate
 from detector.store import writer as writer_module
@@ -215,6 +215,23 @@ def test_an_interrupt_ends_after_the_current_batch_and_the_rest_is_done_later(ru
     report, facts = run("out", card)
     assert not report.interrupted
     assert_same_facts(facts, undisturbed)
+
+
+def test_a_card_that_is_pulled_out_does_not_make_failures_of_its_files(run, make_card, monkeypatch, tmp_path):
+    card = make_card(photos=40, videos=0)
+    add = writer_module.FactsWriter.add
+
+    def add_and_pull(self, rows):
+        add(self, rows)
+        if len(self.finished) == 2:
+            card.rename(tmp_path / "pulled")
+
+    monkeypatch.setattr(writer_module.FactsWriter, "add", add_and_pull)
+    with pytest.raises(MediaError, match="the card is gone"):
+        run("out", card, work=ALONE)
+    facts = read_store(tmp_path / "out")
+    assert 2 <= len(facts) < 40
+    assert not any(rows[0].failure for rows in facts.values())
 
 
 def test_tiles_and_whole_pictures_find_boxes_of_all_parts(run, tmp_path):

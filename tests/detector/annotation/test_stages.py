@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backbones.errors import HoopoeError
-from detector.annotation.detecting import HalvingBatches, SizeBuckets, drained
+from detector.annotation.detecting import HalvingBatches, SizeBuckets
 from detector.annotation.stages import may_be_bird
 
 sizes = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 2)))
@@ -23,10 +23,18 @@ def test_batches_hold_one_size_and_lose_nothing(entries, batch_size, waiting):
         if batch := buckets.add(size, (number, size)):
             batches.append(batch)
         assert len(buckets) <= waiting
-    batches += drained(buckets)
+    batches += buckets.pop()
     assert len(buckets) == 0
     assert sorted(entry for batch in batches for entry in batch) == list(enumerate(entries))
     assert all(len({size for _, size in batch}) == 1 <= len(batch) <= batch_size for batch in batches)
+
+
+def test_the_size_that_has_waited_longest_goes_out_first():
+    buckets = SizeBuckets(3, 3)
+    assert [buckets.add((1, side), side) for side in (5, 6, 5)] == [None] * 3
+    assert list(buckets.pop(waited_s=60)) == []
+    assert buckets.add((1, 7), 7) == [5, 5]
+    assert list(buckets.pop()) == [[6], [7]]
 
 
 @pytest.mark.parametrize("room", [1, 2, 3, 5, 100])
