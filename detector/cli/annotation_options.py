@@ -21,6 +21,19 @@ if TYPE_CHECKING:
     from detector.store.run_file import RunFile
 
 REASONS_SHOWN = 8
+WRITTEN_BY = {  # by the formats of `hoopoe export`: a file or folder of each
+    "megadetector": "results.json",
+    "csv": "results.csv",
+    "xlsx": "results.xlsx",
+    "events": "events.csv",
+    "coco": "coco.json",
+    "coco-camera-traps": "coco-camera-traps.json",
+    "camtrap-dp": "camtrap-dp",
+    "label-studio": "label-studio.json",
+    "crops": "crops",
+    "images": "images",
+    "videos": "videos",
+}
 INTERRUPTED = 130  # the exit code of `hoopoe` for Ctrl-C
 
 
@@ -40,7 +53,8 @@ def add_result_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--export",
         metavar="NAME,...",
-        help="formats to write, or none (default: megadetector,csv,events); `hoopoe export --help` lists them",
+        help="formats to write, or none (default: those written before, at first megadetector,csv,events); "
+        "`hoopoe export --help` lists them",
     )
 
 
@@ -111,7 +125,7 @@ def finish(args: argparse.Namespace, output: Path, report: RunReport) -> int:
     console = Console()
     with Console(stderr=True).status("deciding"):
         summary = decide(output, decision_options(args, stored_options(output)))
-    formats: Sequence[str] = DEFAULT_FORMATS
+    formats: Sequence[str] = _written(output) or DEFAULT_FORMATS
     if args.export is not None:
         formats = () if args.export == "none" else parse_formats(args.export)
     paths = export(output, formats) if formats else []
@@ -121,6 +135,11 @@ def finish(args: argparse.Namespace, output: Path, report: RunReport) -> int:
     for path in paths or [output]:
         console.print(f"look at {path}", markup=False, highlight=False, soft_wrap=True)
     return 1 if report.failed else 0
+
+
+def _written(output: Path) -> list[str]:
+    """The formats that were written before, which would be out of date now."""
+    return [name for name, path in WRITTEN_BY.items() if (output / path).exists()]
 
 
 def _print_report(console: Console, report: RunReport) -> None:

@@ -8,6 +8,7 @@ import signal
 import struct
 import threading
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from detector.store.run_json import load_run
 from tests.detector.annotation.conftest import save_photo, save_video
 from tests.detector.annotation.store_checks import assert_same_facts, read_store
 
+FOOTAGE = Path(__file__).parents[4] / "shared" / "data" / "footage"
 ALONE = WorkOptions(batch_size=1, crop_batch_size=1, workers=1)
 TOGETHER = WorkOptions(batch_size=4, crop_batch_size=7, workers=1)
 
@@ -81,6 +83,16 @@ def test_facts_are_the_same_alone_and_in_batches_of_any_size(run, make_card, tmp
     shutil.copy(card / chosen, tmp_path / "single" / "card" / chosen)
     _, single = run("one", tmp_path / "single" / "card")
     assert_same_facts({("card", chosen): together["card", chosen]}, single)
+
+
+@pytest.mark.skipif(not FOOTAGE.is_dir(), reason="needs real footage")
+def test_real_footage_has_the_same_facts_in_another_order_and_other_batches(run, tmp_path):
+    folders = ("robustness", "peru_burst", "zamba_clips", "flying_birds_thermal_ir")
+    _, together = run("together", *(FOOTAGE / folder for folder in folders), work=TOGETHER)
+    _, alone = run("alone", *(FOOTAGE / folder for folder in reversed(folders)), work=ALONE)
+    assert_same_facts(together, alone)
+    failed = [path for (_, path), rows in together.items() if rows[0].failure]
+    assert failed == ["african_elephants_truncated_file.jpg"]
 
 
 def test_bad_files_are_recorded_with_a_reason_and_leave_the_others_untouched(run, make_card, tmp_path):

@@ -1,0 +1,80 @@
+"""The commands: what they refuse before any model is loaded, and what they leave."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from detector.cli.annotation_options import WRITTEN_BY
+from detector.cli.main import main
+from detector.exports.formats import FORMATS
+from detector.store.run_json import load_run
+from tests.detector.annotation.conftest import save_photo, save_species
+
+MODELS = ["--detector", "missing.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--score-threshold", "2"], "0 to 1"),
+        (["--frame-interval", "often"], "--frame-interval"),
+        (["--export", "megadetektor"], "did you mean megadetector"),
+        (["--deployments", "gone.csv"], "gone.csv"),
+        (["--batch-size", "0"], "--batch-size"),
+        (["--classify-from", "-1"], "--classify-from"),
+        (["--root", "north"], "CARD=PATH"),
+        ([], "there is no such detector"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_at_once(tmp_path, capsys, options, words):
+    code = main(["annotate", str(tmp_path), "--output", str(tmp_path / "out"), *MODELS, *options])
+    assert code == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_boxes_need_their_media(tmp_path, capsys):
+    (tmp_path / "md.json").write_text("{}")
+    words = ["classify-crops", "--species", "x", "--output", str(tmp_path / "out"), "--detections"]
+    assert main([*words, str(tmp_path / "md.json")]) == 2
+    assert "--media" in capsys.readouterr().err
+    assert main([*words, str(tmp_path / "gone.json")]) == 2
+    assert "no such file" in capsys.readouterr().err
+
+
+def test_a_store_must_be_there_to_be_classified_again(tmp_path, capsys, species_file):
+    assert main(["reclassify", str(tmp_path / "none"), "--species", str(species_file)]) == 2
+    assert "no annotation store" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+
+
+def test_boxes_are_classified_and_classified_again(tmp_path, capsys, species_file):
+    for number in range(2):
+        save_photo(tmp_path / "media" / f"{number}.jpg", number)
+    boxes = [{"category": "1", "conf": 0.9, "bbox": [0.1, 0.1, 0.5, 0.5]}]
+    images = [{"file": f"{number}.jpg", "detections": boxes} for number in range(3)]
+    content = {"info": {}, "detection_categories": {"1": "animal"}, "images": images}
+    (tmp_path / "md.json").write_text(json.dumps(content))
+    out = tmp_path / "out"
+    words = ["--detections", str(tmp_path / "md.json"), "--media", str(tmp_path / "media"), "--output", str(out)]
+    assert main(["classify-crops", *words, "--species", str(species_file), "--device", "cpu"]) == 1
+    printed = capsys.readouterr().out
+    assert "1 failed: the file is missing" in printed
+    assert str(out / "results.csv") in printed
+    results = json.loads((out / "results.json").read_text())
+    assert [image.get("failure") is not None for image in results["images"]] == [False, False, True]
+
+    other = save_species(tmp_path / "other.safetensors", seed=7)
+    (out / "results.csv").unlink()
+    (out / "events.csv").write_text("out of date")
+    assert main(["reclassify", str(out), "--species", str(other), "--device", "cpu"]) == 0
+    assert load_run(out).species.name == "other.safetensors"
+    assert "3 files looked at" in capsys.readouterr().out
+    assert not (out / "results.csv").exists(), "only what was there is written again"
+    assert "out of date" not in (out / "events.csv").read_text()
+
+
+def test_every_format_of_exports_is_known_by_what_it_writes():
+    assert WRITTEN_BY.keys() == FORMATS.keys()
