@@ -72,6 +72,9 @@ class ModelConfig(Section):
     box_head_width: PositiveInt = 1024
     """Width of the fully connected layers of faster_rcnn's box head."""
 
+    shared_boxes: bool = False
+    """One set of box deltas for all categories (faster_rcnn), for few examples of each; false has one for each."""
+
     train_proposals: PositiveInt = 2000
     """Proposals per level before, and per image after, suppression while training (faster_rcnn)."""
 

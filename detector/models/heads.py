@@ -35,6 +35,18 @@ class Float32BoxPredictor(FastRCNNPredictor):
         return scores.float(), deltas.float()
 
 
+class SharedBoxPredictor(Float32BoxPredictor):
+    """The same with one set of box deltas, which every category gets: where things are does not hang on their names."""
+
+    def __init__(self, in_channels: int, num_classes: int) -> None:
+        super().__init__(in_channels, num_classes)
+        self.bbox_pred = nn.Linear(in_channels, 4)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        scores, deltas = super().forward(x)
+        return scores, deltas.repeat(1, scores.shape[1])
+
+
 class Float32RetinaNetHead(RetinaNetHead):
     """Class logits (B, anchors, K) and box deltas (B, anchors, 4), float32."""
 
@@ -75,7 +87,8 @@ def box_head(config: ModelConfig) -> nn.Module:
 
 def box_predictor(config: ModelConfig) -> FastRCNNPredictor:
     """The last layer of Faster R-CNN; class 0 is the background."""
-    return Float32BoxPredictor(config.box_head_width, len(config.categories) + 1)
+    predictor = SharedBoxPredictor if config.shared_boxes else Float32BoxPredictor
+    return predictor(config.box_head_width, len(config.categories) + 1)
 
 
 def retinanet_head(config: ModelConfig, anchors_per_cell: int) -> RetinaNetHead:

@@ -20,7 +20,8 @@ from detector.models.saving import read_detector
 MIN_AGREEMENT = 0.5
 
 # layers with outputs per category; Faster R-CNN's have the background in front
-_FASTER_RCNN_LAYERS = ("roi_heads.box_predictor.cls_score", "roi_heads.box_predictor.bbox_pred")
+_BOX_LAYER = "roi_heads.box_predictor.bbox_pred"
+_FASTER_RCNN_LAYERS = ("roi_heads.box_predictor.cls_score", _BOX_LAYER)
 _RETINANET_LAYER = "head.classification_head.cls_logits"
 _BODY = "backbone.body."
 _SHOWN_CATEGORIES = 12
@@ -117,7 +118,10 @@ def _take_over_settings(model: Any, config: ModelConfig, old: ModelConfig) -> No
 def _copy(target: Tensor, source: Tensor, name: str, config: ModelConfig, old: ModelConfig) -> bool:
     """Copy what fits, and say whether anything did."""
     layer = name.rpartition(".")[0]
-    if config.categories == old.categories or layer not in (*_FASTER_RCNN_LAYERS, _RETINANET_LAYER):
+    by_category = layer in (*_FASTER_RCNN_LAYERS, _RETINANET_LAYER)
+    if layer == _BOX_LAYER and (config.shared_boxes or old.shared_boxes):
+        by_category = False
+    if config.categories == old.categories or not by_category:
         fits = target.shape == source.shape
         if fits:
             target.copy_(source)

@@ -122,3 +122,16 @@ def test_another_backbone_is_refused(save, make_detector) -> None:
     with pytest.raises(ConfigError, match=r"backbone biformer_nano does not fit.*set model.backbone=biformer_nano"):
         init_from_detector(model, path)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+@pytest.mark.parametrize(("before", "after"), [(True, True), (True, False), (False, True)])
+def test_box_deltas_that_are_shared_go_along_whole_or_not_at_all(
+    before: bool, after: bool, save, make_detector
+) -> None:
+    start, path = save(detector="faster_rcnn", categories=["a", "b", "c"], shared_boxes=before)
+    model = make_detector(detector="faster_rcnn", categories=["a", "new"], shared_boxes=after)
+    report = init_from_detector(model, path)
+    name = "roi_heads.box_predictor.bbox_pred.weight"
+    assert (name in report.copied) == (before and after)
+    if before and after:
+        assert torch.equal(model.state_dict()[name], start.state_dict()[name])
