@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.coco_reading import MEBIBYTE, PeakSampler
 from benchmarks.machine import describe
-from detector.exports import FORMATS
+from detector.exports.formats import FORMATS
 from detector.store import schema
 from detector.store.layout import decisions_folder
 from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry

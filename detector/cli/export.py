@@ -48,8 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write, and name what was written on stdout and what was left out on stderr."""
-    from detector.exports import ExportOptions, export, parse_formats
-    from detector.exports.source import ExportSource
+    from detector.exports.export import export
+    from detector.exports.formats import parse_formats
+    from detector.exports.source import ExportOptions, ExportSource
 
     formats = parse_formats(args.format)
     threshold = args.score_threshold

@@ -12,8 +12,9 @@ from PIL import Image
 
 from backbones.errors import ConfigError, DataError, HoopoeError
 from detector.cli.main import main
-from detector.exports import DEFAULT_FORMATS, FORMATS, ExportOptions, export, parse_formats
-from detector.exports.formats import Format
+from detector.exports.export import export
+from detector.exports.formats import DEFAULT_FORMATS, FORMATS, Format, parse_formats
+from detector.exports.source import ExportOptions
 
 STREAMED = ("megadetector", "csv", "xlsx", "events", "coco", "coco-camera-traps", "camtrap-dp", "label-studio")
 
