@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -12,11 +10,11 @@ from types import TracebackType
 
 import torch
 
-from detector.annotation.looking import CropTask, LookTask, Seen, perform
+from detector.annotation.looking import Cropped, CropTask, Looked, LookTask, Seen, perform
 from detector.footage.isolation import Failed, Finished, IsolatedReaders
 
-READY = 2  # frames that are received ahead, for each process
-_PAUSE_S = 0.02  # a process without work asks again after this time
+READY_BYTES = 256 << 20  # of pictures that are received ahead: a hundred photos, or ten frames of a 4K video
+_PAUSE_S = 0.02  # all processes without work have asked again after this time
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +47,48 @@ def _perform(numbered: _Numbered) -> Iterator[Seen]:
         yield from perform(numbered.task)
 
 
+class _Mailbox:
+    """Arrivals between two threads, of a bounded size in bytes."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._held: deque[tuple[int, Arrival | BaseException]] = deque()
+        self._bytes = 0
+        self._closed = False
+
+    def put(self, arrival: Arrival | BaseException) -> None:
+        """Leave something; waits while there is much already."""
+        size = _size(arrival.seen) if isinstance(arrival, Arrival) else 0
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or not self._held or self._bytes + size <= READY_BYTES)
+            self._held.append((size, arrival))
+            self._bytes += size
+            self._changed.notify_all()
+
+    def get(self, timeout_s: float) -> Arrival | BaseException | None:
+        """Take what was left first, or is left within this time; None: nothing was."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._held, timeout_s):
+                return None
+            size, arrival = self._held.popleft()
+            self._bytes -= size
+            self._changed.notify_all()
+            return arrival
+
+    def close(self) -> None:
+        """Let `put` wait no more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+
+def _size(seen: Seen | None) -> int:
+    if isinstance(seen, Looked):
+        original = 0 if seen.original is None else seen.original.nbytes
+        return original + sum(picture.nbytes for picture in seen.pictures)
+    return seen.crops.nbytes if isinstance(seen, Cropped) else 0
+
+
 class Readers:
     """Reading processes, for one run after the other; a context manager that ends them.
 
@@ -58,7 +98,8 @@ class Readers:
 
     def __init__(self, workers: int) -> None:
         self._pool: IsolatedReaders[_Numbered, Seen] = IsolatedReaders(workers, _perform, name=_path)
-        self._arrivals: queue.Queue[Arrival | BaseException] = queue.Queue(maxsize=READY * workers)
+        self._arrivals = _Mailbox()
+        self._pause_s = _PAUSE_S / workers
         self._tasks: deque[_Numbered] = deque()
         self._changed = threading.Condition()
         self._closed = False
@@ -92,15 +133,12 @@ class Readers:
         Raises:
             HoopoeError: The processes cannot be started.
         """
-        while True:
-            try:
-                arrival = self._arrivals.get(timeout=timeout_s) if timeout_s else self._arrivals.get_nowait()
-            except queue.Empty:
-                return None
+        while (arrival := self._arrivals.get(timeout_s)) is not None:
             if isinstance(arrival, BaseException):
                 raise arrival
             if arrival.task > self._forgotten:
                 return arrival
+        return None
 
     def forget(self) -> None:
         """Drop all tasks so far; nothing more comes of them."""
@@ -113,10 +151,8 @@ class Readers:
         with self._changed:
             self._closed = True
             self._changed.notify()
-        while self._thread.is_alive():
-            with contextlib.suppress(queue.Empty):
-                self._arrivals.get_nowait()  # the thread may wait for room
-            self._thread.join(timeout=_PAUSE_S)
+        self._arrivals.close()
+        self._thread.join()
         self._pool.close()
 
     def _receive(self) -> None:
@@ -141,7 +177,7 @@ class Readers:
         while not self._closed:
             with self._changed:
                 if not self._tasks:
-                    self._changed.wait(_PAUSE_S)
+                    self._changed.wait(self._pause_s)
                 numbered = self._tasks.popleft() if self._tasks else _Numbered(0, None)
             yield numbered
 

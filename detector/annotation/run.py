@@ -87,6 +87,7 @@ def annotate(
         HoopoeError: An input does not exist, the store was made otherwise or is in use, the disk is full ...
     """
     report = RunReport()
+    cards_of(inputs, output, roots or {})  # refuses what cannot be before anything is written
     with FactsWriter(output) as writer:
         cards = cards_of(inputs, output, roots or {})
         for card, root in (roots or {}).items():
@@ -127,8 +128,10 @@ def annotate(
                 stopping=interrupted.is_set,
             )
             annotation.run(remaining)
+            for root in root_of.values():
+                _check_root(root)
             report.seconds = progress.seconds
-            report.interrupted = interrupted.is_set()
+            report.interrupted = interrupted.is_set() and report.files < total
     return report
 
 

@@ -12,8 +12,8 @@ from detector.annotation.local import AHEAD
 from detector.annotation.looking import Cropped, CropTask, Warned
 from detector.annotation.options import WorkOptions
 from detector.annotation.readers import Arrival, Readers
-from detector.annotation.stages import ClassificationStage, FrameKey, FrameResult, may_be_bird, unclassified
-from detector.annotation.values import FrameFacts, FrameFinds, ItemFacts
+from detector.annotation.stages import ClassificationStage, may_be_bird, unclassified
+from detector.annotation.values import FrameFacts, FrameFinds, FrameKey, FrameResult, ItemFacts
 from detector.species.classifier import SpeciesClassifier
 from detector.types import MediaItem
 

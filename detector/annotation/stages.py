@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from detector.annotation.detecting import HalvingBatches, RunDetector, SizeBuckets
 from detector.annotation.looking import appearances
-from detector.annotation.tiling import View, merge_views
-from detector.annotation.values import FrameFacts, FrameFinds
+from detector.annotation.tiling import merge_views
+from detector.annotation.values import FrameFinds, FrameResult, FrameViews
 from detector.boxes import xyxy_to_xywh
 from detector.species.classifier import SpeciesClassifier
 from detector.species.fusion import merge_label_boxes
@@ -24,40 +24,6 @@ from detector.species.gate import kind_of_label
 from detector.types import Detections
 
 MAX_WAIT_S = 5.0  # what lies longer goes out in a smaller batch, so that a killed run loses little
-
-
-@dataclass(frozen=True)
-class FrameKey:
-    """Which frame it is: the number of its item, and its place among the item's frames."""
-
-    item: int
-    place: int
-
-
-@dataclass(frozen=True, eq=False)
-class FrameViews:
-    """A frame as the detector sees it.
-
-    Attributes:
-        key: Which one it is.
-        frame: The frame.
-        views: The whole picture first, then tiles where there are any.
-        pictures: RGB uint8, each view at its network size.
-    """
-
-    key: FrameKey
-    frame: FrameFacts
-    views: tuple[View, ...]
-    pictures: tuple[NDArray[np.uint8], ...]
-
-
-@dataclass(frozen=True, eq=False)
-class FrameResult:
-    """A frame that a stage is done with; `finds` is None where no model looked at it."""
-
-    key: FrameKey
-    frame: FrameFacts
-    finds: FrameFinds | None
 
 
 @dataclass

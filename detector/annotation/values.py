@@ -8,6 +8,8 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.annotation.tiling import View
+
 
 @dataclass(frozen=True)
 class ItemFacts:
@@ -66,3 +68,37 @@ class FrameFinds:
 
     def __len__(self) -> int:
         return len(self.boxes_xywh)
+
+
+@dataclass(frozen=True)
+class FrameKey:
+    """Which frame it is: the number of its item, and its place among the item's frames."""
+
+    item: int
+    place: int
+
+
+@dataclass(frozen=True, eq=False)
+class FrameViews:
+    """A frame as the detector sees it.
+
+    Attributes:
+        key: Which one it is.
+        frame: The frame.
+        views: The whole picture first, then tiles where there are any.
+        pictures: RGB uint8, each view at its network size.
+    """
+
+    key: FrameKey
+    frame: FrameFacts
+    views: tuple[View, ...]
+    pictures: tuple[NDArray[np.uint8], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class FrameResult:
+    """A frame that a stage is done with; `finds` is None where no model looked at it."""
+
+    key: FrameKey
+    frame: FrameFacts
+    finds: FrameFinds | None

@@ -179,6 +179,7 @@ def test_a_store_inside_a_card_is_not_annotated_itself(run, make_card, tmp_path)
     assert (report.files, len(facts)) == (0, 1)
     with pytest.raises(ConfigError, match="among the photos"):
         run("card", card)
+    assert not (card / "facts").exists()
 
 
 def test_other_options_are_refused(run, make_card):
