@@ -10,7 +10,8 @@ picture has the most boxes that are allowed (--birds).
 - photos, video: images/s of the command are of whole processes, less what one with a single image takes: discovery,
   decoding, networks, facts, decisions and exports count, the start of Python does not. Bare is the detector on
   tensors that are loaded already, in the same batches and with the same threads, and with a classifier the same number
-  of crops. birder's script sees the same photos at the same size with the same architecture and batch.
+  of crops. birder's script sees the same photos at the same size with the same architecture and batch: that is the
+  default --version v2, as birder has those heads only.
 - gate: seconds with and without --motion-gate, and the sampled frames with a bird that it passed over.
 - memory: peak resident memory of the command and its reading processes, together, at N and 20 N photos.
 """
@@ -52,10 +53,11 @@ LOW_LOGIT = -1.0  # of random detectors: above the threshold everywhere
 STATS = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 
 
-def save_random_detector(path: Path, name: str, birds: int) -> ModelConfig:
-    """A detector of a shipped configuration that finds so many birds everywhere."""
+def save_random_detector(path: Path, name: str, args: argparse.Namespace) -> ModelConfig:
+    """A detector of a shipped configuration that finds birds everywhere."""
     torch.manual_seed(0)
-    config = load_config(name, Config).model.model_copy(update={"weights": None, "max_detections": birds})
+    changes = {"weights": None, "max_detections": args.birds, "version": args.version}
+    config = load_config(name, Config).model.model_copy(update=changes)
     model: Any = build_detector(config)
     if config.detector == "retinanet":
         torch.nn.init.constant_(model.head.classification_head.cls_logits.bias, LOW_LOGIT)
@@ -166,10 +168,9 @@ def save_birder(folder: Path, config: ModelConfig) -> list[object]:
 
     torch.manual_seed(0)
     size = config.backbone_size or (384, 384)
-    network = f"{config.detector}_v2" if config.version == "v2" else config.detector
     body: Any = registry.net_factory(config.backbone, 1, size=size)
     body.set_dynamic_size()
-    net = registry.detection_net_factory(network, 1, body, size=size)
+    net = registry.detection_net_factory(config.detector, 1, body, size=size)
     (folder / "models").mkdir(exist_ok=True)
     checkpoint = {
         "state": net.state_dict(),
@@ -179,9 +180,9 @@ def save_birder(folder: Path, config: ModelConfig) -> list[object]:
         "class_to_idx": {"bird": 1},
         "rgb_stats": {name: tuple(values) for name, values in STATS.items()},
     }
-    torch.save(checkpoint, folder / "models" / f"{network}_{config.backbone}_0.pt")
+    torch.save(checkpoint, folder / "models" / f"{config.detector}_{config.backbone}_0.pt")
     sizes = ("--dynamic-size", "--size", config.min_size, "--max-size", config.max_size)
-    return ["-n", network, "--backbone", config.backbone, "-e", 0, *sizes]
+    return ["-n", config.detector, "--backbone", config.backbone, "-e", 0, *sizes]
 
 
 def birder(card: Path, folder: Path, words: Sequence[object]) -> float:
@@ -192,7 +193,7 @@ def birder(card: Path, folder: Path, words: Sequence[object]) -> float:
 
 def measure_media(kind: str, name: str, species: str | None, args: argparse.Namespace, folder: Path) -> str:
     """A row of the table of photos and videos."""
-    config = save_random_detector(folder / "detector.safetensors", name, args.birds)
+    config = save_random_detector(folder / "detector.safetensors", name, args)
     models: list[object] = ["--detector", folder / "detector.safetensors"]
     classifier = None
     if species is not None:
@@ -213,7 +214,7 @@ def measure_media(kind: str, name: str, species: str | None, args: argparse.Name
     crops = classified(folder / "out")
     bare = count / bare_seconds(detector, classifier, size_wh, count, crops)
     cells = [f"{rate:.3f}", f"{bare:.3f}", f"{rate / bare:.2f}"]
-    if kind == "photos" and species is None:
+    if kind == "photos" and species is None and not config.backbone.endswith("nano"):  # which birder has not
         words = save_birder(folder, config)
         rival = (count - 1) / (birder(folder / "many", folder, words) - birder(folder / "one", folder, words))
         cells += [f"{rival:.3f}", f"{rate / rival:.2f}"]
@@ -225,7 +226,7 @@ def measure_media(kind: str, name: str, species: str | None, args: argparse.Name
 
 def measure_gate(name: str, args: argparse.Namespace, folder: Path) -> str:
     """What the motion gate saves and misses."""
-    save_random_detector(folder / "detector.safetensors", name, args.birds)
+    save_random_detector(folder / "detector.safetensors", name, args)
     birds = range(5, args.seconds, 20)
     save_video(folder / "card" / "video.mp4", args.seconds, birds)
     models = ("--detector", folder / "detector.safetensors")
@@ -242,7 +243,7 @@ def measure_gate(name: str, args: argparse.Namespace, folder: Path) -> str:
 
 def measure_memory(args: argparse.Namespace, folder: Path) -> str:
     """Peak memory at N and 20 N photos, of a nano detector."""
-    save_random_detector(folder / "detector.safetensors", "demo_nano", args.birds)
+    save_random_detector(folder / "detector.safetensors", "demo_nano", args)
     peaks = []
     for files in (args.files, 20 * args.files):
         save_photos(folder / f"card{files}", files, (320, 240))
@@ -258,6 +259,7 @@ def main() -> None:
     parser.add_argument("--detectors", nargs="+", default=["faster_rcnn_davit_tiny", "retinanet_davit_tiny"])
     parser.add_argument("--species", nargs="*", default=["davit_tiny"], help="classifiers, beside none (%(default)s)")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--version", choices=("v1", "v2"), default="v2", help="of the heads (%(default)s)")
     parser.add_argument("--photos", type=int, default=41, help="of 12 megapixels (%(default)s)")
     parser.add_argument("--seconds", type=int, default=61, help="of video (%(default)s)")
     parser.add_argument("--birds", type=int, default=1, help="boxes in each picture (%(default)s)")
