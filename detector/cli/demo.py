@@ -11,7 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Run again, it starts afresh in the same folder."
     parser.add_argument("--output", type=Path, default=Path("runs/demo"), help="folder to write to (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="another seed draws other birds (%(default)s)")
-    parser.add_argument("--scenes", type=_positive, default=1500, help="scenes to draw for training (%(default)s)")
+    parser.add_argument("--scenes", type=_positive, default=1200, help="scenes to draw for training (%(default)s)")
     parser.add_argument(
         "--classifier-epochs", type=_positive, default=3, help="passes of the classifier over their birds (%(default)s)"
     )

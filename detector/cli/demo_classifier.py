@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from detector.cli.demo_run import CONFIG
-
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -14,40 +12,34 @@ if TYPE_CHECKING:
     from detector.data.packed import Annotations
 
 VIEWS = 2  # crops of each bird
-RGB_STATS = {"mean": [0.45, 0.45, 0.45], "std": [0.25, 0.25, 0.25]}
 SHOWN_PER_SPECIES, TILE_PX, FRAME_PX = 8, 128, 4
 RIGHT, WRONG = (46, 140, 70), (200, 40, 40)  # RGB of the frames
 
 
 def train_species(demo: Demo) -> None:
-    """Train the backbone of the demo's configuration to tell the species apart, and save it."""
+    """Train a classifier on the backbone of the shipped detector, which knows birds but no species, and save it."""
     import torch
     from rich.progress import track
 
     import backbones
-    from detector.config import load_config
     from detector.training.classifier import normalised, train_classifier
-    from detector.training.config import Config
+    from detector.training.demo_start import classifier_from_detector, shipped_start
     from detector.training.species_crops import read_species_crops
 
-    config = load_config(CONFIG, Config).model
-    assert config.backbone_size is not None
     annotations = _read(demo, "train")
     names = annotations.category_names
-    crops, labels = read_species_crops(annotations, config.backbone_size, views=VIEWS, seed=demo.seed)
+    torch.manual_seed(demo.seed)
+    net, rgb_stats = classifier_from_detector(shipped_start(), len(names))
+    crops, labels = read_species_crops(annotations, net.input_size, views=VIEWS, seed=demo.seed)
     demo.say(f"{len(crops)} crops of {len(crops) // VIEWS} birds in {len(annotations)} scenes")
 
-    torch.manual_seed(demo.seed)
-    net = backbones.create_model(
-        config.backbone, num_classes=len(names), input_size=config.backbone_size, config=config.backbone_config
-    )
-    images, epochs = normalised(crops, RGB_STATS), demo.classifier_epochs
+    images, epochs = normalised(crops, rgb_stats), demo.classifier_epochs
     losses = train_classifier(net, images, torch.from_numpy(labels), epochs=epochs, seed=demo.seed)
     progress = track(losses, net.name, total=epochs, console=demo.console, transient=True)
     for epoch, loss in enumerate(progress, start=1):
         demo.say(f"epoch {epoch} of {epochs}: loss {loss:.3f}")
     class_to_idx = {name: index for index, name in enumerate(names)}
-    backbones.save_pretrained(demo.species, net, class_to_idx=class_to_idx, rgb_stats=RGB_STATS)
+    backbones.save_pretrained(demo.species, net, class_to_idx=class_to_idx, rgb_stats=rgb_stats)
 
 
 def show_species(demo: Demo) -> None:

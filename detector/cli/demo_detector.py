@@ -22,25 +22,31 @@ def draw_data(demo: Demo) -> None:
 
 
 def train_detectors(demo: Demo) -> None:
-    """Train and evaluate twice, the same but for the backbone's first weights."""
-    weights = f"model.weights={demo.species}"
+    """Train and evaluate twice, the same but for the first weights.
+
+    The backbone's are the classifier's. Pyramid and heads are the shipped detector's, which knows no species: from
+    nothing, these take longer than a demo to learn where a bird ends.
+    """
+    from detector.training.demo_start import detector_from_classifier, shipped_start
+
+    detector_from_classifier(shipped_start(), demo.species, demo.start)
     demo.together(
         {
-            "from the classifier": _commands(demo, demo.detector, demo.evaluation, weights),
+            "from the classifier": _commands(demo, demo.detector, demo.evaluation, "--init", demo.start),
             "from nothing": _commands(demo, demo.random_detector, demo.random_evaluation),
         }
     )
 
 
-def _commands(demo: Demo, run: Path, evaluation: Path, *settings: str) -> list[list[object]]:
+def _commands(demo: Demo, run: Path, evaluation: Path, *start: object) -> list[list[object]]:
     val = ["--annotations", demo.data / "val.json", "--images", demo.images]
     data: list[object] = []
     for split in ("train", "val"):
         data += [f"--{split}-annotations", demo.data / f"{split}.json", f"--{split}-images", demo.images]
     epochs = [] if demo.epochs is None else [f"train.epochs={demo.epochs}"]
-    changes = ["--set", f"train.seed={demo.seed}", *epochs, *settings]
+    settings = ["--set", f"train.seed={demo.seed}", *epochs]
     return [
-        ["train", CONFIG, *data, "--output", run, *changes],
+        ["train", CONFIG, *data, "--output", run, *start, *settings],
         ["evaluate", run / "best.safetensors", *val, "--output", evaluation, "--workers", 0],
     ]
 

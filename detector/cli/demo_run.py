@@ -74,6 +74,11 @@ class Demo:
         return self.root / "contact_sheet.png"
 
     @property
+    def start(self) -> Path:
+        """The first weights of the detector that starts from the classifier."""
+        return self.root / "start.safetensors"
+
+    @property
     def detector(self) -> Path:
         """The run of the detector that starts from the classifier."""
         return self.root / "detector"
@@ -106,7 +111,7 @@ class Demo:
         mark.touch()
         for folder in (self.data, self.detector, self.random_detector, self.evaluation, self.random_evaluation):
             shutil.rmtree(folder, ignore_errors=True)
-        for file in (self.species, self.sheet):
+        for file in (self.species, self.sheet, self.start):
             file.unlink(missing_ok=True)
 
     def announce(self, title: str) -> None:

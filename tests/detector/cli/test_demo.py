@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 from rich.console import Console
 
@@ -12,6 +13,7 @@ from detector.cli.demo_run import MARK, Demo
 from detector.cli.main import main
 from detector.data.plumages import PLUMAGES
 from detector.models import load_detector
+from detector.training.demo_start import classifier_from_detector, detector_from_classifier, shipped_start
 
 NAMES = tuple(plumage.name for plumage in PLUMAGES)
 
@@ -32,9 +34,8 @@ def test_demo_leaves_a_classifier_two_detectors_and_their_figures(
 
     started, random = (load_detector(root / name / "best.safetensors")[1] for name in ("detector", "detector_random"))
     assert started.category_names == NAMES
-    assert started.config.weights == str(root / "species.safetensors")
     differing = {key for key, value in started.config if getattr(random.config, key) != value}
-    assert differing <= {"weights", "rgb_mean", "rgb_std", "batch_norm"}
+    assert differing <= {"rgb_mean", "rgb_std", "batch_norm"}
 
     for name in ("evaluation", "evaluation_random"):
         metrics = json.loads((root / name / "metrics.json").read_text())
@@ -69,3 +70,21 @@ def test_a_step_that_fails_ends_the_demo_with_its_exit_code(tmp_path: Path, monk
     monkeypatch.setattr("detector.cli.demo_detector.CONFIG", "no_such")
     assert tiny_demo(tmp_path / "demo") == 2
     assert not (tmp_path / "demo" / "evaluation").exists()
+
+
+def test_the_detector_starts_with_the_backbone_of_the_classifier(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net, rgb_stats = classifier_from_detector(shipped_start(), 12)
+    images = torch.rand(1, 3, 64, 64)
+    shipped = load_detector(shipped_start())[0].backbone.body.detection_features(images)
+    torch.testing.assert_close(net.eval().detection_features(images), shipped)
+
+    with torch.no_grad():
+        net.stem.conv.weight.add_(0.1)
+    backbones.save_pretrained(
+        tmp_path / "species.safetensors", net, class_to_idx={str(n): n for n in range(12)}, rgb_stats=rgb_stats
+    )
+    detector_from_classifier(shipped_start(), tmp_path / "species.safetensors", tmp_path / "start.safetensors")
+    started = load_detector(tmp_path / "start.safetensors")[0].backbone.body.detection_features(images)
+    torch.testing.assert_close(started, net.detection_features(images))
+    assert not torch.allclose(started["stage4"], shipped["stage4"])
