@@ -30,14 +30,14 @@ def command(card, out, detector_file, species_file):
     return [sys.executable, "-c", COMMAND, *map(str, words), "--batch-size", "2", "--workers", "1", "--device", "cpu"]
 
 
-def kill(words, out, moments):
-    """Run until some files are finished and a moment longer, or for a moment from the start; then end it at once."""
+def kill(words, out, seconds, at_start):
+    """Run for a moment from the start, or from when some more files are finished on; then end it at once."""
     before = len(parts(facts_folder(out)))
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    if moments.random() < 0.8:
+    if not at_start:
         while len(parts(facts_folder(out))) == before and process.poll() is None:
             time.sleep(0.01)
-    time.sleep(moments.uniform(0, 0.3))
+    time.sleep(seconds)
     process.kill()
     process.wait()
 
@@ -51,8 +51,8 @@ def test_killed_runs_go_on_to_the_same_facts(
     out = tmp_path / "out"
     words = command(card, out, detector_file, species_file)
     moments = random.Random(0)
-    for _ in range(kills):
-        kill(words, out, moments)
+    for number in range(kills):
+        kill(words, out, moments.uniform(0, 0.3), at_start=number % 4 == 3)
     finished = read_store(out)
     assert finished
     if kills == 1:
