@@ -1,4 +1,4 @@
-"""`hoopoe demo`: the whole way from drawn scenes to a detector of bird species, in minutes."""
+"""`hoopoe demo`: the whole way from drawn scenes to a detector of bird species and an annotated card, in minutes."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def run(args: argparse.Namespace) -> int:
     """Take one step after the other; the first that fails ends the demo with its exit code."""
     from rich.console import Console
 
+    from detector.cli.demo_card import annotate_card
     from detector.cli.demo_classifier import show_species, train_species
     from detector.cli.demo_detector import compare_detectors, draw_data, train_detectors
     from detector.cli.demo_run import CommandFailedError, Demo
@@ -35,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
         ("See what it says of birds that it has not seen", show_species),
         ("Train and evaluate the same detector from the classifier, and from nothing", train_detectors),
         ("What a classifier is worth as a backbone", compare_detectors),
+        ("Annotate a card of two cameras with them, and see what the second look at each bird is worth", annotate_card),
     )
     demo.start_afresh()
     try:

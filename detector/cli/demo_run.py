@@ -98,6 +98,16 @@ class Demo:
         """The evaluation of `random_detector`."""
         return self.root / "evaluation_random"
 
+    @property
+    def card(self) -> Path:
+        """The drawn card of two cameras."""
+        return self.root / "card"
+
+    @property
+    def annotated(self) -> Path:
+        """What was found on it."""
+        return self.root / "annotated"
+
     def start_afresh(self) -> None:
         """Make the folder, or clear what an earlier demo has left in it.
 
@@ -109,7 +119,8 @@ class Demo:
             raise ConfigError("this folder holds other things than a demo", where=self.root, mend="give --output")
         self.root.mkdir(parents=True, exist_ok=True)
         mark.touch()
-        for folder in (self.data, self.detector, self.random_detector, self.evaluation, self.random_evaluation):
+        runs = (self.detector, self.random_detector, self.evaluation, self.random_evaluation)
+        for folder in (self.data, *runs, self.card, self.annotated):
             shutil.rmtree(folder, ignore_errors=True)
         for file in (self.species, self.sheet, self.start):
             file.unlink(missing_ok=True)
@@ -123,8 +134,12 @@ class Demo:
         """Print a line."""
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    def command(self, *words: object) -> None:
+    def command(self, *words: object, accepted: Sequence[int] = (0,)) -> None:
         """Show a command, and run it as a user would.
+
+        Args:
+            words: What stands after `hoopoe`.
+            accepted: Exit codes with which it may end.
 
         Raises:
             CommandFailedError: It has failed.
@@ -134,7 +149,7 @@ class Demo:
         texts = [str(word) for word in words]
         self.say(f"$ hoopoe {shlex.join(texts)}")
         code = main(texts)
-        if code:
+        if code not in accepted:
             raise CommandFailedError(code)
 
     def together(self, lines: Mapping[str, Sequence[Sequence[object]]]) -> None:
@@ -193,6 +208,9 @@ class Demo:
             (self.detector / "plots" / "examples.png", "what it finds in eight scenes"),
             (self.evaluation / "metrics.json", "its figures, by species, too; pictures of its mistakes beside it"),
             (self.random_evaluation / "metrics.json", "the same of the detector that started from nothing"),
+            (self.card, "the card of two cameras"),
+            (self.annotated, "what was found on it: results.csv, results.json for Timelapse, events.csv"),
+            (self.annotated / "images", "its photos with boxes and names; videos/ beside it"),
         ):
             self.say(f"  {path}  {what}")
         self.say(f"A scene: hoopoe predict {picture} --model {self.detector / 'best.safetensors'}")

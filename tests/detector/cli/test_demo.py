@@ -13,6 +13,7 @@ from detector.cli.demo_run import MARK, Demo
 from detector.cli.main import main
 from detector.data.plumages import PLUMAGES
 from detector.models import load_detector
+from detector.store.records_reader import read_media
 from detector.training.demo_start import classifier_from_detector, detector_from_classifier, shipped_start
 
 NAMES = tuple(plumage.name for plumage in PLUMAGES)
@@ -42,7 +43,13 @@ def test_demo_leaves_a_classifier_two_detectors_and_their_figures(
         assert set(metrics["per_class"]) == set(NAMES)
         assert 0 <= metrics["class_agnostic"]["AP50"] <= 1
     printed = capsys.readouterr().out
-    for path in ("species.safetensors", "detector/best.safetensors", "evaluation/metrics.json"):
+
+    files = {record.path: record for record in read_media(root / "annotated")}
+    assert len(files) == len([file for file in (root / "card").rglob("*") if file.is_file()])
+    assert [path for path, record in files.items() if record.failure] == ["camera_2/DCIM/100HOOPO/IMG_9999.JPG"]
+    assert {record.deployment_id for record in files.values()} == {"card/camera_1", "card/camera_2"}
+    assert "after the second look" in printed
+    for path in ("species.safetensors", "detector/best.safetensors", "evaluation/metrics.json", "annotated"):
         assert str(root / path) in printed
 
 
