@@ -112,7 +112,8 @@ def _scaled(sizes: tuple[float, ...], config: ModelConfig) -> tuple[float, ...]:
 
 
 def _transform(config: ModelConfig, first_label: int) -> NormalizeAndPad:
-    return NormalizeAndPad(config.rgb_mean or IMAGENET_MEAN, config.rgb_std or IMAGENET_STD, first_label)
+    nms_iou = config.nms_iou if config.one_name else None
+    return NormalizeAndPad(config.rgb_mean or IMAGENET_MEAN, config.rgb_std or IMAGENET_STD, first_label, nms_iou)
 
 
 def _pretrained_backbone(config: ModelConfig) -> tuple[Backbone, ModelConfig]:

@@ -90,6 +90,9 @@ class ModelConfig(Section):
     nms_iou: Share = 0.5
     """Of two detections of one category that overlap more than this, the one with the lower score is dropped."""
 
+    one_name: bool = False
+    """Whether nms_iou also holds for detections of different categories, so that a bird has the likeliest name only."""
+
     max_detections: PositiveInt = 100
     """Detections per image, the best first."""
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
+from torchvision.ops import nms
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PAD_MULTIPLE = 32  # the stride of the backbones' last stage
@@ -21,11 +22,16 @@ class NormalizeAndPad(GeneralizedRCNNTransform):
         mean: Mean of the channels, for pixels in 0..1.
         std: Standard deviation of the channels.
         first_label: 1 where torchvision keeps 0 for the background (Faster R-CNN), else 0.
+        nms_iou: Of two detections that overlap more than this, whatever their categories, the better one stays; None
+            leaves them both.
     """
 
-    def __init__(self, mean: Sequence[float], std: Sequence[float], first_label: int) -> None:
+    def __init__(
+        self, mean: Sequence[float], std: Sequence[float], first_label: int, nms_iou: float | None = None
+    ) -> None:
         super().__init__(0, 0, list(mean), list(std), size_divisible=PAD_MULTIPLE)
         self.first_label = first_label
+        self.nms_iou = nms_iou
 
     def forward(
         self, images: list[Tensor], targets: list[dict[str, Tensor]] | None = None
@@ -46,7 +52,14 @@ class NormalizeAndPad(GeneralizedRCNNTransform):
         image_shapes: list[tuple[int, int]],
         original_image_sizes: list[tuple[int, int]],
     ) -> list[dict[str, Tensor]]:
-        return [{**found, "labels": found["labels"] - self.first_label} for found in result]
+        return [self._finished(found) for found in result]
+
+    def _finished(self, found: dict[str, Tensor]) -> dict[str, Tensor]:
+        found = {**found, "labels": found["labels"] - self.first_label}
+        if self.nms_iou is None:
+            return found
+        keep = nms(found["boxes"], found["scores"], self.nms_iou)
+        return {name: values[keep] for name, values in found.items()}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(mean={self.image_mean}, std={self.image_std}, first_label={self.first_label})"

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from backbones.errors import MediaError
+from detector.boxes import box_iou
 from detector.data.resizing import resize
 from detector.models.prediction import predict
 
@@ -52,6 +53,22 @@ def test_the_score_threshold_leaves_out_the_others(make_detector, pictures) -> N
     threshold = float(np.median(found.scores))
     [best] = predict(model, pictures[:1], score_threshold=threshold)
     np.testing.assert_array_equal(best.scores, found.scores[found.scores >= threshold])
+
+
+@pytest.mark.parametrize("detector", ["faster_rcnn", "retinanet"])
+def test_with_one_name_each_no_two_detections_overlap_whatever_their_categories(
+    detector, make_detector, pictures
+) -> None:
+    settings = {"detector": detector, "categories": ["a", "b", "c"], "score_threshold": SCORES[detector]}
+
+    def largest_overlap(one_name: bool) -> float:
+        overlaps = []
+        for found in predict(make_detector(**settings, one_name=one_name), pictures):
+            iou = box_iou(found.boxes_xyxy, found.boxes_xyxy)
+            overlaps.append(np.triu(iou, k=1).max())
+        return max(overlaps)
+
+    assert largest_overlap(one_name=True) <= 0.5 < largest_overlap(one_name=False)
 
 
 def test_bfloat16_finds_boxes_in_float32(make_detector, pictures) -> None:
