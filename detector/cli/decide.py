@@ -58,7 +58,8 @@ def _table(*headings: str) -> Any:
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     for number, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if number else "left", no_wrap=not number)
+        # on a narrow screen names go on in the next line; figures never do
+        table.add_column(heading, justify="right" if number else "left", overflow="fold", no_wrap=bool(number))
     return table
 
 
@@ -86,7 +87,7 @@ def _print_names(console: Any, summary: DecisionSummary) -> None:
 
     if not summary.names:
         return
-    table = _table("name", "kind", "independent\nevents", "most at\nonce", "cameras", "detections", "to\nreview")
+    table = _table("name", "kind", "events", "most\nat once", "cameras", "detec-\ntions", "to\nreview")
     for each in summary.names[:NAMES_SHOWN]:
         numbers = (each.events, each.largest_count, each.deployments, each.detections, each.needs_review)
         table.add_row(escape(each.display_name), each.kind, *(f"{number:,}" for number in numbers))
@@ -101,7 +102,7 @@ def _print_cameras(console: Any, summary: DecisionSummary) -> None:
 
     if not summary.deployments:
         return
-    table = _table("deployment", "files", "blank", "failed", "days", "active\ndays", "independent\nevents", "gaps")
+    table = _table("deployment", "files", "blank", "failed", "days", "active\ndays", "events", "gaps")
     for each in summary.deployments[:CAMERAS_SHOWN]:
         gaps = f"{each.gaps[0].start} to {each.gaps[0].end}" if len(each.gaps) == 1 else str(len(each.gaps) or "")
         numbers = (each.files, each.blank, each.failed, each.days, each.active_days, each.events)
