@@ -104,9 +104,8 @@ def _print_cameras(console: Any, summary: DecisionSummary) -> None:
         return
     table = _table("deployment", "files", "blank", "failed", "days", "active\ndays", "events", "gaps")
     for each in summary.deployments[:CAMERAS_SHOWN]:
-        gaps = f"{each.gaps[0].start} to {each.gaps[0].end}" if len(each.gaps) == 1 else str(len(each.gaps) or "")
-        numbers = (each.files, each.blank, each.failed, each.days, each.active_days, each.events)
-        table.add_row(escape(each.deployment_id), *(f"{number:,}" for number in numbers), gaps)
+        numbers = (each.files, each.blank, each.failed, each.days, each.active_days, each.events, len(each.gaps))
+        table.add_row(escape(each.deployment_id), *(f"{number:,}" for number in numbers))
     console.print()
     console.print(table)
     if len(summary.deployments) > CAMERAS_SHOWN:
