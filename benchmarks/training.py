@@ -5,8 +5,9 @@
 Both sides: the v2 heads (RPN of depth 2 and 4conv1fc; GroupNorm and GIoU), 256 channels, the same anchors per cell,
 2000 proposals in training and 1000 in use, 512 sampled for the box head, random weights, no drop path. birder runs as
 its training script does it: one padded batch tensor under autocast. A step is forward, backward, clipping and a fused
-AdamW, on both sides. Rivals and precisions take turns, run by run; the median counts. The shares of backbone, neck and
-head are of Hoopoe's forward pass in inference. --write puts the table into benchmarks/results/training.md.
+AdamW, on both sides. Rivals and precisions take turns, run by run; the median counts. bf16 is left out where the
+processor does not compute in it. The shares of backbone, neck and head are of Hoopoe's forward pass in inference.
+--write puts the table into benchmarks/results/training.md.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from benchmarks.machine import describe
+from benchmarks.machine import computes_bf16, describe
 from detector.models.building import build_detector
 from detector.models.config import ModelConfig
 
@@ -42,7 +43,8 @@ class Rival(NamedTuple):
         return f"{self.library} {self.precision}"
 
 
-RIVALS = tuple(Rival(library, precision) for library in ("hoopoe", "birder") for precision in ("fp32", "bf16"))
+PRECISIONS = ("fp32", "bf16") if computes_bf16() else ("fp32",)
+RIVALS = tuple(Rival(library, precision) for library in ("hoopoe", "birder") for precision in PRECISIONS)
 
 
 def build(library: str, backbone: str, detector: str, size: int) -> nn.Module:
@@ -174,13 +176,13 @@ def measure(backbone: str, detector: str, args: argparse.Namespace) -> list[str]
         medians = take_turns(runs, args.repeats)
         best = min((rival for rival in RIVALS if rival.library == "hoopoe"), key=medians.__getitem__)
         cells = [f"{1000 * medians[rival]:.0f}" for rival in RIVALS]
-        factors = [f"{medians[Rival('birder', precision)] / medians[best]:.2f}" for precision in ("fp32", "bf16")]
+        factors = [f"{medians[Rival('birder', precision)] / medians[best]:.2f}" for precision in PRECISIONS]
         rows.append(f"| {detector} {backbone} | {task} | {' | '.join(cells)} | {' | '.join(factors)} |")
         print(rows[-1], flush=True)
         if task == "inference":
             shares = forward_shares(models["hoopoe"], runs[best], args.repeats)
             parts = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
-            rows.append(f"| | shares of {best.name} | {parts} | | | | | |")
+            rows.append(f"| | shares of {best.name} | {parts}" + " |" * (len(RIVALS) + len(PRECISIONS)))
             print(rows[-1], flush=True)
     return rows
 
@@ -205,8 +207,10 @@ def main() -> None:
         f"{args.size} x {args.size}, batch {args.batch_size}, {torch.get_num_threads()} threads, "
         f"median of {args.repeats} runs, milliseconds.",
         "",
-        f"| detector | task | {' | '.join(rival.name for rival in RIVALS)} | hoopoe's best is birder fp32 x | bf16 x |",
-        "|---|---|---|---|---|---|---|---|",
+        f"| detector | task | {' | '.join(rival.name for rival in RIVALS)} | "
+        + " | ".join(f"hoopoe's best is birder {precision} x" for precision in PRECISIONS)
+        + " |",
+        "|---|---" + "|---" * (len(RIVALS) + len(PRECISIONS)) + "|",
     ]
     print("\n".join(lines), flush=True)
     for backbone in args.backbones:
