@@ -17,7 +17,7 @@ RIGHT, WRONG = (46, 140, 70), (200, 40, 40)  # RGB of the frames
 
 
 def train_species(demo: Demo) -> None:
-    """Train a classifier on the backbone of the shipped detector, which knows birds but no species, and save it."""
+    """Train a classifier on the backbone of the shipped detector, and save it."""
     import torch
     from rich.progress import track
 

@@ -24,12 +24,13 @@ def draw_data(demo: Demo) -> None:
 def train_detectors(demo: Demo) -> None:
     """Train and evaluate twice, the same but for the first weights.
 
-    The backbone's are the classifier's. Pyramid and heads are the shipped detector's, which knows no species: from
-    nothing, these take longer than a demo to learn where a bird ends.
+    The first one's backbone is the classifier, its pyramid and heads are the shipped detector's: from nothing, these
+    take longer than a demo to learn where a bird ends.
     """
     from detector.training.demo_start import detector_from_classifier, shipped_start
 
     detector_from_classifier(shipped_start(), demo.species, demo.start)
+    demo.say("One starts with the classifier as its backbone, and with shipped heads; the other with random weights.")
     demo.together(
         {
             "from the classifier": _commands(demo, demo.detector, demo.evaluation, "--init", demo.start),

@@ -1,4 +1,4 @@
-"""The weights that ship with Hoopoe for its demo: a nano detector of birds, whatever their species.
+"""The weights that ship with Hoopoe for its demo: a nano detector of the drawn species, trained on other scenes.
 
 Its backbone becomes the backbone of a species classifier, and that one the backbone of a detector again.
 """
