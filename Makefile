@@ -11,7 +11,7 @@ demo: .venv/test.stamp
 	$(BIN)/hoopoe demo
 
 test: .venv/test.stamp
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .

@@ -33,6 +33,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
+def strict_pillow() -> None:
+    """Let no import decide what damaged pictures are: MegaDetector's makes Pillow take truncated ones."""
+    if "PIL.ImageFile" in sys.modules:
+        sys.modules["PIL.ImageFile"].LOAD_TRUNCATED_IMAGES = False  # type: ignore[attr-defined]
+
+
+@pytest.fixture(autouse=True)
 def fixed_seeds() -> None:
     """Start each test from the same random state; torch is seeded only where something has imported it."""
     random.seed(0)

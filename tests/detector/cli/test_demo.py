@@ -3,15 +3,18 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 from rich.console import Console
 
 import backbones
+from detector.cli.demo_card import matched
 from detector.cli.demo_run import MARK, Demo
 from detector.cli.main import main
 from detector.data.plumages import PLUMAGES
+from detector.data.sample import Sample
 from detector.models import load_detector
 from detector.store.records_reader import read_media
 from detector.training.demo_start import classifier_from_detector, detector_from_classifier, shipped_start
@@ -48,9 +51,15 @@ def test_demo_leaves_a_classifier_two_detectors_and_their_figures(
     assert len(files) == len([file for file in (root / "card").rglob("*") if file.is_file()])
     assert [path for path, record in files.items() if record.failure] == ["camera_2/DCIM/100HOOPO/IMG_9999.JPG"]
     assert {record.deployment_id for record in files.values()} == {"card/camera_1", "card/camera_2"}
-    assert "after the second look" in printed
     for path in ("species.safetensors", "detector/best.safetensors", "evaluation/metrics.json", "annotated"):
         assert str(root / path) in printed
+
+
+def test_a_drawn_bird_is_matched_with_the_box_that_overlaps_it_most(store_maker) -> None:
+    shot = Sample(np.zeros((100, 200, 3), np.uint8), [[20, 10, 60, 50], [100, 0, 140, 40]], [3, 4])
+    near, nearer = (store_maker.detection("m", x=x, y=0.1, w=0.2, h=0.4) for x in (0.12, 0.1))
+    assert matched(shot, []) == [None, None]
+    assert matched(shot, [near, nearer]) == [nearer, None]
 
 
 def test_demo_run_again_clears_what_it_made_and_nothing_else(tmp_path: Path) -> None:
