@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="another seed draws other birds (%(default)s)")
     parser.add_argument("--scenes", type=_positive, default=1200, help="scenes to draw for training (%(default)s)")
     parser.add_argument(
-        "--classifier-epochs", type=_positive, default=3, help="passes of the classifier over their birds (%(default)s)"
+        "--classifier-epochs", type=_positive, default=5, help="passes of the classifier over their birds (%(default)s)"
     )
     parser.add_argument(
         "--epochs", type=_positive, help="passes of each detector over the scenes (default: as configured)"
