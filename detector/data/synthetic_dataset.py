@@ -1,4 +1,4 @@
-"""Writes drawn scenes as a COCO data set, and cuts drawn birds out of scenes to train a classifier on."""
+"""Writes drawn scenes as a COCO data set."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,12 +17,9 @@ from numpy.typing import NDArray
 
 from detector.boxes import xyxy_to_xywh
 from detector.data.plumages import PLUMAGES
-from detector.data.resizing import resize
-from detector.data.sample import Sample
 from detector.data.scenes import SPECIES_SCENES, SceneConfig, draw_scene
 
 SPLITS = {"train": 0, "val": 1}
-CROPS = 2  # the stream of random numbers beside those of the splits
 SCENES_A_WORKER = 50  # at least: to start one takes as long as to draw these
 Progress = Callable[[range], Iterable[int]]
 SceneRecord = tuple[str, NDArray[np.float32], NDArray[np.int64]]  # file name, boxes (N, 4), labels (N,)
@@ -101,49 +97,3 @@ def _coco(records: list[SceneRecord], size_wh: tuple[int, int]) -> dict:
         "annotations": [{"id": number, **each} for number, each in enumerate(annotations, start=1)],
         "categories": [{"id": label, "name": each.name} for label, each in enumerate(PLUMAGES, start=1)],
     }
-
-
-def species_crops(
-    count: int,
-    side: int,
-    *,
-    seed: int = 0,
-    context: float = 0.1,
-    config: SceneConfig = SPECIES_SCENES,
-    progress: Progress = iter,
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Crops of birds in scenes, as a detector's boxes give them, to train a species classifier on.
-
-    Args:
-        count: How many.
-        side: Side of the square crops in pixels.
-        seed: Another seed draws other birds.
-        context: By how much of its sides a box is grown on each side, give or take as much by chance.
-        config: What scenes are made of; birds are at least a fifth of a crop's side long.
-        progress: Wraps the numbers of the crops while they are drawn, such as `rich.progress.track`.
-
-    Returns:
-        Crops uint8 (count, side, side, 3), RGB, and labels int64 (count,), indices into `PLUMAGES`.
-    """
-    config = replace(config, smallest=max(config.smallest, 0.2 * side), largest=0.7)
-    crops = np.empty((count, side, side, 3), np.uint8)
-    labels = np.empty(count, np.int64)
-    waiting: list[tuple[NDArray[np.uint8], int]] = []
-    scene_number = 0
-    for index in progress(range(count)):
-        while not waiting:
-            rng = np.random.default_rng([seed, CROPS, scene_number])
-            scene_number += 1
-            waiting = _crops(rng, draw_scene(rng, (2 * side, 2 * side), config), side, context)
-        crops[index], labels[index] = waiting.pop(0)
-    return crops, labels
-
-
-def _crops(rng: np.random.Generator, scene: Sample, side: int, context: float) -> list[tuple[NDArray[np.uint8], int]]:
-    crops = []
-    for box, label in zip(scene.boxes_xyxy, scene.labels.tolist(), strict=True):
-        reach = np.tile(box[2:] - box[:2], 2) * rng.uniform(0, 2 * context, 4) * (-1, -1, 1, 1)
-        left, top, right, bottom = np.rint(box + reach).astype(int)
-        crop = scene.image[max(top, 0) : bottom, max(left, 0) : right]
-        crops.append((resize(np.ascontiguousarray(crop), (side, side)), label))
-    return crops

@@ -13,7 +13,7 @@ from detector.data.flight import draw_flying_bird
 from detector.data.habitats import HABITATS, Habitat
 from detector.data.plumages import PLUMAGES
 from detector.data.scenes import DETECTOR_SCENES, SPECIES_SCENES, Layer, SceneConfig, draw_scene, visible_birds
-from detector.data.synthetic_dataset import species_crops, write_synthetic_dataset
+from detector.data.synthetic_dataset import write_synthetic_dataset
 
 
 def rng(*key: int) -> np.random.Generator:
@@ -147,13 +147,3 @@ def test_dataset_is_sound_coco_and_the_same_from_the_same_seed(tmp_path):
 def test_dataset_of_no_scenes_is_written(tmp_path):
     files = write_synthetic_dataset(tmp_path, train=0, val=0)
     assert json.loads(files["train"].read_text())["images"] == []
-
-
-def test_crops_show_all_species_and_are_the_same_from_the_same_seed():
-    crops, labels = species_crops(60, 32, seed=1)
-    assert crops.shape == (60, 32, 32, 3)
-    assert labels.dtype == np.int64
-    assert len(set(labels.tolist())) >= 9
-    again, same = species_crops(60, 32, seed=1)
-    np.testing.assert_array_equal(crops, again)
-    np.testing.assert_array_equal(labels, same)
