@@ -74,8 +74,8 @@ def test_written_times(text: str | None, expected: datetime | None) -> None:
 
 @given(st.text())
 def test_any_text_is_a_time_or_none(text: str) -> None:
-    parse_time(text, text)
-    time_in_name(text)
+    for found in (parse_time(text, text), time_in_name(text)):
+        assert found is None or isinstance(found, datetime)
 
 
 def test_of_several_exif_times_the_shutter_counts() -> None:
