@@ -1,6 +1,6 @@
 """birder's own training on COCO boxes of birds, by its own scripts, measured as Hoopoe's detectors are.
 
-    python -m benchmarks.birder_birds BIRDS OUTPUT --epochs 20 [--backbone regnet_y_200m] [--threads 2]
+    python -m benchmarks.birder_birds BIRDS OUTPUT --epochs 20 [--network rtmdet_t] [--backbone regnet_y_200m] [--threads 2]
 
 BIRDS holds images/, annotations/train.json and annotations/val.json. Trains by birder.scripts.train_detection, detects
 by birder.scripts.predict_detection, and measures by pycocotools. Prints AP, AP50 and AP75, wall minutes and CPU minutes
@@ -22,7 +22,6 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 SIZE = (512, 640)  # height, width: thermal pictures twice as large as they are, the others of the sky as they are
-NETWORK = "faster_rcnn"
 
 
 def main() -> None:
@@ -30,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("birds", type=Path, metavar="BIRDS", help="the data set")
     parser.add_argument("output", type=Path, metavar="OUTPUT", help="an empty folder")
+    parser.add_argument("--network", default="rtmdet_t", help="a light one, that hours are not needed for (%(default)s)")
     parser.add_argument("--backbone", default="regnet_y_200m", help="%(default)s")
     parser.add_argument("--epochs", type=int, default=20, help="%(default)s")
     parser.add_argument("--batch-size", default="8", help="%(default)s")
@@ -42,7 +42,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     birds = args.birds.resolve()
     validation = birds / "annotations" / "val.json"
-    network = ["--network", NETWORK, "--backbone", args.backbone, "--size", *map(str, args.size)]
+    network = ["--network", args.network, "--backbone", args.backbone, "--size", *map(str, args.size)]
     data = ["--data-path", str(birds / "images"), "--val-path", str(birds / "images"), "--coco-json-path",
             str(birds / "annotations" / "train.json"), "--coco-val-json-path", str(validation)]  # fmt: skip
     schedule = ["--opt", "adamw", "--lr", args.lr, "--wd", "0.05", "--lr-scheduler", "cosine", "--lr-scheduler-update",

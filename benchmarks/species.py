@@ -26,14 +26,11 @@ from numpy.typing import NDArray
 
 from benchmarks.machine import describe
 from detector.boxes import xyxy_to_xywh
-from detector.data.camera import develop_scene
 from detector.data.coco import read_coco
 from detector.data.config import DataConfig
-from detector.data.distractors import draw_mammal
-from detector.data.habitats import HABITATS
+from detector.data.mammals import draw_mammal_scene
 from detector.data.plumages import PLUMAGES
-from detector.data.scenery import fractal_noise
-from detector.data.scenes import SPECIES_SCENES, draw_scene
+from detector.data.scenes import DEMO_SCENES, draw_scene
 from detector.evaluation.coco import CocoMetrics, evaluate_coco
 from detector.models import load_detector
 from detector.models.prediction import predict
@@ -55,8 +52,7 @@ from detector.types import Detections
 OUTPUT = Path(__file__).parent / "results" / "second_look.md"
 BURST = 4  # pictures
 FREQUENCIES = np.repeat([0.4, 0.1, 0.0], 4)  # of the twelve species in the invented region
-ONE_BIRD = replace(SPECIES_SCENES, counts=(0, 1))
-MAMMAL_PLACES = ("ground", "thicket", "rock")
+ONE_BIRD = replace(DEMO_SCENES, counts=(0, 1))  # the demo's birds, one at a time
 MAMMALS = 200  # to fit the gate on, and as many to try it on
 BURSTS_STREAM, FIT_STREAM, TRY_STREAM = 11, 12, 13  # of random numbers, beside those of the data set
 
@@ -107,26 +103,9 @@ def draw_bursts(count: int, size_wh: tuple[int, int], class_of: NDArray[np.int64
     return Pictures(images, np.array(boxes), class_of[species.repeat(BURST)], np.arange(count).repeat(BURST))
 
 
-def draw_mammals(count: int, size_wh: tuple[int, int], rng: Generator) -> list[tuple[Image, NDArray[np.float32]]]:
+def draw_mammals(size_wh: tuple[int, int], rng: Generator) -> list[tuple[Image, NDArray[np.float32]]]:
     """Pictures of a mammal, with the box (1, 4) of what can be seen of it."""
-    found: list[tuple[Image, NDArray[np.float32]]] = []
-    width, height = size_wh
-    while len(found) < count:
-        image = HABITATS[str(rng.choice(MAMMAL_PLACES))](rng, size_wh).image
-        mammal, coverage = draw_mammal(rng, round(min(size_wh) * rng.uniform(0.3, 1.2)))
-        fur = 0.7 + 0.6 * fractal_noise(rng, (len(mammal), len(mammal)), (30, 15), octaves=2)
-        left, top = int(rng.uniform(0, width - 0.8 * len(mammal))), int(rng.uniform(0, height - 0.8 * len(mammal)))
-        layer, alpha = np.zeros((height, width, 3), np.float32), np.zeros((height, width, 1), np.float32)
-        y0, x0 = max(top, 0), max(left, 0)
-        y1, x1 = min(top + len(mammal), height), min(left + len(mammal), width)
-        part = np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
-        layer[y0:y1, x0:x1], alpha[y0:y1, x0:x1, 0] = (mammal * fur[..., None])[part], coverage[part]
-        ys, xs = np.nonzero(alpha[..., 0] > 0.25)
-        if len(ys):
-            image = np.asarray((image * (1 - alpha) + layer * alpha).clip(0, 255), np.uint8)
-            box = np.array([[xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]], np.float32)
-            found.append((develop_scene(rng, image, grey=False, flash=False), box))
-    return found
+    return [draw_mammal_scene(rng, size_wh) for _ in range(MAMMALS)]
 
 
 def classify_boxes(
@@ -230,14 +209,9 @@ def fit_on(
     annotations, _ = read_coco([(data / "val.json", data / "images")])
     size_wh = (int(annotations.sizes_wh[0][0]), int(annotations.sizes_wh[0][1]))
     birds = classify_annotations(annotations, classifier, taxonomy, lambda: None)
-    mammals = draw_mammals(MAMMALS, size_wh, np.random.default_rng([seed, FIT_STREAM]))
+    mammals = draw_mammals(size_wh, np.random.default_rng([seed, FIT_STREAM]))
     logits = classify_boxes(classifier, *zip(*mammals, strict=True))
-    crops = LabelledLogits(
-        np.concatenate([birds.logits, logits]),
-        np.append(birds.labels, np.full(len(mammals), NO_BIRD)),
-        birds.unknown_names,
-        birds.unreadable,
-    )
+    crops = birds.and_others(LabelledLogits(logits, np.full(len(mammals), NO_BIRD), {}, ()))
     found = detect_all(model, annotations, DataConfig(workers=0), batch_size=8, precision="fp32")
     of_name = dict(zip(annotations.category_names, annotations.category_ids, strict=True))
     ids = [of_name.get(name, max(of_name.values()) + 1) for name in categories]  # an agnostic detector's: a new one
@@ -279,7 +253,7 @@ def main() -> None:
     pictures = draw_bursts(args.bursts, size_wh, class_of, args.seed)
     boxes = look_again(pictures, predict(model, pictures.images), classifier, len(meta.category_names))
     ways = rank_species(boxes, taxonomy, meta.category_names, fit, read_prior(taxonomy, class_of))
-    mammals = draw_mammals(MAMMALS, size_wh, np.random.default_rng([args.seed, TRY_STREAM]))
+    mammals = draw_mammals(size_wh, np.random.default_rng([args.seed, TRY_STREAM]))
     mammal_logits = classify_boxes(classifier, *zip(*mammals, strict=True))
 
     found = boxes.truth >= 0

@@ -22,6 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--detections", type=Path, metavar="JSON", help="with --annotations: a detector's predictions.json, for w"
     )
+    parser.add_argument(
+        "--others", type=Path, metavar="DIR", help="with --annotations: crops of what is no bird, for the gate"
+    )
     parser.add_argument("--taxonomy", type=Path, metavar="CSV", help="names of classes that the shipped table lacks")
     parser.add_argument(
         "--output", type=Path, required=True, metavar="JSON", help="the calibration; a figure beside it"
@@ -35,6 +38,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("pictures and their boxes come together", mend="give --annotations with --images")
     if args.detections is not None and args.annotations is None:
         raise ConfigError("detections are compared with annotated boxes", mend="give --annotations with --detections")
+    if args.others is not None and args.annotations is None:
+        raise ConfigError("--others stands beside --annotations", mend="put those pictures into CROPS/not_a_bird")
     if args.output.suffix == ".png":
         raise ConfigError("the calibration is JSON", where=args.output, mend="name it calibration.json")
 
@@ -79,6 +84,7 @@ def _classified(args: argparse.Namespace, classifier: Any, taxonomy: Any, consol
         classify_detections,
         classify_folder,
         crops_in_folder,
+        crops_of_others,
     )
 
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -88,12 +94,16 @@ def _classified(args: argparse.Namespace, classifier: Any, taxonomy: Any, consol
             return classify_folder(crops, classifier, taxonomy, lambda: progress.advance(task)), None
         annotations, _ = read_coco([(args.annotations, args.images)])
         results = None if args.detections is None else _read_results(args.detections)
-        task = progress.add_task("classifying", total=len(annotations) * (1 if results is None else 2))
+        others = [] if args.others is None else crops_of_others(args.others)
+        total = len(annotations) * (1 if results is None else 2) + len(others)
+        task = progress.add_task("classifying", total=total)
 
         def advance() -> None:
             progress.advance(task)
 
         labelled = classify_annotations(annotations, classifier, taxonomy, advance)
+        if others:
+            labelled = labelled.and_others(classify_folder(others, classifier, taxonomy, advance))
         if results is None:
             return labelled, None
         return labelled, classify_detections(annotations, results, classifier, taxonomy, advance)

@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="another seed draws other birds (%(default)s)")
     parser.add_argument("--scenes", type=_positive, default=1200, help="scenes to draw for training (%(default)s)")
     parser.add_argument(
-        "--classifier-epochs", type=_positive, default=5, help="passes of the classifier over their birds (%(default)s)"
+        "--classifier-epochs", type=_positive, default=6, help="passes of the classifier over their birds (%(default)s)"
     )
     parser.add_argument(
         "--epochs", type=_positive, help="passes of each detector over the scenes (default: as configured)"
@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     """Take one step after the other; the first that fails ends the demo with its exit code."""
     from rich.console import Console
 
-    from detector.cli.demo_card import annotate_card
+    from detector.cli.demo_card import annotate_card, calibrate
     from detector.cli.demo_classifier import show_species, train_species
     from detector.cli.demo_detector import compare_detectors, draw_data, train_detectors
     from detector.cli.demo_run import CommandFailedError, Demo
@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
         ("See what it says of birds that it has not seen", show_species),
         ("Train and evaluate the same detector from the classifier, and from nothing", train_detectors),
         ("What a classifier is worth as a backbone", compare_detectors),
+        ("Calibrate the second look", calibrate),
         ("Annotate a card of two cameras with them, and see what the second look at each bird is worth", annotate_card),
     )
     demo.start_afresh()

@@ -1,4 +1,4 @@
-"""The demo's card: drawn, annotated, and what the second look at each bird is worth there."""
+"""The demo's card: drawn, annotated by calibrated models, and what the second look at each bird is worth there."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ SHOWN_FROM = 0.2  # the score from which boxes count, as in `annotate`
 FOUND_IOU = 0.5  # a box that overlaps a drawn bird by so much has found it
 
 
+def calibrate(demo: Demo) -> None:
+    """Fit what the second look decides by, on the scenes kept for evaluation and on drawn mammals."""
+    val = ("--annotations", demo.data / "val.json", "--images", demo.images)
+    found = ("--detections", demo.evaluation / "predictions.json", "--others", demo.mammals / "val")
+    demo.command("calibrate", "--species", demo.species, *val, *found, "--output", demo.calibration)
+
+
 def annotate_card(demo: Demo) -> None:
     """Draw a card of two cameras, annotate it, and compare the names with what was drawn."""
     from detector.data.synthetic_card import draw_card
@@ -26,6 +33,7 @@ def annotate_card(demo: Demo) -> None:
     videos = sum(file.path.endswith(".MP4") for file in files)
     demo.say(f"{len(files) - videos} photos and {videos} videos of two cameras in {demo.card}; one photo is torn off")
     models = ("--detector", demo.detector / "best.safetensors", "--species", demo.species)
+    models += ("--calibration", demo.calibration)
     # the torn file makes it end with 1: done, but not all could be read
     demo.command("annotate", demo.card, "--output", demo.annotated, *models, "--export", EXPORTS, accepted=(0, 1))
     show_second_look(demo, files)

@@ -17,8 +17,10 @@ RIGHT, WRONG = (46, 140, 70), (200, 40, 40)  # RGB of the frames
 
 
 def train_species(demo: Demo) -> None:
-    """Train a classifier on the backbone of the shipped detector, and save it."""
+    """Train a classifier on the backbone of the shipped detector, and save it; mammals are what it shall not know."""
+    import numpy as np
     import torch
+    from PIL import Image
     from rich.progress import track
 
     import backbones
@@ -31,10 +33,14 @@ def train_species(demo: Demo) -> None:
     torch.manual_seed(demo.seed)
     net, rgb_stats = classifier_from_detector(shipped_start(), len(names))
     crops, labels = read_species_crops(annotations, net.input_size, views=VIEWS, seed=demo.seed)
-    demo.say(f"{len(crops)} crops of {len(crops) // VIEWS} birds in {len(annotations)} scenes")
+    height, width = net.input_size
+    paths = sorted((demo.mammals / "train").iterdir())
+    mammals = np.stack([Image.open(path).resize((width, height), Image.Resampling.BICUBIC) for path in paths])
+    demo.say(f"{len(crops)} crops of {len(crops) // VIEWS} birds in {len(annotations)} scenes; {len(mammals)} mammals")
 
-    images, epochs = normalised(crops, rgb_stats), demo.classifier_epochs
-    losses = train_classifier(net, images, torch.from_numpy(labels), epochs=epochs, seed=demo.seed)
+    images, outliers = normalised(crops, rgb_stats), normalised(mammals, rgb_stats)
+    epochs, known = demo.classifier_epochs, torch.from_numpy(labels)
+    losses = train_classifier(net, images, known, epochs=epochs, seed=demo.seed, outliers=outliers)
     progress = track(losses, net.name, total=epochs, console=demo.console, transient=True)
     for epoch, loss in enumerate(progress, start=1):
         demo.say(f"epoch {epoch} of {epochs}: loss {loss:.3f}")

@@ -1,4 +1,4 @@
-"""The demo's detectors: their scenes, their training, and what one start is worth against the other."""
+"""The demo's detectors: what they and the classifier see, their training, and what one start is worth against the other."""
 
 from __future__ import annotations
 
@@ -13,12 +13,23 @@ if TYPE_CHECKING:
 
 
 SIDE_PX = 192  # of the scenes; the detector sees them at half of that
+MAMMALS = 200  # for the classifier to learn from, and as many to calibrate on
+MAMMALS_STREAM = 8  # of random numbers, beside those of scenes and card
 
 
 def draw_data(demo: Demo) -> None:
-    """Draw scenes to train on, and others to evaluate on."""
+    """Draw scenes to train on, and others to evaluate on; and mammals, which are no birds."""
+    import numpy as np
+
+    from detector.plots.files import save_image
+    from detector.training.species_crops import draw_mammal_crops
+
     counts = ("--train", demo.scenes, "--val", max(1, demo.scenes // 8))
     demo.command("draw", demo.data, "--scenes", "demo", "--size", SIDE_PX, SIDE_PX, *counts, "--seed", demo.seed)
+    rng = np.random.default_rng([demo.seed, MAMMALS_STREAM])
+    for split in ("train", "val"):
+        for number, crop in enumerate(draw_mammal_crops(rng, MAMMALS, (SIDE_PX, SIDE_PX)), start=1):
+            save_image(crop, demo.mammals / split / f"mammal_{number:03}.png")
 
 
 def train_detectors(demo: Demo) -> None:

@@ -64,6 +64,11 @@ class Demo:
         return self.data / "images"
 
     @property
+    def mammals(self) -> Path:
+        """Crops of drawn mammals: train/ for the classifier, val/ to calibrate on."""
+        return self.data / "not_a_bird"
+
+    @property
     def species(self) -> Path:
         """The classifier."""
         return self.root / "species.safetensors"
@@ -99,6 +104,11 @@ class Demo:
         return self.root / "evaluation_random"
 
     @property
+    def calibration(self) -> Path:
+        """How sure the classifier may be, what it weighs beside the detector, and what is a bird."""
+        return self.root / "calibration.json"
+
+    @property
     def card(self) -> Path:
         """The drawn card of two cameras."""
         return self.root / "card"
@@ -122,7 +132,7 @@ class Demo:
         runs = (self.detector, self.random_detector, self.evaluation, self.random_evaluation)
         for folder in (self.data, *runs, self.card, self.annotated):
             shutil.rmtree(folder, ignore_errors=True)
-        for file in (self.species, self.sheet, self.start):
+        for file in (self.species, self.sheet, self.start, self.calibration, self.calibration.with_suffix(".png")):
             file.unlink(missing_ok=True)
 
     def announce(self, title: str) -> None:
@@ -208,6 +218,7 @@ class Demo:
             (self.detector / "plots" / "examples.png", "what it finds in eight scenes"),
             (self.evaluation / "metrics.json", "its figures, by species, too; pictures of its mistakes beside it"),
             (self.random_evaluation / "metrics.json", "the same of the detector that started from nothing"),
+            (self.calibration.with_suffix(".png"), "how often the classifier is right when it is so sure"),
             (self.card, "the card of two cameras"),
             (self.annotated, "what was found on it: results.csv, results.json for Timelapse, events.csv"),
             (self.annotated / "images", "its photos with boxes and names; videos/ beside it"),

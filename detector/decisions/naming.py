@@ -12,7 +12,7 @@ from detector.decisions.evidence import Evidence, Sums, read_evidence
 from detector.decisions.facts_table import FactsTable
 from detector.decisions.linking import Individuals
 from detector.decisions.name_table import Name, NameTable
-from detector.species.fusion import JoinedLabels, fused_probabilities, join_labels, species_scores
+from detector.species.fusion import JoinedLabels, fused_probabilities, join_labels
 from detector.species.gate import GateThresholds, energy, gate, kind_of_label
 from detector.species.naming import CANDIDATES, Naming, name_birds
 from detector.species.posterior import posterior
@@ -255,8 +255,8 @@ class _Builder:
         if self.joined is None or labels is None:
             return probabilities, None
         detector = self.joined.class_scores(labels.astype(np.float32))
-        ranking = species_scores(detector, probabilities, self.rules.weight)
-        return fused_probabilities(detector, probabilities, self.rules.weight), ranking
+        fused = fused_probabilities(detector, probabilities, self.rules.weight)
+        return fused, detector.max(axis=1, keepdims=True) * fused
 
     def _rows(self, who: NDArray[np.int64], name: str, without: float) -> NDArray[np.float32]:
         """Rows (I, C) of the local lists, by place and time of year; a value where there is no list."""

@@ -20,7 +20,7 @@ class Calibration(Section):
     """T of p = softmax(z / T + log prior)."""
 
     weight: float = Field(DEFAULT_WEIGHT, ge=0, le=1)
-    """w of the species score d^(1-w) p^w."""
+    """w in d^(1-w) p^w: the share of the classifier, beside the detector's score or its scores of species."""
 
     gate_low: float | None = None
     """Energies up to it are a bird's; null: nothing that a detector calls just an animal is decided."""

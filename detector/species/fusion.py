@@ -1,4 +1,9 @@
-"""What the detector and the classifier say about a box, in one: score = d^(1-w) p^w, for every species."""
+"""What the detector and the classifier say about a box, in one score for every species.
+
+A detector of birds gives one score d: the species' is d^(1-w) p^w. A detector of species gives one for each: its best
+says how surely there is a bird, and only what it says between the species is weighed against the classifier, so that
+the classifier may rename a bird without making the background one.
+"""
 
 from __future__ import annotations
 
@@ -101,31 +106,34 @@ def join_labels(categories: Sequence[str], taxonomy: Taxonomy) -> JoinedLabels:
 def species_scores(
     detector_scores: Floats, probabilities: Floats, weight: float = DEFAULT_WEIGHT
 ) -> NDArray[np.float32]:
-    """Scores d^(1-w) p^w that rank species and boxes.
+    """Scores that rank species and boxes.
 
     Args:
         detector_scores: d, (N,) of a class-agnostic detector, or (N, C) from `JoinedLabels.class_scores`.
         probabilities: p, (N, C).
-        weight: w in 0..1: 0 is the detector alone, 1 the classifier alone.
+        weight: w in 0..1: 0 is the detector alone, 1 the classifier alone (times the best of d (N, C)).
 
     Returns:
-        float32 (N, C), 0..1.
+        float32 (N, C), 0..1: d^(1-w) p^w, or the best of d times `fused_probabilities`.
     """
     scores = np.asarray(detector_scores, np.float32)
-    scores = scores[:, None] if scores.ndim == 1 else scores
-    weight32 = np.float32(weight)
-    return scores ** (1 - weight32) * np.asarray(probabilities, np.float32) ** weight32
+    if scores.ndim == 1:
+        weight32 = np.float32(weight)
+        return scores[:, None] ** (1 - weight32) * np.asarray(probabilities, np.float32) ** weight32
+    return scores.max(axis=1, keepdims=True, initial=0) * fused_probabilities(scores, probabilities, weight)
 
 
 def fused_probabilities(
     class_scores: Floats, probabilities: Floats, weight: float = DEFAULT_WEIGHT
 ) -> NDArray[np.float32]:
-    """Probabilities (N, C) to name by, of a species detector's scores (N, C) and the classifier's (N, C).
+    """Probabilities (N, C) to name by, of a species detector's scores d (N, C) > 0 and the classifier's p (N, C).
 
-    (A class-agnostic detector says nothing about species: there the classifier's probabilities are the ones.)
+    They go with d^(1-w) p^w. (A class-agnostic detector says nothing about species: there p itself is to name by.)
     """
-    scores = species_scores(class_scores, np.maximum(probabilities, np.finfo(np.float32).tiny), weight)
-    return scores / scores.sum(axis=1, keepdims=True)
+    d = np.asarray(class_scores, np.float32)
+    p = np.maximum(np.asarray(probabilities, np.float32), np.finfo(np.float32).tiny)
+    product = (d / d.max(axis=1, keepdims=True, initial=0)) ** np.float32(1 - weight) * p ** np.float32(weight)
+    return product / product.sum(axis=1, keepdims=True)
 
 
 @dataclass(frozen=True, eq=False)

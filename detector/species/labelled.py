@@ -51,6 +51,15 @@ class LabelledLogits:
     unknown_names: Mapping[str, int]
     unreadable: tuple[Path, ...]
 
+    def and_others(self, others: LabelledLogits) -> LabelledLogits:
+        """These crops, and then those."""
+        return LabelledLogits(
+            np.concatenate([self.logits, others.logits]),
+            np.concatenate([self.labels, others.labels]),
+            Counter(self.unknown_names) + Counter(others.unknown_names),
+            self.unreadable + others.unreadable,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class DetectedLogits:
@@ -88,17 +97,27 @@ def crops_in_folder(folder: Path) -> list[tuple[str, Path]]:
     Raises:
         DataError: There are none.
     """
-    found = [
-        (label.name, path)
-        for label in sorted(folder.iterdir())
-        if label.is_dir()
-        for path in sorted(label.rglob("*"))
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
-    ]
+    found = [(label.name, path) for label in sorted(folder.iterdir()) if label.is_dir() for path in _pictures(label)]
     if not found:
         mend = f"put the crops of each class into a folder of its name, and non-birds into {NO_BIRD_FOLDER}"
         raise DataError("there are no labelled crops", where=folder, mend=mend)
     return found
+
+
+def crops_of_others(folder: Path) -> list[tuple[str, Path]]:
+    """The same of a folder, at any depth, of what is no bird.
+
+    Raises:
+        DataError: There are none.
+    """
+    found = [(NO_BIRD_FOLDER, path) for path in _pictures(folder)]
+    if not found:
+        raise DataError("there are no pictures", where=folder, mend="put crops of mammals, people, leaves into it")
+    return found
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
 
 
 def classify_folder(

@@ -1,11 +1,13 @@
-"""Annotated birds cut out of their pictures, to train and test a species classifier on."""
+"""Birds cut out of their pictures, to train and test a species classifier on, and drawn mammals beside them."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from detector.data.images import read_image
+from detector.data.mammals import draw_mammal_scene
 from detector.data.packed import LabelledImages
 from detector.species.crops import CONTEXT, crop_boxes, cut_crops
 
@@ -42,3 +44,22 @@ def read_species_crops(
             crops.append(cut_crops(image, crop_boxes(boxes, size_wh, context), size_hw))
             labels.append(species)
     return np.concatenate(crops), np.concatenate(labels)
+
+
+def draw_mammal_crops(rng: Generator, count: int, size_wh: tuple[int, int]) -> list[NDArray[np.uint8]]:
+    """Draw mammals and cut them out as annotation does.
+
+    Args:
+        rng: The source of everything that varies.
+        count: How many.
+        size_wh: Width and height of the pictures that they are cut out of.
+
+    Returns:
+        RGB pictures of various sizes.
+    """
+    crops = []
+    for _ in range(count):
+        image, box = draw_mammal_scene(rng, size_wh)
+        left, top, right, bottom = np.rint(crop_boxes(box, size_wh)[0]).astype(int).tolist()
+        crops.append(image[top:bottom, left:right])
+    return crops

@@ -11,11 +11,13 @@ from rich.console import Console
 
 import backbones
 from detector.cli.demo_card import matched
+from detector.cli.demo_detector import MAMMALS
 from detector.cli.demo_run import MARK, Demo
 from detector.cli.main import main
 from detector.data.plumages import PLUMAGES
 from detector.data.sample import Sample
 from detector.models import load_detector
+from detector.species.calibration import Calibration
 from detector.store.records_reader import read_media
 from detector.training.demo_start import classifier_from_detector, detector_from_classifier, shipped_start
 
@@ -46,6 +48,11 @@ def test_demo_leaves_a_classifier_two_detectors_and_their_figures(
         assert set(metrics["per_class"]) == set(NAMES)
         assert 0 <= metrics["class_agnostic"]["AP50"] <= 1
     printed = capsys.readouterr().out
+
+    calibration = Calibration.read(root / "calibration.json")
+    assert calibration.bird_crops
+    assert calibration.other_crops == MAMMALS
+    assert len(list((root / "data" / "not_a_bird" / "train").iterdir())) == MAMMALS
 
     files = {record.path: record for record in read_media(root / "annotated")}
     assert len(files) == len([file for file in (root / "card").rglob("*") if file.is_file()])

@@ -11,6 +11,7 @@ from detector.data.coco import read_coco
 from detector.data.distractors import draw_aircraft, draw_mammal
 from detector.data.flight import draw_flying_bird
 from detector.data.habitats import HABITATS, Habitat
+from detector.data.mammals import draw_mammal_scene
 from detector.data.plumages import PLUMAGES
 from detector.data.scenes import DETECTOR_SCENES, SPECIES_SCENES, Layer, SceneConfig, draw_scene, visible_birds
 from detector.data.synthetic_dataset import write_synthetic_dataset
@@ -147,3 +148,21 @@ def test_dataset_is_sound_coco_and_the_same_from_the_same_seed(tmp_path):
 def test_dataset_of_no_scenes_is_written(tmp_path):
     files = write_synthetic_dataset(tmp_path, train=0, val=0)
     assert json.loads(files["train"].read_text())["images"] == []
+
+
+@pytest.mark.parametrize("size_wh", [(160, 120), (90, 200)])
+def test_a_mammal_is_where_its_box_is(size_wh, monkeypatch):
+    for seed in range(10):
+        image, (box,) = draw_mammal_scene(rng(9, seed), size_wh)
+        with monkeypatch.context() as patched:  # the same picture, but for a mammal that cannot be seen
+            patched.setattr("detector.data.mammals.paste", lambda picture, *_: picture)
+            empty, same = draw_mammal_scene(rng(9, seed), size_wh)
+        np.testing.assert_array_equal(same[0], box)
+        changed = np.abs(image.astype(int) - empty).max(axis=2) > 12
+        left, top, right, bottom = box.astype(int)
+        assert 0 <= left < right <= size_wh[0]
+        assert 0 <= top < bottom <= size_wh[1]
+        assert changed[top:bottom, left:right].any()
+        changed[top:bottom, left:right] = False
+        changed &= ~cv2.dilate((~changed).astype(np.uint8), None).astype(bool)  # not single pixels of the soft edge
+        assert not changed.any()

@@ -115,6 +115,17 @@ def test_boxes_and_detections_of_a_coco_data_set_fit_the_weight_too(
         assert fitted.weight >= 0.5  # the classifier knows better
         assert "stay uncertain" in capsys.readouterr().out  # no non-birds, no gate
 
+    (tmp_path / "others" / "leaves").mkdir(parents=True)
+    for number in range(3):
+        Image.fromarray(patch(rng, GREEN)).save(tmp_path / "others" / "leaves" / f"{number}.JPG")
+    assert main([*command, "--others", str(tmp_path / "others")]) == 0
+    fitted = Calibration.read(tmp_path / "calibration.json")
+    assert (fitted.bird_crops, fitted.other_crops) == (24, 3)
+    assert fitted.gate is not None
+    (tmp_path / "nothing").mkdir()
+    assert main([*command, "--others", str(tmp_path / "nothing")]) == 2
+    assert "no pictures" in capsys.readouterr().err
+
 
 @pytest.mark.parametrize(("found", "temperature"), [(ENOUGH_FOUND, 3.0), (ENOUGH_FOUND - 1, 1.0)])
 def test_the_temperature_is_of_the_detectors_boxes_where_it_found_enough(found: int, temperature: float) -> None:
@@ -141,8 +152,9 @@ def test_what_cannot_be_calibrated_on_says_so(
     assert "dodo" in capsys.readouterr().err
     assert main([*command, "--annotations", "x.json"]) == 2
     assert "--images" in capsys.readouterr().err
-    assert main([*command, "--crops", str(tmp_path / "crops"), "--detections", "x.json"]) == 2
-    assert "--annotations" in capsys.readouterr().err
+    for option in ("--detections", "--others"):
+        assert main([*command, "--crops", str(tmp_path / "crops"), option, "x"]) == 2
+        assert "--annotations" in capsys.readouterr().err
 
 
 def test_a_figure_without_names_says_so() -> None:

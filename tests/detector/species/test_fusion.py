@@ -70,14 +70,24 @@ def test_the_order_of_boxes_does_not_matter_and_no_score_is_lost(rows: list[tupl
         assert label_scores[:, label].max() == np.float32(score)
 
 
-def test_scores_are_weighted_geometric_means_with_either_alone_at_the_ends() -> None:
+def test_scores_with_a_detector_of_birds_are_weighted_geometric_means_with_either_alone_at_the_ends() -> None:
     rng = np.random.default_rng(0)
     d, p = rng.random(5), rng.dirichlet(np.ones(3), 5)
     np.testing.assert_allclose(species_scores(d, p, 0.3), d[:, None] ** 0.7 * p**0.3, rtol=1e-5)
     np.testing.assert_allclose(species_scores(d, p, 0), np.tile(d[:, None], 3), rtol=1e-6)
     np.testing.assert_allclose(species_scores(d, p, 1), p, rtol=1e-6)
-    each = rng.random((5, 3))
-    np.testing.assert_allclose(species_scores(each, p, 0.5), np.sqrt(each * p), rtol=1e-5)
+
+
+@given(st.floats(0, 1), st.integers(0, 99))
+def test_a_detector_of_species_says_how_surely_there_is_a_bird_whoever_names_it(weight: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    d, p = rng.random((6, 3)) + 0.01, rng.dirichlet(np.ones(3), 6)
+    scores = species_scores(d, p, weight)
+    np.testing.assert_allclose(scores.sum(axis=1), d.max(axis=1), rtol=1e-5)
+    np.testing.assert_array_equal(species_scores(d, p, 0).argmax(axis=1), d.argmax(axis=1))
+    np.testing.assert_array_equal(species_scores(d, p, 1).argmax(axis=1), p.argmax(axis=1))
+    np.testing.assert_allclose(scores[:, 1] / scores[:, 0],
+                               (d[:, 1] / d[:, 0]) ** (1 - weight) * (p[:, 1] / p[:, 0]) ** weight, rtol=1e-3)  # fmt: skip
 
 
 def test_a_class_agnostic_detector_does_not_change_which_species_is_best() -> None:

@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from detector.training.classifier import train_classifier
+from detector.species.gate import energy
+from detector.training.classifier import BIRD_ENERGY, OUTLIER_ENERGY, energy_loss, train_classifier
 
 
 def small_net() -> nn.Module:
@@ -40,3 +41,19 @@ def test_same_seed_gives_the_same_weights_and_another_another() -> None:
 def test_fewer_pictures_than_a_batch_still_train() -> None:
     images, labels = bright_and_dark(5)
     assert len(list(train_classifier(small_net(), images, labels, epochs=2, batch_size=32))) == 2
+
+
+def test_outliers_get_higher_energies_and_the_classes_are_still_learnt() -> None:
+    images, labels = bright_and_dark()
+    striped = 4.0 * torch.tensor([1.0, -1.0, 1.0, -1.0]).expand(32, 3, 4, 4)
+    net = small_net()
+    list(train_classifier(net, images, labels, epochs=30, batch_size=16, learning_rate=1e-2, outliers=striped))
+    assert (net(images).argmax(1) == labels).all()
+    birds, others = (energy(net(each).detach().numpy()) for each in (images, striped))
+    assert birds.max() < others.min()
+
+
+def test_energies_beyond_their_margins_cost_nothing() -> None:
+    birds, others = torch.tensor([[-BIRD_ENERGY + 1, -50.0]]), torch.tensor([[-OUTLIER_ENERGY - 1, -50.0]])
+    assert energy_loss(torch.cat([birds, others]), birds=1) == 0
+    assert energy_loss(torch.cat([others, birds]), birds=1) > 0
