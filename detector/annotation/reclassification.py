@@ -16,6 +16,7 @@ from detector.annotation.readers import Readers
 from detector.annotation.run import RunReport, interruptible, reading, species_entry, versions
 from detector.annotation.second_look import KnownFrame, KnownItem, SecondLook, SecondSight
 from detector.species.classifier import SpeciesClassifier
+from detector.store.displaced import displaced_cards
 from detector.store.facts import FactRow, OverlayRow
 from detector.store.reader import FactsReader
 from detector.store.run_file import RunFile
@@ -65,7 +66,7 @@ def reclassify(
         reader = FactsReader(output)
         pending = writer.pending()
         if pending:
-            _check_roots(run)
+            _check_roots(output, run)
         total = sum(_count_items(reader, part) for part in pending)
         with (
             interruptible() as interrupted,
@@ -88,11 +89,15 @@ def reclassify(
     return report
 
 
-def _check_roots(run: RunFile) -> None:
+def _check_roots(output: Path, run: RunFile) -> None:
+    displaced = displaced_cards(output, {card: entry.root for card, entry in run.cards.items()})
     for card, entry in run.cards.items():
+        mend = f"put the disk in, or say where it is: --root {card}=PATH"
         if not Path(entry.root).exists():
-            mend = f"put the disk in, or say where it is: --root {card}=PATH"
             raise MediaError(f"card '{card}' is not there", where=entry.root, mend=mend)
+        if card in displaced:
+            raise MediaError(f"this is not card '{card}', but another one with files of the same names",
+                             where=entry.root, mend=mend)  # fmt: skip
 
 
 def _count_items(reader: FactsReader, part: Path) -> int:

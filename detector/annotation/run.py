@@ -24,6 +24,7 @@ from detector.annotation.readers import Readers
 from detector.footage.cards import Card, name_cards, reroot
 from detector.footage.discovery import Report
 from detector.species.classifier import SpeciesClassifier
+from detector.store.displaced import displaced_cards
 from detector.store.facts import FactRow
 from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry
 from detector.store.run_json import merge_run, read_run, set_card_root
@@ -151,6 +152,9 @@ def note(report: RunReport, rows: Sequence[FactRow]) -> None:
 def cards_of(inputs: Sequence[Path], output: Path, roots: Mapping[str, Path]) -> list[Card]:
     """The cards that inputs belong to, without the store where it lies inside one.
 
+    Cards go through one reader, and cameras begin anew at IMG_0001: where other files lie at a known card's root than
+    those that the store knows of it, that is a new card.
+
     Raises:
         ConfigError: The store is an input itself, or a root is given for a card that is not known.
         MediaError: An input does not exist.
@@ -159,7 +163,7 @@ def cards_of(inputs: Sequence[Path], output: Path, roots: Mapping[str, Path]) ->
     known = reroot({} if before is None else {card: entry.root for card, entry in before.cards.items()}, roots)
     store = os.path.realpath(output)
     cards = []
-    for card in name_cards(inputs, known):
+    for card in name_cards(inputs, known, displaced_cards(output, known)):
         root = os.path.realpath(card.root)
         if store == root:
             mend = "choose a folder of its own for --output"

@@ -2,7 +2,8 @@
 
 Files are read in processes of their own, so that one that cannot be read, or crashes a decoder, costs only itself.
 Each picture is written whole; index.csv comes last. Pictures of an earlier export that are no longer among the new
-ones are removed by its index, and nothing else is: what people put into the folder stays.
+ones are removed by its index, and nothing else is: what people put into the folder stays, and so do the pictures of a
+card that is not there.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import csv
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -90,11 +92,17 @@ def make_pictures(
         with whole_text(index, bom=True) as out:
             writer = csv.writer(out)
             writer.writerow(["picture", *columns])
-            tasks = _tasks(source, folder, options, wanted, failures)
+            absent = _absent_cards(source, options)
+            tasks = _tasks(source, folder, options, wanted, absent, failures)
             for picture in _made(tasks, make, failures):
                 disk.execute("INSERT OR IGNORE INTO made VALUES (?)", [picture.name])
                 writer.writerow([picture.name, *map(as_text, picture.cells)])
-            stale = [name for name in _names_in(index) if not disk.execute(_IS_MADE, [name]).fetchone()]
+            stale = []
+            for row in _made_before(index):
+                if row.get("card") in absent:
+                    writer.writerow([row.get(column) for column in ("picture", *columns)])
+                elif not disk.execute(_IS_MADE, [row["picture"]]).fetchone():
+                    stale.append(row["picture"])
         _remove(folder, stale)
     _tell(folder.name, failures, options)
     return index
@@ -122,22 +130,37 @@ def locate(record: MediaRecord, roots: dict[str, str]) -> Path:
     return Path(roots[record.card], *path.parts)
 
 
+def _absent_cards(source: ExportSource, options: ExportOptions) -> dict[str, str]:
+    """Why each card that is not there is not."""
+    roots = options.card_roots(source.run)
+    absent = {card: "there is no such folder now" for card, root in roots.items() if not Path(root).exists()}
+    return absent | dict.fromkeys(source.displaced(roots), "another card lies there now")
+
+
 def _tasks(
     source: ExportSource,
     folder: Path,
     options: ExportOptions,
     wanted: Callable[[MediaRecord], bool],
+    absent: Mapping[str, str],
     failures: list[HoopoeError],
 ) -> Iterator[MediaTask]:
     roots = options.card_roots(source.run)
+    missed: Counter[str] = Counter()
     for record in source.media():
         shown = record.shown(options.score_threshold)
         if record.failure is not None or not shown or not wanted(record):
+            continue
+        if record.card in absent:
+            missed[record.card] += 1
             continue
         try:
             yield MediaTask(locate(record, roots), record, shown, folder)
         except HoopoeError as error:
             failures.append(error)
+    for card, count in missed.items():
+        problem = f"card '{card}' is not there ({absent[card]}): its {count} files keep the pictures that they had"
+        failures.append(HoopoeError(problem, where=roots[card], mend=f"put it in, or give --root {card}=PATH"))
 
 
 def _made(
@@ -152,8 +175,8 @@ def _made(
                 failures.append(event.error)
 
 
-def _names_in(index: Path) -> Iterator[str]:
-    """The pictures that an earlier export made; none where its index is missing or somebody changed it."""
+def _made_before(index: Path) -> Iterator[dict[str, str]]:
+    """Rows of the pictures that an earlier export made; none where its index is missing or somebody changed it."""
     if not index.exists():
         return
     with index.open(encoding="utf-8-sig", newline="") as file:
@@ -161,7 +184,7 @@ def _names_in(index: Path) -> Iterator[str]:
             name = row.get("picture") or ""
             path = PurePosixPath(name)
             if name and not path.is_absolute() and ".." not in path.parts and ":" not in name and "\\" not in name:
-                yield name
+                yield row
 
 
 def _remove(folder: Path, names: Iterable[str]) -> None:

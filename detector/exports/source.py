@@ -9,6 +9,7 @@ from pathlib import Path
 
 from detector.footage.cards import reroot
 from detector.store import records_reader
+from detector.store.displaced import displaced_cards
 from detector.store.files import open_parquet
 from detector.store.layout import decisions_folder
 from detector.store.records import DeploymentRecord, EffortRecord, EventRecord, MediaRecord
@@ -27,6 +28,7 @@ class ExportSource:
         deployments: All deployments.
         effort: When the cameras worked.
         media_count: How many media items there are; None where that is not known.
+        displaced: See `displaced_cards`: which cards are not at their roots, but others in their place.
     """
 
     run: RunFile
@@ -35,6 +37,7 @@ class ExportSource:
     deployments: Callable[[], Iterator[DeploymentRecord]]
     effort: Callable[[], Iterator[EffortRecord]]
     media_count: int | None = None
+    displaced: Callable[[Mapping[str, str]], set[str]] = lambda _: set()
 
     @property
     def score_threshold(self) -> float:
@@ -60,6 +63,7 @@ class ExportSource:
             deployments=partial(records_reader.read_deployments, folder),
             effort=partial(records_reader.read_effort, folder),
             media_count=media_count,
+            displaced=partial(displaced_cards, folder),
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
@@ -49,7 +49,9 @@ def reroot(known: Mapping[str, str], roots: Mapping[str, Path]) -> dict[str, str
     return {**known, **{card: os.path.abspath(root) for card, root in roots.items()}}
 
 
-def name_cards(inputs: Sequence[Path], known: Mapping[str, str] | None = None) -> list[Card]:
+def name_cards(
+    inputs: Sequence[Path], known: Mapping[str, str] | None = None, displaced: Collection[str] = ()
+) -> list[Card]:
     """Give each input a card, so that every file belongs to exactly one, and to the same one in every later run.
 
     An input that is or lies in the root of a known card belongs to that card. An input that contains the root of a
@@ -60,6 +62,7 @@ def name_cards(inputs: Sequence[Path], known: Mapping[str, str] | None = None) -
     Args:
         inputs: Files and folders, as the user gave them.
         known: Card id to root of the store's cards (`run.json`).
+        displaced: Those of them at whose root another card lies now; their files are not asked for.
 
     Returns:
         The cards to list: known ones in their order, then new ones in the order of the inputs.
@@ -68,7 +71,7 @@ def name_cards(inputs: Sequence[Path], known: Mapping[str, str] | None = None) -
         MediaError: If an input does not exist.
     """
     known = dict(known or {})
-    requests = _Requests({_real(root): card for card, root in known.items()})
+    requests = _Requests({_real(root): card for card, root in known.items() if card not in displaced})
     for path in inputs:
         if not path.exists():
             raise MediaError("there is no such file or folder", where=path, mend="check it, and that the disk is in")

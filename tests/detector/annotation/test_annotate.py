@@ -18,6 +18,7 @@ from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.run import annotate
 from detector.store import writer as writer_module
 from detector.store.files import DiskFullError
+from detector.store.displaced import displaced_cards
 from detector.store.run_json import load_run
 from tests.detector.annotation.conftest import save_photo, save_video
 from tests.detector.annotation.store_checks import assert_same_facts, read_store
@@ -156,6 +157,40 @@ def test_a_moved_disk_goes_on_under_its_new_path(run, make_card, tmp_path):
     report, facts = run("out", moved, roots={"north": moved})
     assert (report.files, {card for card, _ in facts}) == (1, {"north"})
     assert load_run(tmp_path / "out").cards["north"].root == str(moved)
+
+
+def test_another_card_in_the_same_reader_is_another_card_and_the_first_one_is_known_when_it_is_back(
+    run, make_card, tmp_path
+):
+    reader = make_card("reader", photos=3, videos=0)
+    _, facts = run("out", reader)
+    first, second = tmp_path / "first", tmp_path / "second"
+    shutil.move(reader, first)
+    for number in range(3):  # the same names: cameras begin with them
+        save_photo(reader / "DCIM" / f"IMG_{number:04d}.JPG", 50 + number, width=200)
+    assert displaced_cards(tmp_path / "out", {"reader": reader}) == {"reader"}
+    report, both = run("out", reader)
+    assert (report.files, report.finished_before) == (3, 0)
+    assert {card for card, _ in both} == {"reader", "reader-2"}
+    assert {key: both[key] for key in facts} == facts
+
+    report, _ = run("out", reader)
+    assert (report.files, report.finished_before) == (0, 3)
+    shutil.move(reader, second)
+    shutil.move(first, reader)
+    report, again = run("out", reader)
+    assert (report.files, report.finished_before) == (0, 3)
+    assert again.keys() == both.keys()
+
+
+def test_a_card_whose_files_were_edited_or_removed_in_part_stays_itself(run, make_card, tmp_path):
+    card = make_card("north", photos=4, videos=0)
+    run("out", card)
+    save_photo(card / "DCIM" / "IMG_0000.JPG", 50, width=200)
+    (card / "DCIM" / "IMG_0001.JPG").unlink()
+    assert displaced_cards(tmp_path / "out", {"north": card, "no such": card}) == set()
+    report, facts = run("out", card)
+    assert (report.files, {name for name, _ in facts}) == (0, {"north"})
 
 
 def test_nested_cards_hold_each_file_once(run, make_card, tmp_path):

@@ -1,6 +1,7 @@
 """Crops, drawn photos and drawn videos of real files on a card."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -108,6 +109,27 @@ def test_one_unreadable_file_costs_only_itself_and_old_crops_go(tmp_path, make):
     assert {name.split("/")[0] for name in pictures_in(folder)} == {"Oenanthe lugens", "Passer domesticus"}
     assert (folder / "Oenanthe lugens" / "mine.txt").read_text() == "kept"
     assert not (folder / "person").exists()
+
+
+def test_pictures_of_a_card_that_is_not_there_stay(tmp_path, make):
+    card, folder = tmp_path / "card", tmp_path / "crops"
+    save_photo(card / "a.png")
+    bird = make.media("a.png", make.detection())
+    source = make.source([bird])
+    write_crops(source, tmp_path, ExportOptions(roots={"A": card}))
+    (before,) = read_index(folder)
+    for options, here in (
+        (ExportOptions(roots={"A": tmp_path / "gone"}), source),
+        (ExportOptions(roots={"A": card}), replace(source, displaced=lambda roots: set(roots))),
+    ):
+        said = []
+        write_crops(here, tmp_path, replace(options, notify=said.append))
+        assert read_index(folder) == [before]
+        assert pictures_in(folder) == {before["picture"]}
+        assert len(said) == 1
+        assert "card 'A' is not there" in said[0]
+    write_crops(make.source([]), tmp_path, ExportOptions(roots={"A": card}))
+    assert pictures_in(folder) == set()
 
 
 def test_an_index_that_points_elsewhere_removes_nothing_there(tmp_path, make):

@@ -111,3 +111,12 @@ def test_a_moved_disk_keeps_its_cards(cards: Path) -> None:
     assert [card.id for card in name_cards([cards / "north"], moved)] == ["north"]
     with pytest.raises(ConfigError, match="'west'"):
         reroot(known, {"west": cards})
+
+
+def test_a_card_in_the_place_of_another_gets_a_name_of_its_own(cards: Path) -> None:
+    known = {"north": str(cards / "north")}
+    (card,) = name_cards([cards / "north"], known, displaced={"north"})
+    assert (card.id, card.root) == ("north-2", cards / "north")
+    known["north-2"] = str(cards / "north")
+    assert [each.id for each in name_cards([cards / "north"], known, displaced={"north"})] == ["north-2"]
+    assert [each.id for each in name_cards([cards / "north"], known, displaced={"north-2"})] == ["north"]
