@@ -1,6 +1,6 @@
 """birder's own training on COCO boxes of birds, by its own scripts, measured as Hoopoe's detectors are.
 
-    python -m benchmarks.birder_birds BIRDS OUTPUT --epochs 20 [--network rtmdet_t] [--backbone regnet_y_200m] [--threads 2]
+    python -m benchmarks.birder_birds BIRDS OUTPUT --epochs 20 [--network rtmdet_t] [--backbone regnet_y_200m]
 
 BIRDS holds images/, annotations/train.json and annotations/val.json. Trains by birder.scripts.train_detection, detects
 by birder.scripts.predict_detection, and measures by pycocotools. Prints AP, AP50 and AP75, wall minutes and CPU minutes
@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("birds", type=Path, metavar="BIRDS", help="the data set")
     parser.add_argument("output", type=Path, metavar="OUTPUT", help="an empty folder")
-    parser.add_argument("--network", default="rtmdet_t", help="a light one, that hours are not needed for (%(default)s)")
+    parser.add_argument("--network", default="rtmdet_t", help="a light one, for little time (%(default)s)")
     parser.add_argument("--backbone", default="regnet_y_200m", help="%(default)s")
     parser.add_argument("--epochs", type=int, default=20, help="%(default)s")
     parser.add_argument("--batch-size", default="8", help="%(default)s")

@@ -32,8 +32,8 @@ def annotate_card(demo: Demo) -> None:
     files = draw_card(demo.card, demo.seed)
     videos = sum(file.path.endswith(".MP4") for file in files)
     demo.say(f"{len(files) - videos} photos and {videos} videos of two cameras in {demo.card}; one photo is torn off")
-    models = ("--detector", demo.detector / "best.safetensors", "--species", demo.species)
-    models += ("--calibration", demo.calibration)
+    best = demo.detector / "best.safetensors"
+    models = ("--detector", best, "--species", demo.species, "--calibration", demo.calibration)
     # the torn file makes it end with 1: done, but not all could be read
     demo.command("annotate", demo.card, "--output", demo.annotated, *models, "--export", EXPORTS, accepted=(0, 1))
     show_second_look(demo, files)

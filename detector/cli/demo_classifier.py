@@ -33,9 +33,9 @@ def train_species(demo: Demo) -> None:
     torch.manual_seed(demo.seed)
     net, rgb_stats = classifier_from_detector(shipped_start(), len(names))
     crops, labels = read_species_crops(annotations, net.input_size, views=VIEWS, seed=demo.seed)
-    height, width = net.input_size
-    paths = sorted((demo.mammals / "train").iterdir())
-    mammals = np.stack([Image.open(path).resize((width, height), Image.Resampling.BICUBIC) for path in paths])
+    paths, size_wh = sorted((demo.mammals / "train").iterdir()), net.input_size[::-1]
+    pictures = [Image.open(path).resize(size_wh, Image.Resampling.BICUBIC) for path in paths]
+    mammals = np.stack([np.asarray(picture) for picture in pictures])
     demo.say(f"{len(crops)} crops of {len(crops) // VIEWS} birds in {len(annotations)} scenes; {len(mammals)} mammals")
 
     images, outliers = normalised(crops, rgb_stats), normalised(mammals, rgb_stats)

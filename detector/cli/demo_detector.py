@@ -1,4 +1,4 @@
-"""The demo's detectors: what they and the classifier see, their training, and what one start is worth against the other."""
+"""The demo's data and detectors: drawing, training, and what one start is worth against the other."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from detector.store.layout import facts_folder, parts
 from detector.store.files import open_parquet
+from detector.store.layout import facts_folder, parts
 from detector.store.reader import MEND_FACTS
 
 LOOKED_AT = 200  # files of a card; enough to tell cards apart, few enough for a slow disk

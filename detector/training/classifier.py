@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-# energies that birds shall be below and outliers above: Liu et al. 2020, section 3.3. Smoothed labels bound the logits, so
-# that birds of a dozen species come to -4.2 by themselves; the paper's weight of 0.1 costs the demo a tenth of its names
+# energies that birds shall be below and outliers above: Liu et al. 2020, section 3.3; smoothed labels bound the logits,
+# so that birds of a dozen species come to -4.2 by themselves
 BIRD_ENERGY, OUTLIER_ENERGY = -4.0, -2.0
-ENERGY_WEIGHT = 0.03
+ENERGY_WEIGHT = 0.03  # the paper's 0.1 costs the demo a tenth of its names
 BIRDS_PER_OUTLIER = 8  # in a step
 
 

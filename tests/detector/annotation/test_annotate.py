@@ -17,8 +17,8 @@ from backbones.errors import ConfigError, HoopoeError, MediaError
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.run import annotate
 from detector.store import writer as writer_module
-from detector.store.files import DiskFullError
 from detector.store.displaced import displaced_cards
+from detector.store.files import DiskFullError
 from detector.store.run_json import load_run
 from tests.detector.annotation.conftest import save_photo, save_video
 from tests.detector.annotation.store_checks import assert_same_facts, read_store
