@@ -36,13 +36,13 @@ def detector_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         | {"categories": ["bird", "person"], "max_detections": 6, "proposals": 50, "backbone_size": (64, 64)}
     )
     model = build_detector(config)
-    _spread_labels(model)
+    spread_labels(model)
     path = tmp_path_factory.mktemp("models") / "nano.safetensors"
     save_detector(path, model, DetectorMeta(config_of(model)))
     return path
 
 
-def _spread_labels(model: Any) -> None:
+def spread_labels(model: Any) -> None:
     """Let the labels of a random detector differ from box to box: centre its logits, and enlarge them."""
     layer, seen = model.roi_heads.box_predictor.cls_score, []
     handle = layer.register_forward_hook(lambda *args: seen.append(args[2]))

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
+import torch
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from detector.cli.annotation_options import WRITTEN_BY
 from detector.cli.main import main
 from detector.exports.formats import FORMATS
+from detector.models.building import build_detector, config_of
+from detector.models.config import ModelConfig
+from detector.models.saving import DetectorMeta, save_detector
 from detector.store.run_json import load_run
-from tests.detector.annotation.conftest import save_photo, save_species
+from tests.detector.annotation.conftest import save_photo, save_species, spread_labels
 
 MODELS = ["--detector", "missing.safetensors"]
 
@@ -74,6 +81,49 @@ def test_boxes_are_classified_and_classified_again(tmp_path, capsys, species_fil
     assert "3 files looked at" in capsys.readouterr().out
     assert not (out / "results.csv").exists(), "only what was there is written again"
     assert "out of date" not in (out / "events.csv").read_text()
+
+
+def test_the_coco_export_evaluates_as_the_detector_itself_does(tmp_path, capsys):
+    torch.manual_seed(0)
+    config = {"backbone": "davit_nano", "fpn_channels": 64, "box_head_width": 32, "min_size": 96, "max_size": 128}
+    config |= {"categories": ["bird"], "backbone_size": (64, 64), "proposals": 50}
+    model = build_detector(ModelConfig.model_validate(config))
+    spread_labels(model)
+    save_detector(tmp_path / "bird.safetensors", model, DetectorMeta(config_of(model)))
+    card = tmp_path / "card"
+    for number in range(6):
+        save_photo(card / f"{number}.png", number)
+    words = ["--output", str(tmp_path / "out"), "--detector", str(tmp_path / "bird.safetensors"), "--species", "none"]
+    words += ["--score-threshold", "0", "--full-decode", "--export", "coco", "--device", "cpu"]
+    assert main(["annotate", str(card), *words]) == 0
+    exported = json.loads((tmp_path / "out" / "coco.json").read_text())
+    assert len(exported["annotations"]) > 60
+
+    # birds are said to be in every fourth box, so that some are found, some are not, and some boxes are false
+    rng, boxes = np.random.default_rng(0), []
+    for each in exported["annotations"][::4]:
+        x, y, width, height = each["bbox"]
+        box = [x, y, width * rng.uniform(0.6, 1), height * rng.uniform(0.8, 1)]
+        boxes.append({**each, "iscrowd": 0, "bbox": box})
+    truth = {**exported, "annotations": [{**box, "area": box["bbox"][2] * box["bbox"][3]} for box in boxes]}
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    words = ["--annotations", str(tmp_path / "truth.json"), "--images", str(card), "--output", str(tmp_path / "run")]
+    assert main(["evaluate", str(tmp_path / "bird.safetensors"), *words, "--workers", "0"]) == 0
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+
+    # and the export itself goes into pycocotools
+    capsys.readouterr()
+    coco = COCO(str(tmp_path / "truth.json"))
+    COCO(str(tmp_path / "out" / "coco.json"))
+    found = coco.loadRes([{key: each[key] for key in ("image_id", "category_id", "bbox", "score")}
+                          for each in exported["annotations"]])  # fmt: skip
+    run = COCOeval(coco, found, "bbox")
+    run.evaluate()
+    run.accumulate()
+    run.summarize()
+    assert 0.05 < metrics["AP"] < 0.95
+    assert run.stats[0] == pytest.approx(metrics["AP"], abs=1e-3)
+    assert run.stats[1] == pytest.approx(metrics["AP50"], abs=1e-3)
 
 
 def test_every_format_of_exports_is_known_by_what_it_writes():
