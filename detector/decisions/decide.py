@@ -16,6 +16,7 @@ from detector.decisions.facts_table import FactsTable, read_facts
 from detector.decisions.linking import Individuals, find_individuals
 from detector.decisions.made import Made
 from detector.decisions.naming import KINDS, Circumstances, Names, name_individuals
+from detector.decisions.nested import find_nested
 from detector.decisions.options import DecideOptions
 from detector.decisions.repeats import REPEAT_SCORE, find_repeats
 from detector.decisions.rules import Rules, read_rules
@@ -97,13 +98,15 @@ def _make(folder: Path, run: RunFile, options: DecideOptions, rules: Rules, now:
     seconds = facts.time_s[facts.box_frame] * 1000
     with np.errstate(invalid="ignore"):
         into_video = np.where(np.isfinite(seconds), seconds, 0).astype(np.int64)
+    key = boxes.kind.astype(np.int64) * (len(names.table.names) + 1) + names.table.ranks()[boxes.name]
     events = find_events(
         placed.deployment[box_media],
-        boxes.kind.astype(np.int64) * (len(names.table.names) + 1) + names.table.ranks()[boxes.name],
+        key,
         placed.moments_ms[box_media] + into_video,
         facts.box_frame,
         box_media,
         in_events,
+        find_nested(facts.xywh, facts.score, facts.box_frame, key, in_events),
         _independence(placed, options),
     )
     return Made(

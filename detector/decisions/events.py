@@ -19,7 +19,7 @@ class Events:
         key: int64 (E,), what was seen.
         first_box: int64 (E,), row of a box of the first frame.
         last_box: int64 (E,), of the last.
-        count: int64 (E,), MaxN: the most boxes in one frame.
+        count: int64 (E,), MaxN: the most boxes in one frame, nested ones left out.
         boxes: int64 (E,).
         media: int64 (E,), files that show it.
     """
@@ -41,6 +41,7 @@ def find_events(
     frame: NDArray[np.integer],
     media: NDArray[np.integer],
     counts: NDArray[np.bool_],
+    nested: NDArray[np.bool_],
     independence_ms: NDArray[np.int64],
 ) -> Events:
     """Group boxes (B) into events.
@@ -55,6 +56,7 @@ def find_events(
         frame: (B,), index of its frame.
         media: (B,), index of its item.
         counts: bool (B,), whether it counts; those without a time must not.
+        nested: bool (B,), whether another box of the frame shows the same bird, from `find_nested`.
         independence_ms: By deployment.
     """
     rows = np.flatnonzero(counts)
@@ -70,7 +72,8 @@ def find_events(
     start = np.flatnonzero(begins)
     end = np.append(start[1:], len(order)) - 1
 
-    frames, in_frame = _pairs(event, frame[order])
+    alone = ~nested[order]
+    frames, in_frame = _pairs(event[alone], frame[order][alone])
     most = np.zeros(len(start), np.int64)
     np.maximum.at(most, frames, in_frame)
     items, _ = _pairs(event, media[order])

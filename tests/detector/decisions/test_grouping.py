@@ -39,7 +39,7 @@ def test_bursts_end_with_a_gap_a_camera_and_a_video() -> None:
     assert sequences([0] * 3, [7, 0, 4]) == [1, 1, 1]  # paths in another order than times
 
 
-def events(deployment, key, seconds, frame, counts=None, minutes=30.0):  # type: ignore[no-untyped-def]
+def events(deployment, key, seconds, frame, counts=None, nested=None, minutes=30.0):  # type: ignore[no-untyped-def]
     count = len(key)
     return find_events(
         np.array(deployment, np.int64),
@@ -48,6 +48,7 @@ def events(deployment, key, seconds, frame, counts=None, minutes=30.0):  # type:
         np.array(frame, np.int64),
         np.array(frame, np.int64),
         np.ones(count, bool) if counts is None else np.array(counts, bool),
+        np.zeros(count, bool) if nested is None else np.array(nested, bool),
         np.full(max([0, *deployment]) + 1, int(minutes * 60_000)),
     )
 
@@ -66,6 +67,8 @@ def test_event_ends_after_half_an_hour_without_the_bird() -> None:
 def test_count_is_the_most_at_once_never_the_sum() -> None:
     found = events([0] * 6, [1] * 6, [0, 0, 1, 1, 1, 2], [0, 0, 1, 1, 1, 2])
     assert (found.count.tolist(), found.boxes.tolist(), found.media.tolist()) == ([3], [6], [3])
+    twice = events([0] * 3, [1] * 3, [0, 0, 1], [0, 0, 1], nested=[False, True, False])
+    assert (twice.count.tolist(), twice.boxes.tolist()) == ([1], [3])
 
 
 def test_events_are_by_camera_and_name() -> None:
