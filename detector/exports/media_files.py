@@ -97,9 +97,9 @@ def make_pictures(
             for picture in _made(tasks, make, failures):
                 disk.execute("INSERT OR IGNORE INTO made VALUES (?)", [picture.name])
                 writer.writerow([picture.name, *map(as_text, picture.cells)])
-            stale = []
+            stale, cards = [], {as_text(card) for card in absent}
             for row in _made_before(index):
-                if row.get("card") in absent:
+                if row.get("card") in cards:
                     writer.writerow([row.get(column) for column in ("picture", *columns)])
                 elif not disk.execute(_IS_MADE, [row["picture"]]).fetchone():
                     stale.append(row["picture"])
