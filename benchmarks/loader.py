@@ -28,6 +28,7 @@ from detector.data.config import AugmentationConfig, DataConfig
 from detector.data.dataset import TrainingDataset
 from detector.data.loader import Batch, EpochSampler, to_device, training_loader
 from detector.data.resizing import SizeRule
+from detector.models.transform import NormalizeAndPad
 
 PHOTOS = Path(__file__).parents[1] / "../shared/data/birds"
 OUTPUT = Path(__file__).parent / "results" / "loader.md"
@@ -54,14 +55,9 @@ def hoopoe_pass(photos: Path, batch_size: int, workers: int) -> Callable[[int], 
 
 
 def finished(batch: Batch) -> Tensor:
-    """Bytes to the padded, normalised batch (B, 3, H, W) that torchvision's detectors make of them."""
+    """Bytes to the padded, normalised batch (B, 3, H, W), as the detectors do it."""
     images, _ = to_device(batch, "cpu")
-    height, width = (-(-max(image.shape[side] for image in images) // MULTIPLE) * MULTIPLE for side in (1, 2))
-    padded = torch.zeros(len(images), 3, height, width)
-    mean, std = torch.tensor(MEAN)[:, None, None], torch.tensor(STD)[:, None, None]
-    for image, place in zip(images, padded, strict=True):
-        place[:, : image.shape[1], : image.shape[2]] = image.sub_(mean).div_(std)
-    return padded
+    return NormalizeAndPad(MEAN, STD, first_label=1)(images)[0].tensors
 
 
 def birder_pass(photos: Path, batch_size: int, workers: int) -> Callable[[int], tuple[int, float]]:

@@ -171,13 +171,13 @@ def collate(items: Sequence[Item] | HoopoeError) -> Batch | HoopoeError:
 
 
 def to_device(batch: Batch, device: torch.device | str) -> tuple[list[Tensor], list[Target]]:
-    """A batch as the model takes it: images float32 (3, H, W) from 0 to 1, and targets, all on the device."""
+    """A batch as the model takes it: images uint8 (3, H, W), and targets, all on the device."""
     moved = batch._replace(
         pixels=batch.pixels.to(device, non_blocking=True),
         boxes=batch.boxes.to(device, non_blocking=True),
         labels=batch.labels.to(device, non_blocking=True),
     )
-    return [image.float().div_(255) for image in moved.images], moved.targets
+    return moved.images, moved.targets
 
 
 def worker_count(workers: int | None) -> int:

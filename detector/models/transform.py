@@ -41,7 +41,11 @@ class NormalizeAndPad(GeneralizedRCNNTransform):
         return super().forward(images, targets)
 
     def normalize(self, image: Tensor) -> Tensor:
-        return super().normalize(image.float() / 255 if image.dtype == torch.uint8 else image)
+        if image.dtype != torch.uint8:
+            return super().normalize(image)
+        statistics = self.image_mean, self.image_std
+        mean, std = (torch.tensor(values, device=image.device)[:, None, None] * 255 for values in statistics)
+        return image.float().sub_(mean).div_(std)  # in place: memory is what this costs
 
     def resize(self, image: Tensor, target: dict[str, Tensor] | None = None) -> tuple[Tensor, dict[str, Tensor] | None]:
         return image, target

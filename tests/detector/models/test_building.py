@@ -214,7 +214,7 @@ def test_images_of_bytes_are_the_same_as_floats(make_detector) -> None:
     image = torch.randint(0, 256, (3, 96, 96), dtype=torch.uint8)
     with torch.no_grad():
         [ours], [expected] = model([image]), model([image / 255])
-    torch.testing.assert_close(ours, expected, rtol=0, atol=0)
+    torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-3)  # pixels; 255 is taken out elsewhere
 
 
 @pytest.mark.parametrize(("policy", "trains"), [("auto", True), ("train", True), ("frozen", False)])
