@@ -33,10 +33,23 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def matmul_rate(dtype: torch.dtype, size: int = 2048, repeats: int = 9) -> float:
-    """FLOP/s of a `size` x `size` x `size` matrix product: what the processor gives a network at best."""
-    a, b = torch.randn(2, size, size).to(dtype)
-    return 2 * size**3 / statistics.median(seconds(lambda: F.linear(a, b), repeats))
+def matmul_rate(dtype: torch.dtype, device: torch.device | None = None, repeats: int = 9) -> float:
+    """FLOP/s of a large matrix product: what the processor, or a GPU, gives a network at best."""
+    device = device or torch.device("cpu")
+    size = 8192 if device.type == "cuda" else 2048
+    a, b = torch.randn(2, size, size, device=device).to(dtype)
+
+    def multiply() -> None:
+        F.linear(a, b)
+        wait_for(device)
+
+    return 2 * size**3 / statistics.median(seconds(multiply, repeats))
+
+
+def wait_for(device: torch.device) -> None:
+    """Return when the device has done all that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def computes_bf16() -> bool:

@@ -18,6 +18,7 @@ from benchmarks.machine import describe
 OUTPUT = Path(__file__).parent / "results" / "backbones_profile.md"
 RIVALS = ("hoopoe", "birder")
 TASKS = (Task("classify", 4, (384, 384), (), 3), Task("train", 1, (512, 512), (), 2))
+CPU = torch.device("cpu")
 SMALLEST_SHARE = 0.01  # groups below it in both are left out
 
 # operator name, or what it begins with -> what it is to a reader; the first that fits counts
@@ -71,7 +72,7 @@ def main() -> None:
     lines += [describe(["torch", "birder"]), ""]
     for model in args.models:
         for task in TASKS:
-            found = {rival: shares(prepare(rival, model, task, args.precision), task.repeats) for rival in RIVALS}
+            found = {rival: shares(prepare(rival, model, task, args.precision, CPU), task.repeats) for rival in RIVALS}
             lines += [f"## {model}, {task.name}, {args.precision}", "", f"| share of the time | {' | '.join(RIVALS)} |"]
             lines += ["|---|---|---|"]
             for name in dict.fromkeys([*found["hoopoe"], *found["birder"]]):

@@ -1,13 +1,15 @@
 """A training step and inference of whole detectors, beside birder's own Faster R-CNN and RetinaNet.
 
     python -m benchmarks.training [--backbones biformer_s davit_tiny] [--detectors faster_rcnn retinanet] [--write]
+    python -m benchmarks.training --device cuda --batch-size 16 --write
 
 Both sides: the v2 heads (RPN of depth 2 and 4conv1fc; GroupNorm and GIoU), 256 channels, the same anchors per cell,
 2000 proposals in training and 1000 in use, 512 sampled for the box head, random weights, no drop path. birder runs as
 its training script does it: one padded batch tensor under autocast. A step is forward, backward, clipping and a fused
 AdamW, on both sides. Rivals and precisions take turns, run by run; the median counts. bf16 is left out where the
 processor does not compute in it. The shares of backbone, neck and head are of Hoopoe's forward pass in inference.
---write puts the table into benchmarks/results/training.md.
+On CUDA a run ends when the device is done; fp32 convolutions are TF32 there, torch's default. --write puts the table
+into benchmarks/results/training.md, or training_cuda.md.
 """
 
 import argparse
@@ -22,11 +24,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from benchmarks.machine import computes_bf16, describe
+from benchmarks.machine import computes_bf16, describe, wait_for
 from detector.models.building import build_detector
 from detector.models.config import ModelConfig
 
-OUTPUT = Path(__file__).parent / "results" / "training.md"
+RESULTS = Path(__file__).parent / "results"
 CATEGORIES = 12  # more than one, so that a label of 1 is valid whether or not 0 is the background
 BOXES = 8  # in each image
 WINDOW_SIZE = (384, 384)  # the published classifiers'; DaViT's window is a 32nd of it
@@ -43,8 +45,10 @@ class Rival(NamedTuple):
         return f"{self.library} {self.precision}"
 
 
-PRECISIONS = ("fp32", "bf16") if computes_bf16() else ("fp32",)
-RIVALS = tuple(Rival(library, precision) for library in ("hoopoe", "birder") for precision in PRECISIONS)
+def rivals_on(device: torch.device) -> tuple[Rival, ...]:
+    """Both libraries in all precisions that the device computes in."""
+    precisions = ("fp32", "bf16") if device.type == "cuda" or computes_bf16() else ("fp32",)
+    return tuple(Rival(library, precision) for library in ("hoopoe", "birder") for precision in precisions)
 
 
 def build(library: str, backbone: str, detector: str, size: int) -> nn.Module:
@@ -69,7 +73,7 @@ def build(library: str, backbone: str, detector: str, size: int) -> nn.Module:
     return registry.detection_net_factory(detector, CATEGORIES, body, size=(size, size))
 
 
-def drawn_batch(images: int, size: int) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
+def drawn_batch(images: int, size: int, device: torch.device) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
     """Noise with boxes of 16 pixels to half a side."""
     generator = torch.Generator().manual_seed(0)
     pictures = [torch.rand(3, size, size, generator=generator) for _ in range(images)]
@@ -80,45 +84,48 @@ def drawn_batch(images: int, size: int) -> tuple[list[Tensor], list[dict[str, Te
         targets.append(
             {"boxes": torch.cat([corners, corners + sides], 1), "labels": torch.ones(BOXES, dtype=torch.int64)}
         )
-    return pictures, targets
+    on_device = [{key: value.to(device) for key, value in target.items()} for target in targets]
+    return [picture.to(device) for picture in pictures], on_device
 
 
-def caller(library: str, model: Any, batch: int, size: int) -> Callable[..., Any]:
+def caller(library: str, model: Any, batch: int, size: int, device: torch.device) -> Callable[..., Any]:
     """Calls a detector on a drawn batch, with targets or without: its losses in training, its detections in use."""
-    pictures, targets = drawn_batch(batch, size)
+    pictures, targets = drawn_batch(batch, size, device)
     if library == "hoopoe":
         return lambda train: model(pictures, targets) if train else model(pictures)
-    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    mean, std = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]], device=device)
     normalised = (torch.stack(pictures) - mean[:, None, None]) / std[:, None, None]
     sizes = [(size, size)] * batch
     return lambda train: model(normalised, targets if train else None, None, sizes)[1 if train else 0]
 
 
-def stepper(rival: Rival, model: nn.Module, batch: int, size: int) -> Callable[[], None]:
+def stepper(rival: Rival, model: nn.Module, batch: int, size: int, device: torch.device) -> Callable[[], None]:
     """One training step."""
-    call = caller(rival.library, model, batch, size)
+    call = caller(rival.library, model, batch, size, device)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-6, fused=True)
 
     def step() -> None:
         model.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=rival.precision == "bf16"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=rival.precision == "bf16"):
             losses = call(True)
         sum(losses.values()).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad()
+        wait_for(device)
 
     return step
 
 
-def predictor(rival: Rival, model: nn.Module, batch: int, size: int) -> Callable[[], None]:
+def predictor(rival: Rival, model: nn.Module, batch: int, size: int, device: torch.device) -> Callable[[], None]:
     """Detection in one batch."""
-    call = caller(rival.library, model, batch, size)
+    call = caller(rival.library, model, batch, size, device)
 
     def detect() -> None:
         model.eval()
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=rival.precision == "bf16"):
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=rival.precision == "bf16"):
             call(False)
+        wait_for(device)
 
     return detect
 
@@ -135,13 +142,13 @@ def take_turns(runs: dict[Rival, Callable[[], None]], repeats: int) -> dict[Riva
     return {rival: statistics.median(values) for rival, values in times.items()}
 
 
-def forward_shares(model: Any, detect: Callable[[], None], repeats: int) -> dict[str, float]:
+def forward_shares(model: Any, detect: Callable[[], None], repeats: int, device: torch.device) -> dict[str, float]:
     """Shares of backbone, neck (norms and pyramid) and head (everything else) of Hoopoe's detection."""
     spent = {"body": 0.0, "pyramid": 0.0, "all": 0.0}
     with (
-        timed_calls(model.backbone.body, "detection_features", spent, "body"),
-        timed_calls(model.backbone, "forward", spent, "pyramid"),
-        timed_calls(model, "forward", spent, "all"),
+        timed_calls(model.backbone.body, "detection_features", spent, "body", device),
+        timed_calls(model.backbone, "forward", spent, "pyramid", device),
+        timed_calls(model, "forward", spent, "all", device),
     ):
         for _ in range(repeats):
             detect()
@@ -150,13 +157,15 @@ def forward_shares(model: Any, detect: Callable[[], None], repeats: int) -> dict
 
 
 @contextmanager
-def timed_calls(owner: Any, method: str, spent: dict[str, float], key: str) -> Iterator[None]:
+def timed_calls(owner: Any, method: str, spent: dict[str, float], key: str, device: torch.device) -> Iterator[None]:
     """Add the seconds in a method to `spent[key]`."""
     original = getattr(owner, method)
 
     def timed(*args: Any, **kwargs: Any) -> Any:
+        wait_for(device)
         start = time.perf_counter()
         result = original(*args, **kwargs)
+        wait_for(device)
         spent[key] += time.perf_counter() - start
         return result
 
@@ -169,20 +178,23 @@ def timed_calls(owner: Any, method: str, spent: dict[str, float], key: str) -> I
 
 def measure(backbone: str, detector: str, args: argparse.Namespace) -> list[str]:
     """Rows of the table for one detector, printed as they come."""
-    models = {library: build(library, backbone, detector, args.size) for library in ("hoopoe", "birder")}
+    device = torch.device(args.device)
+    rivals = rivals_on(device)
+    precisions = [rival.precision for rival in rivals if rival.library == "hoopoe"]
+    models = {library: build(library, backbone, detector, args.size).to(device) for library in ("hoopoe", "birder")}
     rows = []
     for task, prepare in (("step", stepper), ("inference", predictor)):
-        runs = {rival: prepare(rival, models[rival.library], args.batch_size, args.size) for rival in RIVALS}
+        runs = {rival: prepare(rival, models[rival.library], args.batch_size, args.size, device) for rival in rivals}
         medians = take_turns(runs, args.repeats)
-        best = min((rival for rival in RIVALS if rival.library == "hoopoe"), key=medians.__getitem__)
-        cells = [f"{1000 * medians[rival]:.0f}" for rival in RIVALS]
-        factors = [f"{medians[Rival('birder', precision)] / medians[best]:.2f}" for precision in PRECISIONS]
+        best = min((rival for rival in rivals if rival.library == "hoopoe"), key=medians.__getitem__)
+        cells = [f"{1000 * medians[rival]:.0f}" for rival in rivals]
+        factors = [f"{medians[Rival('birder', precision)] / medians[best]:.2f}" for precision in precisions]
         rows.append(f"| {detector} {backbone} | {task} | {' | '.join(cells)} | {' | '.join(factors)} |")
         print(rows[-1], flush=True)
         if task == "inference":
-            shares = forward_shares(models["hoopoe"], runs[best], args.repeats)
+            shares = forward_shares(models["hoopoe"], runs[best], args.repeats, device)
             parts = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
-            rows.append(f"| | shares of {best.name} | {parts}" + " |" * (len(RIVALS) + len(PRECISIONS)))
+            rows.append(f"| | shares of {best.name} | {parts}" + " |" * (len(rivals) + len(precisions) - 1))
             print(rows[-1], flush=True)
     return rows
 
@@ -195,22 +207,26 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512, help="side of the images (%(default)s)")
     parser.add_argument("--batch-size", type=int, default=2, help="images (%(default)s)")
     parser.add_argument("--repeats", type=int, default=5, help="runs of each that count (%(default)s)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     parser.add_argument("--threads", type=int, help="of torch; by default its own choice")
-    parser.add_argument("--write", action="store_true", help=f"write {OUTPUT.relative_to(Path(__file__).parents[1])}")
+    parser.add_argument("--write", action="store_true", help="write the table into benchmarks/results")
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
+    device = torch.device(args.device)
+    rivals = rivals_on(device)
+    precisions = [rival.precision for rival in rivals if rival.library == "hoopoe"]
+    place = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
 
     lines = [
         "# Training step and inference of detectors",
         "",
-        f"{args.size} x {args.size}, batch {args.batch_size}, {torch.get_num_threads()} threads, "
-        f"median of {args.repeats} runs, milliseconds.",
+        f"{args.size} x {args.size}, batch {args.batch_size}, {place}, median of {args.repeats} runs, milliseconds.",
         "",
-        f"| detector | task | {' | '.join(rival.name for rival in RIVALS)} | "
-        + " | ".join(f"hoopoe's best is birder {precision} x" for precision in PRECISIONS)
+        f"| detector | task | {' | '.join(rival.name for rival in rivals)} | "
+        + " | ".join(f"hoopoe's best is birder {precision} x" for precision in precisions)
         + " |",
-        "|---|---" + "|---" * (len(RIVALS) + len(PRECISIONS)) + "|",
+        "|---|---" + "|---" * (len(rivals) + len(precisions)) + "|",
     ]
     print("\n".join(lines), flush=True)
     for backbone in args.backbones:
@@ -219,8 +235,9 @@ def main() -> None:
     lines += ["", describe(("torch", "torchvision", "birder")), "", "`python -m benchmarks.training --write`"]
     print("\n".join(lines[-3:]))
     if args.write:
-        OUTPUT.parent.mkdir(exist_ok=True)
-        OUTPUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        RESULTS.mkdir(exist_ok=True)
+        name = "training.md" if device.type == "cpu" else f"training_{device.type}.md"
+        (RESULTS / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

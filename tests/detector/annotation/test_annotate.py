@@ -12,10 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from backbones.errors import ConfigError, HoopoeError, MediaError
+from detector.annotation.detecting import RunDetector
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.run import annotate
+from detector.species.classifier import SpeciesClassifier
 from detector.store import writer as writer_module
 from detector.store.displaced import displaced_cards
 from detector.store.files import DiskFullError
@@ -308,3 +311,15 @@ def test_a_model_that_finds_no_memory_at_all_is_an_error(run, make_card, detecto
     monkeypatch.setattr(type(detector), "detect", fail)
     with pytest.raises(HoopoeError, match="GPU's memory"):
         run("out", make_card(photos=1, videos=0))
+
+
+@pytest.mark.gpu
+def test_the_gpu_annotates_as_the_cpu_does(
+    run, detector_file, species_file, make_card, work, readers, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    card, gpu = make_card(), torch.device("cuda")
+    _, on_cpu = run("cpu", card)
+    models = RunDetector.load(str(detector_file), gpu, "fp32"), SpeciesClassifier.load(species_file, gpu)
+    annotate((card,), tmp_path / "gpu", *models, SeeingOptions(), work, None, True, readers)
+    assert_same_facts(on_cpu, read_store(tmp_path / "gpu"), atol=1e-3)

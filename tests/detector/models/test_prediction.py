@@ -94,3 +94,16 @@ def test_the_model_is_handed_back_as_it_was(make_detector, pictures) -> None:
 def test_arrays_that_are_no_rgb_image_are_refused(image, make_detector) -> None:
     with pytest.raises(MediaError, match="image 0"):
         predict(make_detector(), [image])
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("backbone", ["davit_nano", "biformer_nano"])
+@pytest.mark.parametrize("detector", ["faster_rcnn", "retinanet"])
+def test_the_gpu_finds_what_the_cpu_finds(detector, backbone, make_detector, pictures, monkeypatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    model = make_detector(detector=detector, backbone=backbone, score_threshold=SCORES[detector])
+    expected = predict(model, pictures)
+    for found, on_cpu in zip(predict(model.cuda(), pictures), expected, strict=True):
+        assert len(found) == len(on_cpu) > 0
+        np.testing.assert_allclose(found.scores, on_cpu.scores, rtol=1e-3)
+        np.testing.assert_allclose(found.boxes_xyxy, on_cpu.boxes_xyxy, rtol=1e-3, atol=0.05)

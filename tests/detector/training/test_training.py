@@ -1,6 +1,7 @@
 """What a run does, and what it refuses."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ from backbones.errors import ConfigError, DataError, HoopoeError
 from detector.cli.main import main
 from detector.data.dataset import Item
 from detector.data.loader import collate
+from detector.models.building import build_detector
+from detector.models.config import ModelConfig
 from detector.models.saving import load_detector
-from detector.training.batch_size import largest_that_fits, most_useful
+from detector.training.batch_size import fits_on_gpu, largest_that_fits, most_useful
 from detector.training.batches import split_batch
 from detector.training.guards import lost_process_explained, out_of_memory_explained
 from detector.training.run import train_detector
@@ -283,3 +286,24 @@ def test_the_command_refuses_what_does_not_belong_together(command, tiny_yaml: P
     with pytest.raises(SystemExit):
         main([*words, "--devices", "two"])
     assert "two is not a whole number above 0" in capsys.readouterr().err
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("backbone", ["davit_nano", "biformer_nano"])
+@pytest.mark.parametrize("detector", ["faster_rcnn", "retinanet"])
+def test_the_gpu_trains_in_bfloat16_with_the_batch_size_that_fits(backbone, detector, make_request, metrics_of) -> None:
+    settings = (f"model.backbone={backbone}", f"model.detector={detector}", "train.batch_size=auto")
+    request = make_request("run", *settings, "train.precision=auto", "data.workers=2", accelerator="cuda")
+    outcome = train_detector(request)
+    assert outcome.position.finished
+    assert all(np.isfinite(record["loss"]) for record in metrics_of(outcome.folder.root, "train"))
+    assert load_detector(outcome.folder.best)[1].training_data["images"] == 12
+
+
+@pytest.mark.gpu
+def test_a_batch_beyond_the_gpu_does_not_fit() -> None:
+    model = build_detector(ModelConfig(backbone="davit_nano", fpn_channels=64)).cuda()
+    fits = fits_on_gpu(model, (2048, 2048), nullcontext)
+    assert fits(1)
+    assert not fits(128), "hundreds of GB"
+    assert fits(1), "what the trial took is free again"
