@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from detector.decisions.copies import Originals, originals_among
 from detector.decisions.effort import Watch, watch
 from detector.decisions.events import Events, event_id, find_events
 from detector.decisions.facts_table import FactsTable, read_facts
@@ -18,20 +19,21 @@ from detector.decisions.made import Made
 from detector.decisions.naming import KINDS, Circumstances, Names, name_individuals
 from detector.decisions.nested import find_nested
 from detector.decisions.options import DecideOptions
+from detector.decisions.planning import plan_portions
+from detector.decisions.portion import Portion
 from detector.decisions.repeats import REPEAT_SCORE, find_repeats
 from detector.decisions.rules import Rules, read_rules
 from detector.decisions.sequences import find_sequences
-from detector.decisions.summarise import summarise
+from detector.decisions.summarise import join_summaries, summarise
 from detector.decisions.summary import DecisionSummary
 from detector.decisions.tables import replacing_decisions
 from detector.decisions.times import Placed, place_media
 from detector.decisions.verdicts import BoxDecisions, apply_reviews, decide_boxes
-from detector.decisions.writing import write_decisions
+from detector.decisions.writing import DecisionsWriter
 from detector.species.priors import WHOLE_YEAR, period_of
 from detector.store.lock import DECISIONS_LOCK, StoreLock
 from detector.store.reader import FactsReader
 from detector.store.reviews import latest_reviews
-from detector.store.run_file import RunFile
 from detector.store.run_json import load_run, write_run
 
 NEST = "nest"
@@ -54,14 +56,19 @@ def decide(folder: Path, options: DecideOptions, now: datetime | None = None) ->
         DiskFullError: There is no room; the decisions before stay.
         HoopoeError: Another process writes decisions of this store.
     """
-    run = load_run(folder)
-    rules = read_rules(run, options)
-    made = _make(folder, run, options, rules, now or datetime.now())
+    rules = read_rules(load_run(folder), options)
+    reader = FactsReader(folder)
+    plan = plan_portions(reader, rules.deployments, options.camera_from)
+    summaries, lost = [], []
     with StoreLock(folder, DECISIONS_LOCK):
-        with replacing_decisions(folder) as target:
-            write_decisions(target, made)
+        with replacing_decisions(folder) as target, DecisionsWriter(target) as writer:
+            for portion in plan.portions:
+                made = _make(reader, portion, plan.originals, options, rules, now or datetime.now())
+                writer.add(made)
+                summaries.append(summarise(made))
+                lost.append(made.lost_reviews)
         write_run(folder, load_run(folder).model_copy(update={"decisions": options.model_dump(mode="json")}))
-    return summarise(made)
+    return join_summaries(summaries, len(set.intersection(*lost)))
 
 
 def stored_options(folder: Path) -> DecideOptions:
@@ -73,9 +80,16 @@ def stored_options(folder: Path) -> DecideOptions:
     return DecideOptions.model_validate(load_run(folder).decisions)
 
 
-def _make(folder: Path, run: RunFile, options: DecideOptions, rules: Rules, now: datetime) -> Made:
+def _make(
+    reader: FactsReader,
+    portion: Portion | None,
+    originals: Originals | None,
+    options: DecideOptions,
+    rules: Rules,
+    now: datetime,
+) -> Made:
     categories = rules.naming.categories
-    facts = read_facts(folder, len(categories))
+    facts = read_facts(reader, len(categories), portion)
     placed = place_media(facts, rules.deployments, options.camera_from, now)
     box_media = facts.box_media
 
@@ -83,18 +97,19 @@ def _make(folder: Path, run: RunFile, options: DecideOptions, rules: Rules, now:
     individuals = find_individuals(facts, sequence, photo_order, _sizes(facts))
     repeat = _repeats(facts, placed, sequence, options)
     circumstances = _circumstances(facts, placed, individuals, rules)
-    names = name_individuals(FactsReader(folder), facts, individuals, circumstances, rules.naming)
+    names = name_individuals(reader, facts, individuals, circumstances, rules.naming)
 
     boxes = decide_boxes(facts, individuals, names, categories, repeat, rules.naming.weight)
-    reviews = latest_reviews(folder)
+    reviews = latest_reviews(reader.folder)
     lost = apply_reviews(
         boxes, facts, individuals, names, repeat, reviews, rules.crosswalk, categories, options.score_threshold
     )
     counted = boxes.counted(facts.score, options.score_threshold)
     blank = ~facts.failed & (np.bincount(box_media[counted], minlength=len(facts.media)) == 0)
-    duplicate_of = _duplicates(facts)
+    duplicate_of = (originals or originals_among(facts.media)).copies(facts.media, facts.failed)
+    single = duplicate_of.is_null().to_numpy(zero_copy_only=False)
 
-    in_events = counted & placed.known[box_media] & (duplicate_of[box_media] < 0)
+    in_events = counted & (placed.known & single)[box_media]
     seconds = facts.time_s[facts.box_frame] * 1000
     with np.errstate(invalid="ignore"):
         into_video = np.where(np.isfinite(seconds), seconds, 0).astype(np.int64)
@@ -195,16 +210,6 @@ def _periods(times: NDArray[np.datetime64]) -> NDArray[np.int32]:
     days, place = np.unique(times[known].astype("datetime64[D]"), return_inverse=True)
     periods[known] = np.array([period_of(day) for day in days.tolist()], np.int32)[place]
     return periods
-
-
-def _duplicates(facts: FactsTable) -> NDArray[np.int64]:
-    """Of each item (M) the first one with the same content, or -1; files that cannot be read are no copies."""
-    hashes = pc.fill_null(facts.media["content_hash"], "")
-    codes = hashes.combine_chunks().dictionary_encode().indices.to_numpy()
-    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
-    original = first[inverse]
-    copies = (original != np.arange(len(codes))) & (pc.not_equal(hashes, "").to_numpy()) & ~facts.failed
-    return np.where(copies, original, -1)
 
 
 def _independence(placed: Placed, options: DecideOptions) -> NDArray[np.int64]:

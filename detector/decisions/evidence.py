@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
@@ -35,12 +36,17 @@ class Evidence:
 
 
 def read_evidence(
-    reader: FactsReader, num_classes: int, has_classifier: bool, num_labels: int | None
+    reader: FactsReader,
+    parts: Sequence[tuple[Path, NDArray[np.bool_] | None]],
+    num_classes: int,
+    has_classifier: bool,
+    num_labels: int | None,
 ) -> Iterator[Evidence]:
     """Batch by batch in the order of the facts.
 
     Args:
         reader: Of the store.
+        parts: Those to read, and which of their boxes; see `FactsTable.parts`.
         num_classes: Number of the classes that are named, C.
         has_classifier: Whether the facts hold logits of these classes; else they are the detector's labels.
         num_labels: Number of a species detector's categories; None: it knows no species.
@@ -48,14 +54,14 @@ def read_evidence(
     Raises:
         DataError: A part is damaged, or the logits are of another number of classes.
     """
-    for part in reader.parts():
-        labels = _labels(reader, part, num_labels) if num_labels is not None else None
+    for part, chosen in parts:
+        labels = None if num_labels is None else _labels(reader, part, num_labels, chosen)
         if not has_classifier:
             assert labels is not None
             for scores in labels:
                 yield Evidence(len(scores), np.zeros(len(scores), bool), np.zeros((0, num_classes), "<f2"), scores)
             continue
-        for packed in reader.logits(part):
+        for packed in _chosen(reader.logits(part), chosen):
             seen = pc.is_valid(packed).to_numpy(zero_copy_only=False)
             logits = binary_matrix(packed.drop_null(), "<f2")
             if len(logits) and logits.shape[1] != num_classes:
@@ -67,10 +73,21 @@ def read_evidence(
             yield Evidence(len(packed), seen, logits.reshape(-1, num_classes), next(labels) if labels else None)
 
 
-def _labels(reader: FactsReader, part: Path, num_labels: int) -> Iterator[NDArray[np.float32]]:
-    for batch in reader.batches(part, ["detections.list.element.label_scores"]):
-        boxes = batch.column("detections").flatten()
-        yield label_matrix(pc.struct_field(boxes, "label_scores"), num_labels)
+def _labels(
+    reader: FactsReader, part: Path, num_labels: int, chosen: NDArray[np.bool_] | None
+) -> Iterator[NDArray[np.float32]]:
+    batches = reader.batches(part, ["detections.list.element.label_scores"])
+    boxes = (pc.struct_field(batch.column("detections").flatten(), "label_scores") for batch in batches)
+    for scores in _chosen(boxes, chosen):
+        yield label_matrix(scores, num_labels)
+
+
+def _chosen(batches: Iterator[pa.Array], mask: NDArray[np.bool_] | None) -> Iterator[pa.Array]:
+    """Of each batch of boxes those that a mask of all boxes chooses; None chooses all."""
+    start = 0
+    for batch in batches:
+        yield batch if mask is None else batch.filter(pa.array(mask[start : start + len(batch)]))
+        start += len(batch)
 
 
 class Sums:

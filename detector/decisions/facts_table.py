@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backbones.errors import DataError
+from detector.decisions.portion import Portion
 from detector.store.reader import FactsReader
 from detector.store.vectors import binary_matrix
 
@@ -46,6 +47,7 @@ class FactsTable:
         appearance: uint8 (B, 64).
         has_appearance: bool (B,).
         position: int64 (B,), where the box is in the order of the facts.
+        parts: The parts of the facts that were read, each with a mask of those of its boxes that are here; None: all.
     """
 
     media: pa.Table
@@ -65,6 +67,7 @@ class FactsTable:
     appearance: NDArray[np.uint8]
     has_appearance: NDArray[np.bool_]
     position: NDArray[np.int64]
+    parts: list[tuple[Path, NDArray[np.bool_] | None]]
 
     @property
     def box_media(self) -> NDArray[np.int32]:
@@ -87,23 +90,23 @@ class FactsTable:
         return _numpy(self.media["captured_at"]).astype("datetime64[ms]")
 
 
-def read_facts(folder: Path, num_labels: int) -> FactsTable:
+def read_facts(reader: FactsReader, num_labels: int, portion: Portion | None = None) -> FactsTable:
     """Read the facts of a store.
 
     Args:
-        folder: The store.
+        reader: Of the store.
         num_labels: Number of the detector's categories.
+        portion: What to read of it; None: all.
 
     Raises:
         DataError: A part is damaged, an item is in two parts, or the scores are not of `num_labels` categories.
     """
-    reader = FactsReader(folder)
     columns = _Columns(num_labels)
-    for part in reader.parts():
-        columns.begin_part()
-        names = [*_MEDIA, *_FRAME, *(f"detections.list.element.{name}" for name in _BOX)]
+    names = [*_MEDIA, *_FRAME, *(f"detections.list.element.{name}" for name in _BOX)]
+    for part in reader.parts() if portion is None else portion.parts:
+        columns.begin_part(part, whole=portion is None)
         for batch in reader.batches(part, names):
-            columns.add(batch)
+            columns.add(batch, None if portion is None else portion.rows(batch))
         pa.default_memory_pool().release_unused()  # it would keep what every part took
     return columns.sorted()
 
@@ -140,11 +143,18 @@ class _Columns:
     items: int = 0
     frames: int = 0
     last_id: str | None = None
+    parts: list[tuple[Path, list[NDArray[np.bool_]] | None]] = field(default_factory=list)
 
-    def begin_part(self) -> None:
+    def begin_part(self, part: Path, whole: bool) -> None:
         self.last_id = None  # an item is in one part
+        self.parts.append((part, None if whole else []))
 
-    def add(self, batch: pa.RecordBatch) -> None:
+    def add(self, batch: pa.RecordBatch, rows: NDArray[np.bool_] | None) -> None:
+        """Take a batch of the part that was begun, or only these of its rows."""
+        masks = self.parts[-1][1]
+        if rows is not None and masks is not None:
+            masks.append(np.repeat(rows, _lengths(batch.column("detections"))))
+            batch = batch.filter(pa.array(rows))
         if not batch.num_rows:
             return
         ids = batch.column("media_id")
@@ -175,7 +185,7 @@ class _Columns:
         self.media.append(table)
 
     def _add_boxes(self, detections: pa.ListArray) -> None:
-        counts = _numpy(pc.list_value_length(detections).fill_null(0)).astype(np.int64)
+        counts = _lengths(detections)
         boxes = detections.flatten()
         starts = np.repeat(np.cumsum(counts) - counts, counts)
         self._append("box_frame", np.repeat(self.frames + np.arange(len(counts)), counts), np.int32)
@@ -245,6 +255,7 @@ class _Columns:
             appearance=boxes("appearance", np.uint8, APPEARANCE_BYTES),
             has_appearance=boxes("has_appearance", np.bool_),
             position=box_order,
+            parts=[(part, None if masks is None else _concatenated(masks)) for part, masks in self.parts],
         )
 
 
@@ -261,6 +272,14 @@ def label_matrix(label_scores: pa.ListArray, num_labels: int) -> NDArray[np.floa
             mend="restore run.json from a copy, or begin a new store",
         )
     return _numpy(label_scores.flatten()).reshape(-1, num_labels) if num_labels else np.zeros((len(lengths), 0), "f4")
+
+
+def _lengths(lists: pa.ListArray) -> NDArray[np.int64]:
+    return _numpy(pc.list_value_length(lists).fill_null(0)).astype(np.int64)
+
+
+def _concatenated(masks: list[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    return np.concatenate(masks) if masks else np.zeros(0, bool)
 
 
 def _is_range(order: NDArray[np.integer]) -> bool:

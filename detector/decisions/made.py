@@ -1,4 +1,4 @@
-"""All decisions of a store, as arrays, before they are written."""
+"""All decisions on a store or a portion of it, as arrays, before they are written."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Made:
         boxes: What is decided of each box.
         counted: bool (B,), boxes that count.
         blank: bool (M,).
-        duplicate_of: int64 (M,), the first item with the same content; -1: none.
+        duplicate_of: string (M,), the first item with the same content; null: none.
         times: datetime64[ms] (B,), local, of each box's frame.
         events: Of the boxes.
         event_ids: Names of the events.
         watches: How long each deployment watched.
-        lost_reviews: Reviews of boxes that the store does not hold.
+        lost_reviews: Numbers of the reviews that are of boxes not among these.
     """
 
     options: DecideOptions
@@ -54,9 +54,9 @@ class Made:
     boxes: BoxDecisions
     counted: NDArray[np.bool_]
     blank: NDArray[np.bool_]
-    duplicate_of: NDArray[np.int64]
+    duplicate_of: pa.Array
     times: NDArray[np.datetime64]
     events: Events
     event_ids: pa.Array
     watches: list[Watch]
-    lost_reviews: int
+    lost_reviews: set[int]

@@ -135,6 +135,7 @@ def name_individuals(
         start = 0
         for evidence in read_evidence(
             reader,
+            facts.parts,
             len(rules.taxonomy.class_names),
             rules.has_classifier,
             len(rules.categories) if rules.names_species else None,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
 import numpy as np
 
 from detector.decisions.made import Made
@@ -9,9 +13,11 @@ from detector.decisions.naming import KINDS
 from detector.decisions.summary import DecisionSummary, DeploymentSummary, NameSummary
 from detector.decisions.writing import effort_rows
 
+_ADDED = ("events", "deployments", "detections", "needs_review")  # of names, over portions
+
 
 def summarise(made: Made) -> DecisionSummary:
-    """Count what was decided."""
+    """Count what was decided on a portion; its lost reviews are those of the other portions, too."""
     facts, placed, boxes, events = made.facts, made.placed, made.boxes, made.events
     failed, counted = facts.failed, made.counted
     by_deployment = np.bincount(events.deployment, minlength=len(placed.ids))
@@ -36,7 +42,7 @@ def summarise(made: Made) -> DecisionSummary:
         videos=int(facts.is_video.sum()),
         failed=int(failed.sum()),
         blank=int(made.blank.sum()),
-        duplicates=int((made.duplicate_of >= 0).sum()),
+        duplicates=len(made.duplicate_of) - made.duplicate_of.null_count,
         without_time=int((~placed.known).sum()),
         sequences=len(np.unique(made.sequence)),
         detections=int(counted.sum()),
@@ -45,7 +51,7 @@ def summarise(made: Made) -> DecisionSummary:
         repeat_groups=len(np.unique(made.repeat[made.repeat >= 0])),
         repeated=int((boxes.suppressed & (made.repeat >= 0)).sum()),
         reviewed=int((boxes.reviewer >= 0).sum()),
-        lost_reviews=made.lost_reviews,
+        lost_reviews=len(made.lost_reviews),
         names=_name_summaries(made),
         deployments=deployments,
         unlisted=[name for name in placed.ids if name not in listed],
@@ -53,6 +59,39 @@ def summarise(made: Made) -> DecisionSummary:
         not_on_list=[(str(path), each.unmatched) for path, each in lists],
         unknown_classes=taxonomy.unlisted if taxonomy else (),
     )
+
+
+def join_summaries(portions: Sequence[DecisionSummary], lost_reviews: int) -> DecisionSummary:
+    """The summary of a store from those of its portions.
+
+    Args:
+        portions: At least one, of different deployments, by their names.
+        lost_reviews: Reviews that are of boxes of no portion.
+    """
+    first = portions[0]
+    counts = {
+        each.name: sum(getattr(one, each.name) for one in portions)
+        for each in fields(DecisionSummary)
+        if isinstance(getattr(first, each.name), int)
+    }
+    lists: dict[str, Any] = {
+        name: [item for one in portions for item in getattr(one, name)]
+        for name in ("deployments", "unlisted", "clock_problems")
+    }
+    joined: dict[tuple[str, str], NameSummary] = {}
+    for each in (each for one in portions for each in one.names):
+        known = joined.get((each.display_name, each.kind))
+        joined[each.display_name, each.kind] = each if known is None else _joined(known, each)
+    return replace(first, **(counts | lists | {"names": _by_events(joined.values()), "lost_reviews": lost_reviews}))
+
+
+def _joined(one: NameSummary, other: NameSummary) -> NameSummary:
+    counts = {name: getattr(one, name) + getattr(other, name) for name in _ADDED}
+    return replace(one, **counts, largest_count=max(one.largest_count, other.largest_count))
+
+
+def _by_events(names: Iterable[NameSummary]) -> list[NameSummary]:
+    return sorted(names, key=lambda each: (-each.events, -each.detections, each.display_name))
 
 
 def _name_summaries(made: Made) -> list[NameSummary]:
@@ -81,4 +120,4 @@ def _name_summaries(made: Made) -> list[NameSummary]:
         for index in range(len(keys))
         if detections[index]
     ]
-    return sorted(summaries, key=lambda each: (-each.events, -each.detections, each.display_name))
+    return _by_events(summaries)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +49,10 @@ def replacing_decisions(folder: Path) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def write_chunks(path: Path, table_schema: pa.Schema, chunks: Iterator[pa.Table]) -> None:
-    """Write a table chunk by chunk."""
-    with pq.ParquetWriter(path, table_schema, **PARQUET) as writer:
-        for chunk in chunks:
-            writer.write_table(chunk, row_group_size=GROUP_ROWS)
+def write_chunks(writer: pq.ParquetWriter, chunks: Iterable[pa.Table]) -> None:
+    """Add to a table chunk by chunk."""
+    for chunk in chunks:
+        writer.write_table(chunk, row_group_size=GROUP_ROWS)
 
 
 def write_records(path: Path, table_schema: pa.Schema, records: Sequence[Mapping[str, Any]]) -> None:
@@ -70,9 +69,9 @@ def media_chunks(
     deployment: pa.DictionaryArray,
     sequence: NDArray[np.int64],
     blank: NDArray[np.bool_],
-    duplicate_of: NDArray[np.int64],
+    duplicate_of: pa.Array,
 ) -> Iterator[pa.Table]:
-    """Rows of `schema.MEDIA`; arguments are by item, `sequence` and `duplicate_of` rows of items (-1: none)."""
+    """Rows of `schema.MEDIA`; arguments are by item, `sequence` rows of items, `duplicate_of` their ids."""
     bounds = np.searchsorted(facts.frame_media, np.arange(len(facts.media) + 1))
     looked_at = ~facts.failed
     night = _majority(facts)
@@ -95,7 +94,7 @@ def media_chunks(
                 "deployment_id": deployment[part.start : part.stop],
                 "sequence_id": ids.take(pa.array(sequence[part])),
                 "blank": pa.array(blank[part]),
-                "duplicate_of": _take(ids, duplicate_of[part]),
+                "duplicate_of": duplicate_of[part.start : part.stop],
             },
         )
 

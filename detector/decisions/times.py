@@ -70,14 +70,15 @@ class Placed:
         return np.split(order, np.searchsorted(self.deployment[order], np.arange(1, len(self.ids))))
 
 
-def place_media(facts: FactsTable, table: Sequence[Deployment], camera_from: str | None, now: datetime) -> Placed:
-    """Find the deployment of each item, correct its time, and look at each clock.
+def match_deployments(
+    folders: Sequence[tuple[str, str]], table: Sequence[Deployment], camera_from: str | None
+) -> tuple[list[int], list[Deployment]]:
+    """The deployments of folders (N), as (card, folder): N indices into the rows, the table's and told ones.
 
     Args:
-        facts: Of the store.
+        folders: Of media items.
         table: Deployments that are listed; the others are told from folders.
         camera_from: Regular expression for those; see `folders.group_cameras`.
-        now: Local time of today.
     """
     camera = compile_camera(camera_from) if camera_from else None
 
@@ -85,7 +86,19 @@ def place_media(facts: FactsTable, table: Sequence[Deployment], camera_from: str
         [((_, own), name)] = group_cameras([(card, folder)], camera).items()
         return Deployment(name, card, own, listed=False)
 
-    row_of_folder, rows = match_folders(facts.folders, table, told)
+    return match_folders(folders, table, told)
+
+
+def place_media(facts: FactsTable, table: Sequence[Deployment], camera_from: str | None, now: datetime) -> Placed:
+    """Find the deployment of each item, correct its time, and look at each clock.
+
+    Args:
+        facts: Of the store.
+        table: See `match_deployments`.
+        camera_from: See there.
+        now: Local time of today.
+    """
+    row_of_folder, rows = match_deployments(facts.folders, table, camera_from)
     row = np.array(row_of_folder, np.int64)[facts.folder] if len(facts.folder) else np.zeros(0, np.int64)
     used = np.unique(row).tolist()
     ids = sorted({rows[each].deployment_id for each in used})

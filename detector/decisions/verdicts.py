@@ -112,7 +112,7 @@ def apply_reviews(
     crosswalk: Crosswalk,
     categories: Sequence[str],
     score_threshold: float,
-) -> int:
+) -> set[int]:
     """Let people's words win; later ones over earlier ones.
 
     What is said of one box of an individual holds for its other boxes of which nothing is said, except that it is
@@ -131,13 +131,14 @@ def apply_reviews(
         score_threshold: From which boxes count.
 
     Returns:
-        How many reviews are of boxes that the store does not hold.
+        Which of the reviews are of boxes that are not here.
     """
     word = np.full(len(facts.score), -1)
     real = word.copy()  # says nothing of the name, so that it does not take the place of other words
-    lost = 0
+    lost = set()
     for number, boxes in enumerate(_targets(facts, repeat, reviews)):
-        lost += not len(boxes)
+        if not len(boxes):
+            lost.add(number)
         if len(boxes) > 1 and reviews[number].verdict != "nothing":
             strong = boxes[facts.score[boxes] >= score_threshold]
             boxes = strong if len(strong) else boxes[[facts.score[boxes].argmax()]]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -17,17 +19,34 @@ from detector.decisions.clocks import utc_offsets
 from detector.decisions.deployments import Deployment
 from detector.decisions.made import Made
 from detector.store import schema
+from detector.store.files import PARQUET
 
 
-def write_decisions(target: Path, made: Made) -> None:
-    """Write `schema.MEDIA`, `DETECTIONS`, `EVENTS`, `REPEATS`, `EFFORT` and `DEPLOYMENTS` into a folder."""
-    facts, placed = made.facts, made.placed
-    ids = pa.array(list(placed.ids), pa.string())
-    deployment = pa.DictionaryArray.from_arrays(pa.array(placed.deployment.astype(np.int32)), ids)
-    tables.write_chunks(
-        target / "media.parquet",
-        schema.MEDIA,
-        tables.media_chunks(
+class DecisionsWriter:
+    """Writes `schema.MEDIA`, `DETECTIONS`, `EVENTS`, `REPEATS`, `EFFORT` and `DEPLOYMENTS` into a folder; a context
+    manager that closes them.
+
+    Args:
+        target: The folder.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._stack = contextlib.ExitStack()
+        self._media = self._open("media", schema.MEDIA)
+        self._detections = self._open("detections", schema.DETECTIONS)
+        self._events = self._open("events", schema.EVENTS)
+        self._rows: dict[str, list[dict[str, Any]]] = {"repeats": [], "effort": [], "deployments": []}
+
+    def _open(self, name: str, table_schema: pa.Schema) -> pq.ParquetWriter:
+        return self._stack.enter_context(pq.ParquetWriter(self._target / f"{name}.parquet", table_schema, **PARQUET))
+
+    def add(self, made: Made) -> None:
+        """Write the decisions on a portion, after those whose deployments' names come before."""
+        facts, placed = made.facts, made.placed
+        ids = pa.array(list(placed.ids), pa.string())
+        deployment = pa.DictionaryArray.from_arrays(pa.array(placed.deployment.astype(np.int32)), ids)
+        media = tables.media_chunks(
             facts,
             placed.timestamp,
             placed.offset_min,
@@ -36,12 +55,9 @@ def write_decisions(target: Path, made: Made) -> None:
             made.sequence,
             made.blank,
             made.duplicate_of,
-        ),
-    )
-    tables.write_chunks(
-        target / "detections.parquet",
-        schema.DETECTIONS,
-        tables.detection_chunks(
+        )
+        tables.write_chunks(self._media, media)
+        detections = tables.detection_chunks(
             facts,
             made.individuals,
             made.names,
@@ -50,23 +66,35 @@ def write_decisions(target: Path, made: Made) -> None:
             made.event_ids,
             made.events,
             made.repeat,
-        ),
-    )
-    events = tables.event_rows(
-        facts,
-        made.events,
-        made.names,
-        made.boxes,
-        ids,
-        made.event_ids,
-        made.times,
-        placed.offset_min,
-        placed.has_offset,
-    )
-    pq.write_table(events, target / "events.parquet", **tables.PARQUET)
-    tables.write_records(target / "repeats.parquet", schema.REPEATS, _repeat_rows(made))
-    tables.write_records(target / "effort.parquet", schema.EFFORT, effort_rows(made))
-    tables.write_records(target / "deployments.parquet", schema.DEPLOYMENTS, _deployment_rows(made))
+        )
+        tables.write_chunks(self._detections, detections)
+        events = tables.event_rows(
+            facts,
+            made.events,
+            made.names,
+            made.boxes,
+            ids,
+            made.event_ids,
+            made.times,
+            placed.offset_min,
+            placed.has_offset,
+        )
+        tables.write_chunks(self._events, [events])
+        self._rows["repeats"] += _repeat_rows(made)
+        self._rows["effort"] += effort_rows(made)
+        self._rows["deployments"] += _deployment_rows(made)
+
+    def __enter__(self) -> DecisionsWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+        if error is None:
+            schemas = {"repeats": schema.REPEATS, "effort": schema.EFFORT, "deployments": schema.DEPLOYMENTS}
+            for name, rows in self._rows.items():
+                tables.write_records(self._target / f"{name}.parquet", schemas[name], rows)
 
 
 def _repeat_rows(made: Made) -> list[dict[str, Any]]:

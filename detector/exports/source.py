@@ -23,7 +23,7 @@ class ExportSource:
 
     Attributes:
         run: The store's run.json.
-        media: All media items, by card and path.
+        media: All media items, as `store.records_reader.read_media` sorts them.
         events: All independent events, by deployment and start.
         deployments: All deployments.
         effort: When the cameras worked.

@@ -66,7 +66,8 @@ OVERLAY = pa.schema(  # species/NAME/part-*.parquet: what `reclassify` saw in bo
 
 CANDIDATE = pa.struct([("name", pa.string()), ("confidence", pa.float32())])
 
-MEDIA = pa.schema(  # decisions/media.parquet: a row a media item, sorted by card and path
+# decisions/media.parquet: a row a media item, by card and path; in large stores by portions of deployments and then so
+MEDIA = pa.schema(
     [
         pa.field("media_id", pa.string(), nullable=False),
         pa.field("card", pa.string(), nullable=False),

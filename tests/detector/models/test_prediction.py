@@ -106,4 +106,6 @@ def test_the_gpu_finds_what_the_cpu_finds(detector, backbone, make_detector, pic
     for found, on_cpu in zip(predict(model.cuda(), pictures), expected, strict=True):
         assert len(found) == len(on_cpu) > 0
         np.testing.assert_allclose(found.scores, on_cpu.scores, rtol=1e-3)
-        np.testing.assert_allclose(found.boxes_xyxy, on_cpu.boxes_xyxy, rtol=1e-3, atol=0.05)
+        iou = box_iou(found.boxes_xyxy, on_cpu.boxes_xyxy)  # in any order: rounding swaps equal scores
+        assert iou.max(axis=1).min() > 0.99
+        assert iou.max(axis=0).min() > 0.99

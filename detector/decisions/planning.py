@@ -1,0 +1,83 @@
+"""Portions of a store that are decided one after the other, so that memory depends on the cameras and not on the store.
+
+Nothing that is decided reaches from one deployment to another but that a file is a copy, and that is planned here too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from detector.decisions.copies import Originals, originals_of
+from detector.decisions.deployments import Deployment
+from detector.decisions.portion import Folder, Portion, folders_of
+from detector.decisions.times import match_deployments
+from detector.store.reader import FactsReader
+
+PORTION_FRAMES = 200_000  # about 200 MB; a deployment that has more is a portion of its own
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How a store is decided.
+
+    Attributes:
+        portions: By the names of their deployments; a None stands for the whole store.
+        originals: Contents that several files of the store have; None: to be found in the one portion.
+    """
+
+    portions: Sequence[Portion | None]
+    originals: Originals | None
+
+
+def plan_portions(reader: FactsReader, table: Sequence[Deployment], camera_from: str | None) -> Plan:
+    """Divide a store into portions of whole deployments, in the order of their names.
+
+    Args:
+        reader: Of the store.
+        table: Deployments that are listed.
+        camera_from: See `folders.group_cameras`.
+
+    Raises:
+        DataError: A part of the facts is damaged.
+    """
+    parts = reader.parts()
+    if sum(map(reader.count_rows, parts)) <= PORTION_FRAMES:
+        return Plan([None], None)
+    frames: Counter[Folder] = Counter()
+    parts_of: dict[Folder, list[Path]] = {}
+    for part in parts:
+        here: Counter[Folder] = Counter()
+        for batch in reader.batches(part, ["card", "path"]):
+            here.update(folders_of(batch))
+        frames.update(here)
+        for folder in here:
+            parts_of.setdefault(folder, []).append(part)
+
+    folders = sorted(frames)
+    row_of_folder, rows = match_deployments(folders, table, camera_from)
+    by_deployment: dict[str, list[Folder]] = {}
+    for folder, row in zip(folders, row_of_folder, strict=True):
+        by_deployment.setdefault(rows[row].deployment_id, []).append(folder)
+
+    portions = []
+    for together in _packed([by_deployment[name] for name in sorted(by_deployment)], frames):
+        wanted = {part for folder in together for part in parts_of[folder]}
+        portions.append(Portion(frozenset(together), [part for part in parts if part in wanted]))
+    return Plan(portions, originals_of(reader))
+
+
+def _packed(deployments: Sequence[Sequence[Folder]], frames: Counter[Folder]) -> Iterator[list[Folder]]:
+    """Folders of deployments, one after the other, as long as their frames do not grow too many."""
+    together: list[Folder] = []
+    total = 0
+    for folders in deployments:
+        more = sum(frames[folder] for folder in folders)
+        if together and total + more > PORTION_FRAMES:
+            yield together
+            together, total = [], 0
+        together = [*together, *folders]
+        total += more
+    yield together
