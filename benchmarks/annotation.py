@@ -20,6 +20,7 @@ import argparse
 import json
 import os
 import shutil
+import statistics
 import sys
 import tempfile
 import time
@@ -206,14 +207,18 @@ def measure_media(kind: str, name: str, species: str | None, args: argparse.Name
             save_photos(folder / card, images, PHOTO_WH)
         else:
             save_video(folder / card / "video.mp4", images)
-    whole, _ = annotate(folder / "many", folder / "out", models)
-    first, _ = annotate(folder / "one", folder / "first", models)
-    rate = (count - 1) / (whole - first)
     detector = RunDetector.load(str(folder / "detector.safetensors"), CPU, "fp32")
     size_wh = PHOTO_WH if kind == "photos" else VIDEO_WH
-    crops = classified(folder / "out")
-    bare = count / bare_seconds(detector, classifier, size_wh, count, crops)
-    cells = [f"{rate:.3f}", f"{bare:.3f}", f"{rate / bare:.2f}"]
+    rates, bares = [], []
+    for number in range(args.repeats):
+        whole, _ = annotate(folder / "many", folder / f"out{number}", models)
+        crops = classified(folder / f"out{number}")
+        bares.append(count / bare_seconds(detector, classifier, size_wh, count, crops))
+        first, _ = annotate(folder / "one", folder / f"first{number}", models)
+        rates.append((count - 1) / (whole - first))
+    rate, bare = statistics.median(rates), statistics.median(bares)
+    shares = [one / other for one, other in zip(rates, bares, strict=True)]
+    cells = [f"{rate:.3f}", f"{bare:.3f}", f"{statistics.median(shares):.2f} ({min(shares):.2f}-{max(shares):.2f})"]
     if kind == "photos" and species is None and not config.backbone.endswith("nano"):  # which birder has not
         words = save_birder(folder, config)
         rival = (count - 1) / (birder(folder / "many", folder, words) - birder(folder / "one", folder, words))
@@ -263,6 +268,7 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=41, help="of 12 megapixels (%(default)s)")
     parser.add_argument("--seconds", type=int, default=61, help="of video (%(default)s)")
     parser.add_argument("--birds", type=int, default=1, help="boxes in each picture (%(default)s)")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of photos and video (%(default)s)")
     parser.add_argument("--files", type=int, default=1000, help="N of the memory (%(default)s)")
     parser.add_argument("--write", action="store_true", help=f"write {OUTPUT.relative_to(Path(__file__).parents[1])}")
     args = parser.parse_args()

@@ -79,6 +79,7 @@ def classify_crops(
     work: WorkOptions,
     quiet: bool = False,
     readers: Readers | None = None,
+    retry_failed: bool = False,
 ) -> RunReport:
     """Write facts with another tool's boxes, classified. Files that are missing are recorded as failures.
 
@@ -91,6 +92,7 @@ def classify_crops(
         work: How the work is spread.
         quiet: Show no progress.
         readers: As for `annotate`.
+        retry_failed: As for `annotate`.
 
     Raises:
         DataError: A file of boxes cannot be used.
@@ -98,7 +100,7 @@ def classify_crops(
     """
     place = MediaFolder.of(media, output)
     imported = _read(detections, place)
-    with FactsWriter(output) as writer:
+    with FactsWriter(output, retry_failed=retry_failed) as writer:
         merge_run(output, _run_file(place.card, imported, species, options))
         with (
             interruptible() as interrupted,

@@ -68,6 +68,7 @@ def annotate(
     roots: Mapping[str, Path] | None = None,
     quiet: bool = False,
     readers: Readers | None = None,
+    retry_failed: bool = False,
 ) -> RunReport:
     """Write the facts of all media of some cards that the store does not hold yet.
 
@@ -83,13 +84,14 @@ def annotate(
         roots: Where known cards are now.
         quiet: Show no progress.
         readers: Reading processes to use; by default some are started, and ended afterwards.
+        retry_failed: Look again at the files that could not be read.
 
     Raises:
         HoopoeError: An input does not exist, the store was made otherwise or is in use, the disk is full ...
     """
     report = RunReport()
     cards_of(inputs, output, roots or {})  # refuses what cannot be before anything is written
-    with FactsWriter(output) as writer:
+    with FactsWriter(output, retry_failed=retry_failed) as writer:
         cards = cards_of(inputs, output, roots or {})
         for card, root in (roots or {}).items():
             set_card_root(output, card, os.path.abspath(root))

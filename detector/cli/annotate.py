@@ -5,6 +5,7 @@ from pathlib import Path
 
 from detector.cli.annotation_options import (
     add_result_arguments,
+    add_retry_argument,
     add_work_arguments,
     check_arguments,
     check_tables,
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--root", action="append", default=[], metavar="CARD=PATH", help="where a card is now, if it has moved"
     )
+    add_retry_argument(parser)
     add_result_arguments(parser)
     add_work_arguments(parser)
 
@@ -73,5 +75,14 @@ def run(args: argparse.Namespace) -> int:
         classify_from=LOWEST_SCORE if args.classify_from is None else args.classify_from,
         embeddings=args.embeddings,
     )
-    report = annotate(args.inputs, args.output, detector, species, seeing, work_options(args, device), roots)
+    report = annotate(
+        args.inputs,
+        args.output,
+        detector,
+        species,
+        seeing,
+        work_options(args, device),
+        roots,
+        retry_failed=args.retry_failed,
+    )
     return finish(args, args.output, report)

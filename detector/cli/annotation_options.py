@@ -47,6 +47,13 @@ def add_work_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, metavar="N", help="processes that read files (default: by the cores)")
 
 
+def add_retry_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare --retry-failed."""
+    parser.add_argument(
+        "--retry-failed", action="store_true", help="look again at files that could not be read or were missing"
+    )
+
+
 def add_result_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what is decided of the facts, and what is written of the decisions."""
     add_decision_arguments(parser)
@@ -148,6 +155,8 @@ def _print_report(console: Console, report: RunReport) -> None:
     if report.finished_before:
         lines.append(f"{report.finished_before} files finished before")
     lines += [f"{count} failed: {reason}" for reason, count in report.failures.most_common(REASONS_SHOWN)]
+    if report.failed:
+        lines.append("the same command with --retry-failed looks at them again")
     if len(report.failures) > REASONS_SHOWN:
         lines.append(
             f"{report.failed - sum(dict(report.failures.most_common(REASONS_SHOWN)).values())} failed otherwise"

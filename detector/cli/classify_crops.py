@@ -6,6 +6,7 @@ from pathlib import Path
 from backbones.errors import ConfigError
 from detector.cli.annotation_options import (
     add_result_arguments,
+    add_retry_argument,
     add_work_arguments,
     check_arguments,
     check_tables,
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="classify boxes from this score up (default: 0.05)",
     )
     parser.add_argument("--embeddings", action="store_true", help="keep the classifier's embeddings")
+    add_retry_argument(parser)
     add_result_arguments(parser)
     add_work_arguments(parser)
 
@@ -61,5 +63,13 @@ def run(args: argparse.Namespace) -> int:
     species = SpeciesClassifier.load(args.species, device, chosen_precision(args.precision, device))
     check_tables(args, args.output, RunFile(species=species_entry(species)))
     options = ImportOptions(LOWEST_SCORE if args.classify_from is None else args.classify_from, args.embeddings)
-    report = classify_crops(args.detections, media, args.output, species, options, work_options(args, device))
+    report = classify_crops(
+        args.detections,
+        media,
+        args.output,
+        species,
+        options,
+        work_options(args, device),
+        retry_failed=args.retry_failed,
+    )
     return finish(args, args.output, report)

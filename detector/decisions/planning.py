@@ -16,7 +16,7 @@ from detector.decisions.portion import Folder, Portion, folders_of
 from detector.decisions.times import match_deployments
 from detector.store.reader import FactsReader
 
-PORTION_FRAMES = 200_000  # about 200 MB; a deployment that has more is a portion of its own
+PORTION_FRAMES = 100_000  # about 200 MB; a deployment that has more is a portion of its own
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,12 +1,14 @@
 """videos/: the videos that show something, with boxes and names drawn in: H.264 in MP4, without sound.
 
-A box stays from the frame in which it was found to the next one that was looked at.
+Between two frames that were looked at, the box of an individual that is in both moves from one place to the other; a
+box that is in one of them only is seen up to half of the way: the detector looks once a second, and birds do not wait.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -44,7 +46,7 @@ def make_video(task: MediaTask) -> Iterator[MadePicture]:
     """
     name = f"{picture_stem(task.record)}.mp4"
     video = open_video(task.file, threads=1)
-    boxes = HeldBoxes(task.record.frames, task.shown)
+    boxes = MovingBoxes(task.record.frames, task.shown)
     with whole_path(task.folder / name) as unfinished, av.open(str(unfinished), "w", format="mp4") as container:
         encoder: _Encoder | None = None
         for frame in video.read("all"):
@@ -56,7 +58,7 @@ def make_video(task: MediaTask) -> Iterator[MadePicture]:
     yield MadePicture(name, index_cells(task.record, task.shown))
 
 
-class HeldBoxes:
+class MovingBoxes:
     """The boxes to see at any frame of a video.
 
     Args:
@@ -69,9 +71,29 @@ class HeldBoxes:
         self._numbers = sorted({*looked_at, *self._found})
 
     def at(self, frame_number: int) -> tuple[DetectionRecord, ...]:
-        """Those of the last frame that was looked at, this one or one before it."""
-        place = bisect_right(self._numbers, frame_number) - 1
-        return self._found.get(self._numbers[place], ()) if place >= 0 else ()
+        """Those of this frame, or between those of the frames around it that were looked at."""
+        place = bisect_right(self._numbers, frame_number)
+        before = self._numbers[place - 1] if place else None
+        after = self._numbers[place] if place < len(self._numbers) else None
+        if before is None or frame_number == before:
+            return () if before is None else self._found.get(before, ())
+        # the last one holds as long as those before it did
+        end = after if after is not None else before + (before - self._numbers[place - 2] if place > 1 else 1)
+        way = (frame_number - before) / (end - before)
+        earlier, later = self._found.get(before, ()), self._found.get(end, ())
+        targets = {box.individual_id: box for box in later if box.individual_id is not None}
+        moving = [(box, targets.pop(box.individual_id)) for box in earlier if box.individual_id in targets]
+        moved = {start.individual_id for start, _ in moving}
+        return (
+            *(_between(start, target, way) for start, target in moving),
+            *(box for box in (earlier if way < 0.5 else later) if box.individual_id not in moved),
+        )
+
+
+def _between(start: DetectionRecord, target: DetectionRecord, way: float) -> DetectionRecord:
+    """The nearer of two boxes of an individual, at a place on the way from the first to the second."""
+    places = {name: (1 - way) * getattr(start, name) + way * getattr(target, name) for name in ("x", "y", "w", "h")}
+    return replace(start if way < 0.5 else target, **places)
 
 
 class _Encoder:

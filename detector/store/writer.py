@@ -1,4 +1,7 @@
-"""Writing facts: finished media items gather in memory and go out as parts that are whole and never change."""
+"""Writing facts: finished media items gather in memory and go out as whole parts.
+
+A part never changes but that failures are taken out of it, to be tried again.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,13 @@ from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 
+import pyarrow.compute as pc
+
 from detector.store.facts import FactRow, OverlayRow, facts_table, overlay_table
-from detector.store.files import remove_unfinished, write_table
+from detector.store.files import open_parquet, remove_unfinished, write_table
 from detector.store.layout import facts_folder, overlay_folder, parts
 from detector.store.lock import StoreLock
-from detector.store.reader import finished
+from detector.store.reader import MEND_FACTS, finished
 
 PART_ROWS = 20_000
 PART_BYTES = 64 << 20
@@ -33,6 +38,7 @@ class FactsWriter:
         part_rows: A part is written when it has so many frames,
         part_bytes: or about so many bytes before compression,
         part_seconds: or when its first item has waited so long.
+        retry_failed: Forget the items of which nothing could be seen, so that they can be added again.
 
     Raises:
         HoopoeError: Another process writes to the store.
@@ -46,6 +52,7 @@ class FactsWriter:
         part_rows: int = PART_ROWS,
         part_bytes: int = PART_BYTES,
         part_seconds: float = PART_SECONDS,
+        retry_failed: bool = False,
     ) -> None:
         self.folder = Path(folder)
         self._limits = part_rows, part_bytes, part_seconds
@@ -53,6 +60,8 @@ class FactsWriter:
         try:
             facts_folder(self.folder).mkdir(exist_ok=True)
             remove_unfinished(facts_folder(self.folder))
+            if retry_failed:
+                _forget_failures(self.folder)
             self.finished: set[str] = finished(self.folder)
         except BaseException:
             self._lock.release()
@@ -155,6 +164,17 @@ class OverlayWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _forget_failures(folder: Path) -> None:
+    """Write the parts with failures anew without them; one killed between two parts leaves the others as they were."""
+    for path in parts(facts_folder(folder)):
+        with open_parquet(path, MEND_FACTS) as file:
+            failures = file.read(["failure"])["failure"]
+            if failures.null_count == len(failures):
+                continue
+            table = file.read()
+        write_table(path, table.filter(pc.is_null(failures)), GROUP_ROWS)
 
 
 def _check_item(rows: Sequence[FactRow]) -> None:

@@ -313,6 +313,23 @@ def test_a_model_that_finds_no_memory_at_all_is_an_error(run, make_card, detecto
         run("out", make_card(photos=1, videos=0))
 
 
+def test_files_that_failed_are_looked_at_again_when_asked_for(
+    run, detector, species, work, readers, make_card, tmp_path
+):
+    card = make_card(photos=2, videos=0)
+    late = card / "DCIM" / "IMG_0009.JPG"
+    late.write_bytes(b"")
+    report, _ = run("out", card)
+    assert report.failed == 1
+    save_photo(late, seed=9)
+    report, facts = run("out", card)
+    assert (report.files, report.finished_before) == (0, 3)
+    assert facts["card", "DCIM/IMG_0009.JPG"][0].failure
+    again = annotate((card,), tmp_path / "out", detector, species, SeeingOptions(), work, None, True, readers, True)
+    assert (again.files, again.finished_before, again.failed) == (1, 2, 0)
+    assert read_store(tmp_path / "out")["card", "DCIM/IMG_0009.JPG"][0].detections
+
+
 @pytest.mark.gpu
 def test_the_gpu_annotates_as_the_cpu_does(
     run, detector_file, species_file, make_card, work, readers, tmp_path, monkeypatch

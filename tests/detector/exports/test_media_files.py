@@ -14,7 +14,7 @@ from detector.exports.crops import make_crops, write_crops
 from detector.exports.images import make_image, shrink
 from detector.exports.media_files import INDEX, MediaTask, locate
 from detector.exports.source import ExportOptions
-from detector.exports.videos import HeldBoxes, make_video
+from detector.exports.videos import MovingBoxes, make_video
 
 ORANGE = (240, 120, 20)
 
@@ -182,11 +182,27 @@ def test_small_pictures_are_not_enlarged():
     assert shrink(np.zeros((1, 4000, 3), np.uint8), 100).shape == (1, 100, 3)
 
 
-def test_boxes_are_held_until_the_next_frame_that_was_looked_at(make):
-    found = make.detection(frame_number=30)
-    held = HeldBoxes((0, 30, 60), (found,))
-    assert [bool(held.at(number)) for number in (0, 29, 30, 59, 60, 90)] == [False, False, True, True, False, False]
-    assert HeldBoxes((), ()).at(5) == ()
+def test_a_box_is_seen_half_of_the_way_to_the_frames_around_it(make):
+    boxes = MovingBoxes((0, 30, 60), (make.detection(frame_number=30),))
+    seen = [bool(boxes.at(number)) for number in (0, 14, 15, 30, 44, 45, 60, 90)]
+    assert seen == [False, False, True, True, True, False, False, False]
+    assert MovingBoxes((), ()).at(5) == ()
+    last = MovingBoxes((0, 30), (make.detection(frame_number=30),))
+    assert [bool(last.at(number)) for number in (30, 44, 45)] == [True, True, False]
+
+
+def test_the_box_of_an_individual_moves_from_frame_to_frame(make):
+    bird = make.detection(frame_number=0, individual_id="a", x=0.25, w=0.25, score=0.5)
+    later = make.detection(frame_number=30, individual_id="a", x=0.5, w=0.5, score=0.75)
+    other = make.detection(frame_number=0, individual_id="b", x=0.75)
+    boxes = MovingBoxes((0, 30, 60), (bird, other, later))
+    assert boxes.at(0) == (bird, other)
+    [early, stays] = boxes.at(12)
+    assert (early.x, early.w, early.score) == (pytest.approx(0.35), pytest.approx(0.35), 0.5)
+    assert stays == other
+    [near] = boxes.at(24)
+    assert (near.x, near.w, near.score) == (pytest.approx(0.45), pytest.approx(0.45), 0.75)
+    assert boxes.at(30) == (later,)
 
 
 def test_a_drawn_video_has_all_frames_at_their_times(tmp_path, make):
@@ -202,4 +218,4 @@ def test_a_drawn_video_has_all_frames_at_their_times(tmp_path, make):
     assert [float(frame.time) for frame in frames] == pytest.approx([number / 4 for number in range(12)], abs=1e-3)
     assert (frames[0].width, frames[0].height) == (160, 120)
     colourful = [np.ptp(frame.to_ndarray(format="rgb24").astype(int), axis=-1).max() > 60 for frame in frames]
-    assert colourful == [False] * 4 + [True] * 4 + [False] * 4
+    assert colourful == [False] * 2 + [True] * 4 + [False] * 6

@@ -126,6 +126,21 @@ def test_error_on_the_way_keeps_what_was_finished(tmp_path: Path, facts_maker: S
     assert len(FactsReader(tmp_path).parts()) == 2
 
 
+def test_failures_are_forgotten_on_demand_and_nothing_else(tmp_path: Path, facts_maker: SimpleNamespace) -> None:
+    good, broken = facts_maker.row("good.jpg"), facts_maker.row("broken.jpg", boxes=None)
+    mended, missing = facts_maker.row("broken.jpg"), facts_maker.row("missing.jpg", boxes=None)
+    for row in (good, broken, missing):  # a part each
+        with FactsWriter(tmp_path) as writer:
+            writer.add([row])
+    with FactsWriter(tmp_path) as writer, pytest.raises(ValueError, match="already"):
+        writer.add([mended])
+    with FactsWriter(tmp_path, retry_failed=True) as writer:
+        assert writer.finished == {good.media_id}
+        writer.add([mended])
+    assert read_all(tmp_path) == [(good,), (mended,)]
+    assert finished(tmp_path) == {good.media_id, mended.media_id}
+
+
 def test_second_writer_is_refused(tmp_path: Path) -> None:
     script = "import sys; from pathlib import Path; from detector.store.writer import FactsWriter;"
     script += f"FactsWriter(Path({str(tmp_path)!r}))"
