@@ -262,7 +262,7 @@ def main() -> None:
     """Measure, print, and write if asked to."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--detectors", nargs="+", default=["faster_rcnn_davit_tiny", "retinanet_davit_tiny"])
-    parser.add_argument("--species", nargs="*", default=["davit_tiny"], help="classifiers, beside none (%(default)s)")
+    parser.add_argument("--species", nargs="+", default=["none", "davit_tiny"], help="classifiers (%(default)s)")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--version", choices=("v1", "v2"), default="v2", help="of the heads (%(default)s)")
     parser.add_argument("--photos", type=int, default=41, help="of 12 megapixels (%(default)s)")
@@ -297,7 +297,7 @@ def main() -> None:
             shutil.rmtree(folder)
 
     for name in args.detectors:
-        for species in (None, *args.species):
+        for species in [None if each == "none" else each for each in args.species]:
             for kind in [part for part in args.parts if part in ("photos", "video")]:
                 show(in_folder(measure_media, kind, name, species, args))
     show("")

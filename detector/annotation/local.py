@@ -168,7 +168,8 @@ class Annotation:
                 self._frames_done(self.classification.add(result, boxes, crops))
             else:
                 number = result.frame.frame_number
-                task = CropTask(item.rows.item, {number: finds.boxes_xywh}, {number: boxes}, self.species.size_hw)
+                found, wanted = {number: finds.boxes_xywh}, {number: boxes}
+                task = CropTask(item.rows.item, found, wanted, self.species.size_hw, crops_only=True)
                 self.crops[self.readers.submit(task, urgent=True)] = _AwaitsCrops(result, boxes)
 
     def _take_crops(self, waiting: _AwaitsCrops, arrival: Arrival) -> None:

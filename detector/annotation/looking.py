@@ -14,7 +14,7 @@ from detector.boxes import xywh_to_xyxy
 from detector.data.resizing import SizeRule, resize
 from detector.footage.appearance import SIDE, box_appearance
 from detector.footage.content_hash import content_hash
-from detector.footage.light import brightness, is_night_ir
+from detector.footage.light import LONG_SIDE, brightness, is_night_ir, shrink
 from detector.footage.motion import MotionGate
 from detector.footage.photos import Photo, read_photo
 from detector.footage.sampling import Sampling
@@ -65,12 +65,14 @@ class CropTask:
         boxes: Number of a frame -> float32 (N, 4), shares of the picture: left, top, width, height.
         wanted: Number of a frame -> int64 (K,), the boxes to cut crops of.
         size_hw: Of the crops.
+        crops_only: Whether all else is known of the frames.
     """
 
     item: MediaItem
     boxes: Mapping[int, NDArray[np.float32]]
     wanted: Mapping[int, NDArray[np.int64]]
     size_hw: Size
+    crops_only: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,14 +97,14 @@ class Cropped:
     """The crops of a frame.
 
     Attributes:
-        frame: The frame.
         crops: uint8 (K, height, width, 3), of the boxes wanted.
-        appearances: uint8 (N, 64), how all boxes look.
+        frame: The frame; None where only crops were asked for.
+        appearances: uint8 (N, 64), how all boxes look; None likewise.
     """
 
-    frame: FrameFacts
     crops: NDArray[np.uint8]
-    appearances: NDArray[np.uint8]
+    frame: FrameFacts | None = None
+    appearances: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,9 @@ def _crop(task: CropTask) -> Iterator[Seen]:
 def _cropped(frame: Frame, task: CropTask) -> Cropped:
     boxes = task.boxes[frame.frame_number]
     crops = crops_of(frame.image, boxes[task.wanted[frame.frame_number]], task.size_hw)
-    return Cropped(frame_facts(frame), crops, appearances(frame.image, boxes))
+    if task.crops_only:
+        return Cropped(crops)
+    return Cropped(crops, frame_facts(frame), appearances(frame.image, boxes))
 
 
 def crops_of(image: NDArray[np.uint8], boxes_xywh: NDArray[np.float32], size_hw: Size) -> NDArray[np.uint8]:
@@ -240,11 +244,12 @@ def video_facts(digest: str, info: VideoInfo) -> ItemFacts:
 
 def frame_facts(frame: Frame, moved: bool | None = None) -> FrameFacts:
     """What a frame is."""
+    small = shrink(frame.image, LONG_SIDE)
     return FrameFacts(
         frame_number=frame.frame_number,
         time_s=frame.time_s,
         size_wh=frame.size_wh,
-        brightness=brightness(frame.image),
-        night=is_night_ir(frame.image),
+        brightness=brightness(small),
+        night=is_night_ir(small),
         moved=moved,
     )

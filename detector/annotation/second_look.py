@@ -130,6 +130,8 @@ class SecondLook:
         elif isinstance(seen, Warned):
             item.sight.warnings.append(seen.text)
         elif isinstance(seen, Cropped):
+            assert seen.frame is not None
+            assert seen.appearances is not None
             known = {frame.number: frame for frame in item.sight.known.frames}[seen.frame.frame_number]
             finds = unclassified(known.boxes_xywh, known.label_scores, seen.appearances)
             result = FrameResult(FrameKey(arrival.task, known.number), seen.frame, finds)

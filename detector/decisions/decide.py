@@ -59,14 +59,16 @@ def decide(folder: Path, options: DecideOptions, now: datetime | None = None) ->
     rules = read_rules(load_run(folder), options)
     reader = FactsReader(folder)
     plan = plan_portions(reader, rules.deployments, options.camera_from)
-    summaries, lost = [], []
+    now = now or datetime.now()
+
+    def decide_portion(portion: Portion | None) -> tuple[DecisionSummary, set[int]]:
+        made = _make(reader, portion, plan.originals, options, rules, now)
+        writer.add(made)
+        return summarise(made), made.lost_reviews
+
     with StoreLock(folder, DECISIONS_LOCK):
         with replacing_decisions(folder) as target, DecisionsWriter(target) as writer:
-            for portion in plan.portions:
-                made = _make(reader, portion, plan.originals, options, rules, now or datetime.now())
-                writer.add(made)
-                summaries.append(summarise(made))
-                lost.append(made.lost_reviews)
+            summaries, lost = zip(*map(decide_portion, plan.portions), strict=True)
         write_run(folder, load_run(folder).model_copy(update={"decisions": options.model_dump(mode="json")}))
     return join_summaries(summaries, len(set.intersection(*lost)))
 
