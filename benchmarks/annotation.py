@@ -1,7 +1,7 @@
 """`hoopoe annotate` end to end, beside its own bare models and birder's predict_detection.
 
-    python -m benchmarks.annotation [--detectors faster_rcnn_davit_tiny retinanet_davit_tiny] [--species davit_tiny]
-                                    [--parts photos video gate memory] [--write]
+    python -m benchmarks.annotation [--detectors faster_rcnn_davit_tiny retinanet_davit_tiny]
+                                    [--species none davit_tiny] [--parts photos video gate memory] [--write]
 
 Everything is synthetic: JPEGs of 12 megapixels, a full HD video at 30 frames/s that is looked at once a second, a video
 in which a bird passes now and then, and cards of many small photos. Networks have random weights, shifted so that each
@@ -10,8 +10,9 @@ picture has the most boxes that are allowed (--birds).
 - photos, video: images/s of the command are of whole processes, less what one with a single image takes: discovery,
   decoding, networks, facts, decisions and exports count, the start of Python does not. Bare is the detector on
   tensors that are loaded already, in the same batches and with the same threads, and with a classifier the same number
-  of crops. birder's script sees the same photos at the same size with the same architecture and batch: that is the
-  default --version v2, as birder has those heads only.
+  of crops. Both take turns, --repeats times: medians, with the least and the largest share of a turn in brackets.
+  birder's script sees the same photos at the same size with the same architecture and batch, once: that is the default
+  --version v2, as birder has those heads only.
 - gate: seconds with and without --motion-gate, and the sampled frames with a bird that it passed over.
 - memory: peak resident memory of the command and its reading processes, together, at N and 20 N photos.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from detector.decisions.writing import DecisionsWriter
 from detector.species.priors import WHOLE_YEAR, period_of
 from detector.store.lock import DECISIONS_LOCK, StoreLock
 from detector.store.reader import FactsReader
-from detector.store.reviews import latest_reviews
+from detector.store.reviews import Review, latest_reviews
 from detector.store.run_json import load_run, write_run
 
 NEST = "nest"
@@ -59,10 +60,11 @@ def decide(folder: Path, options: DecideOptions, now: datetime | None = None) ->
     rules = read_rules(load_run(folder), options)
     reader = FactsReader(folder)
     plan = plan_portions(reader, rules.deployments, options.camera_from)
+    reviews = latest_reviews(folder)
     now = now or datetime.now()
 
     def decide_portion(portion: Portion | None) -> tuple[DecisionSummary, set[int]]:
-        made = _make(reader, portion, plan.originals, options, rules, now)
+        made = _make(reader, portion, plan.originals, options, rules, reviews, now)
         writer.add(made)
         return summarise(made), made.lost_reviews
 
@@ -88,6 +90,7 @@ def _make(
     originals: Originals | None,
     options: DecideOptions,
     rules: Rules,
+    reviews: Sequence[Review],
     now: datetime,
 ) -> Made:
     categories = rules.naming.categories
@@ -102,7 +105,6 @@ def _make(
     names = name_individuals(reader, facts, individuals, circumstances, rules.naming)
 
     boxes = decide_boxes(facts, individuals, names, categories, repeat, rules.naming.weight)
-    reviews = latest_reviews(reader.folder)
     lost = apply_reviews(
         boxes, facts, individuals, names, repeat, reviews, rules.crosswalk, categories, options.score_threshold
     )

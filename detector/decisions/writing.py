@@ -21,6 +21,8 @@ from detector.decisions.made import Made
 from detector.store import schema
 from detector.store.files import PARQUET
 
+_SMALL_TABLES = {"repeats": schema.REPEATS, "effort": schema.EFFORT, "deployments": schema.DEPLOYMENTS}
+
 
 class DecisionsWriter:
     """Writes `schema.MEDIA`, `DETECTIONS`, `EVENTS`, `REPEATS`, `EFFORT` and `DEPLOYMENTS` into a folder; a context
@@ -36,7 +38,7 @@ class DecisionsWriter:
         self._media = self._open("media", schema.MEDIA)
         self._detections = self._open("detections", schema.DETECTIONS)
         self._events = self._open("events", schema.EVENTS)
-        self._rows: dict[str, list[dict[str, Any]]] = {"repeats": [], "effort": [], "deployments": []}
+        self._rows: dict[str, list[dict[str, Any]]] = {name: [] for name in _SMALL_TABLES}
 
     def _open(self, name: str, table_schema: pa.Schema) -> pq.ParquetWriter:
         return self._stack.enter_context(pq.ParquetWriter(self._target / f"{name}.parquet", table_schema, **PARQUET))
@@ -92,9 +94,8 @@ class DecisionsWriter:
     ) -> None:
         self._stack.close()
         if error is None:
-            schemas = {"repeats": schema.REPEATS, "effort": schema.EFFORT, "deployments": schema.DEPLOYMENTS}
-            for name, rows in self._rows.items():
-                tables.write_records(self._target / f"{name}.parquet", schemas[name], rows)
+            for name, table_schema in _SMALL_TABLES.items():
+                tables.write_records(self._target / f"{name}.parquet", table_schema, self._rows[name])
 
 
 def _repeat_rows(made: Made) -> list[dict[str, Any]]:
