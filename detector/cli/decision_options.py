@@ -66,7 +66,7 @@ def decision_options(args: argparse.Namespace, stored: DecideOptions) -> DecideO
     Raises:
         ConfigError: A value cannot be used, or a file is not there.
     """
-    from detector.decisions.folders import compile_camera
+    from detector.base.folders import compile_camera
     from detector.decisions.options import DecideOptions
 
     given: dict[str, Any] = {}

@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from detector.decisions.copies import Originals, originals_among
-from detector.decisions.effort import Watch, watch
 from detector.decisions.events import Events, event_id, find_events
 from detector.decisions.facts_table import FactsTable, read_facts
 from detector.decisions.linking import Individuals, find_individuals
@@ -31,6 +30,7 @@ from detector.decisions.tables import replacing_decisions
 from detector.decisions.times import Placed, place_media
 from detector.decisions.verdicts import BoxDecisions, apply_reviews, decide_boxes
 from detector.decisions.writing import DecisionsWriter
+from detector.deployments.effort import Watch, watch
 from detector.species.priors import WHOLE_YEAR, period_of
 from detector.store.lock import DECISIONS_LOCK, StoreLock
 from detector.store.reader import FactsReader

@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from detector.decisions.effort import Watch
 from detector.decisions.events import Events
 from detector.decisions.facts_table import FactsTable
 from detector.decisions.linking import Individuals
@@ -17,6 +16,7 @@ from detector.decisions.options import DecideOptions
 from detector.decisions.rules import Rules
 from detector.decisions.times import Placed
 from detector.decisions.verdicts import BoxDecisions
+from detector.deployments.effort import Watch
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detector.decisions.copies import Originals, originals_of
-from detector.decisions.deployments import Deployment
 from detector.decisions.portion import Folder, Portion, folders_of
-from detector.decisions.times import match_deployments
+from detector.deployments.matching import match_deployments
+from detector.deployments.table import Deployment
 from detector.store.reader import FactsReader
 
 PORTION_FRAMES = 100_000  # about 200 MB; a deployment that has more is a portion of its own

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backbones.errors import ConfigError
-from detector.decisions.deployments import Deployment, read_deployments
 from detector.decisions.naming import NamingRules, names_species
 from detector.decisions.options import DecideOptions
+from detector.deployments.table import Deployment, read_deployments
 from detector.species.calibration import Calibration
 from detector.species.crosswalk import Crosswalk, load_crosswalk
 from detector.species.priors import Prior

@@ -9,11 +9,11 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.decisions.clock_checks import clock_problems
-from detector.decisions.clocks import Offsets, correct, utc_offsets
-from detector.decisions.deployments import Deployment, match_folders
 from detector.decisions.facts_table import FactsTable
-from detector.decisions.folders import compile_camera, group_cameras
+from detector.deployments.clock_checks import clock_problems
+from detector.deployments.clocks import Offsets, correct, utc_offsets
+from detector.deployments.matching import match_deployments
+from detector.deployments.table import Deployment
 
 
 @dataclass(frozen=True)
@@ -68,25 +68,6 @@ class Placed:
         """Rows of the media items of each deployment."""
         order = np.argsort(self.deployment, kind="stable")
         return np.split(order, np.searchsorted(self.deployment[order], np.arange(1, len(self.ids))))
-
-
-def match_deployments(
-    folders: Sequence[tuple[str, str]], table: Sequence[Deployment], camera_from: str | None
-) -> tuple[list[int], list[Deployment]]:
-    """The deployments of folders (N), as (card, folder): N indices into the rows, the table's and told ones.
-
-    Args:
-        folders: Of media items.
-        table: Deployments that are listed; the others are told from folders.
-        camera_from: Regular expression for those; see `folders.group_cameras`.
-    """
-    camera = compile_camera(camera_from) if camera_from else None
-
-    def told(card: str, folder: str) -> Deployment:
-        [((_, own), name)] = group_cameras([(card, folder)], camera).items()
-        return Deployment(name, card, own, listed=False)
-
-    return match_folders(folders, table, told)
 
 
 def place_media(facts: FactsTable, table: Sequence[Deployment], camera_from: str | None, now: datetime) -> Placed:

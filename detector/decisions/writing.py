@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from detector.decisions import tables
-from detector.decisions.clocks import utc_offsets
-from detector.decisions.deployments import Deployment
 from detector.decisions.made import Made
+from detector.deployments.clocks import utc_offsets
+from detector.deployments.table import Deployment
 from detector.store import schema
 from detector.store.files import PARQUET
 

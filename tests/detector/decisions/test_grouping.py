@@ -1,21 +1,17 @@
-"""Sequences, individuals, repeats, events and effort."""
+"""Sequences, individuals, repeats and events."""
 
 from __future__ import annotations
 
-from datetime import date, datetime
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 
-from detector.decisions.effort import watch
 from detector.decisions.events import find_events
 from detector.decisions.repeats import FEWEST_FRAMES, find_repeats
 from detector.decisions.sequences import find_sequences
-from detector.store.records import Gap
 
 STONE = [0.5, 0.5, 0.1, 0.08]
 
@@ -113,33 +109,6 @@ def test_rules_of_events(drawn: tuple, random) -> None:  # type: ignore[no-untyp
     again = events(*([values[box] for box in order] for values in (place, key, when, at, counts)))
     assert again.count.tolist() == found.count.tolist()
     assert again.of_box.tolist() == [found.of_box[box] for box in order]
-
-
-def test_effort_of_nothing() -> None:
-    watched = watch(np.array(["NaT"], "datetime64[ms]"), None, None, 7)
-    assert (watched.days, watched.active_days, watched.start) == (0, 0, None)
-
-
-def test_effort_counts_quiet_days_but_not_long_gaps() -> None:
-    days = ["2024-05-01T05", "2024-05-02T23", "2024-05-09T01", "2024-05-17T10"]
-    watched = watch(np.array(days, "datetime64[ms]"), None, datetime(2024, 5, 18), 7)
-    assert watched.gaps == (Gap(date(2024, 5, 10), date(2024, 5, 16)),)  # six quiet days from the 3rd on are none
-    assert (watched.days, watched.active_days, watched.days_with_files) == (18, 11, 4)
-
-
-def test_camera_without_files_was_not_active() -> None:
-    watched = watch(np.zeros(0, "datetime64[ms]"), datetime(2024, 5, 1), datetime(2024, 5, 30), 7)
-    assert (watched.days, watched.active_days) == (30, 0)
-
-
-@given(arrays.arrays("int64", st.integers(0, 20), elements=st.integers(0, 40 * 86_400_000)), st.integers(1, 10))
-def test_rules_of_effort(milliseconds: np.ndarray, gap_days: int) -> None:
-    watched = watch(milliseconds.astype("datetime64[ms]"), None, None, gap_days)
-    lost = {day for gap in watched.gaps for day in range(gap.start.toordinal(), gap.end.toordinal() + 1)}
-    seen = {moment.date().toordinal() for moment in milliseconds.astype("datetime64[ms]").tolist()}
-    assert not lost & seen
-    assert watched.active_days == watched.days - len(lost)
-    assert watched.days_with_files == len(seen) <= watched.active_days
 
 
 def repeats(xywh, looks, camera=None, sequence=None):  # type: ignore[no-untyped-def]

@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 
 from backbones.errors import ConfigError
-from detector.decisions.deployments import COLUMNS
-from detector.decisions.folders import group_cameras
+from detector.base.folders import group_cameras
+from detector.deployments.table import COLUMNS
 from detector.store.files import write_whole
 from detector.store.reader import FactsReader
 

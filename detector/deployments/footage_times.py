@@ -5,7 +5,7 @@ from __future__ import annotations
 import av
 from PIL import Image
 
-from detector.decisions.deployment_table import Taken
+from detector.deployments.template import Taken
 from detector.footage.metadata import Capture, capture_of_photo, capture_of_video
 from detector.types import MediaItem
 

@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 
 from backbones.errors import ConfigError, DataError
+from detector.base.folders import camera_folder, compile_camera, group_cameras
 from detector.cli.main import main
-from detector.decisions.deployment_table import Taken, deployment_rows, taken_of_store, write_deployments
-from detector.decisions.deployments import Deployment, match_folders, read_deployments
-from detector.decisions.folders import camera_folder, compile_camera, group_cameras
+from detector.deployments.matching import match_folders
+from detector.deployments.table import Deployment, read_deployments
+from detector.deployments.template import Taken, deployment_rows, taken_of_store, write_deployments
 
 
 def table(tmp_path: Path, text: str) -> Path:

@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.decisions.clocks import Offsets, Times
+from detector.deployments.clocks import Offsets, Times
 
 FACTORY_YEARS = tuple(range(2000, 2031))  # clocks without power begin at the first of January of one of these
 FACTORY_DAYS = 3  # so long after it a time still counts as one of a clock that was reset

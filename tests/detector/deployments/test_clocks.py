@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.decisions.clock_checks import clock_problems, video_shift_hours
-from detector.decisions.clocks import correct, parse_clock_shift, parse_time, parse_zone, utc_offsets
+from detector.deployments.clock_checks import clock_problems, video_shift_hours
+from detector.deployments.clocks import correct, parse_clock_shift, parse_time, parse_zone, utc_offsets
 
 
 def times(*texts: str) -> np.ndarray:

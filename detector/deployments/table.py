@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from backbones.errors import DataError
-from detector.decisions.clocks import ClockPair, parse_clock_shift, parse_time, parse_zone
+from detector.deployments.clocks import ClockPair, parse_clock_shift, parse_time, parse_zone
 
 # Camtrap DP 1.0.2's columns of deployments that are kept for exports beside those with a meaning here
 DETAILS = (
@@ -190,37 +190,3 @@ def _disagreements(rows: Sequence[Deployment]) -> list[str]:
             if getattr(row, name) != getattr(other, name):
                 problems.append(f"rows of deployment '{row.deployment_id}' disagree in {name}")
     return list(dict.fromkeys(problems))
-
-
-def match_folders(
-    folders: Sequence[tuple[str, str]], rows: Sequence[Deployment], told: Callable[[str, str], Deployment]
-) -> tuple[list[int], list[Deployment]]:
-    """Find the row of each folder: the one with the longest folder above it, one of its own card before one of any.
-
-    Args:
-        folders: (card, folder) of media items (N).
-        rows: Of the table.
-        told: Makes the row of a folder that no row of the table is above.
-
-    Returns:
-        N indices into the second: the table's rows, and after them those that had to be told.
-    """
-    every = list(rows)
-    index = {(row.card, row.folder): number for number, row in enumerate(rows)}
-    made: dict[Deployment, int] = {}
-    matched = []
-    for card, folder in folders:
-        found = None
-        levels = folder.split("/") if folder else []
-        for depth in range(len(levels), -1, -1):
-            above = "/".join(levels[:depth])
-            found = index.get((card, above), index.get((None, above)))
-            if found is not None:
-                break
-        if found is None:
-            row = told(card, folder)
-            found = made.setdefault(row, len(every))
-            if found == len(every):
-                every.append(row)
-        matched.append(found)
-    return matched, every

@@ -1,0 +1,1 @@
+"""The floor: what every room does in the same way, once."""

@@ -1,0 +1,1 @@
+"""Deployments: places, visits, clocks and effort."""
