@@ -92,13 +92,17 @@ class MediaItem:
 
     @property
     def media_id(self) -> str:
-        """16 hexadecimal digits that identify the item in tables: a hash of card and path."""
+        """What identifies the item in tables; see `media_id`."""
         return media_id(self.card, self.path)
 
 
 def media_id(card: str, path: str) -> str:
-    """The id of a media item in every table: a hash of its card and its path under the card's root."""
-    return hashlib.blake2b(f"{card}\0{path}".encode(), digest_size=8).hexdigest()
+    """The id of a media item in every table: `m` and 16 hexadecimal digits, a hash of its card and its path there.
+
+    The letter keeps spreadsheets from taking an id for a number.
+    """
+    digest = hashlib.blake2b(f"{card}\0{path}".encode(), digest_size=8).hexdigest()
+    return f"m{digest}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -103,6 +103,6 @@ def _pairs(event: NDArray[np.int64], place: NDArray[np.integer]) -> tuple[NDArra
 
 
 def event_id(deployment_id: str, kind: str, display_name: str, first_media: str) -> str:
-    """16 hexadecimal digits that stay while the event begins with the same file."""
+    """`e` and 16 hexadecimal digits, which stay while the event begins with the same file."""
     text = "\0".join((deployment_id, kind, display_name, first_media))
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return f"e{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"

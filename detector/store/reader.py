@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from detector.store.facts import FactRow, fact_rows
 from detector.store.files import open_parquet
+from detector.store.ids import current_id, with_current_ids
 from detector.store.layout import facts_folder, overlay_folder, parts
 from detector.store.run_json import read_run
 
@@ -29,7 +30,7 @@ def finished(folder: Path) -> set[str]:
     ids: set[str] = set()
     for path in parts(facts_folder(folder)):
         with open_parquet(path, MEND_FACTS) as file:
-            ids.update(pc.unique(file.read(["media_id"])["media_id"]).to_pylist())
+            ids.update(map(current_id, pc.unique(file.read(["media_id"])["media_id"]).to_pylist()))
     return ids
 
 
@@ -73,7 +74,7 @@ class FactsReader:
             DataError: The part is damaged.
         """
         with open_parquet(part, MEND_FACTS) as file:
-            yield from file.iter_batches(_BATCH_ROWS, columns=columns)
+            yield from map(with_current_ids, file.iter_batches(_BATCH_ROWS, columns=columns))
 
     def items(self, part: Path | None = None) -> Iterator[tuple[FactRow, ...]]:
         """Media items, each with all its rows, in the order in which they were written.
@@ -118,7 +119,7 @@ class FactsReader:
             return None  # written after the overlay, by the classifier of the overlay
         with open_parquet(self.overlay / part.name, MEND_OVERLAY) as file:
             columns = file.read().to_pydict()
-        keys = zip(columns["media_id"], columns["frame_number"], columns["box"], strict=True)
+        keys = zip(map(current_id, columns["media_id"]), columns["frame_number"], columns["box"], strict=True)
         return dict(zip(keys, zip(columns["logits"], columns["embedding"], strict=True), strict=True))
 
 

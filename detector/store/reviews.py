@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from backbones.errors import DataError
 from detector.store.files import open_parquet, write_table
+from detector.store.ids import current_id
 from detector.store.layout import reviews_folder
 from detector.store.run_json import read_run
 from detector.store.schema import REVIEWS
@@ -50,6 +51,9 @@ class Review:
             raise ValueError("a review is of a media item or of a group of repeats")
         if self.box is not None and self.frame_number is None:
             raise ValueError("a box is one of a frame: give its frame_number, 0 in photos")
+        for name in ("media_id", "repeat_group"):
+            if (text := getattr(self, name)) is not None:
+                object.__setattr__(self, name, current_id(text))
         if self.reviewed_at.tzinfo is not None:
             object.__setattr__(self, "reviewed_at", self.reviewed_at.astimezone(UTC).replace(tzinfo=None))
 
