@@ -1,0 +1,77 @@
+"""When a picture can have been taken, and adding to times without leaving the calendar.
+
+A camera's clock can show any time, and a container's header claim any duration: what cannot be is no time, and no sum
+of times is beyond the years 1 to 9999, so that one absurd value never stops the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Times = NDArray[np.datetime64]
+
+EARLIEST = datetime(1970, 1, 1)  # the first second of most clocks; nothing that takes digital pictures is older
+WRITTEN_IN = 2026  # a computer whose own clock fell back behind this year must not unmake the times of its pictures
+LONGEST_S = 366 * 86_400.0  # of one video: what claims more, claims nonsense
+_CALENDAR = np.datetime64(datetime.min, "ms"), np.datetime64(datetime.max, "ms")
+
+
+@dataclass(frozen=True)
+class Period:
+    """The times that can be: from `earliest` to `latest`, both included, local and naive."""
+
+    earliest: datetime
+    latest: datetime
+
+    @classmethod
+    def until(cls, now: datetime) -> Period:
+        """From 1970 to the end of next year: clocks may be a year ahead, and zones a day."""
+        return cls(EARLIEST, datetime(min(max(now.year, WRITTEN_IN) + 1, 9999), 12, 31, 23, 59, 59, 999_999))
+
+    def including(self, start: datetime | None, end: datetime | None) -> Period:
+        """Also a deployment's own time, such as that of photographs scanned from film."""
+        return Period(min(self.earliest, start or self.earliest), max(self.latest, end or self.latest))
+
+    def holds(self, times: Times) -> NDArray[np.bool_]:
+        """Whether times datetime64[ms] (N,) can be; NaT cannot."""
+        earliest, latest = np.datetime64(self.earliest, "ms"), np.datetime64(self.latest, "ms")
+        return (times >= earliest) & (times <= latest)
+
+    def __str__(self) -> str:
+        return f"{self.earliest.year} to {self.latest.year}"
+
+
+def implausible(moment: datetime, period: Period) -> str:
+    """Why a time counts as none, in words."""
+    return f"its time, {moment.isoformat(' ', 'seconds')}, is outside {period}: it counts as none"
+
+
+def safe_add(moment: datetime | None, seconds: float) -> datetime | None:
+    """A time so many seconds later; None where that is no time of the calendar, or seconds are no number."""
+    if moment is None:
+        return None
+    try:
+        return moment + timedelta(seconds=seconds)
+    except (OverflowError, ValueError):
+        return None
+
+
+def add_ms(times: Times, milliseconds: ArrayLike) -> Times:
+    """Times datetime64[ms] (N,) and int64 milliseconds later; NaT where that is no time of the calendar."""
+    first, last = _CALENDAR
+    shift = np.asarray(milliseconds, np.int64)
+    widest = int((last - first).astype(np.int64))
+    inside = np.abs(np.clip(shift, -widest - 1, widest + 1)) <= widest  # or the sum would wrap around
+    later = times + np.where(inside, shift, 0).astype("timedelta64[ms]")
+    return np.where(inside & (later >= first) & (later <= last), later, np.datetime64("NaT", "ms"))
+
+
+def into_video_ms(seconds: ArrayLike) -> NDArray[np.int64]:
+    """Seconds from a video's start as int64 milliseconds; 0 where they cannot be: negative, no number, over a year."""
+    values = np.asarray(seconds, np.float64)
+    with np.errstate(invalid="ignore"):
+        return np.where((values > 0) & (values <= LONGEST_S), values * 1000, 0).astype(np.int64)
