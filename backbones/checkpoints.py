@@ -8,7 +8,6 @@ birder/common/fs_ops.py. The format is told from the content, so a renamed file 
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import re
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbones.errors import CheckpointError
+from backbones.files import write_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -124,12 +124,7 @@ def write_safetensors(checkpoint: Checkpoint) -> None:
     if checkpoint.network is not None:
         metadata["network"] = checkpoint.network
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.state.items()}
-    unfinished = checkpoint.path.with_name(f".{checkpoint.path.name}.{os.getpid()}.unfinished")
-    try:
-        unfinished.write_bytes(save(tensors, metadata))  # save_file would hide the file from other users
-        os.replace(unfinished, checkpoint.path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_bytes(checkpoint.path, save(tensors, metadata))  # save_file would hide the file from other users
 
 
 def _first_bytes(path: Path) -> bytes:

@@ -46,3 +46,7 @@ class DownloadError(HoopoeError):
 
 class MediaError(HoopoeError):
     """An image or video that cannot be read."""
+
+
+class DiskFullError(HoopoeError):
+    """There is no room left to write to."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,14 +31,14 @@ def run(args: argparse.Namespace) -> int:
     """Convert, write, and list what was left out."""
     from detector.data.convert_voc import voc_to_coco
     from detector.data.convert_yolo import yolo_to_coco
+    from detector.data.repair import write_document
 
     if args.format == "voc":
         document, problems = voc_to_coco(args.images, args.labels, args.zero_based)
     else:
         document, problems = yolo_to_coco(args.images, args.labels, _names(args.names))
 
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    args.output.write_text(json.dumps(document, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_document(document, args.output)
     for problem in problems:
         print(f"left out: {problem}", file=sys.stderr)
     counts = ", ".join(f"{len(document[key])} {key}" for key in ("images", "annotations", "categories"))

@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """Examine, print, and mend when asked to."""
     from rich.console import Console
 
+    from detector.base.files import write_bytes
     from detector.data.doctor import compare_splits, examine
     from detector.data.packed import CocoSource
     from detector.data.repair import read_document, refuse_original, repair, write_document
@@ -71,8 +72,8 @@ def run(args: argparse.Namespace) -> int:
             "between_sets": [finding.to_dict() for finding in between],
             "repairs": [vars(each) for each in repairs],
         }
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        args.output.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+        write_bytes(args.output, text.encode("utf-8", "backslashreplace"))
     return int(any(finding.severity == "error" for finding in left))
 
 

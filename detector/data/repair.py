@@ -8,7 +8,6 @@ does not read.
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from backbones.errors import ConfigError
+from detector.base.files import write_bytes
 from detector.data.box_faults import CODES, OVERHANGS, SOUND, check_boxes
 from detector.data.coco_json import nan_as_null
 from detector.data.doctor import Examined
@@ -124,13 +124,8 @@ def refuse_original(path: Path, original: Path) -> None:
 
 def write_document(document: dict[str, Any], path: Path) -> None:
     """Write a COCO JSON whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    # lone surrogates, of names that are no Unicode, stay as \\udc80
+    write_bytes(path, json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace"))
 
 
 def _copy(record: Any) -> Any:

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.base.files import write_bytes
 from detector.boxes import xyxy_to_xywh
 from detector.data.plumages import PLUMAGES
 from detector.data.scenes import SPECIES_SCENES, SceneConfig, draw_scene
@@ -67,7 +68,7 @@ def write_synthetic_dataset(
             drawn = every(partial(_write_scene, images, split, seed, size_wh, config), range(count))
             records = [record for _, record in zip(progress(range(count)), drawn, strict=True)]
             files[split] = folder / f"{split}.json"
-            files[split].write_text(json.dumps(_coco(records, size_wh)), encoding="utf-8")
+            write_bytes(files[split], json.dumps(_coco(records, size_wh)).encode())
     return files
 
 

@@ -13,13 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from detector.base.files import refusing_full_disk
 from detector.decisions.events import Events
 from detector.decisions.facts_table import FactsTable
 from detector.decisions.linking import Individuals
 from detector.decisions.naming import KINDS, Names
 from detector.decisions.verdicts import BoxDecisions
 from detector.store import schema
-from detector.store.files import PARQUET, refusing_full_disk
+from detector.store.files import PARQUET
 from detector.store.layout import decisions_folder
 
 CHUNK = 65_536  # rows that are made at a time

@@ -12,9 +12,9 @@ from datetime import datetime
 from pathlib import Path
 
 from backbones.errors import ConfigError
+from detector.base.files import write_bytes
 from detector.base.folders import group_cameras
 from detector.deployments.table import COLUMNS
-from detector.store.files import write_whole
 from detector.store.reader import FactsReader
 
 
@@ -98,7 +98,7 @@ def write_deployments(path: Path, rows: Iterable[dict[str, str]]) -> None:
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\r\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_whole(path, lambda file: file.write(text.getvalue().encode("utf-8-sig")))
+    write_bytes(path, text.getvalue().encode("utf-8-sig"))
 
 
 def taken_of_store(folder: Path) -> Iterable[Taken]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backbones.errors import HoopoeError
+from detector.base.files import write_bytes
 from detector.boxes import box_iou, xywh_to_xyxy
 from detector.evaluation.coco import MAX_DETECTIONS, RECALL_STEPS
 from detector.evaluation.error_breakdown import BACKGROUND_IOU
@@ -22,7 +23,7 @@ from detector.plots.contact_sheet import closeup, contact_sheet
 from detector.plots.detections import draw_detections
 from detector.plots.error_breakdown import plot_error_breakdown
 from detector.plots.figures import save_figure
-from detector.plots.files import save_image, write_whole
+from detector.plots.files import save_image
 from detector.plots.precision_recall import plot_precision_recall
 from detector.plots.recall_by_size import plot_recall_by_size
 from detector.plots.threshold_sweep import plot_threshold_sweep
@@ -62,8 +63,8 @@ def write_evaluation(
     metrics = evaluation.as_dict()
     if images_per_second is not None:
         metrics["images_per_second"] = images_per_second
-    write_whole(output / "predictions.json", json.dumps(list(results), allow_nan=False).encode())
-    write_whole(output / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False, ensure_ascii=False).encode())
+    write_bytes(output / "predictions.json", json.dumps(list(results), allow_nan=False).encode())
+    write_bytes(output / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False, ensure_ascii=False).encode())
     _write_figures(output, evaluation)
     if read_image is not None:
         _write_pictures(output, evaluation, read_image)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.base.files import write_bytes
 from detector.exports.cells import rounded, with_offset
 from detector.exports.frames import by_frame
 from detector.exports.media_files import MadePicture, MediaTask, make_pictures, picture_stem
@@ -20,7 +21,6 @@ from detector.exports.names import safe_name
 from detector.exports.source import ExportOptions, ExportSource
 from detector.footage.photos import read_photo
 from detector.footage.video import open_video
-from detector.plots.files import write_whole
 from detector.store.records import DetectionRecord
 from detector.types import Frame
 
@@ -61,7 +61,7 @@ def _make_crop(task: MediaTask, image: NDArray[np.uint8], found: DetectionRecord
     record = task.record
     stem = f"{picture_stem(record)}_{found.frame_number:06d}_{found.box}"
     name = f"{safe_name(found.name or found.kind)}/{stem}.jpg"
-    write_whole(task.folder / name, encode_jpeg(cut(image, found)))
+    write_bytes(task.folder / name, encode_jpeg(cut(image, found)), durable=False)
     return MadePicture(
         name,
         (

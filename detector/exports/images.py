@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.base.files import write_bytes
 from detector.exports.cells import with_offset
 from detector.exports.crops import encode_jpeg
 from detector.exports.media_files import MadePicture, MediaTask, make_pictures, picture_stem
 from detector.exports.source import ExportOptions, ExportSource
 from detector.footage.photos import read_photo
 from detector.plots.detections import draw_detections
-from detector.plots.files import write_whole
 from detector.store.records import DetectionRecord, MediaRecord
 
 LONGEST_SIDE = 1920  # pixels; enough for a screen
@@ -36,7 +36,7 @@ def make_image(task: MediaTask) -> Iterator[MadePicture]:
     """
     photo = read_photo(task.file, at_least=LONGEST_SIDE)  # of the short side, so that the picture still shrinks
     name = f"{picture_stem(task.record)}.jpg"
-    write_whole(task.folder / name, encode_jpeg(draw(shrink(photo.image, LONGEST_SIDE), task.shown)))
+    write_bytes(task.folder / name, encode_jpeg(draw(shrink(photo.image, LONGEST_SIDE), task.shown)), durable=False)
     yield MadePicture(name, index_cells(task.record, task.shown))
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from av.codec.codec import UnknownCodecError
 from numpy.typing import NDArray
 
-from detector.exports.files import whole_path
+from detector.base.files import atomic_path
 from detector.exports.frames import by_frame
 from detector.exports.images import COLUMNS, draw, index_cells, shrink
 from detector.exports.media_files import MadePicture, MediaTask, make_pictures, picture_stem
@@ -47,7 +47,8 @@ def make_video(task: MediaTask) -> Iterator[MadePicture]:
     name = f"{picture_stem(task.record)}.mp4"
     video = open_video(task.file, threads=1)
     boxes = MovingBoxes(task.record.frames, task.shown)
-    with whole_path(task.folder / name) as unfinished, av.open(str(unfinished), "w", format="mp4") as container:
+    path = task.folder / name
+    with atomic_path(path, durable=False) as unfinished, av.open(str(unfinished), "w", format="mp4") as container:
         encoder: _Encoder | None = None
         for frame in video.read("all"):
             picture = shrink(frame.image, LONGEST_SIDE)

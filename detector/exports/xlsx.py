@@ -11,8 +11,8 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
+from detector.base.files import atomic_path
 from detector.exports.cells import Cell
-from detector.exports.files import whole_path
 from detector.exports.source import ExportOptions, ExportSource
 from detector.exports.tables import FILE_COLUMNS, RESULT_COLUMNS, file_rows, result_rows
 
@@ -26,7 +26,7 @@ def write_xlsx(source: ExportSource, folder: Path, options: ExportOptions) -> li
     from xlsxwriter import Workbook
 
     path = folder / "results.xlsx"
-    with whole_path(path) as unfinished:
+    with atomic_path(path) as unfinished:
         settings = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
         with Workbook(str(unfinished), settings | {"tmpdir": str(folder)}) as book:
             _write_sheets(book, "results", RESULT_COLUMNS, result_rows(source, options))

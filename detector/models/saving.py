@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from backbones.errors import CheckpointError, ConfigError, HoopoeError
 from detector import __version__
+from detector.base.files import write_bytes
 from detector.models.building import build_detector
 from detector.models.coco import COCO_NAME, load_coco
 from detector.models.config import ModelConfig
@@ -62,7 +62,7 @@ def save_detector(path: str | Path, model: nn.Module, meta: DetectorMeta) -> Non
     """Save a detector, whole or not at all.
 
     Args:
-        path: The `.safetensors` file to write; its folder exists.
+        path: The `.safetensors` file to write.
         model: A detector from `build_detector` or `load_detector`, without wrappers such as DDP's.
         meta: What to say about it; `DetectorMeta(config_of(model), ...)`.
 
@@ -81,13 +81,8 @@ def save_detector(path: str | Path, model: nn.Module, meta: DetectorMeta) -> Non
         "versions": dict(meta.versions),
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-    try:
-        # save_file would hide the file from other users
-        unfinished.write_bytes(save(tensors, {"format": FORMAT, "meta": json.dumps(entries)}))
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    # save_file would hide the file from other users
+    write_bytes(path, save(tensors, {"format": FORMAT, "meta": json.dumps(entries)}))
 
 
 def load_detector(source: str | Path, device: torch.device | str = "cpu") -> tuple[nn.Module, DetectorMeta]:

@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detector.plots.files import write_whole
+from detector.base.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,4 +48,4 @@ def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, whole or not at all."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI)
-    write_whole(path, buffer.getvalue())
+    write_bytes(path, buffer.getvalue())

@@ -7,8 +7,8 @@ from pathlib import Path
 from pydantic import Field, ValidationError, model_validator
 
 from backbones.errors import DataError
+from detector.base.files import write_bytes
 from detector.config import Section
-from detector.plots.files import write_whole
 from detector.species.fusion import DEFAULT_WEIGHT
 from detector.species.gate import GateThresholds
 
@@ -60,7 +60,7 @@ class Calibration(Section):
 
     def write(self, path: Path) -> None:
         """Write as JSON, whole or not at all."""
-        write_whole(path, (self.model_dump_json(indent=1) + "\n").encode())
+        write_bytes(path, (self.model_dump_json(indent=1) + "\n").encode())
 
     @classmethod
     def read(cls, path: Path) -> Calibration:

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from backbones.errors import ConfigError, DataError
-from detector.store.files import write_whole
+from detector.base.files import write_bytes
 from detector.store.layout import facts_folder, parts
 from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry, run_file_path
 from detector.store.schema import VERSION
@@ -60,7 +60,7 @@ def load_run(folder: Path) -> RunFile:
 def write_run(folder: Path, run: RunFile) -> None:
     """Write `run.json` whole."""
     text = json.dumps(run.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-    write_whole(run_file_path(Path(folder)), lambda file: file.write(text.encode()))
+    write_bytes(run_file_path(Path(folder)), text.encode())
 
 
 def merge_run(folder: Path, run: RunFile) -> RunFile:

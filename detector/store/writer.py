@@ -13,8 +13,9 @@ from types import TracebackType
 
 import pyarrow.compute as pc
 
+from detector.base.files import remove_unfinished
 from detector.store.facts import FactRow, OverlayRow, facts_table, overlay_table
-from detector.store.files import open_parquet, remove_unfinished, write_table
+from detector.store.files import open_parquet, write_table
 from detector.store.layout import facts_folder, overlay_folder, parts
 from detector.store.lock import StoreLock
 from detector.store.reader import MEND_FACTS, finished

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from backbones.errors import CheckpointError, ConfigError, DataError
+from detector.base.files import atomic_write
 from detector.training.config import Config
 
 FORMAT = "hoopoe-run-1"
@@ -104,10 +104,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "fingerprint": checkpoint.fingerprint,
         **checkpoint.state,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")  # a killed run's is overwritten by the next
-    torch.save(content, unfinished)
-    os.replace(unfinished, path)
+    with atomic_write(path) as file:
+        torch.save(content, file)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.base.files import write_bytes
 from detector.plots.figures import save_figure
-from detector.plots.files import save_image, write_whole
+from detector.plots.files import save_image
 from detector.plots.training_curves import plot_training_curves
 from detector.training.run_folder import RunFolder
 
@@ -31,7 +32,7 @@ class Recorder:
         self.folder = folder
         folder.root.mkdir(parents=True, exist_ok=True)
         self.records = [record for record in read_metrics(folder.metrics) if record["step"] <= step]
-        write_whole(folder.metrics, "".join(map(_line, self.records)).encode())
+        write_bytes(folder.metrics, "".join(map(_line, self.records)).encode())
         self.writer = SummaryWriter(str(folder.tensorboard), purge_step=step + 1 if step else None)
 
     def training(self, step: int, values: Mapping[str, float]) -> None:

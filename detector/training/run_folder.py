@@ -17,8 +17,8 @@ import torch
 
 from backbones.errors import ConfigError
 from detector import __version__
+from detector.base.files import write_bytes
 from detector.config import dump_config
-from detector.plots.files import write_whole
 from detector.training.config import Config
 
 PACKAGES = ("torch", "torchvision", "lightning-fabric", "numpy", "opencv-python-headless", "albumentations")
@@ -74,9 +74,9 @@ class RunFolder:
 
     def start(self, config: Config, data: Mapping[str, Any], devices: Mapping[str, Any]) -> None:
         """Write what is known before the first step: configuration, environment, data."""
-        write_whole(self.config, dump_config(config).encode())
-        write_whole(self.root / "environment.json", _json(environment() | dict(devices)))
-        write_whole(self.root / "data.json", _json(data))
+        write_bytes(self.config, dump_config(config).encode())
+        write_bytes(self.root / "environment.json", _json(environment() | dict(devices)))
+        write_bytes(self.root / "data.json", _json(data))
 
 
 def environment() -> dict[str, Any]:

@@ -14,14 +14,13 @@ import numpy as np
 import pytest
 import torch
 
-from backbones.errors import ConfigError, HoopoeError, MediaError
+from backbones.errors import ConfigError, DiskFullError, HoopoeError, MediaError
 from detector.annotation.detecting import RunDetector
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.run import annotate
 from detector.species.classifier import SpeciesClassifier
 from detector.store import writer as writer_module
 from detector.store.displaced import displaced_cards
-from detector.store.files import DiskFullError
 from detector.store.run_json import load_run
 from tests.detector.annotation.conftest import save_photo, save_video
 from tests.detector.annotation.store_checks import assert_same_facts, read_store

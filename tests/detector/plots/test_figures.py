@@ -7,7 +7,6 @@ from PIL import Image
 from detector.plots.confusion import plot_confusion_matrix
 from detector.plots.error_breakdown import plot_error_breakdown
 from detector.plots.figures import DPI, save_figure
-from detector.plots.files import write_whole
 from detector.plots.precision_recall import plot_precision_recall
 from detector.plots.recall_by_size import plot_recall_by_size
 from detector.plots.threshold_sweep import plot_threshold_sweep
@@ -64,12 +63,3 @@ def test_curves_of_few_categories_are_named_and_those_of_many_are_not():
 def test_a_confusion_matrix_of_few_shows_its_counts():
     figure = plot_confusion_matrix(np.array([[12, 3], [0, 0]]), ["bird", "background"])
     assert sorted(text.get_text() for text in figure.axes[0].texts) == ["12", "3"]
-
-
-def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
-    path = tmp_path / "a.png"
-    write_whole(path, b"old")
-    with pytest.raises(TypeError):
-        write_whole(path, "not bytes")
-    assert path.read_bytes() == b"old"
-    assert [file.name for file in tmp_path.iterdir()] == ["a.png"]

@@ -176,7 +176,7 @@ def test_full_disk_is_said_and_costs_nothing_finished(tmp_path: Path) -> None:
         from pathlib import Path
         sys.path.insert(0, {str(Path(__file__).parents[1])!r})
         from conftest import make_row, make_box
-        from detector.store.files import DiskFullError
+        from backbones.errors import DiskFullError
         from detector.store.writer import FactsWriter
         import numpy as np
         out = Path({str(tmp_path)!r})
