@@ -10,6 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.base.names import name_key
+
 
 @dataclass(frozen=True, eq=False)
 class Detections:
@@ -99,9 +101,9 @@ class MediaItem:
 def media_id(card: str, path: str) -> str:
     """The id of a media item in every table: `m` and 16 hexadecimal digits, a hash of its card and its path there.
 
-    The letter keeps spreadsheets from taking an id for a number.
+    Card and path count in one Unicode form. The letter keeps spreadsheets from taking an id for a number.
     """
-    digest = hashlib.blake2b(f"{card}\0{path}".encode(), digest_size=8).hexdigest()
+    digest = hashlib.blake2b(name_key(f"{card}\0{path}").encode(), digest_size=8).hexdigest()
     return f"m{digest}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -26,6 +27,7 @@ from detector.annotation.run import RunReport, cards_of, interruptible, note, re
 from detector.annotation.second_look import KnownFrame, KnownItem, SecondLook, SecondSight
 from detector.annotation.stages import unclassified
 from detector.annotation.values import FrameFacts, ItemFacts
+from detector.base.names import Spelling
 from detector.footage.appearance import SIDE
 from detector.footage.cards import Card
 from detector.footage.discovery import media_type
@@ -51,23 +53,6 @@ class ImportOptions:
 
     classify_from: float = LOWEST_SCORE
     embeddings: bool = False
-
-
-class FolderOfCrops:
-    """Pictures each of which is one crop; see `ImportedDetections`."""
-
-    detector = "crops"
-    categories = (CROP_CATEGORY,)
-
-    def __init__(self, card: Card, prefix: str) -> None:
-        self.paths = [item.path.removeprefix(prefix) for item in card.media() if item.media_type == "photo"]
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __iter__(self) -> Iterator[ImportedFile]:
-        for path in self.paths:
-            yield ImportedFile(path, (imported_frame(0, [[0, 0, 1, 1]], [1.0], [0]),))
 
 
 def classify_crops(
@@ -138,6 +123,11 @@ class MediaFolder:
     card: Card
     prefix: str
 
+    @cached_property
+    def spelling(self) -> Spelling:
+        """How the disk spells what other tools name in another Unicode form."""
+        return Spelling(self.folder)
+
     @classmethod
     def of(cls, folder: Path, output: Path) -> MediaFolder:
         """The folder as part of a store's cards."""
@@ -153,6 +143,7 @@ class MediaFolder:
         inside = path_under(self.folder, path)
         if inside is None:
             return None
+        inside = self.spelling.of(inside) or inside
         file = self.folder / inside
         size = file.stat().st_size if file.is_file() else 0
         return MediaItem(self.card.id, self.prefix + inside, media_type(inside) or "photo", size, file)

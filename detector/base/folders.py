@@ -1,14 +1,16 @@
-"""Which camera a folder belongs to."""
+"""Which levels of folders cameras make by themselves, and which camera a folder belongs to."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from backbones.errors import ConfigError
 
+DCIM = "dcim"
 # DCIM, and the folders 100XXXXX to 999XXXXX that cameras number within it; eight digits are rather a date
-_CAMERA_LEVEL = re.compile(r"DCIM|[1-9]\d\d(?=.*[A-Z_])[A-Z0-9_]{5}", re.IGNORECASE)
+_CAMERA_LEVEL = re.compile(rf"{DCIM}|[1-9]\d\d(?=.*[A-Z_])[A-Z0-9_]{{5}}", re.IGNORECASE | re.ASCII)
 
 
 def camera_folder(folder: str) -> str:
@@ -23,6 +25,19 @@ def camera_folder(folder: str) -> str:
             break
         levels.append(level)
     return "/".join(levels)
+
+
+def telling_name(folder: Path) -> str:
+    """The last name in a folder's path that people gave: of `hide/DCIM/100RECNX` it is `hide`; "" where there is none.
+
+    Args:
+        folder: Absolute.
+    """
+    for level in (folder, *folder.parents):
+        under_dcim = level.parent.name.casefold() == DCIM  # whatever it is called, dates of Sony's cameras too
+        if level.name and not under_dcim and not _CAMERA_LEVEL.fullmatch(level.name):
+            return level.name
+    return ""
 
 
 def told_deployment(card: str, folder: str) -> str:

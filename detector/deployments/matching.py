@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from detector.base.folders import compile_camera, group_cameras
+from detector.base.names import name_key
 from detector.deployments.table import Deployment
 
 
@@ -41,15 +42,15 @@ def match_folders(
         N indices into the second: the table's rows, and after them those that had to be told.
     """
     every = list(rows)
-    index = {(row.card, row.folder): number for number, row in enumerate(rows)}
+    index = {(row.card and name_key(row.card), name_key(row.folder)): number for number, row in enumerate(rows)}
     made: dict[Deployment, int] = {}
     matched = []
     for card, folder in folders:
         found = None
-        levels = folder.split("/") if folder else []
+        card_key, levels = name_key(card), name_key(folder).split("/") if folder else []
         for depth in range(len(levels), -1, -1):
             above = "/".join(levels[:depth])
-            found = index.get((card, above), index.get((None, above)))
+            found = index.get((card_key, above), index.get((None, above)))
             if found is not None:
                 break
         if found is None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from backbones.errors import HoopoeError
+from detector.base.names import Spelling
 from detector.exports.cells import Cell, as_text
 from detector.exports.files import whole_text
 from detector.exports.names import safe_name
@@ -127,7 +128,11 @@ def locate(record: MediaRecord, roots: dict[str, str]) -> Path:
     if record.card not in roots or path.is_absolute() or ".." in path.parts:
         mend = "the store is damaged: run `hoopoe decide` again"
         raise HoopoeError("this is not under a card of the store", where=record.path, mend=mend)
-    return Path(roots[record.card], *path.parts)
+    file = Path(roots[record.card], *path.parts)
+    if not record.path.isascii() and not file.exists():  # a copy of the card may spell it in another Unicode form
+        root = Path(roots[record.card])
+        return root / (Spelling(root).of(record.path) or record.path)
+    return file
 
 
 def _absent_cards(source: ExportSource, options: ExportOptions) -> dict[str, str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections.abc import Mapping
 
+from detector.base.names import name_key
 from detector.store.records import MediaRecord
 
 LONGEST_NAME_BYTES = 80  # of a part of a path: leaves room for suffixes below the 255 of most file systems
@@ -52,7 +52,7 @@ def frame_name(name: str, frame_number: int) -> str:
 
 def safe_name(text: str) -> str:
     """The text as one part of a path on Windows, macOS and Linux: not empty, not `..`, without separators."""
-    name = _FORBIDDEN.sub("_", unicodedata.normalize("NFC", text))
+    name = _FORBIDDEN.sub("_", name_key(text))
     name = name.encode()[:LONGEST_NAME_BYTES].decode(errors="ignore")  # never half a letter
     name = name.strip().rstrip(". ").lstrip(".")  # Windows drops dots and spaces at the end; dots in front hide
     return f"_{name}" if not name or _DEVICES.fullmatch(name) else name

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from backbones.errors import ConfigError, MediaError
+from detector.base.folders import telling_name
+from detector.base.names import name_key, same_name
 from detector.footage.discovery import Report, find_media, log_problem
 from detector.types import MediaItem
-
-_CAMERA_LEVEL = re.compile(r"DCIM|\d{3}[A-Z0-9_]{5}", re.IGNORECASE)  # DCF's folders, the same on every card
 
 
 @dataclass(frozen=True)
@@ -42,11 +41,20 @@ def reroot(known: Mapping[str, str], roots: Mapping[str, Path]) -> dict[str, str
     Raises:
         ConfigError: If a card is not known.
     """
-    for card in roots:
-        if card not in known:
-            cards = ", ".join(sorted(known)) or "none"
-            raise ConfigError(f"there is no card {card!r}", where="--root", mend=f"cards of this store: {cards}")
-    return {**known, **{card: os.path.abspath(root) for card, root in roots.items()}}
+    return {**known, **{known_card(card, known): os.path.abspath(root) for card, root in roots.items()}}
+
+
+def known_card(name: str, known: Collection[str], where: str = "--root") -> str:
+    """The id of the card that a person names, in whatever Unicode form.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    found = same_name(name, known)
+    if found is None:
+        cards = ", ".join(sorted(known)) or "none"
+        raise ConfigError(f"there is no card {name!r}", where=where, mend=f"cards of this store: {cards}")
+    return found
 
 
 def name_cards(
@@ -76,11 +84,11 @@ def name_cards(
         if not path.exists():
             raise MediaError("there is no such file or folder", where=path, mend="check it, and that the disk is in")
         requests.add(path)
-    taken = {card.casefold() for card in known}
+    taken = {_id_key(card) for card in known}
     cards = []
     for root, request in requests.by_root.items():
         id_ = requests.known.get(root) or _free_name(request.root, taken)
-        taken.add(id_.casefold())
+        taken.add(_id_key(id_))
         roots = [*requests.known, *requests.by_root]
         excluded = sorted({_under(other, root) for other in roots if other != root and _lies_in(other, root)})
         whole = "" in request.inputs
@@ -143,12 +151,18 @@ def _under(path: str, root: str) -> str:
     return "" if relative == os.curdir else PurePath(relative).as_posix()
 
 
+def _id_key(card: str) -> str:
+    """Ids that differ in case only would be one folder on some systems."""
+    return name_key(card).casefold()
+
+
 def _free_name(root: Path, taken: set[str]) -> str:
-    named = [part for part in (root, *root.parents) if part.name and not _CAMERA_LEVEL.fullmatch(part.name)]
-    name = (named[0].name if named else root.name or root.drive.strip(":\\/")) or "card"
-    name = name.encode(errors="replace").decode()  # bytes that are no UTF-8 could not be written into any table
+    name = telling_name(root) or root.name or root.drive.strip(":\\/") or "card"
+    name = name_key(
+        name.encode(errors="replace").decode()
+    )  # bytes that are no UTF-8 could not be written into any table
     number, free = 1, name
-    while free.casefold() in taken:
+    while _id_key(free) in taken:
         number += 1
         free = f"{name}-{number}"
     return free

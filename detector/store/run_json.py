@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from backbones.errors import ConfigError, DataError
 from detector.base.files import write_bytes
+from detector.base.names import same_name
 from detector.store.layout import facts_folder, parts
 from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry, run_file_path
 from detector.store.schema import VERSION
@@ -112,12 +113,13 @@ def set_card_root(folder: Path, card: str, root: str) -> RunFile:
         ConfigError: The store knows no such card.
     """
     run = load_run(folder)
-    if card not in run.cards:
+    known = same_name(card, run.cards)
+    if known is None:
         raise ConfigError(
             f"the store knows no card '{card}'", where=folder, mend=f"choose one of {', '.join(sorted(run.cards))}"
         )
-    entry = run.cards[card].model_copy(update={"root": root})
-    run = run.model_copy(update={"cards": {**run.cards, card: entry}})
+    entry = run.cards[known].model_copy(update={"root": root})
+    run = run.model_copy(update={"cards": {**run.cards, known: entry}})
     write_run(folder, run)
     return run
 

@@ -49,6 +49,21 @@ def test_folders_that_every_card_has_give_no_name(cards: Path) -> None:
     assert [(card.id, card.root) for card in name_cards(inputs)] == [("cam1", inputs[0]), ("cam2", inputs[1])]
 
 
+def test_folders_of_dates_are_cards_of_their_own(tmp_path: Path) -> None:
+    inputs = [tmp_path / "survey/20240501", tmp_path / "survey/20240508/DCIM"]
+    for path in inputs:
+        path.mkdir(parents=True)
+    assert [card.id for card in name_cards(inputs)] == ["20240501", "20240508"]
+
+
+def test_a_card_is_named_and_found_in_one_unicode_form(tmp_path: Path) -> None:
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    (tmp_path / decomposed).mkdir()
+    (card,) = name_cards([tmp_path / decomposed])
+    assert card.id == composed
+    assert list(reroot({composed: "/old"}, {decomposed: tmp_path})) == [composed]
+
+
 def test_a_known_card_keeps_its_id(cards: Path) -> None:
     known = {"meadow": str(cards / "north/cam1"), "cam1": str(cards / "south/cam1")}
     named = name_cards([cards / "north/cam2", cards / "south/cam1", cards / "north/cam1"], known)
