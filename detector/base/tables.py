@@ -1,0 +1,265 @@
+"""One tolerant reader of CSV tables, as spreadsheets, R and people write them.
+
+It takes UTF-8, UTF-16 and cp1252; commas, semicolons, tabs and Excel's line `sep=;`; names of columns in any order,
+case and spacing ("Scientific Name", scientific.name); R's column of row names; decimal commas; blank rows and columns.
+What it cannot take in one way only is an error that names the row, by the number that a spreadsheet shows.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from backbones.errors import DataError
+from detector.base.table_text import MAX_BYTES, read_text, separator, split_separator_line
+
+N = TypeVar("N", int, float)
+CORRECT_ROW = "correct that row"
+MAX_COLUMNS = 2000
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,15}(?:[.,]0*)?")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_GUARDED = re.compile(r"'*[=+\-@\t\r]")  # what a spreadsheet takes for a formula (OWASP, CSV injection)
+
+
+def guard(text: str) -> str:
+    """The text with an apostrophe in front where a spreadsheet would take it for a formula; see `unguard`."""
+    return f"'{text}" if _GUARDED.match(text) else text
+
+
+def unguard(text: str) -> str:
+    """What `guard` was given."""
+    return text[1:] if text.startswith("'") and _GUARDED.match(text) else text
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table.
+
+    Attributes:
+        path: The table's file.
+        line: Its number as a spreadsheet shows it; the header is 1 where nothing is above it.
+        cells: Text without white space around it, by column.
+    """
+
+    path: Path
+    line: int
+    cells: Mapping[str, str]
+
+    def __getitem__(self, column: str) -> str:
+        """A cell's text; "" where it is empty, or there is no such column."""
+        return self.cells.get(column, "")
+
+    @property
+    def where(self) -> str:
+        """The row, for errors."""
+        return f"{self.path} row {self.line}"
+
+    def error(self, problem: str, mend: str = CORRECT_ROW) -> DataError:
+        """An error of this row, to be raised."""
+        return DataError(problem, where=self.where, mend=mend)
+
+    def integer(self, column: str, lowest: int = 0, highest: int = 2**31 - 1) -> int | None:
+        """A whole number, also written as 3.0; None where the cell is empty.
+
+        Raises:
+            DataError: It is none, or out of range.
+        """
+        text = self[column]
+        return None if not text else self._in_range(column, as_integer(text), lowest, highest, "whole number")
+
+    def number(self, column: str, lowest: float, highest: float) -> float | None:
+        """A number, also with a decimal comma; None where the cell is empty.
+
+        Raises:
+            DataError: It is none, or out of range.
+        """
+        text = self[column]
+        return None if not text else self._in_range(column, as_number(text), lowest, highest, "number")
+
+    def _in_range(self, column: str, value: N | None, lowest: N, highest: N, kind: str) -> N:
+        if value is None or not lowest <= value <= highest:
+            raise self.error(f"{column}: '{self[column][:40]}' is not a {kind} from {lowest:g} to {highest:g}")
+        return value
+
+
+def as_integer(text: str) -> int | None:
+    """The whole number that a text is, 3.0 and 3,0 among them; None where it is none."""
+    text = text.replace("\u2212", "-")
+    return int(re.split("[.,]", text)[0]) if _INTEGER.fullmatch(text) else None
+
+
+def as_number(text: str) -> float | None:
+    """The number that a text is, with a decimal point or comma and any minus sign; None where it is none."""
+    text = text.replace("\u2212", "-")
+    return float(text.replace(",", ".")) if _NUMBER.fullmatch(text) else None
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table whose columns are known; its rows are read when they are asked for.
+
+    Attributes:
+        path: Its file.
+        columns: Names of columns: the reader's own for those that it knows, else as they were written.
+        passed_over: Those of them that the reader does not know.
+        encoding: Of the file.
+        delimiter: Between its columns.
+        notes: What a person should know of how it was read.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    passed_over: tuple[str, ...]
+    encoding: str
+    delimiter: str
+    notes: tuple[str, ...]
+    _text: str
+    _header_line: int
+    _places: tuple[tuple[str, int], ...]
+    _unnamed: frozenset[int]
+    _width: int
+    _multiline: frozenset[str]
+
+    def __iter__(self) -> Iterator[Row]:
+        """The rows that are not blank.
+
+        Raises:
+            DataError: A row is damaged, or has cells beyond the columns.
+        """
+        for line, cells in _records(self._text, self.delimiter, self.path):
+            if line <= self._header_line or not any(cells):
+                continue
+            values = {name: cells[place] if place < len(cells) else "" for name, place in self._places}
+            row = Row(self.path, line, values)
+            self._check(row, cells)
+            yield row
+
+    @property
+    def rows(self) -> list[Row]:
+        """All rows; see `__iter__`."""
+        return list(self)
+
+    def _check(self, row: Row, cells: Sequence[str]) -> None:
+        for place, cell in enumerate(cells):
+            if cell and (place in self._unnamed or place >= self._width):
+                raise row.error(
+                    f"'{cell[:40]}' stands in column {place + 1}, which has no name: there are too many cells",
+                    "write decimal points rather than commas, or put cells with commas into quotes",
+                )
+        if len(cells) == 1 < len(self.columns) and any(sign in cells[0] for sign in (",", ";", "\t")):
+            said = {",": "commas", ";": "semicolons", "\t": "tabs"}.get(self.delimiter, self.delimiter)
+            raise row.error(f"it is one cell, but the columns' names are separated by {said}")
+        for name, value in row.cells.items():
+            if name not in self._multiline and ("\n" in value or "\r" in value):
+                raise row.error(f"{name}: there is a line break in the cell; a quotation mark may be missing")
+
+
+def read_table(
+    path: Path,
+    *,
+    what: str,
+    required: Sequence[str],
+    optional: Sequence[str] = (),
+    aliases: Mapping[str, str] | None = None,
+    multiline: Collection[str] = (),
+    max_bytes: int = MAX_BYTES,
+    mend: str | None = None,
+) -> Table:
+    """Read a CSV table's columns; rows are read when the table is iterated.
+
+    Args:
+        path: The file.
+        what: What it is called in errors, such as "the table of deployments".
+        required: Columns that must be there.
+        optional: Further columns that are known. Others are passed over and noted; but one that nearly is a known
+            column which is missing is an error, for what it says would be lost.
+        aliases: Other names of columns, to the known ones.
+        multiline: Columns whose cells may have line breaks in them.
+        max_bytes: A larger file is refused.
+        mend: What to do where a required column is missing.
+
+    Raises:
+        DataError: It cannot be read, or its columns are not these.
+    """
+    text, encoding = read_text(path, what, max_bytes)
+    known = {_key(name): name for name in (*required, *optional)}
+    known |= {_key(other): name for other, name in (aliases or {}).items()}
+    text, delimiter = split_separator_line(text)
+    delimiter = delimiter or separator(text, lambda cell: _key(cell) in known)
+    mend = mend or f"its first row names the columns: {', '.join((*required, *optional))}"
+    line, header = next(((line, cells) for line, cells in _records(text, delimiter, path) if any(cells)), (0, []))
+    names = [known.get(_key(cell), cell) for cell in header]
+    _check_header(path, what, names, known.values(), required, mend)
+    places = tuple((name, place) for place, name in enumerate(names) if name)
+    columns = tuple(name for name in names if name)
+    passed_over = tuple(name for name in columns if name not in known.values())
+    # R and pandas put names of rows into a first column without a name: nothing is lost there
+    unnamed = frozenset(place for place, name in enumerate(names) if place and not name)
+    notes = []
+    if passed_over:
+        notes.append(f"{path.name}: columns that are not known are passed over: {', '.join(passed_over[:10])}")
+    if encoding == "cp1252":
+        word = re.search(r"\w*[^\x00-\x7f]\w*", text)
+        notes.append(
+            f"{path.name} is not in UTF-8; it was read as western European (cp1252), with names such as "
+            f"'{word[0] if word else ''}'"
+        )
+    return Table(
+        path, columns, passed_over, encoding, delimiter, tuple(notes),
+        text, line, places, unnamed, len(names), frozenset(multiline),
+    )  # fmt: skip
+
+
+def _check_header(
+    path: Path, what: str, names: Sequence[str], known: Collection[str], required: Sequence[str], mend: str
+) -> None:
+    """Refuse a header with a name twice, one that is nearly another, or one that is missing."""
+    if not names:
+        raise DataError(f"{what} is empty", where=path, mend=mend)
+    if len(names) > MAX_COLUMNS:
+        raise DataError(f"{what} has {len(names):,} columns", where=path, mend=mend)
+    twice = next((name for place, name in enumerate(names) if name and name in names[:place]), None)
+    if twice:
+        raise DataError(f"{what} has the column {twice} twice", where=path, mend="keep one of the two")
+    absent = {_key(name): name for name in known if name not in names}
+    for name in names:
+        near = difflib.get_close_matches(_key(name), absent, n=1, cutoff=0.8) if name and name not in known else []
+        if near:
+            raise DataError(
+                f"unknown column '{name[:80]}'; did you mean {absent[near[0]]}?", where=path, mend="correct its name"
+            )
+    missing = [name for name in required if name not in names]
+    if missing:
+        raise DataError(f"{what} has no column {', '.join(missing)}", where=path, mend=mend)
+
+
+def _key(name: str) -> str:
+    """What names of columns are compared by: without case, spaces, and what R puts in their place."""
+    return re.sub(r"[\s._\-]+", "", name).casefold()
+
+
+def _records(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Rows with their numbers as a spreadsheet counts them, blank ones among them; cells without space around."""
+    line = 1
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    while True:
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            where = f"{path} row {line}"
+            if "field larger" in str(error):
+                problem, mend = f"a cell has more than {csv.field_size_limit():,} characters", "shorten it"
+            else:
+                problem, mend = "quotation marks do not come in pairs", "close them, or write two for one within a cell"
+            raise DataError(problem, where=where, mend=f"{mend}: look from that row on") from error
+        if cells is None:
+            return
+        yield line, [unguard(cell.strip()) for cell in cells]
+        line += 1
