@@ -6,6 +6,15 @@ UTC offsets; of a box in a video it is that of the frame. Names by a machine are
 those of a review by the person; the other candidates and what makes a name unsure are in observationTags. Files that
 may show a person are not public, and neither are files that could not be read.
 
+Boxes and events tell of the same birds twice, at two levels: take one of them. R's camtrapR takes both alike, so
+
+    cams <- readcamtrapDP("camtrap-dp/datapackage.json", filter_observations = "animal")
+    records <- cams$recordTable[cams$recordTable$observationLevel == "event", ]
+
+for independent events with their counts, or "media" for boxes; a station of camtrapR is a locationID, which is the
+deploymentID where the table of deployments gives none. Its column captureMethod (activityDetection, timeLapse) goes
+into media.csv.
+
 What has no time with an offset, or no place, cannot be in such a package: those files are listed in left-out.csv with
 the reason, and are in no table. `hoopoe deployments` writes the table in which places and time zones are filled in.
 """

@@ -34,6 +34,8 @@ FEATURE_TYPES = (
 )  # fmt: skip
 FEATURE_OF_KIND = {"nest": "nestSite", "water": "waterSource"}  # our kinds of cameras in Camtrap DP's words
 
+CAPTURE_METHODS = ("activityDetection", "timeLapse")
+
 Reader = Callable[[str], str | None]
 
 

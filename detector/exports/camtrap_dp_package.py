@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 
 from detector import __version__
@@ -15,6 +15,7 @@ TABLES = ("deployments", "media", "observations")
 
 def describe_package(
     options: ExportOptions,
+    capture_methods: Sequence[str],
     places: Iterable[tuple[float, float]],
     days: Iterable[date],
     taxa: Iterable[Taxon],
@@ -23,6 +24,7 @@ def describe_package(
 
     Args:
         options: Title, contributor and licences.
+        capture_methods: By which the cameras took pictures, in Camtrap DP's words.
         places: (latitude, longitude) of each deployment, degrees.
         days: Days on which deployments began and ended.
         taxa: What was observed.
@@ -43,7 +45,7 @@ def describe_package(
         "project": {
             "title": options.title,
             "samplingDesign": "opportunistic",
-            "captureMethod": ["activityDetection"],
+            "captureMethod": list(capture_methods),
             "individualAnimals": False,
             "observationLevel": ["media", "event"],
         },

@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
 from detector import __version__
-from detector.exports.camtrap_dp_columns import DETAILS, FEATURE_OF_KIND, allowed_path, mediatype_of
+from detector.exports.camtrap_dp_columns import (
+    CAPTURE_METHODS,
+    DETAILS,
+    FEATURE_OF_KIND,
+    allowed_path,
+    mediatype_of,
+)
 from detector.exports.camtrap_dp_package import describe_package
 from detector.exports.cells import rounded
 from detector.exports.frames import box_inside
@@ -29,6 +35,7 @@ class PackageRows:
     run: RunFile
     options: ExportOptions
     deployments: dict[str, DeploymentRecord] = field(default_factory=dict)
+    capture_methods: dict[str, str] = field(default_factory=dict)  # by deployment
     taxa: dict[str, Taxon] = field(default_factory=dict)
     reviewers: dict[str, str] = field(default_factory=dict)  # of events
 
@@ -46,8 +53,10 @@ class PackageRows:
             if record.latitude is None or record.longitude is None or start is None or end is None:
                 continue
             self.deployments[record.deployment_id] = record
+            self.capture_methods[record.deployment_id] = self._capture_method(record)
             yield {
                 "featureType": FEATURE_OF_KIND.get(record.kind or ""),
+                "locationID": record.deployment_id,  # without one, readers make a station of `locationName`, or fail
                 **self._details(record),
                 "deploymentID": record.deployment_id,
                 "locationName": record.location_name,
@@ -72,6 +81,12 @@ class PackageRows:
                 details[name] = value
         return details
 
+    def _capture_method(self, record: DeploymentRecord) -> str:
+        said = dict(record.details).get("captureMethod", "")
+        if said and said not in CAPTURE_METHODS:
+            self.options.notify(f"camtrap-dp leaves out captureMethod '{said}' of {record.deployment_id}: not allowed")
+        return said if said in CAPTURE_METHODS else CAPTURE_METHODS[0]
+
     def reason_against(self, record: MediaRecord) -> str | None:
         """Why a file cannot be in the package; None if it can."""
         if record.timestamp is None:
@@ -90,6 +105,7 @@ class PackageRows:
         return {
             "mediaID": record.media_id,
             "deploymentID": record.deployment_id,
+            "captureMethod": self.capture_methods[record.deployment_id],
             "timestamp": _aware(record.timestamp, record.utc_offset_min),
             "filePath": self.names.of(record),
             "filePublic": "true" if _is_public(record) else "false",
@@ -179,7 +195,8 @@ class PackageRows:
         known = self.deployments.values()
         places = [(one.latitude or 0.0, one.longitude or 0.0) for one in known]  # all have both
         days = [moment.date() for one in known for moment in (one.start, one.end) if moment is not None]
-        return describe_package(self.options, places, days, self.taxa.values())
+        methods = sorted(set(self.capture_methods.values())) or list(CAPTURE_METHODS[:1])
+        return describe_package(self.options, methods, places, days, self.taxa.values())
 
 
 def _aware(moment: datetime | None, utc_offset_min: int | None, later_s: float = 0.0) -> str | None:

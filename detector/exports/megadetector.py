@@ -2,7 +2,9 @@
 
 Source: MegaDetector, megadetector-output-format.md (lila.science/megadetector-output-format). All detections of the
 store are written, for these programs have thresholds of their own; only what a repeat or a person ruled out is not.
-A bird is an "animal" that is classified: its name first if it has one, and the species that it may be.
+A bird is an "animal" that is classified: its name first if it has one, and the species that it may be. The descriptions
+of the classes give every rank that is known, since Timelapse makes its tree of them and passes over empty ranks: a
+family that is chosen there would miss its species. Detections are sorted by confidence.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from detector.exports.files import whole_text
 from detector.exports.json_stream import write_object
 from detector.exports.names import FileNames
 from detector.exports.source import ExportOptions, ExportSource
-from detector.exports.taxa import BIRDS, Taxon, taxon_of
+from detector.exports.taxa import BIRDS, Taxon, lineage_of, taxon_of
+from detector.species.crosswalk import Crosswalk
 from detector.store.records import DetectionRecord, MediaRecord
 from detector.store.run_file import RunFile
 from detector.store.schema import LOWEST_SCORE
@@ -29,7 +32,7 @@ def write_megadetector(source: ExportSource, folder: Path, options: ExportOption
     """Write results.json."""
     path = folder / "results.json"
     names = FileNames(options.card_roots(source.run))
-    classes = _Classes()
+    classes = _Classes(source.crosswalk())
     with whole_text(path) as out:
         write_object(out, _members(source, options, names, classes))
     return [path]
@@ -66,7 +69,8 @@ def _image(record: MediaRecord, names: FileNames, classes: _Classes) -> dict[str
     if record.failure is not None:
         image |= {"failure": record.failure, "detections": None}
     else:
-        image["detections"] = [_detection(found, video, classes) for found in record.shown(0)]
+        shown = sorted(record.shown(0), key=lambda found: -found.score)
+        image["detections"] = [_detection(found, video, classes) for found in shown]
     if video:
         known = record.frame_rate is not None and record.frame_rate > 0
         if not known and record.failure is None:
@@ -112,7 +116,8 @@ def _confidence(value: float) -> float:
 class _Classes:
     """Numbers the taxa as they come."""
 
-    def __init__(self) -> None:
+    def __init__(self, crosswalk: Crosswalk) -> None:
+        self._crosswalk = crosswalk
         self._ids: dict[str, str] = {}
         self._taxa: dict[str, Taxon] = {}
 
@@ -128,16 +133,12 @@ class _Classes:
 
     @property
     def descriptions(self) -> dict[str, str]:
-        return {key: _description(taxon) for key, taxon in self._taxa.items()}
+        return {key: _description(taxon, self._crosswalk) for key, taxon in self._taxa.items()}
 
 
-def _description(taxon: Taxon) -> str:
+def _description(taxon: Taxon, crosswalk: Crosswalk) -> str:
     """SpeciesNet's form, id;class;order;family;genus;species;common name, in small letters; unknown parts are empty."""
-    places = {"order": "", "family": "", "genus": "", "species": ""}
-    words = taxon.name.split()
-    if taxon.rank in ("order", "family", "genus"):
-        places[taxon.rank] = taxon.name
-    elif taxon.name != BIRDS and len(words) > 1 and words[0].istitle() and words[1].islower():
-        places |= {"genus": words[0], "species": " ".join(words[1:])}
+    line = lineage_of(taxon, crosswalk)
+    epithet = line.species.partition(" ")[2]
     common = (taxon.english_name or taxon.name).replace(";", ",")
-    return ";".join(["", BIRDS, *places.values(), common]).lower()
+    return ";".join(["", BIRDS, line.order, line.family, line.genus, epithet, common]).lower()

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from detector.footage.cards import reroot
+from detector.species.crosswalk import Crosswalk, load_crosswalk
 from detector.store import records_reader
 from detector.store.displaced import displaced_cards
 from detector.store.files import open_parquet
@@ -44,6 +45,12 @@ class ExportSource:
         """From which score up the store's decisions counted detections."""
         value = self.run.decisions.get("score_threshold")
         return float(value) if isinstance(value, (int, float)) else ExportOptions.score_threshold
+
+    def crosswalk(self) -> Crosswalk:
+        """The names of taxa by which the store was decided; the shipped ones where the user's table is gone."""
+        table = self.run.decisions.get("taxonomy")
+        there = isinstance(table, str) and Path(table).is_file()
+        return load_crosswalk(Path(table)) if there else load_crosswalk()
 
     @classmethod
     def of(cls, folder: Path) -> ExportSource:

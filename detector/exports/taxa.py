@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from detector.species.crosswalk import NO_TAXON, Crosswalk
 from detector.store.records import DetectionRecord, EventRecord
 
 BIRDS = "Aves"
@@ -43,3 +44,30 @@ def scientific_taxon(record: DetectionRecord | EventRecord) -> Taxon | None:
             return Taxon(record.name, record.rank)
         return Taxon(record.name, record.rank, record.english_name, record.hebrew_name)
     return UNNAMED_BIRD if record.kind == "bird" else None
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """A taxon and what it belongs to, as scientific names; "" below its rank and where nothing is known."""
+
+    order: str = ""
+    family: str = ""
+    genus: str = ""
+    species: str = ""
+
+
+def lineage_of(taxon: Taxon, crosswalk: Crosswalk) -> Lineage:
+    """The ranks of a taxon from its order down to itself."""
+    row = crosswalk.find(taxon.name)
+    if taxon.rank == "order":
+        return Lineage(taxon.name)
+    if taxon.rank == "family":
+        orders = dict(crosswalk.genera.values())
+        return Lineage(row.order if row and row.order else orders.get(taxon.name, ""), taxon.name)
+    if taxon.rank == "genus":
+        family, order = crosswalk.genera.get(taxon.name, (row.family, row.order) if row else ("", ""))
+        return Lineage(order, family, taxon.name)
+    if row is None or row.scientific_name in ("", NO_TAXON) or taxon.rank == "class":
+        genus = taxon.name.partition(" ")[0] if taxon.rank == "species" and " " in taxon.name else ""
+        return Lineage(genus=genus, species=taxon.name if genus else "")
+    return Lineage(row.order, row.family, row.genus, row.scientific_name)

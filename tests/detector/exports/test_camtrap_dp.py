@@ -194,3 +194,20 @@ def test_a_seconds_offset_of_a_video_moves_its_observation(tmp_path, make):
     folder = export(tmp_path, make.source([make.video("v.mp4", *found)], deployments=[make.deployment()]))
     starts = [datetime.fromisoformat(row["eventStart"]) for row in read(folder, "observations")]
     assert [start - starts[0] for start in starts] == [timedelta(seconds=n) for n in range(3)]
+
+
+def test_how_pictures_were_taken_is_told_by_deployment(tmp_path, make, validator):
+    deployments = [
+        make.deployment(details=(("captureMethod", "timeLapse"), ("locationID", "spring"))),
+        make.deployment("CAM2", details=()),
+        make.deployment("CAM3", details=(("captureMethod", "by hand"),)),
+    ]
+    media = [make.media(f"{number}.jpg", deployment_id=f"CAM{number}") for number in (1, 2, 3)]
+    said = []
+    folder = export(tmp_path, make.source(media, deployments=deployments), notify=said.append)
+    assert faults(validator, folder) == []
+    assert [row["captureMethod"] for row in read(folder, "media")] == ["timeLapse", *["activityDetection"] * 2]
+    assert [row["locationID"] for row in read(folder, "deployments")] == ["spring", "CAM2", "CAM3"]
+    project = json.loads((folder / "datapackage.json").read_text())["project"]
+    assert project["captureMethod"] == ["activityDetection", "timeLapse"]
+    assert [text for text in said if "by hand" in text]

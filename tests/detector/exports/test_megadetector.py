@@ -78,14 +78,20 @@ def test_species_are_classifications_by_falling_confidence(tmp_path, make):
         ("Oenanthe finschii", 0.375),
     ]
     assert results["classification_category_descriptions"].keys() == results["classification_categories"].keys()
-    assert ";aves;;;oenanthe;lugens;oenanthe lugens" in results["classification_category_descriptions"].values()
+    assert (
+        ";aves;passeriformes;muscicapidae;oenanthe;lugens;oenanthe lugens"
+        in results["classification_category_descriptions"].values()
+    )
 
 
 def test_a_description_learns_the_english_name_when_it_comes(tmp_path, make):
     first = make.detection(name="Oenanthe", rank="genus", candidates=(Candidate("Oenanthe lugens", 0.5),))
     media = [make.media("a.jpg", first), make.media("b.jpg", make.detection())]
     results = export(tmp_path, make.source(media))
-    assert ";aves;;;oenanthe;lugens;mourning wheatear" in results["classification_category_descriptions"].values()
+    assert (
+        ";aves;passeriformes;muscicapidae;oenanthe;lugens;mourning wheatear"
+        in results["classification_category_descriptions"].values()
+    )
 
 
 def test_an_unnamed_bird_is_still_told_from_other_animals(tmp_path, make):
@@ -106,3 +112,29 @@ def test_a_persons_word_is_the_only_classification(tmp_path, make):
 def test_hard_names_survive(tmp_path, make, hard_media):
     results = export(tmp_path, make.source(hard_media))
     assert [image["file"] for image in results["images"]] == [record.path for record in hard_media]
+
+
+@pytest.mark.parametrize(
+    ("name", "rank", "expected"),
+    [
+        ("Oenanthe lugens", "species", "passeriformes;muscicapidae;oenanthe;lugens"),
+        ("Oenanthe", "genus", "passeriformes;muscicapidae;oenanthe;"),
+        ("Laridae", "family", "charadriiformes;laridae;;"),
+        ("Passeriformes", "order", "passeriformes;;;"),
+        ("Aves", "class", ";;;"),
+        ("Pictorostrum piscator", "species", "pictorostriformes;pictorostridae;pictorostrum;piscator"),
+        ("Nothing known", None, ";;;"),
+        ("Novum ignotum", "species", ";;novum;ignotum"),
+    ],
+)
+def test_descriptions_give_every_rank_above(tmp_path, make, name, rank, expected):
+    found = make.detection(name=name, rank=rank, english_name=None, candidates=())
+    results = export(tmp_path, make.source([make.media("a.jpg", found)]))
+    assert list(results["classification_category_descriptions"].values()) == [f";aves;{expected};{name.lower()}"]
+
+
+def test_detections_come_by_falling_confidence(tmp_path, make):
+    scores = (0.25, 0.875, 0.5)
+    found = [make.detection(box=box, score=score) for box, score in enumerate(scores)]
+    [image] = export(tmp_path, make.source([make.media("a.jpg", *found)]))["images"]
+    assert [each["conf"] for each in image["detections"]] == sorted(scores, reverse=True)
