@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from backbones.errors import DataError
+from detector.base.files import read_bytes
 
 MAX_BYTES = 64 << 20  # tables of people are smaller; another tool's dump of everything is not meant
 SEPARATORS = (",", ";", "\t")
@@ -40,7 +41,7 @@ def read_text(path: Path, what: str, max_bytes: int = MAX_BYTES) -> tuple[str, s
     Raises:
         DataError: It cannot be read, is too large, is a workbook, or is in no encoding that can be told.
     """
-    data = _bytes(path, what, max_bytes)
+    data = read_bytes(path, max_bytes=max_bytes, what=what.removeprefix("the "))
     for start, kind in _WORKBOOKS.items():
         if data.startswith(start):
             raise DataError(f"{what} is {kind}, not CSV", where=path, mend=_SAVE)
@@ -64,21 +65,6 @@ def read_text(path: Path, what: str, max_bytes: int = MAX_BYTES) -> tuple[str, s
         line = text.count("\n", 0, text.index("\0")) + 1
         raise DataError(f"{what} is damaged: there is a NUL byte in line {line}", where=path, mend="restore the file")
     return text, encoding
-
-
-def _bytes(path: Path, what: str, max_bytes: int) -> bytes:
-    try:
-        if not path.is_file() and path.exists():
-            raise DataError(f"{what} cannot be read: it is no file", where=path, mend="give a CSV file")
-        with path.open("rb") as file:
-            data = file.read(max_bytes + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{what} cannot be read ({reason})", where=path, mend="give a CSV file") from error
-    if len(data) > max_bytes:
-        limit = f"{max_bytes / 1e6:.0f} MB"
-        raise DataError(f"{what} is larger than {limit}", where=path, mend="give the table alone, or split it")
-    return data
 
 
 def _encoding(data: bytes) -> str:

@@ -17,6 +17,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.base.dates import parse_date
+
 Times = NDArray[np.datetime64]
 
 _FIXED = re.compile(r"(?:UTC|GMT)?\s*([+-])(\d{1,2})(?::?(\d{2}))?", re.IGNORECASE)
@@ -30,8 +32,12 @@ class ClockPair:
     right: datetime
 
 
-def parse_clock_shift(text: str) -> tuple[ClockPair, ...]:
+def parse_clock_shift(text: str, day_before_month: bool | None = None) -> tuple[ClockPair, ...]:
     """Read `wrong=right` pairs of times, separated by semicolons, such as `2016-01-01 00:05=2024-05-03 10:22`.
+
+    Args:
+        text: It.
+        day_before_month: See `base.dates.day_first`.
 
     Raises:
         ValueError: It is not of that form, or the pairs' wrong times do not rise.
@@ -41,22 +47,10 @@ def parse_clock_shift(text: str) -> tuple[ClockPair, ...]:
         wrong, equals, right = pair.partition("=")
         if not equals:
             raise ValueError(f"'{pair}' is not wrong=right, such as 2016-01-01 00:05=2024-05-03 10:22")
-        pairs.append(ClockPair(parse_time(wrong), parse_time(right)))
+        pairs.append(ClockPair(*(parse_date(each, day_before_month).local for each in (wrong, right))))
     if any(later.wrong <= pair.wrong for pair, later in pairwise(pairs)):
         raise ValueError("the wrong times of several pairs must rise")
     return tuple(pairs)
-
-
-def parse_time(text: str) -> datetime:
-    """A local time: 2024-05-01, 2024-05-01 06:30 or 2024-05-01T06:30:15; an offset behind it is dropped.
-
-    Raises:
-        ValueError: It is none.
-    """
-    try:
-        return datetime.fromisoformat(text.strip()).replace(tzinfo=None)
-    except ValueError:
-        raise ValueError(f"'{text.strip()}' is not a time such as 2024-05-01 06:30:15") from None
 
 
 def parse_zone(text: str) -> tzinfo:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TypeVar
 
 from backbones.errors import DataError
-from detector.deployments.clocks import ClockPair, parse_clock_shift, parse_time, parse_zone
+from detector.base.dates import day_first, parse_date
+from detector.base.tables import Row, read_table
+from detector.deployments.clocks import ClockPair, parse_clock_shift, parse_zone
 
 # Camtrap DP 1.0.2's columns of deployments that are kept for exports beside those with a meaning here
 DETAILS = (
@@ -23,6 +24,7 @@ COLUMNS = (
     *("deploymentID", "card", "folder", "locationName", "latitude", "longitude", "timeZone", "kind", "clockShift"),
     *("videoClockShift", "deploymentStart", "deploymentEnd", "cameraModel", "prior", "firstFile", "lastFile", "files"),
 )
+DATES, CLOCK_SHIFTS = ("deploymentStart", "deploymentEnd"), ("clockShift", "videoClockShift")
 MAX_LISTED = 10
 
 T = TypeVar("T")
@@ -72,38 +74,31 @@ class Deployment:
 
 
 def read_deployments(path: Path) -> list[Deployment]:
-    """Read a table of deployments: CSV in UTF-8, with commas or semicolons; columns may be in any order.
+    """Read a table of deployments; see `base.tables` for the forms in which it may be.
 
     Raises:
         DataError: The table cannot be read, or rows are wrong; names each of them, up to ten.
     """
-    text, delimiter = _sheet(path)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    names = [name.strip() for name in reader.fieldnames or ()]
-    reader.fieldnames = names
-    if "deploymentID" not in names:
-        raise DataError(
-            "there is no column deploymentID",
-            where=path,
-            mend="make it with `hoopoe deployments`, and fill it in",
-        )
-    unknown = [name for name in names if name and name not in COLUMNS and name not in DETAILS]
-    if unknown:
-        known = ", ".join(name for name in (*COLUMNS, *DETAILS))
-        raise DataError(f"unknown column '{unknown[0]}'", where=path, mend=f"columns are {known}")
+    table = read_table(
+        path,
+        what="the table of deployments",
+        required=COLUMNS[:1],
+        optional=(*COLUMNS[1:], *DETAILS),
+        multiline=DETAILS,
+        mend="make it with `hoopoe deployments`, and fill it in",
+    )
+    records = table.rows
+    day_before_month = _day_first(path, records)
     rows: list[Deployment] = []
     problems: list[str] = []
     lines: dict[tuple[str | None, str], int] = {}
-    for record in reader:
-        values = {name: (record.get(name) or "").strip() for name in names}
-        if not any(values.values()):
-            continue
-        row, wrong = _parse(values)
+    for record in records:
+        row, wrong = _parse(record, day_before_month)
         key = (row.card, row.folder)
         if key in lines:
             wrong.append(f"the folder has a row already: {lines[key]}")
-        lines[key] = reader.line_num
-        problems += [f"row {reader.line_num}: {problem}" for problem in wrong]
+        lines[key] = record.line
+        problems += [f"row {record.line}: {problem}" for problem in wrong]
         rows.append(row)
     problems += _disagreements(rows)
     if problems:
@@ -112,72 +107,70 @@ def read_deployments(path: Path) -> list[Deployment]:
     return rows
 
 
-def _sheet(path: Path) -> tuple[str, str]:
-    """The text of a table, and what separates its columns."""
+def _day_first(path: Path, records: Sequence[Row]) -> bool | None:
+    """How the table writes dates, told from all of them together."""
+    dates = [(f"row {row.line}, {name}", row[name]) for name in DATES for row in records]
+    dates += [
+        (f"row {row.line}, {name}", date)
+        for name in CLOCK_SHIFTS
+        for row in records
+        for date in re.split("[;=]", row[name])
+    ]
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = "it is not in UTF-8" if isinstance(error, UnicodeDecodeError) else str(error.strerror)
-        raise DataError(
-            f"the table of deployments cannot be read ({reason})", where=path, mend="save it as CSV UTF-8"
-        ) from error
-    head = text.partition("\n")[0]
-    # Excel separates by semicolons where the comma is the decimal sign
-    return text, ";" if head.count(";") > head.count(",") else ","
+        return day_first(dates)
+    except ValueError as error:
+        raise DataError(str(error), where=path, mend="write them so in all rows") from error
 
 
-def _parse(values: Mapping[str, str]) -> tuple[Deployment, list[str]]:
+def _parse(record: Row, day_before_month: bool | None) -> tuple[Deployment, list[str]]:
     """A row, and what is wrong with it."""
     problems: list[str] = []
 
     def parsed(name: str, parse: Callable[[str], T]) -> T | None:
-        text = values.get(name, "")
-        if not text:
-            return None
         try:
-            return parse(text)
+            return parse(record[name]) if record[name] else None
         except ValueError as error:
             problems.append(f"{name}: {error}")
             return None
 
-    if not values["deploymentID"]:
+    def degrees(name: str, limit: float) -> float | None:
+        try:
+            return record.number(name, -limit, limit)
+        except DataError as error:
+            problems.append(error.problem)
+            return None
+
+    def time(text: str) -> datetime:
+        return parse_date(text, day_before_month).local
+
+    def shift(text: str) -> tuple[ClockPair, ...]:
+        return parse_clock_shift(text, day_before_month)
+
+    if not record["deploymentID"]:
         problems.append("deploymentID is empty")
     row = Deployment(
-        deployment_id=values["deploymentID"],
-        card=values.get("card") or None,
-        folder=values.get("folder", "").replace("\\", "/").strip("/").removeprefix("./"),
-        location_name=values.get("locationName") or None,
-        latitude=parsed("latitude", _degrees(90)),
-        longitude=parsed("longitude", _degrees(180)),
+        deployment_id=record["deploymentID"],
+        card=record["card"] or None,
+        folder=record["folder"].replace("\\", "/").strip("/").removeprefix("./"),
+        location_name=record["locationName"] or None,
+        latitude=degrees("latitude", 90),
+        longitude=degrees("longitude", 180),
         zone=parsed("timeZone", parse_zone),
-        time_zone=values.get("timeZone") or None,
-        kind=(values.get("kind") or "").lower() or None,
-        clock_shift=parsed("clockShift", parse_clock_shift) or (),
-        video_clock_shift=parsed("videoClockShift", parse_clock_shift) or (),
-        start=parsed("deploymentStart", parse_time),
-        end=parsed("deploymentEnd", parse_time),
-        camera_model=values.get("cameraModel") or None,
-        prior=values.get("prior") or None,
-        details=tuple((name, values[name]) for name in DETAILS if values.get(name)),
+        time_zone=record["timeZone"] or None,
+        kind=record["kind"].lower() or None,
+        clock_shift=parsed("clockShift", shift) or (),
+        video_clock_shift=parsed("videoClockShift", shift) or (),
+        start=parsed("deploymentStart", time),
+        end=parsed("deploymentEnd", time),
+        camera_model=record["cameraModel"] or None,
+        prior=record["prior"] or None,
+        details=tuple((name, record[name]) for name in DETAILS if record[name]),
     )
     if (row.latitude is None) != (row.longitude is None) and not problems:
         problems.append("latitude and longitude come together")
     if row.start and row.end and row.end < row.start:
         problems.append("deploymentEnd is before deploymentStart")
     return row, problems
-
-
-def _degrees(limit: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            value = float(text.replace(",", "."))
-        except ValueError:
-            raise ValueError(f"'{text}' is not a number of degrees such as 31.25") from None
-        if not -limit <= value <= limit:
-            raise ValueError(f"{text} is not in -{limit:g} to {limit:g} degrees")
-        return value
-
-    return parse
 
 
 def _disagreements(rows: Sequence[Deployment]) -> list[str]:

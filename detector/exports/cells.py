@@ -8,16 +8,10 @@ from datetime import date, datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from detector.base.tables import guard
 from detector.exports.files import whole_text
 
 Cell = str | int | float | bool | date | time | None
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # OWASP, CSV injection
-
-
-def guard(text: str) -> str:
-    """The text with an apostrophe in front where a spreadsheet would take it for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def as_text(cell: Cell) -> Cell:

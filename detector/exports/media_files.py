@@ -17,8 +17,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from backbones.errors import HoopoeError
+from backbones.errors import DataError, HoopoeError
 from detector.base.names import Spelling
+from detector.base.tables import Row, read_table
 from detector.exports.cells import Cell, as_text
 from detector.exports.files import whole_text
 from detector.exports.names import safe_name
@@ -27,6 +28,7 @@ from detector.footage.isolation import Failed, IsolatedReaders, Produced
 from detector.store.records import DetectionRecord, MediaRecord
 
 INDEX = "index.csv"
+MAX_INDEX = 1 << 30  # bytes: some millions of pictures
 SILENCE_S = 600.0  # a long video is drawn without a word in between
 MOST_WORKERS = 8
 FAILURES_SAID = 5
@@ -98,10 +100,10 @@ def make_pictures(
             for picture in _made(tasks, make, failures):
                 disk.execute("INSERT OR IGNORE INTO made VALUES (?)", [picture.name])
                 writer.writerow([picture.name, *map(as_text, picture.cells)])
-            stale, cards = [], {as_text(card) for card in absent}
-            for row in _made_before(index):
-                if row.get("card") in cards:
-                    writer.writerow([row.get(column) for column in ("picture", *columns)])
+            stale, cards = [], set(absent)
+            for row in _made_before(index, options):
+                if row["card"] in cards:
+                    writer.writerow([row["picture"], *(as_text(row[column]) for column in columns)])
                 elif not disk.execute(_IS_MADE, [row["picture"]]).fetchone():
                     stale.append(row["picture"])
         _remove(folder, stale)
@@ -180,16 +182,18 @@ def _made(
                 failures.append(event.error)
 
 
-def _made_before(index: Path) -> Iterator[dict[str, str]]:
-    """Rows of the pictures that an earlier export made; none where its index is missing or somebody changed it."""
+def _made_before(index: Path, options: ExportOptions) -> Iterator[Row]:
+    """Rows of the pictures that an earlier export made; none where its index is missing or somebody broke it."""
     if not index.exists():
         return
-    with index.open(encoding="utf-8-sig", newline="") as file:
-        for row in csv.DictReader(file):
-            name = row.get("picture") or ""
+    try:
+        for row in read_table(index, what="the index", required=["picture"], optional=["card"], max_bytes=MAX_INDEX):
+            name = row["picture"]
             path = PurePosixPath(name)
             if name and not path.is_absolute() and ".." not in path.parts and ":" not in name and "\\" not in name:
                 yield row
+    except DataError as error:
+        options.notify(f"{error}; pictures of the earlier export stay")
 
 
 def _remove(folder: Path, names: Iterable[str]) -> None:

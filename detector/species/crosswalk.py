@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
-from importlib import resources
 from pathlib import Path
 
-from backbones.errors import DataError
+from detector.base.tables import read_table
 
 NO_TAXON = "-"  # as scientific_name: the class is no taxon, such as "Unknown"
+TABLES = Path(__file__).with_name("tables")
 SHIPPED = ("birds.csv", "drawn_birds.csv")
 
 
@@ -89,9 +88,8 @@ class Crosswalk:
 @cache
 def shipped_crosswalk() -> Crosswalk:
     """The tables that come with Hoopoe; tables/README.md says what they are made of."""
-    folder = resources.files("detector.species") / "tables"
-    rows = [row for name in SHIPPED for row in _rows((folder / name).read_text(encoding="utf-8"), name)]
-    genera = csv.DictReader((folder / "genera.csv").read_text(encoding="utf-8").splitlines())
+    rows = [row for name in SHIPPED for row in read_crosswalk(TABLES / name)]
+    genera = read_table(TABLES / "genera.csv", what="the table of genera", required=["genus", "family", "order"])
     return Crosswalk(rows, {each["genus"]: (each["family"], each["order"]) for each in genera})
 
 
@@ -108,38 +106,22 @@ def load_crosswalk(override: Path | None = None) -> Crosswalk:
 
 
 def read_crosswalk(path: Path) -> list[CrosswalkRow]:
-    """Read a CSV of `COLUMNS`, in any order, in UTF-8 with or without BOM; other columns are passed over.
+    """Read a CSV of `COLUMNS`, in any order; see `base.tables`. Other columns are passed over.
 
     Raises:
         DataError: The file cannot be read, or a row has no class name, or a class has two rows.
     """
-    mend = f"save it as CSV, UTF-8, with the columns {', '.join(COLUMNS)}"
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"the taxonomy cannot be read ({error})", where=path, mend=mend) from error
-    return _rows(text, path)
-
-
-def _rows(text: str, where: object) -> list[CrosswalkRow]:
-    lines = text.splitlines()
-    delimiter = ";" if lines and lines[0].count(";") > lines[0].count(",") else ","  # Excel's, in much of Europe
-    reader = csv.DictReader(lines, delimiter=delimiter)
-    if "class_name" not in (reader.fieldnames or ()):
-        mend = f"its first line names the columns: {', '.join(COLUMNS)}"
-        raise DataError("the taxonomy has no column class_name", where=where, mend=mend)
+    table = read_table(path, what="the taxonomy", required=COLUMNS[:1], optional=COLUMNS[1:])
     rows: list[CrosswalkRow] = []
     lines_of: dict[str, int] = {}
-    for record in reader:
-        values = {column: (record.get(column) or "").strip() for column in COLUMNS}
-        place = f"{where}, line {reader.line_num}"
-        if not any(values.values()):
+    for record in table:
+        name = record["class_name"]
+        if not name and not any(record[column] for column in COLUMNS):
             continue
-        if not values["class_name"]:
-            raise DataError("a row has no class_name", where=place, mend="fill it in, or delete the row")
-        first = lines_of.setdefault(name_key(values["class_name"]), reader.line_num)
-        if first != reader.line_num:
-            problem = f"'{values['class_name']}' has a row already (line {first})"
-            raise DataError(problem, where=place, mend="keep one of the two")
-        rows.append(CrosswalkRow(**values))
+        if not name:
+            raise record.error("it has no class_name", "fill it in, or delete the row")
+        first = lines_of.setdefault(name_key(name), record.line)
+        if first != record.line:
+            raise record.error(f"'{name}' has a row already (row {first})", "keep one of the two")
+        rows.append(CrosswalkRow(*(record[column] for column in COLUMNS)))
     return rows

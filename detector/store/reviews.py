@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from backbones.errors import DataError
+from detector.base.dates import day_first, parse_date
+from detector.base.tables import Row, read_table
 from detector.store.files import open_parquet, write_table
 from detector.store.ids import current_id
 from detector.store.layout import reviews_folder
@@ -108,7 +108,7 @@ def import_reviews(folder: Path, path: Path, *, now: datetime | None = None) -> 
 
     Args:
         folder: The store.
-        path: The table, UTF-8.
+        path: The table; see `base.tables`.
         now: What counts as now.
 
     Returns:
@@ -134,45 +134,42 @@ def import_reviews(folder: Path, path: Path, *, now: datetime | None = None) -> 
 
 
 def _rows(path: Path, cards: Sequence[str], now: datetime) -> Iterator[tuple[Review, bool]]:
+    table = read_table(
+        path,
+        what="the table of reviews",
+        required=["verdict"],
+        optional=sorted({*(field.name for field in fields(Review)), "card", "path"} - {"verdict"}),
+        multiline=["comment"],
+    )
+    rows = table.rows
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"the reviews cannot be read ({error})", where=path, mend="give a CSV file in UTF-8") from error
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    columns = {*(field.name for field in fields(Review)), "card", "path"}
-    unknown = [name for name in reader.fieldnames or () if name not in columns]
-    if unknown or "verdict" not in (reader.fieldnames or ()):
-        problem = f"unknown column '{unknown[0]}'" if unknown else "there is no column `verdict`"
-        raise DataError(problem, where=path, mend=f"columns are {', '.join(sorted(columns))}")
-    for row in reader:
-        values = {key: value.strip() for key, value in row.items() if key and isinstance(value, str) and value.strip()}
-        if not values:
-            continue
+        day_before_month = day_first((f"row {row.line}", row["reviewed_at"]) for row in rows)
+    except ValueError as error:
+        raise DataError(f"reviewed_at: {error}", where=path, mend="write them so in all rows") from error
+    for row in rows:
         try:
-            yield _review(values, cards, now), "reviewed_at" in values
+            yield _review(row, cards, now, day_before_month), bool(row["reviewed_at"])
+        except DataError:
+            raise
         except ValueError as error:
-            raise DataError(str(error), where=f"{path}:{reader.line_num}", mend="correct that row") from error
+            raise row.error(str(error)) from error
 
 
-def _review(values: Mapping[str, str], cards: Sequence[str], now: datetime) -> Review:
-    item = values.get("media_id")
-    if item is None and "path" in values:
-        card = values.get("card") or (cards[0] if len(cards) == 1 else None)
+def _review(row: Row, cards: Sequence[str], now: datetime, day_before_month: bool | None) -> Review:
+    item = row["media_id"] or None
+    if item is None and row["path"]:
+        card = row["card"] or (cards[0] if len(cards) == 1 else None)
         if card is None:
             raise ValueError("the column `card` must say on which card the path is")
-        item = media_id(card, values["path"].replace("\\", "/"))
+        item = media_id(card, row["path"].replace("\\", "/"))
     return Review(
-        reviewed_at=datetime.fromisoformat(values["reviewed_at"]) if "reviewed_at" in values else now,
-        reviewer=values.get("reviewer", "unknown"),
-        verdict=values.get("verdict", ""),
+        reviewed_at=parse_date(row["reviewed_at"], day_before_month).time if row["reviewed_at"] else now,
+        reviewer=row["reviewer"] or "unknown",
+        verdict=row["verdict"],
         media_id=item,
-        frame_number=_number(values.get("frame_number")),
-        box=_number(values.get("box")),
-        repeat_group=values.get("repeat_group"),
-        name=values.get("name"),
-        comment=values.get("comment"),
+        frame_number=row.integer("frame_number"),
+        box=row.integer("box"),
+        repeat_group=row["repeat_group"] or None,
+        name=row["name"] or None,
+        comment=row["comment"] or None,
     )
-
-
-def _number(text: str | None) -> int | None:
-    return None if text is None else int(text)

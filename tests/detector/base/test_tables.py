@@ -113,12 +113,11 @@ def test_what_cannot_be_taken_in_one_way_names_the_row(path: Path, text: bytes |
 
 
 def test_folders_missing_and_large_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="it is no file"):
+    with pytest.raises(DataError, match="a folder"):
         read_table(tmp_path, what="the table", required=["a"])
-    for name in ("nothing.csv", "no\0name.csv"):
-        with pytest.raises(DataError, match="cannot be read"):
-            read_table(tmp_path / name, what="the table", required=["a"])
-    with pytest.raises(DataError, match="larger than"):
+    with pytest.raises(DataError, match=r"nothing\.csv"):
+        read_table(tmp_path / "nothing.csv", what="the table", required=["a"])
+    with pytest.raises(DataError, match="bytes"):
         read(tmp_path / "t.csv", "class_name\n" + "x\n" * 1000, max_bytes=1000)
 
 

@@ -64,8 +64,8 @@ def test_table_is_imported_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("media_id,verdict\nm,maybe\n", r"said.csv:2.*maybe"),
-        ("media_id,box,verdict\nm,one,bird\n", r"said.csv:2"),
+        ("media_id,verdict\nm,maybe\n", r"said.csv row 2.*maybe"),
+        ("media_id,box,verdict\nm,one,bird\n", r"said.csv row 2.*box"),
         ("media_id,verdikt\nm,bird\n", "verdikt"),
         ("media_id\nm\n", "no column"),
         ("path,verdict\na.jpg,bird\n", "which card"),
