@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+import warnings
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,15 +17,19 @@ from backbones.errors import MediaError
 
 ImageSource = str | Path | Image.Image | npt.NDArray[np.uint8]
 
-_16_BIT_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
-_16_BIT_MAXIMUM = 65535
+MAX_PIXELS = 250_000_000  # the largest phones take 200 million; what claims more is refused before memory is taken
+# Pillow reads others too, some through other programs; MPO comes with JPEG, and by its own name is an error
+FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF", "JPEG2000", "PPM", "HEIF")
+
+_16_BIT_MODES = ("I;16", "I;16B", "I;16L", "I;16N")
+_opening = threading.Lock()
 
 
 def open_image(source: ImageSource) -> Image.Image:
     """Open an image and convert it to upright RGB.
 
-    EXIF rotation is applied. Transparency is dropped and the colours under it are kept, as `PIL.Image.convert("RGB")`
-    and with it birder do. 16-bit grey is scaled to 8 bits, not clipped. Of an animation, the first frame counts.
+    EXIF rotation is applied; `as_rgb` says how each kind of pixel becomes 8-bit RGB. Of an animation, the first frame
+    counts.
 
     Args:
         source: Path of an image file, a PIL image of any mode, or an RGB array (height, width, 3) of uint8.
@@ -30,7 +38,7 @@ def open_image(source: ImageSource) -> Image.Image:
         An RGB image. A PIL image that is upright RGB already is returned as it is.
 
     Raises:
-        MediaError: The file is missing, not an image, damaged, or of a kind without a defined conversion to RGB.
+        MediaError: The file is missing, not an image, damaged, or larger than `MAX_PIXELS`.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
@@ -38,27 +46,65 @@ def open_image(source: ImageSource) -> Image.Image:
     try:
         if isinstance(source, Image.Image):
             return _upright_rgb(source, where)
-        with Image.open(source) as image:
+        with open_header(source) as image:
+            check_size(image.size, where)
             return _upright_rgb(image, where)
     except MediaError:
         raise
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         problem = f"the file cannot be opened ({error.strerror})"
         raise MediaError(problem, where=where, mend="check the path and its permissions") from error
-    except Image.DecompressionBombError as error:
-        mend = "scale it down, or raise PIL.Image.MAX_IMAGE_PIXELS if you trust it"
-        raise MediaError("it claims more pixels than is safe to decode", where=where, mend=mend) from error
     except Exception as error:  # on damaged bytes Pillow raises OSError, SyntaxError, ValueError, struct.error ...
         empty = isinstance(where, Path) and where.stat().st_size == 0
         problem = "the file is empty" if empty else "this is not an image, or it is damaged"
         raise MediaError(problem, where=where, mend="copy it from the card again, or leave it out") from error
 
 
+def open_header(source: str | Path | IO[bytes]) -> Image.Image:
+    """Open an image without reading its pixels, of whatever size (see `check_size`); EXIF is read along.
+
+    Raises:
+        Exception: Whatever Pillow raises on what is no image.
+    """
+    with _opening, warnings.catch_warnings(action="ignore"):  # both are global; Pillow warns of every oddity in EXIF
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # its own limit is lower, and warns at half of it
+        try:
+            image = Image.open(source, formats=readable_formats())
+            with suppress(Exception):  # a damaged EXIF block raises whatever its bytes lead to
+                image.getexif()
+            return image
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+@cache
+def readable_formats() -> tuple[str, ...]:
+    """Pillow's names of the formats that can be read here: `FORMATS`, HEIF only with pillow-heif."""
+    Image.init()
+    with suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def check_size(size_wh: tuple[int, int], where: object, max_pixels: int = MAX_PIXELS) -> None:
+    """Refuse an image of more pixels than are safe to decode.
+
+    Raises:
+        MediaError: If it has more.
+    """
+    width, height = size_wh
+    if width * height > max_pixels:
+        problem = f"it claims {width} x {height} pixels, more than the {max_pixels // 10**6} million that are decoded"
+        raise MediaError(problem, where=where, mend="scale it down or cut it into tiles, or leave it out")
+
+
 def _upright_rgb(image: Image.Image, where: object) -> Image.Image:
-    if image.width == 0 or image.height == 0:
+    if not image.width or not image.height:
         raise MediaError(f"the image is empty ({image.width} x {image.height})", where=where, mend="leave it out")
     image.load()
-    return _as_rgb(_upright(image), where)
+    return as_rgb(_upright(image))
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -70,25 +116,41 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _as_rgb(image: Image.Image, where: object) -> Image.Image:
+def as_rgb(image: Image.Image) -> Image.Image:
+    """Convert a loaded PIL image of any mode to 8-bit RGB; an RGB image is returned as it is.
+
+    - 16 bits become their upper eight, in grey as in colour, as libpng and OpenCV do it: never stretched, so that
+      pictures of one camera stay comparable.
+    - 32-bit integers that fit 8 or 16 bits count as such.
+    - Floats within 0..1 are scaled by 255. Other floats, and other 32-bit integers, have no defined brightness, as they
+      are temperatures or distances: their own range is stretched over 0..255. What is not finite is black or white.
+    - Transparency is dropped and the colours under it are kept, as birder does: a photo is there in full under it, and
+      no background is made up.
+    - CMYK, which JPEG files hold inverted as Adobe writes it, YCbCr, LAB, palettes, grey and 1 bit as Pillow converts
+      them.
+    """
     if image.mode == "RGB":
         return image
-    if image.mode in _16_BIT_MODES:
-        image = _scaled_to_8_bits(image, where)
-    elif image.mode == "P" and "transparency" in image.info:
+    if image.mode in (*_16_BIT_MODES, "I", "F"):
+        return Image.fromarray(_as_8_bits(np.asarray(image))).convert("RGB")
+    if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")  # the way that Pillow asks for; the colours are those of the palette
     elif image.mode in ("La", "RGBa"):
         image = image.convert("LA" if image.mode == "La" else "RGBA")  # undoes the premultiplied alpha
-    elif image.mode == "F":
-        raise MediaError("32-bit float pixels have no defined brightness", where=where, mend="save it with 8 bits")
     return image.convert("RGB")
 
 
-def _scaled_to_8_bits(image: Image.Image, where: object) -> Image.Image:
-    grey: npt.NDArray[Any] = np.asarray(image)
-    if grey.min() < 0 or grey.max() > _16_BIT_MAXIMUM:
-        raise MediaError("32-bit pixels have no defined brightness", where=where, mend="save it with 8 or 16 bits")
-    return Image.fromarray(np.rint(grey / (_16_BIT_MAXIMUM / 255)).astype(np.uint8))
+def _as_8_bits(grey: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    if grey.dtype.kind in "iu" and grey.min() >= 0 and grey.max() <= 65535:
+        wide = grey.dtype.itemsize == 2 or grey.max() > 255
+        return (grey >> 8 if wide else grey).astype(np.uint8)
+    values = np.nan_to_num(grey.astype(np.float64), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    if grey.dtype.kind == "f" and low >= 0 and high <= 1:
+        low, high = 0.0, 1.0
+    scale = 255 / (high - low) if high > low else 0.0
+    return np.rint((values.clip(low, high) - low) * scale).astype(np.uint8)
 
 
 def _from_array(array: npt.NDArray[np.uint8]) -> Image.Image:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import av
-from PIL import Image
 
+from backbones.inference.images import open_header
 from detector.deployments.template import Taken
 from detector.footage.metadata import Capture, capture_of_photo, capture_of_video
 from detector.types import MediaItem
@@ -21,8 +21,8 @@ def taken_of_file(item: MediaItem) -> Taken:
 
 def _capture(item: MediaItem) -> Capture:
     if item.media_type == "photo":
-        with Image.open(item.file) as image:  # reads no pixels
-            return capture_of_photo(image, item.file.name)
+        with open_header(item.file) as image:
+            return capture_of_photo(image.getexif(), item.file.name)
     with av.open(str(item.file), options={"protocol_whitelist": "file"}) as container:
         streams = container.streams.video
         tags = {**(streams[0].metadata if streams else {}), **container.metadata}

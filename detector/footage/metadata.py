@@ -40,15 +40,14 @@ class Capture:
     camera_model: str | None = None
 
 
-def capture_of_photo(image: Image.Image, name: str) -> Capture:
+def capture_of_photo(exif: Image.Exif, name: str) -> Capture:
     """Read a photo's EXIF block, else its name.
 
     Args:
-        image: As Pillow opened it; its pixels need not be loaded.
+        exif: As Pillow reads it.
         name: The file's name.
     """
     try:
-        exif = image.getexif()
         tags: dict[int, object] = {**exif, **exif.get_ifd(ExifTags.IFD.Exif)}
     except Exception:  # a damaged EXIF block raises whatever its bytes lead to, and must not cost the picture
         tags = {}

@@ -16,12 +16,12 @@ from av.stream import Disposition
 from numpy.typing import ArrayLike, NDArray
 
 from backbones.errors import MediaError
+from backbones.inference.images import MAX_PIXELS
+from detector.base.orientation import orient, orientation_of_matrix, upright_size
+from detector.base.signatures import HEAD_BYTES, kind_of
 from detector.footage.frame_index import DEFAULT_RATE, PacketRecorder
 from detector.footage.metadata import Capture, capture_of_video
-from detector.footage.orientation import orient, orientation_of_matrix, upright_size
-from detector.footage.photos import MAX_PIXELS
 from detector.footage.sampling import Run, Sampling, check_sampling, plan_runs, sampled_frames
-from detector.footage.signatures import HEAD_BYTES, kind_of
 from detector.types import Frame
 
 SHORTER_S = 0.5  # how much earlier than its header says the pictures may end before that is worth a warning

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _TURNS = (5, 6, 7, 8)  # the ones that swap width and height
+UNDOING = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}
 
 
 def orient(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:

@@ -1,0 +1,190 @@
+"""The one decoder of pictures: a file's path or bytes become upright 8-bit RGB, or an error that says why not.
+
+Training, the doctor, evaluation, prediction, annotation and calibration read with it, so that a network sees the same
+pixels of a file everywhere. `backbones.inference.images.as_rgb` says how each kind of pixel becomes RGB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+
+from backbones.errors import HoopoeError, MediaError
+from backbones.inference.images import MAX_PIXELS, as_rgb, check_size, open_header, readable_formats
+from detector.base.orientation import UNDOING, orient, upright_size
+from detector.base.signatures import kind_of
+
+HEIC_SUFFIXES = frozenset({".heic", ".heif", ".hif"})  # with pillow-heif only
+PHOTO_SUFFIXES = HEIC_SUFFIXES | {
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".avif", ".jp2"),
+    *(".ppm", ".pgm"),
+}
+Size = tuple[int, int]
+_REDUCED = {  # by the factor; libjpeg reads the smaller picture straight from the coefficients
+    1: cv2.IMREAD_COLOR_RGB,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
+_FAST = ("PNG", "WEBP", "BMP")  # which OpenCV decodes faster, to the same pixels
+_FAST_MODES = ("RGB", "RGBA", "L", "P")
+_END_OF_JPEG = b"\xff\xd9"
+_PADDING_BYTES = 65536  # cards' clusters: a file may be filled up with zeros
+_KINDS_READ = tuple(
+    f"a {kind} image" for kind in ("JPEG", "PNG", "TIFF", "WebP", "BMP", "GIF", "HEIC", "AVIF", "JPEG 2000", "PPM")
+)
+_COPY_AGAIN = "copy it from the card again, or leave it out"
+_HEIC = "a HEIC image"
+_HEIC_MEND = "pip install hoopoe[heic] reads such pictures"
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture as read.
+
+    Attributes:
+        image: RGB (H, W, 3) of uint8, turned; a half, quarter or eighth of the original's size where less was asked.
+        size_wh: Width and height of the turned original in pixels.
+        exif: What the camera wrote; empty where there is none, or a damaged one.
+        warning: What of the file is not in the image; None: nothing.
+    """
+
+    image: NDArray[np.uint8]
+    size_wh: Size
+    exif: Image.Exif
+    warning: str | None = None
+
+
+def decode_picture(
+    source: Path | bytes,
+    *,
+    where: object = None,
+    min_side: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    turn: Callable[[Size, int], int] | None = None,
+) -> Picture:
+    """Read a picture: JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF, JPEG 2000, PPM or HEIC, whatever its name ends with.
+
+    Of several frames or pages the first is read.
+
+    Args:
+        source: The file, or its bytes.
+        where: The words for the file in errors; None: its path.
+        min_side: Pixels that the short side must keep: a JPEG that has more is decoded at a half, a quarter or an
+            eighth of its size, which takes a fraction of the time; other formats come whole. None: the full size.
+        max_pixels: A picture that claims more is refused before memory is taken for it.
+        turn: Width and height as stored, and the file's EXIF orientation -> the orientation (1 to 8) to apply. None:
+            the file's own, which turns it upright. What it raises comes out.
+
+    Raises:
+        MediaError: If the file cannot be read, is empty, is something else, is cut off, is damaged, or claims too many
+            pixels; the problem says which.
+    """
+    where = where if where is not None else source if isinstance(source, Path) else "picture"
+    data = source if isinstance(source, bytes) else _content(source)
+    if not data:
+        raise MediaError("the file is empty", where=where, mend=_COPY_AGAIN)
+    with _reasons(data, where), open_header(BytesIO(data)) as image:
+        check_size(image.size, where, max_pixels)
+        exif, orientation = _exif(image)
+        stored_wh = _stored_size(image)
+        chosen = orientation if turn is None else turn(stored_wh, orientation)
+        factor = _reduction(stored_wh, min_side) if isinstance(image, JpegImageFile) else 1
+        applied = orientation if isinstance(image, TiffImageFile) else 1
+        warning = _warning(image)
+        pixels = _pixels(image, data, factor)
+        if applied != chosen:
+            pixels = orient(orient(pixels, UNDOING[applied]), chosen)
+        return Picture(pixels, upright_size(stored_wh, chosen), exif, warning)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        mend = "check the path, its permissions and the disk"
+        raise MediaError(f"the file cannot be read ({error.strerror})", where=path, mend=mend) from error
+
+
+@contextmanager
+def _reasons(data: bytes, where: object) -> Iterator[None]:
+    """Turn whatever decoders raise into a reason."""
+    try:
+        yield
+    except HoopoeError:
+        raise
+    except Exception as error:  # on damaged bytes Pillow raises OSError, SyntaxError, ValueError, struct.error ...
+        mend = _HEIC_MEND if kind_of(data) == _HEIC and "HEIF" not in readable_formats() else _COPY_AGAIN
+        raise MediaError(_problem(data, error), where=where, mend=mend) from error
+
+
+def _problem(data: bytes, error: Exception) -> str:
+    kind = kind_of(data)
+    if kind is None:
+        return "this is not an image, or it is damaged"
+    if kind not in _KINDS_READ or (kind == _HEIC and "HEIF" not in readable_formats()):
+        return f"this is {kind}, not an image that can be read"
+    if "truncated" in str(error).lower() or isinstance(error, EOFError):
+        return f"this is {kind}, but truncated: its end is missing"
+    return f"this is {kind}, but damaged ({error})"
+
+
+def _exif(image: Image.Image) -> tuple[Image.Exif, int]:
+    """The EXIF block and its orientation: an empty one and 1 (upright) where it is damaged."""
+    try:
+        exif = image.getexif()
+        value = exif.get(ExifTags.Base.Orientation, 1)
+    except Exception:  # a damaged EXIF block raises whatever its bytes lead to, and must not cost the picture
+        return Image.Exif(), 1
+    return exif, value if value in range(1, 9) else 1
+
+
+def _stored_size(image: Image.Image) -> Size:
+    """Width and height before the EXIF orientation; Pillow applies a TIFF's by itself."""
+    if isinstance(image, TiffImageFile):
+        return int(image.tag_v2[ExifTags.Base.ImageWidth]), int(image.tag_v2[ExifTags.Base.ImageLength])
+    return image.size
+
+
+def _reduction(size_wh: Size, min_side: int | None) -> int:
+    """The largest of the factors 1, 2, 4 and 8 after which the short side still has as many pixels as asked."""
+    if min_side is None:
+        return 1
+    return max((factor for factor in _REDUCED if min(size_wh) // factor >= min_side), default=1)
+
+
+def _pixels(image: Image.Image, data: bytes, factor: int) -> NDArray[np.uint8]:
+    """Decode at 1 / factor of the size. OpenCV is the faster one; Pillow alone says what is wrong with a file."""
+    if _opencv_can(image, data):
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION)
+        if pixels is not None:
+            rgb = pixels if factor == 1 else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
+            return rgb.astype(np.uint8, copy=False)
+    if factor > 1:
+        image.draft(None, (image.width // factor, image.height // factor))
+    image.load()
+    return np.asarray(as_rgb(image))
+
+
+def _opencv_can(image: Image.Image, data: bytes) -> bool:
+    """Whether OpenCV decodes it to the same pixels, and notices all that is missing."""
+    if isinstance(image, JpegImageFile):
+        return image.mode in ("RGB", "L") and data[-_PADDING_BYTES:].rstrip(b"\0").endswith(_END_OF_JPEG)
+    return image.format in _FAST and image.mode in _FAST_MODES and not getattr(image, "is_animated", False)
+
+
+def _warning(image: Image.Image) -> str | None:
+    """What Pillow knows to be left out; a JPEG's further pictures (stereo, previews) are of the same moment."""
+    if isinstance(image, JpegImageFile) or not getattr(image, "is_animated", False):
+        return None
+    return f"it has several {'pages' if image.format == 'TIFF' else 'frames'}: only the first was read"
