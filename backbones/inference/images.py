@@ -6,6 +6,7 @@ import threading
 import warnings
 from contextlib import suppress
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,13 +15,16 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps
 
 from backbones.errors import MediaError
+from backbones.files import read_bytes
 
 ImageSource = str | Path | Image.Image | npt.NDArray[np.uint8]
 
 MAX_PIXELS = 250_000_000  # the largest phones take 200 million; what claims more is refused before memory is taken
 # Pillow reads others too, some through other programs; MPO comes with JPEG, and by its own name is an error
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF", "JPEG2000", "PPM", "HEIF")
+MAX_BYTES = 2 << 30  # the most pixels that are decoded, uncompressed with 16 bits a colour, have less
 
+_COPY_AGAIN = "copy it from the card again, or leave it out"
 _16_BIT_MODES = ("I;16", "I;16B", "I;16L", "I;16N")
 _opening = threading.Lock()
 
@@ -46,22 +50,22 @@ def open_image(source: ImageSource) -> Image.Image:
     try:
         if isinstance(source, Image.Image):
             return _upright_rgb(source, where)
-        with open_header(source) as image:
+        data = read_bytes(Path(source), max_bytes=MAX_BYTES, what="picture", error=MediaError)
+        if not data:
+            raise MediaError("the file is empty", where=where, mend=_COPY_AGAIN)
+        with open_header(BytesIO(data)) as image:
             check_size(image.size, where)
             return _upright_rgb(image, where)
     except MediaError:
         raise
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        problem = f"the file cannot be opened ({error.strerror})"
-        raise MediaError(problem, where=where, mend="check the path and its permissions") from error
     except Exception as error:  # on damaged bytes Pillow raises OSError, SyntaxError, ValueError, struct.error ...
-        empty = isinstance(where, Path) and where.stat().st_size == 0
-        problem = "the file is empty" if empty else "this is not an image, or it is damaged"
-        raise MediaError(problem, where=where, mend="copy it from the card again, or leave it out") from error
+        raise MediaError("this is not an image, or it is damaged", where=where, mend=_COPY_AGAIN) from error
 
 
-def open_header(source: str | Path | IO[bytes]) -> Image.Image:
+def open_header(file: IO[bytes]) -> Image.Image:
     """Open an image without reading its pixels, of whatever size (see `check_size`); EXIF is read along.
+
+    From a path Pillow would map TIFF files into memory, and with them the rotated ones wrongly.
 
     Raises:
         Exception: Whatever Pillow raises on what is no image.
@@ -69,7 +73,7 @@ def open_header(source: str | Path | IO[bytes]) -> Image.Image:
     with _opening, warnings.catch_warnings(action="ignore"):  # both are global; Pillow warns of every oddity in EXIF
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # its own limit is lower, and warns at half of it
         try:
-            image = Image.open(source, formats=readable_formats())
+            image = Image.open(file, formats=readable_formats())
             with suppress(Exception):  # a damaged EXIF block raises whatever its bytes lead to
                 image.getexif()
             return image

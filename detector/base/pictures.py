@@ -15,12 +15,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from backbones.errors import HoopoeError, MediaError
-from backbones.inference.images import MAX_PIXELS, as_rgb, check_size, open_header, readable_formats
+from backbones.inference.images import MAX_BYTES, MAX_PIXELS, as_rgb, check_size, open_header, readable_formats
+from detector.base.files import read_bytes
 from detector.base.orientation import UNDOING, orient, upright_size
 from detector.base.signatures import kind_of
 
@@ -55,12 +56,16 @@ class Picture:
     Attributes:
         image: RGB (H, W, 3) of uint8, turned; a half, quarter or eighth of the original's size where less was asked.
         size_wh: Width and height of the turned original in pixels.
+        stored_wh: The same before it was turned.
+        orientation: The file's own, by EXIF: 1 to 8.
         exif: What the camera wrote; empty where there is none, or a damaged one.
         warning: What of the file is not in the image; None: nothing.
     """
 
     image: NDArray[np.uint8]
     size_wh: Size
+    stored_wh: Size
+    orientation: int
     exif: Image.Exif
     warning: str | None = None
 
@@ -91,7 +96,11 @@ def decode_picture(
             pixels; the problem says which.
     """
     where = where if where is not None else source if isinstance(source, Path) else "picture"
-    data = source if isinstance(source, bytes) else _content(source)
+    data = (
+        source
+        if isinstance(source, bytes)
+        else read_bytes(source, max_bytes=MAX_BYTES, what="picture", error=MediaError)
+    )
     if not data:
         raise MediaError("the file is empty", where=where, mend=_COPY_AGAIN)
     with _reasons(data, where), open_header(BytesIO(data)) as image:
@@ -105,15 +114,7 @@ def decode_picture(
         pixels = _pixels(image, data, factor)
         if applied != chosen:
             pixels = orient(orient(pixels, UNDOING[applied]), chosen)
-        return Picture(pixels, upright_size(stored_wh, chosen), exif, warning)
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        mend = "check the path, its permissions and the disk"
-        raise MediaError(f"the file cannot be read ({error.strerror})", where=path, mend=mend) from error
+        return Picture(pixels, upright_size(stored_wh, chosen), stored_wh, orientation, exif, warning)
 
 
 @contextmanager
@@ -136,6 +137,8 @@ def _problem(data: bytes, error: Exception) -> str:
         return f"this is {kind}, not an image that can be read"
     if "truncated" in str(error).lower() or isinstance(error, EOFError):
         return f"this is {kind}, but truncated: its end is missing"
+    if isinstance(error, UnidentifiedImageError):  # its message holds an object's address, another in every run
+        return f"this is {kind}, but damaged (its head)"
     return f"this is {kind}, but damaged ({error})"
 
 

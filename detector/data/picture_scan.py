@@ -6,18 +6,18 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from detector.data.images import orient, orientation_of, upright_size
+from backbones.errors import MediaError
+from detector.base.orientation import upright_size
+from detector.base.pictures import decode_picture
 
 THUMBNAIL_SIDE = 16  # pixels
-_DRAFT_SIZE = (256, 256)  # JPEG decodes to about this size, in a fraction of the time but reading every byte
+_SHORT_SIDE = 256  # JPEG decodes to about this size, in a fraction of the time but reading every byte
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +31,7 @@ class Picture:
         fingerprint: 64 bits: the signs of the horizontal steps of an upright 9 x 8 gray thumbnail (dHash).
         missing: There is no such file.
         error: Why it cannot be read.
+        warning: What of it cannot be read, or is not.
     """
 
     stored_wh: tuple[int, int] | None = None
@@ -39,6 +40,7 @@ class Picture:
     fingerprint: int = 0
     missing: bool = False
     error: str | None = None
+    warning: str | None = None
 
     @property
     def upright_wh(self) -> tuple[int, int] | None:
@@ -48,34 +50,21 @@ class Picture:
 
 def look_at(path: Path) -> Picture:
     """Decode one picture to its end; what fails is told in the result and never raised."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
+    if not path.exists():
         return Picture(missing=True, error="the file does not exist")
-    except OSError as error:
-        return Picture(error=error.strerror or str(error))
-    if not data:
-        return Picture(error="the file is empty")
     try:
-        with Image.open(BytesIO(data)) as picture:
-            stored_wh = picture.size
-            try:
-                orientation = orientation_of(picture)
-            except Exception:  # a damaged EXIF block raises whatever its bytes lead to, and must not cost the picture
-                orientation = 1
-            picture.draft("L", _DRAFT_SIZE)
-            gray = _gray(picture)
-    except Exception as error:  # decoders of damaged files raise many types: struct.error, SyntaxError, OSError ...
-        return Picture(error=str(error) or type(error).__name__)
-    upright = orient(gray[..., None], orientation)[..., 0]
-    thumbnail = cv2.resize(upright, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
-    return Picture(stored_wh, orientation, thumbnail.astype(np.uint8, copy=False), difference_hash(upright))
-
-
-def _gray(picture: Image.Image) -> NDArray[np.uint8]:
-    if picture.mode.startswith("I"):  # Pillow cuts 16 bits off at 255
-        return (np.asarray(picture).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
-    return np.asarray(picture.convert("L"))
+        read = decode_picture(path, min_side=_SHORT_SIDE)
+    except MediaError as error:
+        return Picture(error=error.problem)
+    gray = cv2.cvtColor(read.image, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
+    thumbnail = cv2.resize(gray, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
+    return Picture(
+        read.stored_wh,
+        read.orientation,
+        thumbnail.astype(np.uint8, copy=False),
+        difference_hash(gray),
+        warning=read.warning,
+    )
 
 
 def difference_hash(gray: NDArray[np.uint8]) -> int:

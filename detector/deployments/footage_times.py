@@ -5,6 +5,7 @@ from __future__ import annotations
 import av
 
 from backbones.inference.images import open_header
+from detector.base.files import open_regular
 from detector.deployments.template import Taken
 from detector.footage.metadata import Capture, capture_of_photo, capture_of_video
 from detector.types import MediaItem
@@ -21,7 +22,7 @@ def taken_of_file(item: MediaItem) -> Taken:
 
 def _capture(item: MediaItem) -> Capture:
     if item.media_type == "photo":
-        with open_header(item.file) as image:
+        with open_regular(item.file, what="photo") as file, open_header(file) as image:
             return capture_of_photo(image.getexif(), item.file.name)
     with av.open(str(item.file), options={"protocol_whitelist": "file"}) as container:
         streams = container.streams.video

@@ -3,17 +3,18 @@ import io
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from backbones.errors import DataError, MediaError
-from detector.data.images import EXIF_ORIENTATION, exif_orientation, read_image
+from detector.base.pictures import decode_picture
+from detector.data.images import read_image
 
 SCENE = cv2.resize(np.random.default_rng(3).integers(0, 256, (6, 8, 3), np.uint8), (40, 24))
 
 
 def with_orientation(orientation, image_format="png", pixels=SCENE):
     exif = Image.Exif()
-    exif[EXIF_ORIENTATION] = orientation
+    exif[ExifTags.Base.Orientation] = orientation
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, image_format, exif=exif)
     return buffer.getvalue()
@@ -26,7 +27,8 @@ def write(tmp_path, data, name="a.png"):
 
 
 @pytest.mark.parametrize(
-    ("data", "message"), [(b"", "is empty"), (b"not a picture", "decoded"), (b"\x89PNG\r\n\x1a\n", "decoded")]
+    ("data", "message"),
+    [(b"", "is empty"), (b"not a picture", "not an image"), (b"\x89PNG\r\n\x1a\n", "PNG image, but damaged .its head")],
 )
 def test_no_picture_is_an_error_with_its_name(tmp_path, data, message):
     with pytest.raises(MediaError, match=rf"a\.png: .*{message}"):
@@ -34,7 +36,7 @@ def test_no_picture_is_an_error_with_its_name(tmp_path, data, message):
 
 
 def test_a_missing_file_is_an_error_with_its_name(tmp_path):
-    with pytest.raises(MediaError, match=r"none\.jpg: No such file"):
+    with pytest.raises(MediaError, match=r"none\.jpg: there is no such file"):
         read_image(tmp_path / "none.jpg")
 
 
@@ -98,7 +100,7 @@ def test_a_damaged_exif_block_does_not_cost_the_picture(tmp_path):
     data = with_orientation(6, "jpeg")
     damaged = data.replace(b"MM\0*", b"MM\xff\xff")
     assert damaged != data
-    assert exif_orientation(damaged) == 1
+    assert decode_picture(damaged).orientation == 1
     assert read_image(write(tmp_path, damaged, "a.jpg")).shape == (24, 40, 3)
 
 

@@ -1,0 +1,141 @@
+"""One decoder for all: every mode, format and EXIF orientation gives the same pixels, whoever reads it."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import ExifTags, Image
+
+from backbones.inference.images import open_image
+from detector.base import pictures
+from detector.base.pictures import decode_picture
+from detector.data.images import read_image
+from detector.footage.photos import read_photo
+
+SCENE = np.asarray(
+    Image.fromarray(np.random.default_rng(3).integers(0, 256, (6, 8, 3), np.uint8)).resize((40, 24), 3), np.uint8
+)
+GREY = SCENE[..., 1]
+TURNED = {  # how the eight orientations show stored pixels (JEITA CP-3451, table 6), written with other words
+    1: lambda pixels: pixels,
+    2: np.fliplr,
+    3: lambda pixels: np.rot90(pixels, 2),
+    4: np.flipud,
+    5: lambda pixels: np.swapaxes(pixels, 0, 1),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: np.rot90(np.swapaxes(pixels, 0, 1), 2),
+    8: lambda pixels: np.rot90(pixels, 1),
+}
+EXACT = {"PNG": {}, "TIFF": {}, "WEBP": {"lossless": True, "exact": True}, "BMP": {}, "JPEG2000": {}, "PPM": {}}
+
+
+def of_mode(mode: str) -> Image.Image:
+    """The scene with pixels of a kind."""
+    if mode == "I;16":
+        return Image.fromarray(GREY.astype(np.uint16) * 257)
+    if mode == "I":
+        return Image.fromarray(GREY.astype(np.int32) * 257)
+    if mode == "F":
+        return Image.fromarray((GREY / 255).astype(np.float32))
+    if mode == "RGBA":
+        return Image.fromarray(np.dstack([SCENE, GREY]))
+    if mode == "LA":
+        return Image.merge("LA", [Image.fromarray(GREY), Image.fromarray(SCENE[..., 0])])
+    if mode == "P":
+        return Image.fromarray(SCENE).quantize(32)
+    return Image.fromarray(SCENE).convert(mode)
+
+
+def expected_of(mode: str) -> np.ndarray:
+    """Its pixels by hand."""
+    if mode in ("I;16", "I", "F", "LA"):
+        return np.repeat(GREY[..., None], 3, axis=2)
+    if mode == "CMYK":  # the usual conversion, which loses nothing on the way back from the scene
+        return SCENE
+    if mode in ("RGB", "RGBA"):
+        return SCENE
+    return np.asarray(of_mode(mode).convert("RGB"))
+
+
+WRITABLE = {
+    "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
+    "TIFF": ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "I;16", "I", "F"),
+    "WEBP": ("RGB", "RGBA"),
+    "BMP": ("1", "L", "P", "RGB"),
+    "JPEG2000": ("L", "LA", "RGB", "RGBA"),
+    "PPM": ("L", "RGB"),
+}
+CASES = [(kind, mode) for kind, modes in WRITABLE.items() for mode in modes]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(("kind", "mode"), CASES)
+def test_every_reader_gives_the_same_pixels(tmp_path: Path, kind: str, mode: str, orientation: int) -> None:
+    file, exif = tmp_path / "photo", Image.Exif()
+    turned = orientation if kind in ("PNG", "TIFF", "WEBP") else 1  # the others hold no EXIF
+    exif[ExifTags.Base.Orientation] = turned
+    options = EXACT[kind] | ({"exif": exif} if turned > 1 else {})
+    of_mode(mode).save(file, kind, **options)
+    expected = TURNED[turned](expected_of(mode))
+    for name, image in (
+        ("path", decode_picture(file).image),
+        ("bytes", decode_picture(file.read_bytes()).image),
+        ("training", read_image(file)),
+        ("annotation", read_photo(file).image),
+        ("classification", np.asarray(open_image(file))),
+    ):
+        assert image.dtype == np.uint8, name
+        np.testing.assert_array_equal(image, expected, name)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"subsampling": 1}])
+def test_jpegs_are_what_pillow_reads_for_every_reader(
+    tmp_path: Path, mode: str, orientation: int, options: dict[str, object]
+) -> None:
+    file, exif = tmp_path / "photo.jpg", Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    of_mode(mode).save(file, "JPEG", exif=exif, quality=85, **options)
+    with Image.open(file) as image:
+        expected = TURNED[orientation](np.asarray(image.convert("RGB")))
+    for image in (decode_picture(file).image, read_image(file), read_photo(file).image, np.asarray(open_image(file))):
+        np.testing.assert_array_equal(image, expected)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "JPEG"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_caller_may_turn_it_otherwise(kind: str, orientation: int) -> None:
+    buffer, exif = io.BytesIO(), Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.fromarray(SCENE).save(buffer, kind, exif=exif, **({"subsampling": 0} if kind == "JPEG" else {}))
+    seen = []
+    picture = decode_picture(buffer.getvalue(), turn=lambda stored_wh, own: seen.append((stored_wh, own)) or 1)
+    assert seen == [((40, 24), orientation)]
+    assert (picture.size_wh, picture.stored_wh, picture.orientation) == ((40, 24), (40, 24), orientation)
+    assert np.abs(picture.image.astype(int) - SCENE).mean() < 5
+
+
+@given(st.integers(1, 700), st.integers(1, 700), st.integers(1, 800))
+def test_reduced_photos_keep_what_is_asked_and_the_aspect_to_the_pixel(width: int, height: int, at_least: int) -> None:
+    factor = pictures._reduction((width, height), at_least)
+    assert factor in (1, 2, 4, 8)
+    if factor > 1:
+        assert min(width, height) // factor >= at_least
+    if factor < 8:
+        assert min(width, height) // (2 * factor) < at_least
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_of_several_frames_the_first_is_read_and_the_rest_mentioned(kind: str) -> None:
+    buffer = io.BytesIO()
+    first, second = (Image.fromarray(np.full((8, 8, 3), level, np.uint8)) for level in (40, 200))
+    first.save(buffer, kind, save_all=True, append_images=[second])
+    picture = decode_picture(buffer.getvalue())
+    assert abs(int(picture.image.mean()) - 40) < 3
+    assert picture.warning == f"it has several {'pages' if kind == 'TIFF' else 'frames'}: only the first was read"
+    first.save(single := io.BytesIO(), kind)
+    assert decode_picture(single.getvalue()).warning is None
