@@ -98,7 +98,7 @@ def _make(
     placed = place_media(facts, rules.deployments, options.camera_from, now)
     box_media = facts.box_media
 
-    sequence, photo_order = find_sequences(placed.deployment, placed.moments_ms, placed.known, facts.is_video)
+    sequence, photo_order = find_sequences(placed.row, placed.moments_ms, placed.known, facts.is_video)
     individuals = find_individuals(facts, sequence, photo_order, _sizes(facts))
     repeat = _repeats(facts, placed, sequence, options)
     circumstances = _circumstances(facts, placed, individuals, rules)
@@ -227,12 +227,13 @@ def _independence(placed: Placed, options: DecideOptions) -> NDArray[np.int64]:
 def _event_ids(facts: FactsTable, placed: Placed, events: Events, names: Names, boxes: BoxDecisions) -> pa.Array:
     media = facts.media["media_id"].take(pa.array(facts.box_media[events.first_box])).to_pylist()
     texts = [
-        event_id(placed.ids[deployment], KINDS[kind], names.table.names[name].display_name, item)
-        for deployment, kind, name, item in zip(
+        event_id(placed.ids[deployment], KINDS[kind], names.table.names[name], item, frame)
+        for deployment, kind, name, item, frame in zip(
             events.deployment.tolist(),
             boxes.kind[events.first_box].tolist(),
             boxes.name[events.first_box].tolist(),
             media,
+            facts.frame_number[facts.box_frame[events.first_box]].tolist(),
             strict=True,
         )
     ]

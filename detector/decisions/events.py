@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.decisions.name_table import Name
+
 
 @dataclass(frozen=True, eq=False)
 class Events:
@@ -102,7 +104,15 @@ def _pairs(event: NDArray[np.int64], place: NDArray[np.integer]) -> tuple[NDArra
     return pairs // span, count
 
 
-def event_id(deployment_id: str, kind: str, display_name: str, first_media: str) -> str:
-    """`e` and 16 hexadecimal digits, which stay while the event begins with the same file."""
-    text = "\0".join((deployment_id, kind, display_name, first_media))
+def event_id(deployment_id: str, kind: str, name: Name, media_id: str, frame_number: int) -> str:
+    """`e` and 16 hexadecimal digits, which stay while the event begins with the same sight, and are no other event's.
+
+    Args:
+        deployment_id: Where.
+        kind: Of what was seen.
+        name: What it is called.
+        media_id: Of the file that it begins with.
+        frame_number: The frame: after a pause a long video begins another event.
+    """
+    text = "\0".join((deployment_id, kind, *map(str, vars(name).values()), media_id, str(frame_number)))
     return f"e{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"

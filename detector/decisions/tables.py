@@ -162,7 +162,7 @@ def event_rows(
     has_offset: NDArray[np.bool_],
 ) -> pa.Table:
     """Rows of `schema.EVENTS`; `times` are local, by box; offsets by item."""
-    first_media = facts.box_media[events.first_box]
+    first_media, last_media = (facts.box_media[boxes] for boxes in (events.first_box, events.last_box))
     name = decisions.name[events.first_box]
     tables = _name_columns(names)
     highest = np.full(len(events.count), np.nan, np.float32)
@@ -176,6 +176,7 @@ def event_rows(
         "start": pa.array(times[events.first_box]),
         "end": pa.array(times[events.last_box]),
         "utc_offset_min": pa.array(offset_min[first_media].astype(np.int16), mask=~has_offset[first_media]),
+        "end_offset_min": pa.array(offset_min[last_media].astype(np.int16), mask=~has_offset[last_media]),
         "count": pa.array(events.count.astype(np.int32)),
         "detections": pa.array(events.boxes.astype(np.int32)),
         "media": pa.array(events.media.astype(np.int32)),

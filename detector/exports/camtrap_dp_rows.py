@@ -163,7 +163,7 @@ class PackageRows:
             "deploymentID": event.deployment_id,
             "eventID": event.event_id,
             "eventStart": _aware(event.start, event.utc_offset_min),
-            "eventEnd": _aware(event.end, event.utc_offset_min),
+            "eventEnd": _aware(event.end, event.end_offset_min),
             "observationLevel": "event",
             "observationType": _TYPES.get(event.kind, "animal"),
             "scientificName": self._name(event),

@@ -57,8 +57,8 @@ def _event_rows(events: Iterator[EventRecord]) -> Iterator[tuple[Cell, ...]]:
         if event.deployment_id != station:
             station, last_seen = event.deployment_id, {}
         species = event.name or event.kind
-        since = max((event.start - last_seen.get(species, event.start)).total_seconds(), 0.0)
-        last_seen[species] = max(event.end, last_seen.get(species, event.end))
+        since = max((event.began - last_seen.get(species, event.began)).total_seconds(), 0.0)
+        last_seen[species] = max(event.ended, last_seen.get(species, event.ended))
         yield (
             event.deployment_id,
             species,

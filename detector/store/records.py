@@ -103,10 +103,21 @@ class EventRecord:
     start: datetime
     end: datetime
     utc_offset_min: int | None
+    end_offset_min: int | None
     count: int
     detections: int
     media: int
     confidence: float | None
+
+    @property
+    def began(self) -> datetime:
+        """The instant of the start, UTC and naive; local where no zone is known. Instants can be subtracted."""
+        return self.start - timedelta(minutes=self.utc_offset_min or 0)
+
+    @property
+    def ended(self) -> datetime:
+        """The instant of the end."""
+        return self.end - timedelta(minutes=self.end_offset_min or 0)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from detector.store.records import (
     MediaRecord,
     RepeatRecord,
 )
-from detector.store.schema import CANDIDATE
+from detector.store.schema import CANDIDATE, TABLES
 
 Record = TypeVar("Record")
 
@@ -90,6 +90,8 @@ def _rows(folder: Path, table: str) -> Iterator[Any]:
     if not path.exists():
         raise DataError("this store has no decisions yet", where=path, mend=f"run `hoopoe decide {folder}`")
     with open_parquet(path, _MEND) as file:
+        if file.schema_arrow.names != TABLES[table].names:
+            raise DataError("the decisions were made by another version of Hoopoe", where=path, mend=_MEND)
         for batch in file.iter_batches(_BATCH_ROWS):
             yield from zip(*(_values(column) for column in batch.columns), strict=True)
 

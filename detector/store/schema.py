@@ -133,7 +133,8 @@ EVENTS = pa.schema(  # decisions/events.parquet: independent events, sorted by d
         pa.field("display_name", pa.string(), nullable=False),
         pa.field("start", pa.timestamp("ms"), nullable=False),  # local time
         pa.field("end", pa.timestamp("ms"), nullable=False),
-        pa.field("utc_offset_min", pa.int16()),
+        pa.field("utc_offset_min", pa.int16()),  # at the start; null: no zone is known
+        pa.field("end_offset_min", pa.int16()),  # at the end: clocks may change meanwhile
         pa.field("count", pa.int32(), nullable=False),  # MaxN: the most seen at once in one frame
         pa.field("detections", pa.int32(), nullable=False),
         pa.field("media", pa.int32(), nullable=False),  # files that show it
@@ -196,6 +197,15 @@ DEPLOYMENTS = pa.schema(  # decisions/deployments.parquet: what is known of each
         pa.field("details", pa.map_(pa.string(), pa.string())),  # other columns of Camtrap DP, as the table gives them
     ]
 )
+
+TABLES = {  # of decisions
+    "media": MEDIA,
+    "detections": DETECTIONS,
+    "events": EVENTS,
+    "repeats": REPEATS,
+    "effort": EFFORT,
+    "deployments": DEPLOYMENTS,
+}
 
 REVIEWS = pa.schema(  # reviews/*.parquet: only ever added to; the latest word on a box or a group wins
     [

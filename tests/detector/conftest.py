@@ -281,9 +281,9 @@ def decided_store(tmp_path: Path) -> Path:
     wheatear = ("bird", "Oenanthe", "genus", "unidentified wheatear (Oenanthe sp.)")
     nine, noon = datetime(2024, 5, 1, 9), datetime(2024, 5, 2, 12)
     events = [
-        EventRecord("e1", "north", *hoopoe, start, datetime(2024, 5, 1, 6, 30, 2), 180, 2, 3, 2, 0.9375),
-        EventRecord("e2", "north", *wheatear, nine, datetime(2024, 5, 1, 9, 0, 1), 180, 1, 2, 1, 0.75),
-        EventRecord("e3", "north", "person", None, None, "person", noon, noon, 180, 1, 1, 1, None),
+        EventRecord("e1", "north", *hoopoe, start, datetime(2024, 5, 1, 6, 30, 2), 180, 180, 2, 3, 2, 0.9375),
+        EventRecord("e2", "north", *wheatear, nine, datetime(2024, 5, 1, 9, 0, 1), 180, 180, 1, 2, 1, 0.75),
+        EventRecord("e3", "north", "person", None, None, "person", noon, noon, 180, 180, 1, 1, 1, None),
     ]
     gap = Gap(date(2024, 5, 3), date(2024, 5, 12))
     effort = [

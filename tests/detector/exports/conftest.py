@@ -129,6 +129,7 @@ def make_event(**changes: Any) -> EventRecord:
         "start": MORNING,
         "end": MORNING + timedelta(seconds=40),
         "utc_offset_min": 120,
+        "end_offset_min": 120,
         "count": 2,
         "detections": 5,
         "media": 3,
