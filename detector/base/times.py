@@ -33,7 +33,7 @@ class Period:
         return cls(EARLIEST, datetime(min(max(now.year, WRITTEN_IN) + 1, 9999), 12, 31, 23, 59, 59, 999_999))
 
     def including(self, start: datetime | None, end: datetime | None) -> Period:
-        """Also a deployment's own time, such as that of photographs scanned from film."""
+        """Also a deployment's own time, as a person has stated it."""
         return Period(min(self.earliest, start or self.earliest), max(self.latest, end or self.latest))
 
     def holds(self, times: Times) -> NDArray[np.bool_]:
@@ -45,9 +45,14 @@ class Period:
         return f"{self.earliest.year} to {self.latest.year}"
 
 
-def implausible(moment: datetime, period: Period) -> str:
-    """Why a time counts as none, in words."""
-    return f"its time, {moment.isoformat(' ', 'seconds')}, is outside {period}: it counts as none"
+def implausible(written: np.datetime64, corrected: np.datetime64, period: Period) -> str:
+    """Why a time, as the camera wrote it and after the clock's correction, counts as none, in words."""
+    now_said = "" if written == corrected else f", corrected to {_text(corrected)},"
+    return f"its time {_text(written)}{now_said} is not in {period}: it counts as none"
+
+
+def _text(moment: np.datetime64) -> str:
+    return "what no calendar has" if np.isnat(moment) else str(moment.astype("datetime64[s]")).replace("T", " ")
 
 
 def safe_add(moment: datetime | None, seconds: float) -> datetime | None:
@@ -70,8 +75,8 @@ def add_ms(times: Times, milliseconds: ArrayLike) -> Times:
     return np.where(inside & (later >= first) & (later <= last), later, np.datetime64("NaT", "ms"))
 
 
-def into_video_ms(seconds: ArrayLike) -> NDArray[np.int64]:
-    """Seconds from a video's start as int64 milliseconds; 0 where they cannot be: negative, no number, over a year."""
+def seconds_that_can_be(seconds: ArrayLike) -> NDArray[np.float64]:
+    """Seconds from a video's start, float64 (N,); 0 where they cannot be: negative, no number, over a year."""
     values = np.asarray(seconds, np.float64)
     with np.errstate(invalid="ignore"):
-        return np.where((values > 0) & (values <= LONGEST_S), values * 1000, 0).astype(np.int64)
+        return np.where((values > 0) & (values <= LONGEST_S), values, 0.0)

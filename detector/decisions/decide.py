@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from detector.base.times import add_ms
 from detector.decisions.copies import Originals, originals_among
 from detector.decisions.events import Events, event_id, find_events
 from detector.decisions.facts_table import FactsTable, read_facts
@@ -38,6 +39,7 @@ from detector.store.reviews import Review, latest_reviews
 from detector.store.run_json import load_run, write_run
 
 NEST = "nest"
+LONGEST_MS = 2.0**62  # of an independence: longer than any calendar
 
 
 def decide(folder: Path, options: DecideOptions, now: datetime | None = None) -> DecisionSummary:
@@ -114,9 +116,7 @@ def _make(
     single = duplicate_of.is_null().to_numpy(zero_copy_only=False)
 
     in_events = counted & (placed.known & single)[box_media]
-    seconds = facts.time_s[facts.box_frame] * 1000
-    with np.errstate(invalid="ignore"):
-        into_video = np.where(np.isfinite(seconds), seconds, 0).astype(np.int64)
+    into_video = (facts.time_s[facts.box_frame] * 1000).astype(np.int64)
     key = boxes.kind.astype(np.int64) * (len(names.table.names) + 1) + names.table.ranks()[boxes.name]
     events = find_events(
         placed.deployment[box_media],
@@ -141,7 +141,7 @@ def _make(
         counted=counted,
         blank=blank,
         duplicate_of=duplicate_of,
-        times=placed.timestamp[box_media] + into_video.astype("timedelta64[ms]"),
+        times=add_ms(placed.timestamp[box_media], into_video),
         events=events,
         event_ids=_event_ids(facts, placed, events, names, boxes),
         watches=_watches(placed, options),
@@ -221,7 +221,7 @@ def _independence(placed: Placed, options: DecideOptions) -> NDArray[np.int64]:
         options.independence_by_kind.get(placed.row_of(index).kind or "", options.independence_min)
         for index in range(len(placed.ids))
     ]
-    return np.round(np.array(minutes, np.float64) * 60_000).astype(np.int64)
+    return np.round(np.minimum(np.array(minutes, np.float64) * 60_000, LONGEST_MS)).astype(np.int64)
 
 
 def _event_ids(facts: FactsTable, placed: Placed, events: Events, names: Names, boxes: BoxDecisions) -> pa.Array:

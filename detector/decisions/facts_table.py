@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backbones.errors import DataError
+from detector.base.times import LONGEST_S, seconds_that_can_be
 from detector.decisions.portion import Portion
 from detector.store.reader import FactsReader
 from detector.store.vectors import binary_matrix
@@ -21,6 +22,7 @@ _MEDIA = [
     *("camera_model", "frame_rate", "duration_s", "failure", "warning"),
 ]
 _REPEATING = ("card", "media_type", "captured_from", "camera_model", "failure", "warning")
+_LARGEST = {"frame_rate": 1e6, "duration_s": LONGEST_S}  # what headers claim beyond is not known
 _FRAME = ("frame_number", "time_s", "brightness", "night")
 _BOX = ("x", "y", "w", "h", "label_scores", "track_id", "appearance")
 
@@ -35,7 +37,7 @@ class FactsTable:
         folders: (card, folder under its root) of items.
         frame_media: int32 (F,), the row of each frame's item, rising.
         frame_number: int32 (F,).
-        time_s: float64 (F,), seconds from the start of the video.
+        time_s: float64 (F,), seconds from the start of the video; 0 where the file claims what cannot be.
         brightness: float32 (F,), NaN: unknown.
         night: float32 (F,), 1, 0 or NaN.
         box_frame: int32 (B,), the row of each box's frame, rising.
@@ -179,6 +181,10 @@ class _Columns:
         ]
         self._append("folder", np.array(codes), np.int32)
         table = pa.Table.from_batches([items])
+        for name, largest in _LARGEST.items():
+            index, values = table.column_names.index(name), table[name]
+            possible = pc.and_(pc.greater(values, 0), pc.less_equal(values, largest))
+            table = table.set_column(index, table.field(name), pc.if_else(possible, values, None))
         for name in _REPEATING:
             index = table.column_names.index(name)
             table = table.set_column(index, name, table[name].dictionary_encode())
@@ -243,7 +249,7 @@ class _Columns:
             folders=list(self.folder_codes),
             frame_media=frame_media[frame_order],
             frame_number=frames("frame_number", np.int32),
-            time_s=frames("time_s", np.float64),
+            time_s=seconds_that_can_be(frames("time_s", np.float64)),
             brightness=frames("brightness", np.float32),
             night=frames("night", np.float32),
             box_frame=box_frame[box_order],

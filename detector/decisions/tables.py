@@ -71,8 +71,10 @@ def media_chunks(
     sequence: NDArray[np.int64],
     blank: NDArray[np.bool_],
     duplicate_of: pa.Array,
+    refused: Mapping[int, str],
 ) -> Iterator[pa.Table]:
-    """Rows of `schema.MEDIA`; arguments are by item, `sequence` rows of items, `duplicate_of` their ids."""
+    """Rows of `schema.MEDIA`; arguments are by item, `sequence` rows of items, `duplicate_of` their ids, `refused` why
+    an item's time counts as none."""
     bounds = np.searchsorted(facts.frame_media, np.arange(len(facts.media) + 1))
     looked_at = ~facts.failed
     night = _majority(facts)
@@ -96,6 +98,7 @@ def media_chunks(
                 "sequence_id": ids.take(pa.array(sequence[part])),
                 "blank": pa.array(blank[part]),
                 "duplicate_of": duplicate_of[part.start : part.stop],
+                "warning": _warnings(rows["warning"], {item - start: why for item, why in refused.items()}),
             },
         )
 
@@ -203,6 +206,14 @@ def _box_names(facts: FactsTable, ids: pa.Array, boxes: NDArray[np.int64]) -> pa
         for box, item, number, index in zip(different.tolist(), items, numbers, indices, strict=True)
     ]
     return pa.array(texts, pa.string()).take(pa.array(inverse))
+
+
+def _warnings(warnings: pa.ChunkedArray, refused: Mapping[int, str]) -> pa.Array:
+    """What was lost of items, and why the time of some counts as none."""
+    texts = warnings.to_pylist()
+    for row in refused.keys() & set(range(len(texts))):
+        texts[row] = "; ".join(text for text in (texts[row], refused[row]) if text)
+    return pa.array(texts, pa.string())
 
 
 def _name_columns(names: Names) -> dict[str, pa.Array]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.base.times import Period, implausible
 from detector.decisions.facts_table import FactsTable
 from detector.deployments.clock_checks import clock_problems
 from detector.deployments.clocks import Offsets, correct, utc_offsets
@@ -36,6 +37,7 @@ class Placed:
         timestamp: datetime64[ms] (M,), local and corrected; NaT: unknown.
         offset_min: int32 (M,), of UTC.
         has_offset: bool (M,).
+        refused: Of items whose time cannot be, why; they have none.
         problems: Of clocks, by deployment.
     """
 
@@ -46,7 +48,8 @@ class Placed:
     timestamp: NDArray[np.datetime64]
     offset_min: NDArray[np.int32]
     has_offset: NDArray[np.bool_]
-    problems: Sequence[ClockProblem]
+    refused: Mapping[int, str] = field(default_factory=dict)
+    problems: Sequence[ClockProblem] = ()
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -86,7 +89,10 @@ def place_media(facts: FactsTable, table: Sequence[Deployment], camera_from: str
     number = {name: index for index, name in enumerate(ids)}
     of_row = np.array([number.get(each.deployment_id, -1) for each in rows], np.int64)
 
-    timestamp = facts.captured_at.copy()
+    captured = facts.captured_at
+    timestamp = captured.copy()
+    believable = Period.until(now)
+    refused: dict[int, str] = {}
     is_video = facts.is_video
     minutes = np.zeros(len(row), np.int32)
     odd = np.zeros((2, len(row)), bool)
@@ -98,14 +104,18 @@ def place_media(facts: FactsTable, table: Sequence[Deployment], camera_from: str
         timestamp[items] = correct(timestamp[items], place.clock_shift)
         if place.video_clock_shift:
             videos = items[is_video[items]]
-            timestamp[videos] = correct(facts.captured_at[videos], place.video_clock_shift)
+            timestamp[videos] = correct(captured[videos], place.video_clock_shift)
+        possible = believable.including(place.start, place.end)
+        for item in items[~np.isnat(captured[items]) & ~possible.holds(timestamp[items])].tolist():
+            refused[item] = implausible(captured[item], timestamp[item], possible)
+            timestamp[item] = np.datetime64("NaT")
         if place.zone is not None:
             offsets = utc_offsets(timestamp[items], place.zone)
             minutes[items] = offsets.minutes
             odd[:, items] = offsets.ambiguous, offsets.missing
     zoned = np.array([each.zone is not None for each in rows], bool)
     has_offset = zoned[row] & ~np.isnat(timestamp) if len(row) else np.zeros(0, bool)
-    placed = Placed(rows, row, ids, of_row[row], timestamp, minutes, has_offset, [])
+    placed = Placed(rows, row, ids, of_row[row], timestamp, minutes, has_offset, refused)
     problems = [
         ClockProblem(ids[index], problem)
         for index, items in enumerate(placed.by_deployment() if ids else [])
@@ -114,6 +124,7 @@ def place_media(facts: FactsTable, table: Sequence[Deployment], camera_from: str
             is_video[items],
             Offsets(minutes[items], odd[0, items], odd[1, items]) if has_offset[items].any() else None,
             now,
+            [refused[item] for item in items.tolist() if item in refused] if refused else (),
         )
     ]
-    return Placed(rows, row, ids, of_row[row], timestamp, minutes, has_offset, problems)
+    return Placed(rows, row, ids, of_row[row], timestamp, minutes, has_offset, refused, problems)

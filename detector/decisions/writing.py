@@ -57,6 +57,7 @@ class DecisionsWriter:
             made.sequence,
             made.blank,
             made.duplicate_of,
+            placed.refused,
         )
         tables.write_chunks(self._media, media)
         detections = tables.detection_chunks(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.deployments.clocks import Offsets, Times
+from detector.base.times import Times
+from detector.deployments.clocks import Offsets
 
 FACTORY_YEARS = tuple(range(2000, 2031))  # clocks without power begin at the first of January of one of these
 FACTORY_DAYS = 3  # so long after it a time still counts as one of a clock that was reset
@@ -18,7 +19,13 @@ FEWEST_PAIRS = 3
 ZONE_HOURS = 14  # offsets from UTC reach so far
 
 
-def clock_problems(times: Times, is_video: NDArray[np.bool_], offsets: Offsets | None, now: datetime) -> Iterator[str]:
+def clock_problems(
+    times: Times,
+    is_video: NDArray[np.bool_],
+    offsets: Offsets | None,
+    now: datetime,
+    refused: Sequence[str] = (),
+) -> Iterator[str]:
     """Sentences about one deployment's clock.
 
     Args:
@@ -26,7 +33,10 @@ def clock_problems(times: Times, is_video: NDArray[np.bool_], offsets: Offsets |
         is_video: bool (N,).
         offsets: Of the times; None where no zone is known.
         now: Local time of today.
+        refused: Why those count as unknown whose time cannot be.
     """
+    if refused:
+        yield f"{len(refused)} files have a time that cannot be; set its clockShift. One of them: {refused[0]}"
     known = times[~np.isnat(times)]
     if len(known) < len(times):
         yield f"{len(times) - len(known)} files have no time: they stand alone, and are not in the events"

@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.base.dates import parse_date
-
-Times = NDArray[np.datetime64]
+from detector.base.times import Times, add_ms
 
 _FIXED = re.compile(r"(?:UTC|GMT)?\s*([+-])(\d{1,2})(?::?(\d{2}))?", re.IGNORECASE)
 
@@ -84,7 +83,7 @@ def correct(times: Times, pairs: tuple[ClockPair, ...]) -> Times:
     `2016-01-01 00:05=2024-05-03 10:22; 2024-01-01 00:00=2024-01-01 00:00`.
 
     Args:
-        times: datetime64[ms] (N,), as the camera wrote them; NaT stays.
+        times: datetime64[ms] (N,), as the camera wrote them; NaT stays, and replaces what leaves the calendar.
         pairs: By rising wrong time.
     """
     if not pairs:
@@ -92,7 +91,7 @@ def correct(times: Times, pairs: tuple[ClockPair, ...]) -> Times:
     wrong = np.array([pair.wrong for pair in pairs], "datetime64[ms]")
     shifts = np.array([pair.right for pair in pairs], "datetime64[ms]") - wrong
     which = np.clip(np.searchsorted(wrong, times, side="right") - 1, 0, len(pairs) - 1)
-    return times + shifts[which]
+    return add_ms(times, shifts[which].astype(np.int64))
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import pairwise
 
 import numpy as np
@@ -51,8 +51,7 @@ def watch(times: NDArray[np.datetime64], start: datetime | None, end: datetime |
 
 
 def _gaps(days: list[date], first: date, last: date, gap_days: int) -> Iterator[Gap]:
-    one = timedelta(days=1)
-    edges = [first - one, *days, last + one]
+    edges = [first.toordinal() - 1, *(day.toordinal() for day in days), last.toordinal() + 1]
     for before, after in pairwise(edges):
-        if (after - before).days - 1 >= gap_days:
-            yield Gap(before + one, after - one)
+        if after - before - 1 >= gap_days:
+            yield Gap(date.fromordinal(before + 1), date.fromordinal(after - 1))

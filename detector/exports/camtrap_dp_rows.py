@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
 from detector import __version__
+from detector.base.times import safe_add
 from detector.exports.camtrap_dp_columns import (
     CAPTURE_METHODS,
     DETAILS,
@@ -15,7 +16,7 @@ from detector.exports.camtrap_dp_columns import (
     mediatype_of,
 )
 from detector.exports.camtrap_dp_package import describe_package
-from detector.exports.cells import rounded
+from detector.exports.cells import rounded, with_offset
 from detector.exports.frames import box_inside
 from detector.exports.names import FileNames
 from detector.exports.source import ExportOptions, ExportSource
@@ -201,10 +202,7 @@ class PackageRows:
 
 def _aware(moment: datetime | None, utc_offset_min: int | None, later_s: float = 0.0) -> str | None:
     """%Y-%m-%dT%H:%M:%S%z; None where time or offset is unknown."""
-    if moment is None or utc_offset_min is None:
-        return None
-    moment = (moment + timedelta(seconds=later_s)).replace(tzinfo=timezone(timedelta(minutes=utc_offset_min)))
-    return moment.isoformat(timespec="seconds")
+    return None if utc_offset_min is None else with_offset(safe_add(moment, later_s), utc_offset_min)
 
 
 def _is_public(record: MediaRecord) -> bool:

@@ -22,9 +22,10 @@ Sources: camtrapR 2.3, recordTable, cameraOperation, camtraps.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 from pathlib import Path
 
+from detector.base.times import safe_add
 from detector.exports.cells import Cell, rounded, with_offset, write_table
 from detector.exports.source import ExportOptions, ExportSource
 from detector.store.records import EffortRecord, EventRecord, Gap
@@ -125,12 +126,13 @@ def _days(gap: Gap) -> int:
 
 def _period(gap: Gap, row: EffortRecord) -> tuple[Cell, Cell]:
     """From midnight to midnight, within the time between setup and retrieval: camtrapR stops at others."""
-    first, last = datetime.combine(gap.start, time()), datetime.combine(gap.end + timedelta(days=1), time())
+    first, last = datetime.combine(gap.start, time()), datetime.combine(gap.end, time())
+    last = safe_add(last, 86_400) or last
     return max(first, row.start or first), min(last, row.end or last)
 
 
 def _retrieval(row: EffortRecord) -> datetime | None:
     """The end; a second later where it is the start, for camtrapR stops at stations without any duration."""
     if row.start is not None and row.end == row.start:
-        return row.start + timedelta(seconds=1)
+        return safe_add(row.start, 1) or row.start
     return row.end

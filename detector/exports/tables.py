@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from detector.base.times import safe_add
 from detector.exports.cells import Cell, rounded, with_offset
 from detector.exports.names import FileNames
 from detector.exports.source import ExportOptions, ExportSource
@@ -22,7 +23,7 @@ LIST_SEPARATOR = "; "
 
 
 def _moment(record: MediaRecord, time_s: float = 0.0) -> datetime | None:
-    return None if record.timestamp is None else record.timestamp + timedelta(seconds=time_s)
+    return safe_add(record.timestamp, time_s)
 
 
 def _candidate(found: DetectionRecord, place: int) -> tuple[str | None, float | None]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.base.times import Period, add_ms, implausible, into_video_ms, safe_add
+from detector.base.times import Period, add_ms, implausible, safe_add, seconds_that_can_be
 
 NOW = datetime(2030, 5, 3)
 
@@ -19,7 +19,7 @@ def _times(*moments: object) -> np.ndarray:
 def test_no_times() -> None:
     assert Period.until(NOW).holds(_times()).tolist() == []
     assert add_ms(_times(), np.zeros(0, np.int64)).tolist() == []
-    assert into_video_ms([]).tolist() == []
+    assert seconds_that_can_be([]).tolist() == []
     assert safe_add(None, 1.0) is None
 
 
@@ -45,8 +45,13 @@ def test_a_deployment_widens_what_can_be() -> None:
 
 
 def test_the_reason_names_the_time_and_what_can_be() -> None:
-    text = implausible(datetime(9999, 12, 31, 23, 59, 59), Period.until(NOW))
-    assert text == "its time, 9999-12-31 23:59:59, is outside 1970 to 2031: it counts as none"
+    written, corrected, none = _times("9999-12-31T23:59:59", "9998-12-31", "NaT")
+    period = Period.until(NOW)
+    assert implausible(written, written, period) == (
+        "its time 9999-12-31 23:59:59 is not in 1970 to 2031: it counts as none"
+    )
+    assert "23:59:59, corrected to 9998-12-31 00:00:00, is not" in implausible(written, corrected, period)
+    assert "corrected to what no calendar has, is not" in implausible(written, none, period)
 
 
 @given(st.datetimes() | st.none(), st.floats())
@@ -68,5 +73,5 @@ def test_adding_to_arrays_never_leaves_the_calendar(moment: datetime, millisecon
 
 @given(st.lists(st.floats()))
 def test_seconds_into_a_video_are_sane(seconds: list[float]) -> None:
-    for given_s, milliseconds in zip(seconds, into_video_ms(seconds).tolist(), strict=True):
-        assert milliseconds == (int(given_s * 1000) if 0 < given_s <= 366 * 86400 else 0)
+    for given_s, kept in zip(seconds, seconds_that_can_be(seconds).tolist(), strict=True):
+        assert kept == (given_s if 0 < given_s <= 366 * 86400 else 0)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.deployments.clock_checks import clock_problems, video_shift_hours
-from detector.deployments.clocks import correct, parse_clock_shift, parse_zone, utc_offsets
+from detector.deployments.clocks import ClockPair, correct, parse_clock_shift, parse_zone, utc_offsets
 
 
 def times(*texts: str) -> np.ndarray:
@@ -35,6 +35,15 @@ def test_second_pair_ends_what_the_first_moves() -> None:
     pairs = parse_clock_shift("2016-01-01 00:00=2024-05-03 10:00; 2024-01-01=2024-01-01")
     moved = correct(times("2016-01-01T01:00", "2024-05-01T07:00"), pairs)
     assert moved.tolist() == [datetime(2024, 5, 3, 11), datetime(2024, 5, 1, 7)]
+
+
+@given(*[st.datetimes().map(lambda moment: moment.replace(microsecond=0))] * 3)
+def test_no_correction_leaves_the_calendar(taken: datetime, wrong: datetime, right: datetime) -> None:
+    [moved] = correct(np.array([taken], "datetime64[ms]"), (ClockPair(wrong, right),)).tolist()
+    try:
+        assert moved == taken + (right - wrong)
+    except OverflowError:
+        assert moved is None
 
 
 @pytest.mark.parametrize(
