@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Options that are not given stay as they were the last time. Exports are made by `hoopoe export`."
     parser.add_argument("store", type=Path, metavar="OUT", help="the folder that `hoopoe annotate` wrote")
     add_decision_arguments(parser)
-    parser.add_argument("--reviews", type=Path, metavar="CSV", help="what people said of boxes, to add to the store")
+    parser.add_argument(
+        "--reviews",
+        type=Path,
+        metavar="TABLE",
+        help="what people said of boxes, to add to the store: a CSV or Excel table, or an exported results.csv or "
+        "results.xlsx in which kinds or names were changed",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -30,14 +37,19 @@ def run(args: argparse.Namespace) -> int:
     from detector.store.reviews import import_reviews
 
     options = decision_options(args, stored_options(args.store))
-    added = import_reviews(args.store, args.reviews) if args.reviews else 0
+    imported = import_reviews(args.store, args.reviews) if args.reviews else None
     console = Console()
     with console.status("deciding"):
         summary = decide(args.store, options)
     print_summary(console, summary)
-    if args.reviews:
-        console.print(f"{added} new reviews of {args.reviews.name}", markup=False)
-    return 0
+    if imported is None:
+        return 0
+    console.print(f"{imported.new} new reviews of {args.reviews.name}", markup=False)
+    for line in imported.notes:
+        console.print(f"look: {line}", markup=False, highlight=False, soft_wrap=True)
+    for line in imported.wrong:
+        print(f"not taken: {line}", file=sys.stderr)
+    return 1 if imported.wrong else 0
 
 
 def print_summary(console: Any, summary: DecisionSummary) -> None:

@@ -49,8 +49,7 @@ class ExportSource:
     def crosswalk(self) -> Crosswalk:
         """The names of taxa by which the store was decided; the shipped ones where the user's table is gone."""
         table = self.run.decisions.get("taxonomy")
-        there = isinstance(table, str) and Path(table).is_file()
-        return load_crosswalk(Path(table)) if there else load_crosswalk()
+        return load_crosswalk(Path(table) if isinstance(table, str) and Path(table).is_file() else None)
 
     @classmethod
     def of(cls, folder: Path) -> ExportSource:

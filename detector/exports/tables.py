@@ -2,7 +2,8 @@
 
 Boxes are shares of the upright picture, scores and confidences 0..1, times the camera's local time after its clock's
 correction. `timestamp` carries the UTC offset where the deployment's zone is known; of a detection in a video it is
-the moment of the frame.
+the moment of the frame. `as_exported` repeats kind and names: who edits those cells in a spreadsheet and gives the
+table to `hoopoe decide --reviews` is understood by what differs from it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from detector.exports.cells import Cell, rounded, with_offset
 from detector.exports.names import FileNames
 from detector.exports.source import ExportOptions, ExportSource
 from detector.store.records import DetectionRecord, MediaRecord
+from detector.store.review_table import AS_EXPORTED, as_exported
 
 CONFIDENCE_DIGITS, SHARE_DIGITS, SECOND_DIGITS = 4, 5, 3
 CANDIDATES = 3
@@ -44,7 +46,7 @@ RESULT_COLUMNS = (
     "english_name", "hebrew_name", "ebird_code", "confidence", "needs_review", "reasons", "reviewed_by",
     *(f"candidate_{place}{what}" for place in range(1, CANDIDATES + 1) for what in ("", "_confidence")),
     "detection_score", "species_score", "detector_label", "event", "sequence", "individual", "repeat_group",
-    "media_type", "frame_number", "time_s", "x", "y", "w", "h", "night", "card", "path", "media_id", "box",
+    "media_type", "frame_number", "time_s", "x", "y", "w", "h", "night", "card", "path", "media_id", "box", AS_EXPORTED,
 )  # fmt: skip
 
 FILE_COLUMNS = (
@@ -96,6 +98,7 @@ def _result_row(record: MediaRecord, found: DetectionRecord, names: FileNames) -
         record.path,
         record.media_id,
         found.box,
+        as_exported([found.kind, found.display_name, found.name, found.english_name, found.hebrew_name]),
     )
 
 

@@ -3,64 +3,31 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
 
-from backbones.errors import DataError
-from detector.base.dates import day_first, parse_date
-from detector.base.tables import Row, read_table
 from detector.store.files import open_parquet, write_table
-from detector.store.ids import current_id
 from detector.store.layout import reviews_folder
-from detector.store.run_json import read_run
+from detector.store.review import VERDICTS, WITHDRAWN, Review
+from detector.store.review_table import read_review_table
+from detector.store.review_targets import find_targets
 from detector.store.schema import REVIEWS
-from detector.types import media_id
 
-VERDICTS = ("named", "bird", "animal", "person", "vehicle", "nothing", "real")  # `real`: not a repeat
+__all__ = [
+    "VERDICTS",
+    "WITHDRAWN",
+    "Imported",
+    "Review",
+    "append_reviews",
+    "import_reviews",
+    "latest_reviews",
+    "read_reviews",
+]
 _MEND = "restore it from a copy, or delete it: what it says is lost then"
-
-
-@dataclass(frozen=True)
-class Review:
-    """One word of a person; see `schema.REVIEWS`.
-
-    Raises:
-        ValueError: It is of nothing or of two things, or its verdict is unknown or lacks a name.
-    """
-
-    reviewed_at: datetime
-    reviewer: str
-    verdict: str
-    media_id: str | None = None
-    frame_number: int | None = None
-    box: int | None = None
-    repeat_group: str | None = None
-    name: str | None = None
-    comment: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.verdict not in VERDICTS:
-            raise ValueError(f"verdict '{self.verdict}' is none of {', '.join(VERDICTS)}")
-        if (self.verdict == "named") != (self.name is not None):
-            raise ValueError("the verdict `named` comes with a name, and no other does")
-        if (self.media_id is None) == (self.repeat_group is None):
-            raise ValueError("a review is of a media item or of a group of repeats")
-        if self.box is not None and self.frame_number is None:
-            raise ValueError("a box is one of a frame: give its frame_number, 0 in photos")
-        for name in ("media_id", "repeat_group"):
-            if (text := getattr(self, name)) is not None:
-                object.__setattr__(self, name, current_id(text))
-        if self.reviewed_at.tzinfo is not None:
-            object.__setattr__(self, "reviewed_at", self.reviewed_at.astimezone(UTC).replace(tzinfo=None))
-
-    @property
-    def target(self) -> tuple[str | None, int | None, int | None, str | None]:
-        """What it is of."""
-        return self.media_id, self.frame_number, self.box, self.repeat_group
 
 
 def append_reviews(folder: Path, reviews: Sequence[Review]) -> Path | None:
@@ -91,85 +58,85 @@ def read_reviews(folder: Path) -> list[Review]:
 
 
 def latest_reviews(folder: Path) -> list[Review]:
-    """The last word on each target, oldest first: later ones win over earlier ones where targets overlap."""
+    """The last word on each target that was not withdrawn, oldest first: later ones win where targets overlap."""
     latest: dict[tuple[object, ...], Review] = {}
+    of_item: dict[str | None, set[tuple[object, ...]]] = {}
     for review in read_reviews(folder):
+        targets = of_item.setdefault(review.media_id, set())
+        if review.verdict == WITHDRAWN:
+            for target in [target for target in targets if review.covers(latest[target])]:
+                del latest[target]
+                targets.remove(target)
+            continue
         latest.pop(review.target, None)
         latest[review.target] = review
+        targets.add(review.target)
     return list(latest.values())
 
 
-def import_reviews(folder: Path, path: Path, *, now: datetime | None = None) -> int:
-    """Add the reviews of a CSV table that the store does not hold yet.
+@dataclass(frozen=True)
+class Imported:
+    """What came of a table of reviews.
 
-    Columns: `media_id`, or `card` and `path` (`card` may be left out where there is only one); `frame_number` (blank:
-    all frames), `box` (blank: all boxes of the frame) or `repeat_group` instead; `verdict`, `name`, `reviewer`,
-    `reviewed_at` (UTC or with an offset; blank: now), `comment`.
+    Attributes:
+        new: How many reviews the store did not hold yet.
+        wrong: Rows that could not be taken, each a sentence with its row and what to do.
+        notes: What a person should know of how the table was read.
+    """
+
+    new: int
+    wrong: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def import_reviews(
+    folder: Path,
+    path: Path,
+    *,
+    now: datetime | None = None,
+    name_problem: Callable[[str], str | None] = lambda _: None,
+) -> Imported:
+    """Add the reviews of a table that the store does not hold yet; a row that is wrong costs no other.
+
+    Columns: `media_id`, or `card` and `path` (`card` may be left out where the path tells), or `repeat_group`;
+    `frame_number` (blank: all frames), `box` (blank: all boxes of the frame); `verdict`, `name`, `reviewer`,
+    `reviewed_at` (UTC or with an offset; blank: now), `comment`. An exported results.csv or results.xlsx in which kinds
+    or names were changed is such a table too.
 
     Args:
         folder: The store.
-        path: The table; see `base.tables`.
+        path: The table: CSV, or an Excel workbook.
         now: What counts as now.
-
-    Returns:
-        How many were new.
+        name_problem: Says what is wrong with a name, and which may be meant; None: it is a name.
 
     Raises:
-        DataError: The table cannot be read, or a row is wrong; names the row.
+        DataError: The table cannot be read, or the store is damaged.
     """
     moment = (now or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None)
-    run = read_run(folder)
-    cards = sorted(run.cards) if run is not None else []
-    known = read_reviews(folder)
-    exact = set(known)
-    untimed = {replace(review, reviewed_at=datetime.min) for review in known}
-    new = []
-    for review, timed in _rows(path, cards, moment):
-        # a table without times is imported again and again while it grows: it must not outdo later words each time
-        if review in exact or (not timed and replace(review, reviewed_at=datetime.min) in untimed):
-            continue
-        new.append(review)
+    table = read_review_table(path, moment)
+    said = find_targets(folder, table.said)
+    wrong = list(table.wrong)
+    reviews: list[tuple[Review, bool]] = []
+    for each in said:
+        problem = each.problem or (each.review.name and name_problem(each.review.name))
+        if problem:
+            wrong.append(f"{each.where}: {problem}")
+        else:
+            reviews.append((each.review, each.timed))
+    new = _new_reviews(read_reviews(folder), reviews)
     append_reviews(folder, new)
-    return len(new)
+    return Imported(len(new), tuple(wrong), table.notes)
 
 
-def _rows(path: Path, cards: Sequence[str], now: datetime) -> Iterator[tuple[Review, bool]]:
-    table = read_table(
-        path,
-        what="the table of reviews",
-        required=["verdict"],
-        optional=sorted({*(field.name for field in fields(Review)), "card", "path"} - {"verdict"}),
-        multiline=["comment"],
-    )
-    rows = table.rows
-    try:
-        day_before_month = day_first((f"row {row.line}", row["reviewed_at"]) for row in rows)
-    except ValueError as error:
-        raise DataError(f"reviewed_at: {error}", where=path, mend="write them so in all rows") from error
-    for row in rows:
-        try:
-            yield _review(row, cards, now, day_before_month), bool(row["reviewed_at"])
-        except DataError:
-            raise
-        except ValueError as error:
-            raise row.error(str(error)) from error
+def _new_reviews(known: Sequence[Review], table: Sequence[tuple[Review, bool]]) -> list[Review]:
+    """What the store does not hold: of rows with a time those it has not, of others those that say something else.
 
-
-def _review(row: Row, cards: Sequence[str], now: datetime, day_before_month: bool | None) -> Review:
-    item = row["media_id"] or None
-    if item is None and row["path"]:
-        card = row["card"] or (cards[0] if len(cards) == 1 else None)
-        if card is None:
-            raise ValueError("the column `card` must say on which card the path is")
-        item = media_id(card, row["path"].replace("\\", "/"))
-    return Review(
-        reviewed_at=parse_date(row["reviewed_at"], day_before_month).time if row["reviewed_at"] else now,
-        reviewer=row["reviewer"] or "unknown",
-        verdict=row["verdict"],
-        media_id=item,
-        frame_number=row.integer("frame_number"),
-        box=row.integer("box"),
-        repeat_group=row["repeat_group"] or None,
-        name=row["name"] or None,
-        comment=row["comment"] or None,
-    )
+    A table without times is imported again and again while it grows: what it says anew must not outdo later words of
+    others, but a person who changes a word, and changes it back, is taken at the last one.
+    """
+    exact = set(known)
+    last = {(*review.target, review.reviewer): review for review in known}
+    in_table = {(*review.target, review.reviewer): review for review, timed in table if not timed}
+    new = [review for review, timed in table if timed and review not in exact]
+    new += [review for key, review in in_table.items() if key not in last or last[key].said != review.said]
+    return list(dict.fromkeys(new))
