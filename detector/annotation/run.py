@@ -22,7 +22,7 @@ from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.progress import FilesProgress
 from detector.annotation.readers import Readers
 from detector.footage.cards import Card, name_cards, reroot
-from detector.footage.discovery import Report
+from detector.footage.discovery import PassOver, Report
 from detector.species.classifier import SpeciesClassifier
 from detector.store.displaced import displaced_cards
 from detector.store.facts import FactRow
@@ -41,6 +41,7 @@ class RunReport:
         finished_before: Media files that the store held already.
         failures: Reason -> files.
         problems: Folders and files that could not be listed.
+        passed_over: Suffix -> files that are neither photos nor videos.
         seconds: How long it took.
         interrupted: Whether it was told to end before all was done.
     """
@@ -49,6 +50,7 @@ class RunReport:
     finished_before: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     problems: list[MediaError] = field(default_factory=list)
+    passed_over: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     interrupted: bool = False
 
@@ -102,7 +104,7 @@ def annotate(
         }
         merge_run(output, models_entry(detector, species).model_copy(update=entries))
         total = 0
-        for item in _media(cards, report.problems.append):
+        for item in _media(cards, report.problems.append, lambda suffix: report.passed_over.update((suffix,))):
             total += item.media_id not in writer.finished
             report.finished_before += item.media_id in writer.finished
         remaining = (item for item in _media(cards) if item.media_id not in writer.finished)
@@ -177,9 +179,11 @@ def cards_of(inputs: Sequence[Path], output: Path, roots: Mapping[str, Path]) ->
     return cards
 
 
-def _media(cards: Sequence[Card], problem: Report = lambda _: None) -> Iterator[MediaItem]:
+def _media(
+    cards: Sequence[Card], problem: Report = lambda _: None, pass_over: PassOver = lambda _: None
+) -> Iterator[MediaItem]:
     for card in cards:
-        yield from card.media(problem)
+        yield from card.media(problem, pass_over)
 
 
 def models_entry(detector: RunDetector, species: SpeciesClassifier | None) -> RunFile:

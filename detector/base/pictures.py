@@ -21,9 +21,9 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from backbones.errors import HoopoeError, MediaError
 from backbones.inference.images import MAX_BYTES, MAX_PIXELS, as_rgb, check_size, open_header, readable_formats
-from detector.base.files import read_bytes
+from detector.base.files import open_regular, read_bytes
 from detector.base.orientation import UNDOING, orient, upright_size
-from detector.base.signatures import kind_of
+from detector.base.signatures import HEAD_BYTES, kind_of
 
 HEIC_SUFFIXES = frozenset({".heic", ".heif", ".hif"})  # with pillow-heif only
 PHOTO_SUFFIXES = HEIC_SUFFIXES | {
@@ -46,7 +46,7 @@ _KINDS_READ = tuple(
 )
 _COPY_AGAIN = "copy it from the card again, or leave it out"
 _HEIC = "a HEIC image"
-_HEIC_MEND = "pip install hoopoe[heic] reads such pictures"
+HEIC_MEND = "pip install hoopoe[heic]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +117,22 @@ def decode_picture(
         return Picture(pixels, upright_size(stored_wh, chosen), stored_wh, orientation, exif, warning)
 
 
+def can_read_heic() -> bool:
+    """Whether the plug-in is there."""
+    return "HEIF" in readable_formats()
+
+
+def is_heic(path: Path) -> bool:
+    """Whether a file with a photo's suffix holds HEIC; only those of HEIC's own suffixes are looked into."""
+    if path.suffix.lower() not in HEIC_SUFFIXES:
+        return False
+    try:
+        with open_regular(path, what="picture", error=MediaError) as file:
+            return kind_of(file.read(HEAD_BYTES)) == _HEIC
+    except (HoopoeError, OSError):  # which shows, with its reason, when it is read
+        return False
+
+
 @contextmanager
 def _reasons(data: bytes, where: object) -> Iterator[None]:
     """Turn whatever decoders raise into a reason."""
@@ -125,7 +141,7 @@ def _reasons(data: bytes, where: object) -> Iterator[None]:
     except HoopoeError:
         raise
     except Exception as error:  # on damaged bytes Pillow raises OSError, SyntaxError, ValueError, struct.error ...
-        mend = _HEIC_MEND if kind_of(data) == _HEIC and "HEIF" not in readable_formats() else _COPY_AGAIN
+        mend = HEIC_MEND if kind_of(data) == _HEIC and not can_read_heic() else _COPY_AGAIN
         raise MediaError(_problem(data, error), where=where, mend=mend) from error
 
 
@@ -133,7 +149,7 @@ def _problem(data: bytes, error: Exception) -> str:
     kind = kind_of(data)
     if kind is None:
         return "this is not an image, or it is damaged"
-    if kind not in _KINDS_READ or (kind == _HEIC and "HEIF" not in readable_formats()):
+    if kind not in _KINDS_READ or (kind == _HEIC and not can_read_heic()):
         return f"this is {kind}, not an image that can be read"
     if "truncated" in str(error).lower() or isinstance(error, EOFError):
         return f"this is {kind}, but truncated: its end is missing"

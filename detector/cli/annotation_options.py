@@ -150,6 +150,8 @@ def _written(output: Path) -> list[str]:
 
 
 def _print_report(console: Console, report: RunReport) -> None:
+    from detector.footage.discovery import passed_over_words
+
     speed = f", {report.files / report.seconds:.1f} files/s" if report.seconds else ""
     lines = [f"{report.files} files looked at in {timedelta(seconds=round(report.seconds))}{speed}"]
     if report.finished_before:
@@ -162,6 +164,8 @@ def _print_report(console: Console, report: RunReport) -> None:
             f"{report.failed - sum(dict(report.failures.most_common(REASONS_SHOWN)).values())} failed otherwise"
         )
     lines += [f"not listed: {problem}" for problem in report.problems]
+    if report.passed_over:
+        lines.append(passed_over_words(report.passed_over))
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print()

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from backbones.errors import ConfigError, MediaError
 from detector.base.folders import telling_name
 from detector.base.names import name_key, same_name
-from detector.footage.discovery import Report, find_media, log_problem
+from detector.footage.discovery import PassOver, Report, find_media, log_problem
 from detector.types import MediaItem
 
 
@@ -30,9 +30,10 @@ class Card:
     inputs: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
 
-    def media(self, report: Report = log_problem) -> Iterator[MediaItem]:
-        """The card's photos and videos, sorted; `report` is called with what cannot be listed."""
-        return find_media(self.root, self.id, inputs=self.inputs, excluded=self.excluded, report=report)
+    def media(self, report: Report = log_problem, pass_over: PassOver = lambda _: None) -> Iterator[MediaItem]:
+        """The card's photos and videos, sorted; what else is called is said by `find_media`."""
+        where = {"inputs": self.inputs, "excluded": self.excluded}
+        return find_media(self.root, self.id, **where, report=report, pass_over=pass_over)
 
 
 def reroot(known: Mapping[str, str], roots: Mapping[str, Path]) -> dict[str, str]:

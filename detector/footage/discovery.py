@@ -5,31 +5,42 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from backbones.errors import MediaError
+from detector.base.pictures import HEIC_MEND, PHOTO_SUFFIXES, can_read_heic, is_heic
 from detector.types import MediaItem, MediaType
 
-PHOTO_EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp"})
 VIDEO_EXTENSIONS = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mts", ".m2ts", ".mpg", ".mpeg", ".3gp", ".wmv", ".asf"}
 )
 SYSTEM_FOLDERS = frozenset(  # recycle bins, thumbnails and indices, in lower case; dot files are skipped as well
     {"$recycle.bin", "system volume information", "lost+found", "@eadir", "#recycle", "@recycle", "__macosx"}
 )
+_SUFFIXES_NAMED = 8
 _HIDDEN_ON_WINDOWS = stat.FILE_ATTRIBUTE_HIDDEN | stat.FILE_ATTRIBUTE_SYSTEM
 
 Report = Callable[[MediaError], None]
+PassOver = Callable[[str], None]
 
 
 def media_type(name: str) -> MediaType | None:
     """Whether a file name's extension, in any case, is that of a photo or a video; None: neither."""
     extension = os.path.splitext(name)[1].lower()
-    if extension in PHOTO_EXTENSIONS:
+    if extension in PHOTO_SUFFIXES:
         return "photo"
     return "video" if extension in VIDEO_EXTENSIONS else None
+
+
+def passed_over_words(suffixes: Mapping[str, int]) -> str:
+    """Such as: 12 files passed over: 10 .heic (pip install hoopoe[heic]), 2 .txt."""
+    counts = sorted(suffixes.items(), key=lambda found: (-found[1], found[0]))
+    total = sum(suffixes.values())
+    names = ", ".join(f"{count} {suffix}" for suffix, count in counts[:_SUFFIXES_NAMED])
+    others = sum(count for _, count in counts[_SUFFIXES_NAMED:])
+    return f"{total} file{'s' * (total != 1)} passed over: {names}" + (f", {others} others" if others else "")
 
 
 def log_problem(error: MediaError) -> None:
@@ -44,6 +55,7 @@ def find_media(
     inputs: Collection[str] = (),
     excluded: Collection[str] = (),
     report: Report = log_problem,
+    pass_over: PassOver = lambda _: None,
 ) -> Iterator[MediaItem]:
     """List the photos and videos under a folder, sorted by the parts of their paths (code points).
 
@@ -56,6 +68,7 @@ def find_media(
         inputs: Files or folders under the root to list, with forward slashes; empty: all.
         excluded: Folders under the root to leave out, with forward slashes.
         report: Called with each folder or file that cannot be listed; the others are listed nevertheless.
+        pass_over: Called for each file that is neither, with its suffix and, where something can be done, with that.
 
     Raises:
         MediaError: If the root does not exist.
@@ -64,7 +77,7 @@ def find_media(
         raise MediaError("there is no such file or folder", where=root, mend="check the path, and that the disk is in")
     if not root.is_dir():
         root, inputs = root.parent, (root.name,)
-    walk = _Walk(os.path.abspath(root), card, frozenset(excluded), report)
+    walk = _Walk(os.path.abspath(root), card, frozenset(excluded), report, pass_over)
     if not inputs:
         yield from walk.folder(walk.root, "")
     for under in _outermost(inputs):
@@ -86,6 +99,7 @@ class _Walk:
     card: str
     excluded: frozenset[str]
     report: Report
+    pass_over: PassOver
     seen: set[str] = field(default_factory=set)  # real paths of the folders outside the root that links led to
 
     def __post_init__(self) -> None:
@@ -122,6 +136,8 @@ class _Walk:
                     yield from self.file(entry.path, path, kind, entry.stat)
                 elif entry.is_symlink():
                     self.problem(entry.path, "the link leads nowhere", "mend or remove it")
+            elif entry.is_file():
+                self.pass_over(os.path.splitext(entry.name)[1].lower() or "without a suffix")
         except OSError as error:
             self.problem(entry.path, f"it cannot be read ({error.strerror})", "check its permissions and the disk")
 
@@ -144,7 +160,11 @@ class _Walk:
         except UnicodeEncodeError:  # bytes that are no UTF-8 could not be written into any table
             return self.problem(ascii(file), "the name is not valid Unicode", "rename the file or its folder")
         status = stat_file()
-        if not _is_hidden_on_windows(status):
+        if _is_hidden_on_windows(status):
+            return
+        if not can_read_heic() and is_heic(Path(file)):  # whatever its name: cameras and phones write JPEG as .heic
+            self.pass_over(f"{os.path.splitext(file)[1].lower()} ({HEIC_MEND})")
+        else:
             yield MediaItem(self.card, path, kind, status.st_size, Path(file))
 
     def problem(self, where: str, problem: str, mend: str) -> None:

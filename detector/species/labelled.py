@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backbones.errors import DataError, MediaError
-from backbones.inference.images import open_image
+from detector.base.pictures import PHOTO_SUFFIXES
 from detector.boxes import box_iou, xywh_to_xyxy
 from detector.data.images import read_image
 from detector.species.crops import crop_boxes, cut_crops
@@ -30,7 +30,6 @@ SOME_BIRD, NO_BIRD = -1, -2  # labels besides classes: a bird of no known class;
 NO_BIRD_FOLDER = "not_a_bird"
 FOUND_IOU = 0.5  # from which a box has found an annotated bird
 BATCH_SIZE = 64
-IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"))
 
 Advance = Callable[[], None]
 
@@ -117,7 +116,7 @@ def crops_of_others(folder: Path) -> list[tuple[str, Path]]:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file())
 
 
 def classify_folder(
@@ -139,7 +138,7 @@ def classify_folder(
         for name, path in crops:
             advance()
             try:
-                image = np.asarray(open_image(path))
+                image = read_image(path)
             except MediaError:
                 unreadable.append(path)
                 continue

@@ -4,12 +4,14 @@ import os
 import random
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from backbones.errors import MediaError
-from detector.footage.discovery import find_media, media_type
+from detector.footage import discovery
+from detector.footage.discovery import find_media, media_type, passed_over_words
 from detector.types import MediaItem
 
 
@@ -22,6 +24,12 @@ def touch(folder: Path, *names: str) -> None:
 
 def paths(folder: Path, **options: object) -> list[str]:
     return [item.path for item in find_media(folder, "card", **options)]
+
+
+def passed_over(folder: Path) -> Counter[str]:
+    found: Counter[str] = Counter()
+    list(find_media(folder, "card", pass_over=lambda suffix: found.update((suffix,))))
+    return found
 
 
 def test_an_empty_folder_has_no_media(tmp_path: Path) -> None:
@@ -174,3 +182,28 @@ def test_many_files_in_a_folder_are_listed_quickly(tmp_path: Path) -> None:
     start = time.process_time()
     assert len(paths(tmp_path)) == 1000
     assert time.process_time() - start < 0.5  # measured: 0.014 s
+
+
+def test_what_is_passed_over_is_counted_by_suffix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not passed_over(tmp_path)
+    heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
+    for name, content in (
+        *(("a.JPG", b"x"), ("b.gif", b"x"), ("notes.TXT", b"x"), ("more.txt", b"x"), ("raw.CR2", b"x")),
+        *(("README", b"x"), ("._a.JPG", b"x"), (".hidden", b"x"), ("phone.HEIC", heic), ("jpeg.heic", b"\xff\xd8\xff")),
+    ):
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "folder.txt").mkdir()
+    monkeypatch.setattr(discovery, "can_read_heic", lambda: False)
+    assert [item.path for item in find_media(tmp_path, "card")] == ["a.JPG", "b.gif", "jpeg.heic"]
+    words = passed_over_words(passed_over(tmp_path))
+    assert words == "5 files passed over: 2 .txt, 1 .cr2, 1 .heic (pip install hoopoe[heic]), 1 without a suffix"
+    monkeypatch.setattr(discovery, "can_read_heic", lambda: True)
+    assert [item.path for item in find_media(tmp_path, "card")] == ["a.JPG", "b.gif", "jpeg.heic", "phone.HEIC"]
+    assert passed_over(tmp_path).total() == 4
+
+
+def test_many_suffixes_are_not_all_named() -> None:
+    words = passed_over_words({f".{number}": number for number in range(1, 11)})
+    assert words.startswith("55 files passed over: 10 .10, 9 .9, 8 .8")
+    assert words.endswith("3 .3, 3 others")
+    assert passed_over_words({".txt": 1}) == "1 file passed over: 1 .txt"
