@@ -20,7 +20,7 @@ from detector.store.displaced import displaced_cards
 from detector.store.facts import FactRow, OverlayRow
 from detector.store.reader import FactsReader
 from detector.store.run_file import RunFile
-from detector.store.run_json import load_run, set_card_root, write_run
+from detector.store.run_json import load_run, set_card_root, update_run
 from detector.store.schema import LOWEST_SCORE, pack_vector
 from detector.store.writer import OverlayWriter
 from detector.types import MediaItem
@@ -84,8 +84,11 @@ def reclassify(
         if not writer.pending():
             entry = species_entry(species)
             assert entry is not None
-            update = {"species": entry.model_copy(update={"overlay": name}), "versions": {**run.versions, **versions()}}
-            write_run(output, run.model_copy(update=update))
+            counts = entry.model_copy(update={"overlay": name})
+            update_run(
+                output,
+                lambda now: now.model_copy(update={"species": counts, "versions": {**now.versions, **versions()}}),
+            )
     return report
 
 

@@ -36,7 +36,7 @@ from detector.species.priors import WHOLE_YEAR, period_of
 from detector.store.lock import DECISIONS_LOCK, StoreLock
 from detector.store.reader import FactsReader
 from detector.store.reviews import Review, latest_reviews
-from detector.store.run_json import load_run, write_run
+from detector.store.run_json import load_run, update_run
 
 NEST = "nest"
 LONGEST_MS = 2.0**62  # of an independence: longer than any calendar
@@ -73,7 +73,7 @@ def decide(folder: Path, options: DecideOptions, now: datetime | None = None) ->
     with StoreLock(folder, DECISIONS_LOCK):
         with replacing_decisions(folder) as target, DecisionsWriter(target) as writer:
             summaries, lost = zip(*map(decide_portion, plan.portions), strict=True)
-        write_run(folder, load_run(folder).model_copy(update={"decisions": options.model_dump(mode="json")}))
+        update_run(folder, lambda run: run.model_copy(update={"decisions": options.model_dump(mode="json")}))
     return join_summaries(summaries, len(set.intersection(*lost)))
 
 
@@ -118,6 +118,7 @@ def _make(
     in_events = counted & (placed.known & single)[box_media]
     into_video = (facts.time_s[facts.box_frame] * 1000).astype(np.int64)
     key = boxes.kind.astype(np.int64) * (len(names.table.names) + 1) + names.table.ranks()[boxes.name]
+    nested = find_nested(facts.xywh, facts.score, facts.box_frame, key, counted)
     events = find_events(
         placed.deployment[box_media],
         key,
@@ -125,7 +126,7 @@ def _make(
         facts.box_frame,
         box_media,
         in_events,
-        find_nested(facts.xywh, facts.score, facts.box_frame, key, in_events),
+        nested,
         _independence(placed, options),
     )
     return Made(
@@ -139,6 +140,7 @@ def _make(
         names=names,
         boxes=boxes,
         counted=counted,
+        nested=nested,
         blank=blank,
         duplicate_of=duplicate_of,
         times=add_ms(placed.timestamp[box_media], into_video),

@@ -34,6 +34,7 @@ class Made:
         names: Of the individuals.
         boxes: What is decided of each box.
         counted: bool (B,), boxes that count.
+        nested: bool (B,), those for which another stands in numbers at once.
         blank: bool (M,).
         duplicate_of: string (M,), the first item with the same content; null: none.
         times: datetime64[ms] (B,), local, of each box's frame.
@@ -53,6 +54,7 @@ class Made:
     names: Names
     boxes: BoxDecisions
     counted: NDArray[np.bool_]
+    nested: NDArray[np.bool_]
     blank: NDArray[np.bool_]
     duplicate_of: pa.Array
     times: NDArray[np.datetime64]

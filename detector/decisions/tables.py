@@ -112,6 +112,7 @@ def detection_chunks(
     event_ids: pa.Array,
     events: Events,
     repeat: NDArray[np.int64],
+    nested: NDArray[np.bool_],
 ) -> Iterator[pa.Table]:
     """Rows of `schema.DETECTIONS`."""
     ids = facts.media["media_id"].combine_chunks()
@@ -149,6 +150,7 @@ def detection_chunks(
             "reasons": reasons.take(pa.array(decisions.reasons[part])),
             "needs_review": pa.array(decisions.needs_review[part]),
             "reviewed_by": _take(reviewers, decisions.reviewer[part]),
+            "nested": pa.array(nested[part]),
         }
         yield _table(schema.DETECTIONS, columns)
 

@@ -17,6 +17,7 @@ from detector.decisions.naming import ANIMAL, BIRD, KINDS, UNCERTAIN, Names
 from detector.species.crosswalk import NO_TAXON, Crosswalk
 from detector.species.gate import kind_of_label
 from detector.species.taxonomy import ANY_BIRD
+from detector.store.records import reaches
 from detector.store.reviews import Review
 
 _SPREADS = ("named", "bird", "animal", "person", "vehicle")  # said of one box, true of the individual
@@ -50,7 +51,7 @@ class BoxDecisions:
 
     def counted(self, score: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
         """bool (B,): as `DetectionRecord.counts`."""
-        return ~self.suppressed & ((score >= np.float32(threshold)) | (self.reviewer >= 0))
+        return ~self.suppressed & (reaches(score, threshold) | (self.reviewer >= 0))
 
 
 def decide_boxes(
@@ -140,7 +141,7 @@ def apply_reviews(
         if not len(boxes):
             lost.add(number)
         if len(boxes) > 1 and reviews[number].verdict != "nothing":
-            strong = boxes[facts.score[boxes] >= score_threshold]
+            strong = boxes[reaches(facts.score[boxes], score_threshold)]
             boxes = strong if len(strong) else boxes[[facts.score[boxes].argmax()]]
         (real if reviews[number].verdict == "real" else word)[boxes] = number
     _spread(word, individuals, reviews)

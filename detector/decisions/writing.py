@@ -69,6 +69,7 @@ class DecisionsWriter:
             made.event_ids,
             made.events,
             made.repeat,
+            made.nested,
         )
         tables.write_chunks(self._detections, detections)
         events = tables.event_rows(

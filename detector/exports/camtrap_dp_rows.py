@@ -150,7 +150,7 @@ class PackageRows:
             "observationLevel": "media",
             "observationType": _TYPES.get(found.kind, "animal"),
             "scientificName": self._name(found),
-            "count": 1,
+            "count": None if found.nested else 1,  # another box of the frame is the same bird
             **_box(found),
             **self._classified_by(found.reviewed_by, probability),
             "observationTags": _tags(found),
@@ -226,4 +226,5 @@ def _tags(found: DetectionRecord) -> str:
     tags += [f"class:{found.name}"] if found.name and not found.rank else []
     tags += [f"reason:{reason}" for reason in found.reasons]
     tags += ["needsReview:true"] if found.needs_review else []
+    tags += ["partOfAnotherBox:true"] if found.nested else []
     return " | ".join(tag.replace("|", "/") for tag in tags)

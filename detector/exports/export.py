@@ -7,10 +7,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from backbones.errors import HoopoeError
+from backbones.errors import ConfigError, HoopoeError
 from detector.exports.formats import DEFAULT_FORMATS, FORMATS, check_formats
 from detector.exports.source import ExportOptions, ExportSource
-from detector.store.records import MediaRecord
+from detector.store.records import MediaRecord, reaches
 
 RECORDS_A_MOVE = 64  # of the progress bar, which costs more than a record
 
@@ -31,7 +31,7 @@ def export(folder: Path, formats: Sequence[str] = DEFAULT_FORMATS, options: Expo
         The files to look at.
 
     Raises:
-        ConfigError: A format or a card is not known.
+        ConfigError: A format or a card is not known, or counts are asked for from another score than they were made.
         DataError: There is no store, or it has no decisions.
         HoopoeError: A format could not be written; the first one's, once the others are.
     """
@@ -43,6 +43,7 @@ def export(folder: Path, formats: Sequence[str] = DEFAULT_FORMATS, options: Expo
     if options is None:
         options = ExportOptions(score_threshold=source.score_threshold)
     options.card_roots(source.run)  # refuses unknown cards before anything is written
+    _check_threshold(names, source, options)
     paths: list[Path] = []
     errors: list[HoopoeError] = []
     console = Console(stderr=True)
@@ -60,6 +61,19 @@ def export(folder: Path, formats: Sequence[str] = DEFAULT_FORMATS, options: Expo
     if errors:
         raise errors[0]
     return paths
+
+
+def _check_threshold(names: Sequence[str], source: ExportSource, options: ExportOptions) -> None:
+    """Refuse a table that would show other boxes than its events count."""
+    decided, asked = source.score_threshold, options.score_threshold
+    counting = [name for name in names if FORMATS[name].counts]
+    if counting and not (reaches(decided, asked) and reaches(asked, decided)):
+        free = ", ".join(name for name, one in FORMATS.items() if not one.counts)
+        raise ConfigError(
+            f"the counts in {', '.join(counting)} are of detections from {decided:g} up, not {asked:g}",
+            where="--score-threshold",
+            mend=f"run `hoopoe decide OUT --score-threshold {asked:g}` first; any score can be given for {free}",
+        )
 
 
 def _watched(media: Read, update: Callable[..., None]) -> Read:

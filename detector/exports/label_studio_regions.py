@@ -13,6 +13,7 @@ from detector.exports.frames import box_inside
 from detector.store.records import DetectionRecord, MediaRecord
 
 FRAME_RATE = 25.0  # of a project for videos, frames a second
+ROUNDING = 1e-3  # of a frame: 1.16 s times 25 is a little less than 29, and yet frame 29
 DIGITS = 4
 KINDS = ("bird", "animal", "person", "vehicle")
 
@@ -95,7 +96,7 @@ def _key_frames(record: MediaRecord, boxes: list[DetectionRecord]) -> list[Regio
         {
             **_percent_box(found),
             "rotation": 0,
-            "frame": int(found.time_s * FRAME_RATE) + 1,  # counted from 1
+            "frame": int(found.time_s * FRAME_RATE + ROUNDING) + 1,  # counted from 1
             "time": round(float(found.time_s), DIGITS),
             "enabled": follower.get(found.frame_number) in seen,
         }

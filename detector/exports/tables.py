@@ -144,8 +144,9 @@ def _file_row(record: MediaRecord, shown: tuple[DetectionRecord, ...], names: Fi
 
 
 def at_once(shown: tuple[DetectionRecord, ...], kind: str) -> int:
-    """The most of a kind in one frame: MaxN, never the sum over a video."""
-    return max(Counter(found.frame_number for found in shown if found.kind == kind).values(), default=0)
+    """The most of a kind in one frame: MaxN, never the sum over a video, and each bird once."""
+    frames = (found.frame_number for found in shown if found.kind == kind and not found.nested)
+    return max(Counter(frames).values(), default=0)
 
 
 def _distinct(shown: list[DetectionRecord], name: Callable[[DetectionRecord], str | None]) -> str | None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 from pathlib import Path
 from types import TracebackType
 
 from backbones.errors import HoopoeError
 
 FACTS_LOCK, DECISIONS_LOCK = ".lock", ".decisions.lock"  # decisions may be made while facts are added
+RUN_LOCK = ".run.lock"  # both change run.json, each for a moment
+PATIENCE_S = 30.0  # for which one waits for a lock that is held for moments
 _NOT_SUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 _FAR = 1 << 30  # Windows keeps others from reading what is locked: lock a byte that holds no text
 
@@ -40,6 +43,18 @@ class StoreLock:
         _held.add(self.path)
         os.ftruncate(self._descriptor, 0)
         os.write(self._descriptor, f"{os.getpid()}\n".encode())
+
+    @classmethod
+    def waiting(cls, folder: Path, name: str) -> StoreLock:
+        """The same, after waiting for another writer that is done in a moment."""
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return cls(folder, name)
+            except HoopoeError:
+                if time.monotonic() > end:
+                    raise
+            time.sleep(0.02)
 
     def release(self) -> None:
         """Let others write; a second call does nothing."""

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
+from typing import Any
+
+import numpy as np
 
 from detector.types import MediaType
+
+
+def reaches(score: Any, threshold: float) -> Any:
+    """Whether a score, or each of an array, is at the threshold or above, as float32 holds both: 0.7 reaches 0.7."""
+    return (np.float32(score) if isinstance(score, float) else score) >= np.float32(threshold)
 
 
 @dataclass(frozen=True)
@@ -47,10 +55,11 @@ class DetectionRecord:
     reasons: tuple[str, ...]
     needs_review: bool
     reviewed_by: str | None
+    nested: bool = False
 
     def counts(self, threshold: float) -> bool:
         """Whether it is seen and counted: not ruled out, and from this score up or confirmed by a person."""
-        return not self.suppressed and (self.score >= threshold or self.reviewed_by is not None)
+        return not self.suppressed and (self.reviewed_by is not None or bool(reaches(self.score, threshold)))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -12,6 +12,7 @@ from backbones.errors import ConfigError, DataError
 from detector.base.files import write_bytes
 from detector.base.names import same_name
 from detector.store.layout import facts_folder, parts
+from detector.store.lock import RUN_LOCK, StoreLock
 from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry, run_file_path
 from detector.store.schema import VERSION
 
@@ -64,6 +65,20 @@ def write_run(folder: Path, run: RunFile) -> None:
     write_bytes(run_file_path(Path(folder)), text.encode())
 
 
+def update_run(folder: Path, change: Callable[[RunFile], RunFile]) -> RunFile:
+    """Change `run.json`: nobody else writes it between what `change` is given and what it returns.
+
+    Raises:
+        DataError: There is no store.
+        HoopoeError: Another process holds the file for too long.
+    """
+    load_run(folder)  # says that there is no store before a folder is made
+    with StoreLock.waiting(Path(folder), RUN_LOCK):
+        run = change(load_run(folder))
+        write_run(folder, run)
+    return run
+
+
 def merge_run(folder: Path, run: RunFile) -> RunFile:
     """Add a run to a store, and write its `run.json`; call it while holding the store's lock.
 
@@ -80,7 +95,13 @@ def merge_run(folder: Path, run: RunFile) -> RunFile:
     Raises:
         ConfigError: The store was made by other models or with other options; says which.
     """
-    before = read_run(folder)
+    with StoreLock.waiting(Path(folder), RUN_LOCK):
+        run = _joined_run(folder, read_run(folder), run)
+        write_run(folder, run)
+    return run
+
+
+def _joined_run(folder: Path, before: RunFile | None, run: RunFile) -> RunFile:
     if before is not None and parts(facts_folder(folder)):
         differences = list(_differences(before, run))
         if differences:
@@ -102,7 +123,6 @@ def merge_run(folder: Path, run: RunFile) -> RunFile:
                 "versions": {**before.versions, **run.versions},
             }
         )
-    write_run(folder, run)
     return run
 
 

@@ -120,6 +120,7 @@ DETECTIONS = pa.schema(  # decisions/detections.parquet: a row a box from LOWEST
         pa.field("reasons", pa.list_(pa.string())),  # why it is unsure: too small, too dark, classes disagree ...
         pa.field("needs_review", pa.bool_(), nullable=False),
         pa.field("reviewed_by", pa.string()),  # the person whose word this row is; null: nobody's
+        pa.field("nested", pa.bool_(), nullable=False),  # another box of the frame stands for this bird when counted
     ]
 )
 

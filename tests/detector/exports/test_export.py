@@ -73,9 +73,16 @@ def test_formats_are_parsed_as_the_command_line_gives_them():
 
 
 def test_the_command_writes_and_names_its_files(store, capsys):
-    assert main(["export", str(store), "--format", "csv,coco", "--score-threshold", "0.9"]) == 0
+    assert main(["export", str(store), "--format", "csv,coco"]) == 0
     printed = capsys.readouterr().out.split()
     assert printed == [str(store / name) for name in ("results.csv", "files.csv", "coco.json")]
+
+
+def test_boxes_are_shown_from_another_score_than_counts_were_made_from_only_where_nothing_is_counted(store, capsys):
+    assert main(["export", str(store), "--format", "csv", "--score-threshold", "0.9"]) == 2
+    assert "hoopoe decide OUT --score-threshold 0.9" in capsys.readouterr().err
+    assert main(["export", str(store), "--format", "csv", "--score-threshold", "0.2"]) == 0
+    assert main(["export", str(store), "--format", "coco", "--score-threshold", "0.9"]) == 0
     assert json.loads((store / "coco.json").read_text())["annotations"] == []  # its score is 0.875
     assert main(["export", str(store), "--format", "coco"]) == 0
     assert len(json.loads((store / "coco.json").read_text())["annotations"]) == 1

@@ -105,3 +105,13 @@ def test_videos_are_a_project_of_their_own_with_a_region_an_individual(tmp_path,
     assert [frame["enabled"] for frame in frames] == [True, False, False]  # not seen at frame 60, and never after 90
     assert first["value"]["framesCount"] == 4 * rate
     assert [frame["time"] for frame in second["value"]["sequence"]] == [pytest.approx(3.0)]
+
+
+@pytest.mark.parametrize("tick", [1 / 25, 512 * (1 / 12800)])
+def test_every_frame_of_a_video_at_the_projects_rate_is_its_own_key_frame(tmp_path, make, tick):
+    """1.16 s times 25 is a little less than 29."""
+    track = [make.detection(frame_number=n, time_s=n * tick, individual_id="i1") for n in range(2000)]
+    export(tmp_path, make.source([make.video("v.mp4", *track, frames=tuple(range(2000)), duration_s=80.0)]))
+    [task] = json.loads((tmp_path / "label-studio-videos.json").read_text())
+    [region] = task["predictions"][0]["result"]
+    assert [key["frame"] for key in region["value"]["sequence"]] == list(range(1, 2001))

@@ -11,6 +11,7 @@ import textwrap
 import time
 from collections import Counter
 from pathlib import Path
+from threading import Event, Thread
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,8 +22,8 @@ from hypothesis import strategies as st
 from backbones.errors import DataError, HoopoeError
 from detector.store.facts import OverlayRow
 from detector.store.reader import FactsReader, finished
-from detector.store.run_file import DetectorEntry, RunFile, SpeciesEntry
-from detector.store.run_json import merge_run, read_run, write_run
+from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry
+from detector.store.run_json import merge_run, read_run, update_run, write_run
 from detector.store.schema import pack_vector, unpack_vector
 from detector.store.writer import FactsWriter, OverlayWriter
 
@@ -300,6 +301,29 @@ def test_store_without_facts_takes_any_run(tmp_path: Path) -> None:
     run = merge_run(tmp_path, RunFile(options={"frame_interval": 2.0}))
     assert run.options == {"frame_interval": 2.0}
     assert run.decisions == {"a": 1}
+
+
+def test_what_two_writers_change_at_once_is_all_there(tmp_path: Path) -> None:
+    """`decide` keeps its options while `annotate` adds a card: neither writes over the other."""
+    write_run(tmp_path, RunFile(cards={"first": CardEntry(root="/1")}))
+    begun = Event()
+
+    def slowly(run: RunFile) -> RunFile:
+        begun.set()
+        other.join(0.2)  # it cannot come between
+        return run.model_copy(update={"decisions": {"a": 1}})
+
+    def add() -> None:
+        begun.wait()
+        merge_run(tmp_path, RunFile(cards={"second": CardEntry(root="/2")}))
+
+    other = Thread(target=add)
+    other.start()
+    update_run(tmp_path, slowly)
+    other.join()
+    run = read_run(tmp_path)
+    assert run is not None
+    assert (sorted(run.cards), run.decisions) == (["first", "second"], {"a": 1})
 
 
 @pytest.mark.parametrize("content", ["{", '{"version": 99}', '{"cards": 3}', "[]"])
