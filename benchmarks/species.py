@@ -25,6 +25,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from benchmarks.machine import describe
+from detector.annotation.options import CPU_CROPS
 from detector.boxes import xyxy_to_xywh
 from detector.data.coco import read_coco
 from detector.data.config import DataConfig
@@ -39,7 +40,14 @@ from detector.species.crops import crop_boxes, cut_crops
 from detector.species.fitting import Fit, fit_calibration
 from detector.species.fusion import join_labels, merge_label_boxes, species_scores
 from detector.species.gate import energy, gate
-from detector.species.labelled import NO_BIRD, LabelledLogits, classify_annotations, classify_detections, found_truth
+from detector.species.labelled import (
+    NO_BIRD,
+    LabelledLogits,
+    Labelling,
+    classify_annotations,
+    classify_detections,
+    found_truth,
+)
 from detector.species.naming import name_birds
 from detector.species.posterior import average_logits, posterior
 from detector.species.priors import WHOLE_YEAR, Prior
@@ -208,7 +216,8 @@ def fit_on(
     """Fit temperature, weight and gate on val.json and drawn mammals; also the size of the data's pictures."""
     annotations, _ = read_coco([(data / "val.json", data / "images")])
     size_wh = (int(annotations.sizes_wh[0][0]), int(annotations.sizes_wh[0][1]))
-    birds = classify_annotations(annotations, classifier, taxonomy, lambda: None)
+    labelling = Labelling(classifier, taxonomy, CPU_CROPS)
+    birds = classify_annotations(annotations, labelling, lambda: None)
     mammals = draw_mammals(size_wh, np.random.default_rng([seed, FIT_STREAM]))
     logits = classify_boxes(classifier, *zip(*mammals, strict=True))
     crops = birds.and_others(LabelledLogits(logits, np.full(len(mammals), NO_BIRD), {}, ()))
@@ -216,7 +225,7 @@ def fit_on(
     of_name = dict(zip(annotations.category_names, annotations.category_ids, strict=True))
     ids = [of_name.get(name, max(of_name.values()) + 1) for name in categories]  # an agnostic detector's: a new one
     results = found.coco_results(replace(annotations, category_ids=tuple(ids)))
-    detected = classify_detections(annotations, results, classifier, taxonomy, lambda: None)
+    detected = classify_detections(annotations, results, labelling, lambda: None)
     return fit_calibration(crops, classifier.sha256, detected), size_wh
 
 

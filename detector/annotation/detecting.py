@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from backbones.errors import HoopoeError
+from detector.base.devices import Precision
 from detector.data.resizing import SizeRule
 from detector.models.coco import COCO_NAME, coco_file
-from detector.models.prediction import Precision, predict_resized
+from detector.models.prediction import predict_resized
 from detector.models.saving import load_detector
 from detector.types import Detections
 
@@ -69,18 +70,6 @@ class RunDetector:
         """Detect in RGB images (H, W, 3) of one network size; boxes are in the pixels of their originals."""
         tensors = [torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1) for image in images]
         return predict_resized(self.model, tensors, originals_wh, self.precision)
-
-
-def chosen_device(name: str | None) -> torch.device:
-    """The device of this name, or by default a GPU where there is one."""
-    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-
-
-def chosen_precision(name: Literal["auto", "fp32", "bf16"], device: torch.device) -> Precision:
-    """The precision of this name; auto: bf16 on GPUs that compute in it, else fp32."""
-    if name != "auto":
-        return name
-    return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
 
 
 class SizeBuckets(Generic[Entry]):

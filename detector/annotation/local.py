@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from detector.annotation.detecting import RunDetector
 from detector.annotation.facts import ItemRows
-from detector.annotation.looking import Cropped, CropTask, Looked, Looking, LookTask, Warned, crops_of
+from detector.annotation.looking import Cropped, CropTask, Looked, Looking, LookTask, Warned
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.readers import Arrival, Readers
 from detector.annotation.stages import ClassificationStage, DetectionStage, may_be_bird
 from detector.annotation.values import FrameKey, FrameResult, FrameViews, ItemFacts
 from detector.species.classifier import SpeciesClassifier
+from detector.species.crops import crops_of
 from detector.store.facts import FactRow
 from detector.types import MediaItem
 

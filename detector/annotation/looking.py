@@ -19,7 +19,7 @@ from detector.footage.motion import MotionGate
 from detector.footage.photos import Photo, read_photo
 from detector.footage.sampling import Sampling
 from detector.footage.video import Video, VideoInfo
-from detector.species.crops import crop_boxes, cut_crops
+from detector.species.crops import crops_of
 from detector.types import Frame, MediaItem
 
 TRAVELLING_PIXELS = 2_100_000  # a full HD picture; larger photos are decoded again where birds are in them
@@ -197,16 +197,6 @@ def _cropped(frame: Frame, task: CropTask) -> Cropped:
     if task.crops_only:
         return Cropped(crops)
     return Cropped(crops, frame_facts(frame), appearances(frame.image, boxes))
-
-
-def crops_of(image: NDArray[np.uint8], boxes_xywh: NDArray[np.float32], size_hw: Size) -> NDArray[np.uint8]:
-    """The crops that the classifier sees of a picture at full resolution: uint8 (N, height, width, 3).
-
-    Boxes are shares as the store holds them, so that the same crops are cut whenever and wherever it is done.
-    """
-    size_wh = (image.shape[1], image.shape[0])
-    boxes = xywh_to_xyxy(boxes_xywh.astype(np.float64)) * np.array(size_wh * 2)
-    return cut_crops(image, crop_boxes(boxes, size_wh), size_hw)
 
 
 def appearances(image: NDArray[np.uint8], boxes_xywh: NDArray[np.float32]) -> NDArray[np.uint8]:

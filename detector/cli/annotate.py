@@ -12,6 +12,7 @@ from detector.cli.annotation_options import (
     finish,
     work_options,
 )
+from detector.cli.device_options import device_and_precision
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,14 +56,13 @@ def run(args: argparse.Namespace) -> int:
     sampling = parse_sampling(args.frame_interval)
     roots = parse_roots(args.root)
 
-    from detector.annotation.detecting import RunDetector, chosen_device, chosen_precision
+    from detector.annotation.detecting import RunDetector
     from detector.annotation.options import SeeingOptions
     from detector.annotation.run import annotate, models_entry
     from detector.species.classifier import SpeciesClassifier
     from detector.store.schema import LOWEST_SCORE
 
-    device = chosen_device(args.device)
-    precision = chosen_precision(args.precision, device)
+    device, precision = device_and_precision(args)
     detector = RunDetector.load(args.detector, device, precision)
     species = None if args.species == "none" else SpeciesClassifier.load(args.species, device, precision)
     check_tables(args, args.output, models_entry(detector, species))

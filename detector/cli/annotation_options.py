@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from backbones.errors import ConfigError
 from detector.cli.decide import print_summary
 from detector.cli.decision_options import add_decision_arguments, decision_options
+from detector.cli.device_options import add_device_arguments
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,10 +40,7 @@ INTERRUPTED = 130  # the exit code of `hoopoe` for Ctrl-C
 
 def add_work_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare how the work is spread."""
-    parser.add_argument("--device", metavar="DEVICE", help="cpu, cuda, cuda:1 ...; by default a GPU where there is one")
-    parser.add_argument(
-        "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="of the networks (default: bf16 on GPUs)"
-    )
+    add_device_arguments(parser)
     parser.add_argument("--batch-size", type=int, metavar="N", help="pictures at once (default: what suits the device)")
     parser.add_argument("--workers", type=int, metavar="N", help="processes that read files (default: by the cores)")
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbones.errors import ConfigError
+from detector.cli.device_options import add_device_arguments, device_and_precision
 
 if TYPE_CHECKING:
     from detector.species.fitting import Fit
+    from detector.species.labelled import Labelling
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, required=True, metavar="JSON", help="the calibration; a figure beside it"
     )
-    parser.add_argument("--device", metavar="DEVICE", help="cpu, cuda ...; by default a GPU where there is one")
+    add_device_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,20 +45,23 @@ def run(args: argparse.Namespace) -> int:
     if args.output.suffix == ".png":
         raise ConfigError("the calibration is JSON", where=args.output, mend="name it calibration.json")
 
-    import torch
     from rich.console import Console
 
+    from detector.annotation.options import WorkOptions
     from detector.plots.figures import save_figure
     from detector.plots.reliability import plot_reliability
     from detector.species.classifier import SpeciesClassifier
     from detector.species.crosswalk import load_crosswalk
     from detector.species.fitting import fit_calibration
+    from detector.species.labelled import Labelling
     from detector.species.taxonomy import Taxonomy
 
-    classifier = SpeciesClassifier.load(args.species, args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device, precision = device_and_precision(args)
+    classifier = SpeciesClassifier.load(args.species, device, precision)
+    batch_size = WorkOptions.chosen(device).crop_batch_size  # of `annotate`: the same crops get the same logits
     taxonomy = Taxonomy(classifier.class_names, load_crosswalk(args.taxonomy))
     console = Console()
-    crops, detected = _classified(args, classifier, taxonomy, console)
+    crops, detected = _classified(args, Labelling(classifier, taxonomy, batch_size), console)
     fit = fit_calibration(crops, classifier.sha256, detected)
     fit.calibration.write(args.output)
     figure = plot_reliability(
@@ -74,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _classified(args: argparse.Namespace, classifier: Any, taxonomy: Any, console: Any) -> tuple[Any, Any]:
+def _classified(args: argparse.Namespace, labelling: Labelling, console: Any) -> tuple[Any, Any]:
     """The labelled crops' logits, and those of the detections or None."""
     from rich.progress import Progress
 
@@ -91,7 +96,7 @@ def _classified(args: argparse.Namespace, classifier: Any, taxonomy: Any, consol
         if args.crops is not None:
             crops = crops_in_folder(args.crops)
             task = progress.add_task("classifying", total=len(crops))
-            return classify_folder(crops, classifier, taxonomy, lambda: progress.advance(task)), None
+            return classify_folder(crops, labelling, lambda: progress.advance(task)), None
         annotations, _ = read_coco([(args.annotations, args.images)])
         results = None if args.detections is None else _read_results(args.detections)
         others = [] if args.others is None else crops_of_others(args.others)
@@ -101,12 +106,12 @@ def _classified(args: argparse.Namespace, classifier: Any, taxonomy: Any, consol
         def advance() -> None:
             progress.advance(task)
 
-        labelled = classify_annotations(annotations, classifier, taxonomy, advance)
+        labelled = classify_annotations(annotations, labelling, advance)
         if others:
-            labelled = labelled.and_others(classify_folder(others, classifier, taxonomy, advance))
+            labelled = labelled.and_others(classify_folder(others, labelling, advance))
         if results is None:
             return labelled, None
-        return labelled, classify_detections(annotations, results, classifier, taxonomy, advance)
+        return labelled, classify_detections(annotations, results, labelling, advance)
 
 
 def _read_results(path: Path) -> list[dict[str, Any]]:

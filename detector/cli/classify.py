@@ -3,6 +3,7 @@
 import argparse
 
 from backbones.errors import ConfigError, HoopoeError
+from detector.cli.device_options import add_device_arguments, device_and_precision
 from detector.cli.messages import print_error
 
 
@@ -15,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--top", type=int, default=5, metavar="N", help="how many species to show (default: %(default)s)"
     )
+    add_device_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -22,29 +24,27 @@ def run(args: argparse.Namespace) -> int:
     if args.top < 1:
         raise ConfigError(f"{args.top} species cannot be shown", where="--top", mend="ask for at least one")
 
+    import numpy as np
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    import backbones
-    from backbones.inference.classification import infer_image
+    from backbones.inference.images import open_image
+    from detector.species.classifier import SpeciesClassifier
 
-    net, class_to_idx, signature, rgb_stats = backbones.load_pretrained_model(args.model, inference=True)
-    transform = backbones.classification_transform(backbones.get_size_from_signature(signature), rgb_stats)
-    class_names = {index: name for name, index in class_to_idx.items()}
-
+    classifier = SpeciesClassifier.load(args.model, *device_and_precision(args))
     table = Table("picture", "species", "probability")
     failed = 0
     for image in args.images:
         try:
-            probabilities = infer_image(net, image, transform)[0][0]
+            probabilities = classifier.probabilities(np.asarray(open_image(image)))
         except HoopoeError as error:
             failed += 1
             print_error(error)
             continue
         for rank, index in enumerate(probabilities.argsort()[::-1][: args.top].tolist()):
             picture = "" if rank else escape(image)
-            table.add_row(picture, escape(class_names[index]), f"{probabilities[index]:.3f}")
+            table.add_row(picture, escape(classifier.class_names[index]), f"{probabilities[index]:.3f}")
         table.add_section()
     if table.row_count:
         Console().print(table)

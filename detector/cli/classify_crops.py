@@ -13,6 +13,7 @@ from detector.cli.annotation_options import (
     finish,
     work_options,
 )
+from detector.cli.device_options import device_and_precision
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,15 +53,14 @@ def run(args: argparse.Namespace) -> int:
     if media is None:
         raise ConfigError("files of boxes name media", where="--media", mend="give the folder in which they lie")
 
-    from detector.annotation.detecting import chosen_device, chosen_precision
     from detector.annotation.import_run import ImportOptions, classify_crops
     from detector.annotation.run import species_entry
     from detector.species.classifier import SpeciesClassifier
     from detector.store.run_file import RunFile
     from detector.store.schema import LOWEST_SCORE
 
-    device = chosen_device(args.device)
-    species = SpeciesClassifier.load(args.species, device, chosen_precision(args.precision, device))
+    device, precision = device_and_precision(args)
+    species = SpeciesClassifier.load(args.species, device, precision)
     check_tables(args, args.output, RunFile(species=species_entry(species)))
     options = ImportOptions(LOWEST_SCORE if args.classify_from is None else args.classify_from, args.embeddings)
     report = classify_crops(

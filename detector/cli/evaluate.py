@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from detector.cli.device_options import add_device_arguments, device_and_precision
+
 if TYPE_CHECKING:
     from detector.data.categories import CategoryMapping
     from detector.evaluation.evaluation import Evaluation
@@ -19,9 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="the folder of their pictures")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="where figures and pictures go")
     parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="images at once (default: %(default)s)")
-    parser.add_argument(
-        "--precision", choices=("fp32", "bf16"), default="fp32", help="of the network (default: %(default)s)"
-    )
     parser.add_argument(
         "--score-threshold", type=float, metavar="SCORE", help="drop detections below it (default: the detector's)"
     )
@@ -37,12 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--categories", type=Path, metavar="YAML", help="maps annotated names to the detector's (default: as trained)"
     )
     parser.add_argument("--workers", type=int, metavar="N", help="processes that read pictures (default: one a core)")
-    parser.add_argument("--device", metavar="DEVICE", help="cpu, cuda, cuda:1 ...; by default a GPU where there is one")
+    add_device_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Detect, measure, write and print."""
-    import torch
     from rich.console import Console
     from rich.progress import Progress
 
@@ -53,7 +51,8 @@ def run(args: argparse.Namespace) -> int:
     from detector.models import load_detector
     from detector.training.evaluation import detect_all, limit_detections
 
-    model, meta = load_detector(args.model, args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device, precision = device_and_precision(args)
+    model, meta = load_detector(args.model, device)
     limit_detections(model, args.score_threshold, args.max_detections)
     annotations, report = read_coco(
         [(args.annotations, args.images)],
@@ -70,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
             annotations,
             DataConfig(workers=args.workers),
             batch_size=args.batch_size,
-            precision=args.precision,
+            precision=precision,
             advance=lambda images: progress.advance(task, images),
         )
     places = {image: place for place, image in enumerate(annotations.image_ids.tolist())}

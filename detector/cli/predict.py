@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from backbones.errors import ConfigError, HoopoeError
+from detector.cli.device_options import add_device_arguments, device_and_precision
 from detector.cli.messages import print_error
 
 
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SCORE",
         help="show detections with at least this score (default: %(default)s)",
     )
-    parser.add_argument("--device", metavar="DEVICE", help="cpu, cuda, cuda:1 ...; by default a GPU where there is one")
+    add_device_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -30,7 +31,6 @@ def run(args: argparse.Namespace) -> int:
         problem = f"a score is between 0 and 1, not {args.score_threshold}"
         raise ConfigError(problem, where="--score-threshold", mend="such as 0.2")
 
-    import torch
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import track
@@ -41,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
     from detector.plots.detections import draw_detections
     from detector.plots.files import save_image
 
-    model, meta = load_detector(args.model, args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device, precision = device_and_precision(args)
+    model, meta = load_detector(args.model, device)
     table = Table(Column("picture", overflow="fold"), "category", "score", "x1", "y1", "x2", "y2")
     outputs = output_paths(args.images, args.output) if args.output else [None] * len(args.images)
     failures: list[HoopoeError] = []
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     for path, output in zip(steps, outputs, strict=True):
         try:
             image = read_image(path)
-            [found] = predict(model, [image], score_threshold=args.score_threshold)
+            [found] = predict(model, [image], score_threshold=args.score_threshold, precision=precision)
         except HoopoeError as error:
             failures.append(error)
             continue

@@ -11,6 +11,7 @@ from detector.cli.annotation_options import (
     finish,
     work_options,
 )
+from detector.cli.device_options import device_and_precision
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,14 +34,13 @@ def run(args: argparse.Namespace) -> int:
     check_arguments(args)
     roots = parse_roots(args.root)
 
-    from detector.annotation.detecting import chosen_device, chosen_precision
     from detector.annotation.reclassification import reclassify
     from detector.annotation.run import species_entry
     from detector.species.classifier import SpeciesClassifier
     from detector.store.run_json import load_run
 
-    device = chosen_device(args.device)
-    species = SpeciesClassifier.load(args.species, device, chosen_precision(args.precision, device))
+    device, precision = device_and_precision(args)
+    species = SpeciesClassifier.load(args.species, device, precision)
     models = load_run(args.store).model_copy(update={"species": species_entry(species)})
     check_tables(args, args.store, models)
     report = reclassify(args.store, species, work_options(args, device), roots)

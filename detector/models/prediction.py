@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import torch
@@ -12,12 +11,11 @@ from torch import Tensor, nn
 
 from backbones.errors import MediaError
 from backbones.inference.classification import evaluating
+from detector.base.devices import Precision
 from detector.boxes import clip_boxes
 from detector.data.resizing import SizeRule, resize, scale_boxes
 from detector.models.building import config_of
 from detector.types import Detections
-
-Precision = Literal["fp32", "bf16"]
 
 
 def predict(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,11 +16,12 @@ from backbones.checkpoints import get_channels_from_signature
 from backbones.errors import CheckpointError
 from backbones.hub import PUBLISHED
 from backbones.inference.classification import evaluating
+from detector.base.devices import Precision
+from detector.species.crops import cut_crops
 
 if TYPE_CHECKING:
     from backbones.base import Backbone
 
-Precision = Literal["fp32", "bf16"]
 BATCH_SIZE = 64  # crops in one pass through the network
 
 
@@ -98,6 +99,12 @@ class SpeciesClassifier:
             precision=precision,
             net=net,
         )
+
+    def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Softmax (classes,) of a picture, RGB (H, W, 3), that shows one bird and is cropped already."""
+        whole = np.array([[0, 0, image.shape[1], image.shape[0]]], np.float32)
+        logits = self.logits(cut_crops(image, whole, self.size_hw)).logits[0]
+        return torch.softmax(torch.from_numpy(logits), dim=0).numpy()
 
     def logits(self, crops: NDArray[np.uint8], return_embedding: bool = False, batch_size: int = BATCH_SIZE) -> Logits:
         """Classify crops, a batch at a time.

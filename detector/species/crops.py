@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from detector.boxes import Floats, clip_boxes
+from detector.boxes import Floats, clip_boxes, xywh_to_xyxy
 
 CONTEXT = 0.1  # by how much of its width and height a box is grown on each side
 
@@ -49,3 +49,13 @@ def cut_crops(image: NDArray[np.uint8], boxes_xyxy: Floats, size_hw: tuple[int, 
         part = Image.fromarray(np.ascontiguousarray(image[top:bottom, left:right]))
         crop[:] = np.asarray(part.resize((size_hw[1], size_hw[0]), Image.Resampling.BICUBIC))
     return crops
+
+
+def crops_of(image: NDArray[np.uint8], boxes_xywh: NDArray[np.float32], size_hw: tuple[int, int]) -> NDArray[np.uint8]:
+    """The crops that the classifier sees of a picture at full resolution: uint8 (N, height, width, 3).
+
+    Boxes are shares as the store holds them, so that the same crops are cut whenever and wherever it is done.
+    """
+    size_wh = (image.shape[1], image.shape[0])
+    boxes = xywh_to_xyxy(boxes_xywh.astype(np.float64)) * np.array(size_wh * 2)
+    return cut_crops(image, crop_boxes(boxes, size_wh), size_hw)

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from backbones.errors import DataError, MediaError
 from detector.base.pictures import PHOTO_SUFFIXES
-from detector.boxes import box_iou, xywh_to_xyxy
+from detector.boxes import box_iou, xywh_to_xyxy, xyxy_to_xywh
 from detector.data.images import read_image
-from detector.species.crops import crop_boxes, cut_crops
+from detector.species.crops import crops_of, cut_crops
 from detector.species.fusion import join_labels, merge_label_boxes
 from detector.species.gate import kind_of_label
 from detector.species.taxonomy import Taxonomy
@@ -29,9 +29,23 @@ if TYPE_CHECKING:
 SOME_BIRD, NO_BIRD = -1, -2  # labels besides classes: a bird of no known class; mammals, people, vehicles, leaves
 NO_BIRD_FOLDER = "not_a_bird"
 FOUND_IOU = 0.5  # from which a box has found an annotated bird
-BATCH_SIZE = 64
 
 Advance = Callable[[], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Labelling:
+    """What classifies labelled pictures.
+
+    Attributes:
+        classifier: The classifier.
+        taxonomy: Of its classes.
+        batch_size: Crops in one pass, as `annotate` takes them.
+    """
+
+    classifier: SpeciesClassifier
+    taxonomy: Taxonomy
+    batch_size: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,19 +133,16 @@ def _pictures(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file())
 
 
-def classify_folder(
-    crops: Sequence[tuple[str, Path]], classifier: SpeciesClassifier, taxonomy: Taxonomy, advance: Advance
-) -> LabelledLogits:
+def classify_folder(crops: Sequence[tuple[str, Path]], labelling: Labelling, advance: Advance) -> LabelledLogits:
     """Classify labelled pictures, a bird each, that are cropped already.
 
     Args:
         crops: As from `crops_in_folder`.
-        classifier: The classifier.
-        taxonomy: Of its classes.
+        labelling: What classifies them.
         advance: Called once a picture.
     """
     names = sorted({name for name, _ in crops})
-    label_of = dict(zip(names, labels_of(names, taxonomy).tolist(), strict=True))
+    label_of = dict(zip(names, labels_of(names, labelling.taxonomy).tolist(), strict=True))
     unreadable: list[Path] = []
 
     def read() -> Iterator[tuple[NDArray[np.uint8], str]]:
@@ -143,18 +154,16 @@ def classify_folder(
                 unreadable.append(path)
                 continue
             whole = np.array([[0, 0, image.shape[1], image.shape[0]]], np.float32)
-            yield cut_crops(image, whole, classifier.size_hw)[0], name
+            yield cut_crops(image, whole, labelling.classifier.size_hw)[0], name
 
-    logits, read_names = _classified(read(), classifier)
+    logits, read_names = _classified(read(), labelling)
     labels = np.array([label_of[name] for name in read_names], np.int64)
     return LabelledLogits(logits, labels, _unknown(read_names, labels), tuple(unreadable))
 
 
-def classify_annotations(
-    annotations: Annotations, classifier: SpeciesClassifier, taxonomy: Taxonomy, advance: Advance
-) -> LabelledLogits:
+def classify_annotations(annotations: Annotations, labelling: Labelling, advance: Advance) -> LabelledLogits:
     """Classify the annotated boxes of a COCO data set, crowds left out; arguments as of `classify_folder`."""
-    label_of = labels_of(annotations.category_names, taxonomy)
+    label_of = labels_of(annotations.category_names, labelling.taxonomy)
     unreadable: list[Path] = []
 
     def read() -> Iterator[tuple[NDArray[np.uint8], int]]:
@@ -164,10 +173,10 @@ def classify_annotations(
             kept = ~record.is_crowd
             image = _read(record.path, (record.width, record.height), unreadable) if kept.any() else None
             if image is not None:
-                boxes = crop_boxes(record.boxes_xyxy[kept], (record.width, record.height))
-                yield from zip(cut_crops(image, boxes, classifier.size_hw), record.labels[kept].tolist(), strict=True)
+                crops = _cut(image, record.boxes_xyxy[kept], labelling.classifier)
+                yield from zip(crops, record.labels[kept].tolist(), strict=True)
 
-    logits, categories = _classified(read(), classifier)
+    logits, categories = _classified(read(), labelling)
     labels = label_of[np.array(categories, np.int64)] if categories else np.zeros(0, np.int64)
     names = [annotations.category_names[category] for category in categories]
     return LabelledLogits(logits, labels, _unknown(names, labels), tuple(unreadable))
@@ -176,8 +185,7 @@ def classify_annotations(
 def classify_detections(
     annotations: Annotations,
     results: Sequence[Mapping[str, Any]],
-    classifier: SpeciesClassifier,
-    taxonomy: Taxonomy,
+    labelling: Labelling,
     advance: Advance,
 ) -> DetectedLogits:
     """Classify the boxes that a detector found in a COCO data set, boxes of several labels on one bird joined.
@@ -186,15 +194,14 @@ def classify_detections(
         annotations: The data set.
         results: COCO results by the data set's image and category ids; scores below `LOWEST_SCORE` are passed over.
             Where no category id is the data set's, the detector is taken for one that does not tell species apart.
-        classifier: The classifier.
-        taxonomy: Of its classes.
+        labelling: What classifies them.
         advance: Called once an image.
 
     Raises:
         DataError: A result names an image that the data set does not have, or only some categories are its own.
     """
-    class_of_label = np.maximum(labels_of(annotations.category_names, taxonomy), SOME_BIRD)
-    joined = join_labels(annotations.category_names, taxonomy)
+    class_of_label = np.maximum(labels_of(annotations.category_names, labelling.taxonomy), SOME_BIRD)
+    joined = join_labels(annotations.category_names, labelling.taxonomy)
     label_of_category = _labels_of_results(annotations, results)
     detections = _detections_by_image(annotations, results, label_of_category)
     labels_count = max(label_of_category.values(), default=0) + 1
@@ -215,10 +222,9 @@ def classify_detections(
             counted = ~np.append(record.is_crowd, False)[at]  # what is found in a crowd is neither right nor wrong
             truths.append(np.append(class_of_label[record.labels], -1)[at[counted]])
             scores.append(label_scores[counted])
-            crops = cut_crops(image, crop_boxes(boxes[counted], size_wh), classifier.size_hw)
-            yield from ((crop, None) for crop in crops)
+            yield from ((crop, None) for crop in _cut(image, boxes[counted], labelling.classifier))
 
-    logits, _ = _classified(read(), classifier)
+    logits, _ = _classified(read(), labelling)
     label_scores = np.concatenate(scores)
     knows_species = labels_count - len(joined.unjoined) > 1
     detector_scores = joined.class_scores(label_scores) if knows_species else label_scores.max(axis=1, initial=0)
@@ -287,21 +293,28 @@ def _read(path: Path, size_wh: tuple[int, int], unreadable: list[Path]) -> NDArr
         return None
 
 
+def _cut(image: NDArray[np.uint8], boxes_xyxy: NDArray[np.float32], classifier: SpeciesClassifier) -> NDArray[np.uint8]:
+    """The crops of boxes in pixels, by way of shares as facts hold them: the very crops that `annotate` would cut."""
+    sides = np.array([image.shape[1], image.shape[0]] * 2, np.float32)
+    return crops_of(image, xyxy_to_xywh(boxes_xyxy / sides).astype(np.float32), classifier.size_hw)
+
+
 def _classified(
-    crops: Iterable[tuple[NDArray[np.uint8], Any]], classifier: SpeciesClassifier
+    crops: Iterable[tuple[NDArray[np.uint8], Any]], labelling: Labelling
 ) -> tuple[NDArray[np.float32], list[Any]]:
     """Logits (N, C) of crops, and what came with them; never more than a batch of crops is held."""
+    classifier = labelling.classifier
     logits = [np.zeros((0, len(classifier.class_names)), np.float32)]
     extras: list[Any] = []
     batch: list[NDArray[np.uint8]] = []
     for crop, extra in crops:
         batch.append(crop)
         extras.append(extra)
-        if len(batch) == BATCH_SIZE:
-            logits.append(classifier.logits(np.stack(batch)).logits)
+        if len(batch) == labelling.batch_size:
+            logits.append(classifier.logits(np.stack(batch), batch_size=len(batch)).logits)
             batch.clear()
     if batch:
-        logits.append(classifier.logits(np.stack(batch)).logits)
+        logits.append(classifier.logits(np.stack(batch), batch_size=len(batch)).logits)
     return np.concatenate(logits), extras
 
 

@@ -14,9 +14,9 @@ from lightning_fabric.plugins.precision import MixedPrecision
 from lightning_fabric.strategies import DDPStrategy
 
 from backbones.errors import ConfigError
+from detector.base.devices import Precision, chosen_device
 
 Accelerator = Literal["auto", "cpu", "cuda"]
-RunPrecision = Literal["bf16", "fp32"]
 
 
 def process_numbers(devices: int, nodes: int) -> tuple[int, int]:
@@ -27,7 +27,7 @@ def process_numbers(devices: int, nodes: int) -> tuple[int, int]:
     return devices, int(os.environ["WORLD_SIZE"]) // devices
 
 
-def make_fabric(accelerator: Accelerator, devices: int, nodes: int, precision: RunPrecision) -> Fabric:
+def make_fabric(accelerator: Accelerator, devices: int, nodes: int, precision: Precision) -> Fabric:
     """A Fabric, not launched yet. Under torchrun, its numbers of processes count.
 
     Args:
@@ -68,18 +68,6 @@ class BoxSafePrecision(MixedPrecision):
         return data
 
 
-def chosen_accelerator(accelerator: Accelerator) -> Literal["cpu", "cuda"]:
+def chosen_accelerator(accelerator: Accelerator) -> str:
     """The kind of device behind `auto`."""
-    if accelerator == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return accelerator
-
-
-def chosen_precision(precision: Literal["auto", "bf16", "fp32"], accelerator: Accelerator) -> RunPrecision:
-    """The precision behind `auto`: bf16 where the device computes in it, and does not merely emulate it."""
-    if precision != "auto":
-        return precision
-    if chosen_accelerator(accelerator) == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    able = torch.cpu.get_capabilities()
-    return "bf16" if able.get("amx_bf16") or able.get("avx512_bf16") else "fp32"
+    return chosen_device().type if accelerator == "auto" else accelerator

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detector.base.devices import chosen_precision
 from detector.data.dataset import TrainingDataset
 from detector.data.loader import EpochSampler
 from detector.data.resizing import SizeRule
 from detector.models.building import config_of
 from detector.training.config import REFERENCE_BATCH, Config
 from detector.training.data import RunData, read_data, summarise
-from detector.training.devices import chosen_accelerator, chosen_precision, process_numbers
+from detector.training.devices import chosen_accelerator, process_numbers
 from detector.training.memory import estimate_memory
 from detector.training.optimiser import parameter_counts
 from detector.training.run import (
@@ -47,7 +48,7 @@ def describe_run(request: Request) -> list[Topic]:
     config = prepared_config(request)
     data = read_data(request.train, request.validation, config.data, overfit=request.overfit)
     config = with_categories(config, data)
-    precision = chosen_precision(config.train.precision, request.accelerator)
+    precision = chosen_precision(config.train.precision, chosen_accelerator(request.accelerator))
     auto = config.train.batch_size == "auto"
     resolved = {"precision": precision} | ({"batch_size": REFERENCE_BATCH} if auto else {})
     config = config.model_copy(update={"train": config.train.model_copy(update=resolved)})

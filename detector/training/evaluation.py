@@ -10,6 +10,7 @@ from typing import Any
 import torch.distributed
 from torch import nn
 
+from detector.base.devices import Precision
 from detector.data.config import DataConfig
 from detector.data.dataset import EvaluationDataset
 from detector.data.loader import evaluation_loader
@@ -17,7 +18,7 @@ from detector.data.packed import Annotations
 from detector.data.resizing import SizeRule
 from detector.evaluation.results import coco_results
 from detector.models.building import config_of
-from detector.models.prediction import Precision, predict_resized
+from detector.models.prediction import predict_resized
 from detector.types import Detections
 
 

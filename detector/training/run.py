@@ -14,6 +14,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from backbones.errors import ConfigError
+from detector.base.devices import Precision, chosen_precision
 from detector.data.config import AugmentationConfig
 from detector.data.dataset import TrainingDataset
 from detector.data.loader import training_loader
@@ -31,7 +32,7 @@ from detector.training.checkpoints import (
 )
 from detector.training.config import REFERENCE_BATCH, Config
 from detector.training.data import RunData, Sources, read_data
-from detector.training.devices import Accelerator, RunPrecision, chosen_precision, make_fabric, process_numbers
+from detector.training.devices import Accelerator, chosen_accelerator, make_fabric, process_numbers
 from detector.training.ema import averaged
 from detector.training.guards import StopRequest, lost_process_explained
 from detector.training.loop import train
@@ -106,7 +107,7 @@ def train_detector(request: Request) -> Outcome:
     elif not request.resume:
         folder.refuse_existing()
 
-    precision = chosen_precision(config.train.precision, request.accelerator)
+    precision = chosen_precision(config.train.precision, chosen_accelerator(request.accelerator))
     fabric = make_fabric(request.accelerator, request.devices, request.nodes, precision)
     if config.train.batch_size != "auto":
         images_a_device(config, math.prod(process_numbers(request.devices, request.nodes)))
@@ -166,7 +167,7 @@ def build_model(config: Config, init: str | None, *, load_weights: bool = True) 
     return build_detector(config.model, load_weights=load_weights)
 
 
-def with_decisions(config: Config, model: nn.Module, precision: RunPrecision, *, pretrained: bool) -> Config:
+def with_decisions(config: Config, model: nn.Module, precision: Precision, *, pretrained: bool) -> Config:
     """The configuration with what weights and device have decided; on resuming it has all that already."""
     layer_decay = resolved_layer_decay(config.train, pretrained=pretrained)
     settings = config.train.model_copy(update={"precision": precision, "layer_decay": layer_decay})

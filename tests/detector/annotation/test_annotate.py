@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -18,10 +19,15 @@ from backbones.errors import ConfigError, DiskFullError, HoopoeError, MediaError
 from detector.annotation.detecting import RunDetector
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.run import annotate
+from detector.data.coco import read_coco
 from detector.species.classifier import SpeciesClassifier
+from detector.species.crosswalk import load_crosswalk
+from detector.species.labelled import Labelling, classify_annotations
+from detector.species.taxonomy import Taxonomy
 from detector.store import writer as writer_module
 from detector.store.displaced import displaced_cards
 from detector.store.run_json import load_run
+from detector.store.schema import unpack_vector
 from tests.detector.annotation.conftest import save_photo, save_video
 from tests.detector.annotation.store_checks import assert_same_facts, read_store
 
@@ -74,6 +80,30 @@ def test_a_card_becomes_facts(run, make_card):
         assert len(box.appearance) == 64
         assert 0 <= box.x <= box.x + box.w <= 1 + 1e-6
     assert {box.track_id for _, box in boxes if box.track_id is not None} >= {0}
+
+
+def test_calibrate_sees_the_very_logits_that_annotate_keeps(run, make_card, species, tmp_path):
+    """Boxes of the facts, given back as annotations: same crops, same batches, same logits."""
+    card = make_card(photos=5, videos=0)
+    _, facts = run("out", card)
+    photos, boxes, kept = [], [], []
+    for (_, path), [row] in facts.items():
+        photos.append({"id": len(photos), "file_name": path, "width": row.width, "height": row.height})
+        for box in row.detections:
+            if box.logits is not None:
+                xywh = [box.x * row.width, box.y * row.height, box.w * row.width, box.h * row.height]
+                boxes.append({"id": len(boxes), "image_id": photos[-1]["id"], "category_id": 1, "bbox": xywh})
+                kept.append(unpack_vector(box.logits))
+    categories = [{"id": 1, "name": "Parus major"}]
+    (tmp_path / "coco.json").write_text(
+        json.dumps({"images": photos, "annotations": boxes, "categories": categories}), encoding="utf-8"
+    )
+    annotations, _ = read_coco([(tmp_path / "coco.json", card)])
+    labelling = Labelling(species, Taxonomy(species.class_names, load_crosswalk(None)), batch_size=5)
+    seen = classify_annotations(annotations, labelling, lambda: None).logits
+    assert len(seen) == len(kept) > 5
+    of_one_photo = np.lexsort(np.float32(kept).T), np.lexsort(seen.T)  # annotations are read in an order of their own
+    np.testing.assert_allclose(np.float32(kept)[of_one_photo[0]], seen[of_one_photo[1]], atol=0.002)
 
 
 def test_facts_are_the_same_alone_and_in_batches_of_any_size(run, make_card, tmp_path):

@@ -27,7 +27,20 @@ sys.exit(main(sys.argv[1:]))
 
 def command(card, out, detector_file, species_file):
     words = ["annotate", card, "--output", out, "--detector", detector_file, "--species", species_file]
-    return [sys.executable, "-c", COMMAND, *map(str, words), "--batch-size", "2", "--workers", "1", "--device", "cpu"]
+    return [
+        sys.executable,
+        "-c",
+        COMMAND,
+        *map(str, words),
+        "--batch-size",
+        "2",
+        "--workers",
+        "1",
+        "--device",
+        "cpu",
+        "--precision",
+        "fp32",
+    ]
 
 
 def kill(words, out, seconds, at_start):

@@ -1,0 +1,45 @@
+"""Which device and which precision: one answer for everything that runs a network, so that figures agree."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from backbones.errors import ConfigError
+
+Precision = Literal["fp32", "bf16"]
+
+
+def chosen_device(name: str | None = None) -> torch.device:
+    """The device of this name (cpu, cuda, cuda:1 ...), or by default a GPU where there is one.
+
+    Raises:
+        ConfigError: There is no such device here.
+    """
+    name = name or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        problem = f"'{name}' cannot be used ({str(error).splitlines()[0][:120]})"
+        raise ConfigError(problem, where="--device", mend="use cpu") from error
+    if device.type not in ("cpu", "cuda", "mps", "xpu"):
+        raise ConfigError(f"'{name}' computes nothing", where="--device", mend="use cpu")
+    return device
+
+
+def chosen_precision(asked: Literal["auto", "fp32", "bf16"], device: torch.device | str) -> Precision:
+    """The precision that was asked for; auto: bf16 where the device computes in it, and does not merely emulate it.
+
+    Args:
+        asked: `bf16` runs convolutions and matrix products in bfloat16; boxes, scores and logits stay float32.
+        device: Where the network runs.
+    """
+    if asked != "auto":
+        return asked
+    kind = torch.device(device).type
+    if kind == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    able = torch.cpu.get_capabilities() if kind == "cpu" else {}
+    return "bf16" if able.get("amx_bf16") or able.get("avx512_bf16") else "fp32"
