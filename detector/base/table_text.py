@@ -11,6 +11,7 @@ from pathlib import Path
 
 from backbones.errors import DataError
 from detector.base.files import read_bytes
+from detector.base.workbooks import workbook_text
 
 MAX_BYTES = 64 << 20  # tables of people are smaller; another tool's dump of everything is not meant
 SEPARATORS = (",", ";", "\t")
@@ -22,7 +23,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_WORKBOOKS = {b"PK\x03\x04": "a workbook (XLSX or ODS)", b"\xd0\xcf\x11\xe0": "an old Excel workbook (XLS)"}
+_WORKBOOK, _OLD_WORKBOOK = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 _SAVE = "save it as CSV UTF-8 (in Excel: Save As, CSV UTF-8)"
 _SEP_LINE = re.compile(r'"?sep=(.)"?[,;\t]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
 # Hebrew, Cyrillic or Greek in a code page of one byte a letter looks like this when it is read as western European:
@@ -31,7 +32,7 @@ _NOT_WESTERN = re.compile(r"(?<![^\W\d_])(?:(?![A-Za-z])[^\W\d_]){2,}(?![^\W\d_]
 
 
 def read_text(path: Path, what: str, max_bytes: int = MAX_BYTES) -> tuple[str, str]:
-    """The text of a table, and the name of its encoding: UTF-8, UTF-16 or UTF-32, else cp1252.
+    """The text of a table, and the name of its encoding: UTF-8, UTF-16 or UTF-32, else cp1252; "workbook": Excel's.
 
     Args:
         path: The file.
@@ -39,12 +40,13 @@ def read_text(path: Path, what: str, max_bytes: int = MAX_BYTES) -> tuple[str, s
         max_bytes: A larger file is refused before it is read.
 
     Raises:
-        DataError: It cannot be read, is too large, is a workbook, or is in no encoding that can be told.
+        DataError: It cannot be read, is too large, or is in no encoding that can be told.
     """
     data = read_bytes(path, max_bytes=max_bytes, what=what.removeprefix("the "))
-    for start, kind in _WORKBOOKS.items():
-        if data.startswith(start):
-            raise DataError(f"{what} is {kind}, not CSV", where=path, mend=_SAVE)
+    if data.startswith(_WORKBOOK):
+        return workbook_text(data, path, what, max_bytes), "workbook"
+    if data.startswith(_OLD_WORKBOOK):
+        raise DataError(f"{what} is an old Excel workbook (XLS), not CSV", where=path, mend=_SAVE)
     encoding = _encoding(data)
     try:
         text = data.decode(encoding)

@@ -1,8 +1,9 @@
 """One tolerant reader of CSV tables, as spreadsheets, R and people write them.
 
-It takes UTF-8, UTF-16 and cp1252; commas, semicolons, tabs and Excel's line `sep=;`; names of columns in any order,
-case and spacing ("Scientific Name", scientific.name); R's column of row names; decimal commas; blank rows and columns.
-What it cannot take in one way only is an error that names the row, by the number that a spreadsheet shows.
+It takes UTF-8, UTF-16 and cp1252, and workbooks of Excel; commas, semicolons, tabs and Excel's line `sep=;`; names of
+columns in any order, case and spacing ("Scientific Name", scientific.name); R's column of row names; decimal commas;
+blank rows and columns. What it cannot take in one way only is an error that names the row, by the number that a
+spreadsheet shows.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from backbones.errors import DataError
+from detector.base.formulas import unguard
 from detector.base.table_text import MAX_BYTES, read_text, separator, split_separator_line
 
 N = TypeVar("N", int, float)
@@ -25,17 +27,6 @@ MAX_COLUMNS = 2000
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,15}(?:[.,]0*)?")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
-_GUARDED = re.compile(r"'*[=+\-@\t\r]")  # what a spreadsheet takes for a formula (OWASP, CSV injection)
-
-
-def guard(text: str) -> str:
-    """The text with an apostrophe in front where a spreadsheet would take it for a formula; see `unguard`."""
-    return f"'{text}" if _GUARDED.match(text) else text
-
-
-def unguard(text: str) -> str:
-    """What `guard` was given."""
-    return text[1:] if text.startswith("'") and _GUARDED.match(text) else text
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backbones.errors import DataError
-from detector.base.tables import Table, as_integer, as_number, guard, read_table, unguard
+from detector.base.formulas import guard, unguard
+from detector.base.tables import Table, as_integer, as_number, read_table
 
 HEADER, ROWS = ["class_name", "folder", "box"], [["Café", "a, b", "1"], ["Öl", 'say "x"', "22"]]
 
@@ -95,7 +96,7 @@ def test_blank_rows_are_counted_as_a_spreadsheet_counts_them(path: Path) -> None
         ("class_name,box\na,\0\n", "NUL byte in line 2"),
         (f"class_name\n{'x' * 131_073}\n", "row 2: a cell has more than 131,072 characters"),
         ("," * 5000, "is empty|columns"),
-        (b"PK\x03\x04....", "a workbook"),
+        (b"PK\x03\x04....", "a damaged workbook"),
         (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
         ("class_name\nצפון".encode("cp1255"), "not in UTF-8"),
         ("class_name\nСорока".encode("cp1251"), "not in UTF-8"),
