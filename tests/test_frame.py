@@ -1,6 +1,7 @@
 """The frame: the command line answers fast and speaks plainly, and what is shipped is there."""
 
 import os
+import signal
 import subprocess
 import sys
 import types
@@ -141,10 +142,21 @@ def test_defect_says_so_and_exits_with_3(command: types.ModuleType, capsys: pyte
     assert "Traceback" not in err
 
 
-def test_interrupt_is_one_line_and_exit_code_130(command: types.ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    command.run = fails_with(KeyboardInterrupt())
-    assert main(["probe"]) == 130
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_is_one_line_and_an_exit_code(
+    command: types.ModuleType, capsys: pytest.CaptureFixture[str], number: int, code: int
+) -> None:
+    before = signal.getsignal(number)
+    command.run = lambda args: signal.raise_signal(number)
+    assert main(["probe"]) == code
     assert capsys.readouterr().err == "interrupted\n"
+    assert signal.getsignal(number) is before
+
+
+def test_the_help_says_what_the_exit_codes_mean(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    said = capsys.readouterr().out
+    assert all(f"  {code}" in said for code in ("0", "1", "2", "3", "130, 143"))
 
 
 def test_reader_that_closes_the_pipe_ends_the_command_quietly() -> None:

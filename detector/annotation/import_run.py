@@ -23,11 +23,12 @@ from detector.annotation.importing import (
 from detector.annotation.options import WorkOptions
 from detector.annotation.progress import FilesProgress
 from detector.annotation.readers import Readers
-from detector.annotation.run import RunReport, cards_of, interruptible, note, reading, species_entry, versions
+from detector.annotation.run import RunReport, cards_of, note, reading, species_entry, versions
 from detector.annotation.second_look import KnownFrame, KnownItem, SecondLook, SecondSight
 from detector.annotation.stages import unclassified
 from detector.annotation.values import FrameFacts, ItemFacts
 from detector.base.names import Spelling
+from detector.base.stopping import StopRequest
 from detector.footage.appearance import SIDE
 from detector.footage.cards import Card
 from detector.footage.discovery import media_type
@@ -88,7 +89,7 @@ def classify_crops(
     with FactsWriter(output, retry_failed=retry_failed) as writer:
         merge_run(output, _run_file(place.card, imported, species, options))
         with (
-            interruptible() as interrupted,
+            StopRequest().listening() as stop,
             FilesProgress(len(imported), "classifying", quiet) as progress,
             reading(readers, work) as processes,
         ):
@@ -100,12 +101,12 @@ def classify_crops(
                 work=work,
                 readers=processes,
                 tick=writer.flush_if_due,
-                stopping=interrupted.is_set,
+                stopping=lambda: stop.requested,
             )
             for sight in second_look.run(run.items()):
                 run.save(run.rows(sight))
             run.report.seconds = progress.seconds
-            run.report.interrupted = interrupted.is_set()
+            run.report.signal = stop.signal
     return run.report
 
 

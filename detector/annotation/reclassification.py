@@ -13,8 +13,9 @@ from backbones.errors import MediaError
 from detector.annotation.options import WorkOptions
 from detector.annotation.progress import FilesProgress
 from detector.annotation.readers import Readers
-from detector.annotation.run import RunReport, interruptible, reading, species_entry, versions
+from detector.annotation.run import RunReport, reading, species_entry, versions
 from detector.annotation.second_look import KnownFrame, KnownItem, SecondLook, SecondSight
+from detector.base.stopping import StopRequest
 from detector.species.classifier import SpeciesClassifier
 from detector.store.displaced import displaced_cards
 from detector.store.facts import FactRow, OverlayRow
@@ -69,18 +70,18 @@ def reclassify(
             _check_roots(output, run)
         total = sum(_count_items(reader, part) for part in pending)
         with (
-            interruptible() as interrupted,
+            StopRequest().listening() as stop,
             FilesProgress(total, "classifying", quiet) as progress,
             reading(readers, work) as processes,
         ):
-            look = _Look(run, species, work, processes, interrupted.is_set, report, progress)
+            look = _Look(run, species, work, processes, lambda: stop.requested, report, progress)
             for part in pending:
                 rows = look.at(reader.items(part))
-                if interrupted.is_set():
+                if stop.requested:
                     break
                 writer.write(part, rows)
             report.seconds = progress.seconds
-            report.interrupted = interrupted.is_set()
+            report.signal = stop.signal
         if not writer.pending():
             entry = species_entry(species)
             assert entry is not None

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
@@ -21,6 +19,7 @@ from detector.annotation.local import Annotation
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.progress import FilesProgress
 from detector.annotation.readers import Readers
+from detector.base.stopping import StopRequest
 from detector.footage.cards import Card, name_cards, reroot
 from detector.footage.discovery import PassOver, Report
 from detector.species.classifier import SpeciesClassifier
@@ -43,7 +42,7 @@ class RunReport:
         problems: Folders and files that could not be listed.
         passed_over: Suffix -> files that are neither photos nor videos.
         seconds: How long it took.
-        interrupted: Whether it was told to end before all was done.
+        signal: Number of the signal that ended it before all was done; None: none did.
     """
 
     files: int = 0
@@ -52,7 +51,7 @@ class RunReport:
     problems: list[MediaError] = field(default_factory=list)
     passed_over: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
-    interrupted: bool = False
+    signal: int | None = None
 
     @property
     def failed(self) -> int:
@@ -74,7 +73,7 @@ def annotate(
 ) -> RunReport:
     """Write the facts of all media of some cards that the store does not hold yet.
 
-    An interrupt (Ctrl-C) ends it after the current batch, with all that is finished saved; a second one at once.
+    Ctrl-C or SIGTERM ends it after the current batch, with all that is finished saved; a second Ctrl-C at once.
 
     Args:
         inputs: Files and folders.
@@ -110,7 +109,7 @@ def annotate(
         remaining = (item for item in _media(cards) if item.media_id not in writer.finished)
         root_of = {card.id: card.root for card in cards}
         with (
-            interruptible() as interrupted,
+            StopRequest().listening() as stop,
             FilesProgress(total, "annotating", quiet) as progress,
             reading(readers, work) as processes,
         ):
@@ -130,13 +129,13 @@ def annotate(
                 readers=processes,
                 finished=finished,
                 tick=writer.flush_if_due,
-                stopping=interrupted.is_set,
+                stopping=lambda: stop.requested,
             )
             annotation.run(remaining)
             for root in root_of.values():
                 _check_root(root)
             report.seconds = progress.seconds
-            report.interrupted = interrupted.is_set() and report.files < total
+            report.signal = stop.signal if report.files < total else None
     return report
 
 
@@ -219,22 +218,3 @@ def reading(readers: Readers | None, work: WorkOptions) -> Iterator[Readers]:
         yield readers
     finally:
         readers.forget()
-
-
-@contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets; a second one raises KeyboardInterrupt as ever."""
-    interrupted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupted  # only the main thread hears of signals
-        return
-
-    def set_once(number: int, frame: object) -> None:
-        interrupted.set()
-        signal.signal(signal.SIGINT, before)
-
-    before: Callable[..., object] | int | None = signal.signal(signal.SIGINT, set_once)
-    try:
-        yield interrupted
-    finally:
-        signal.signal(signal.SIGINT, before)

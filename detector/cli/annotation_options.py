@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbones.errors import ConfigError
+from detector.cli import exit_codes
 from detector.cli.decide import print_summary
 from detector.cli.decision_options import add_decision_arguments, decision_options
 from detector.cli.device_options import add_device_arguments
@@ -35,7 +36,6 @@ WRITTEN_BY = {  # by the formats of `hoopoe export`: a file or folder of each
     "images": "images",
     "videos": "videos",
 }
-INTERRUPTED = 130  # the exit code of `hoopoe` for Ctrl-C
 
 
 def add_work_arguments(parser: argparse.ArgumentParser) -> None:
@@ -116,7 +116,7 @@ def finish(args: argparse.Namespace, output: Path, report: RunReport) -> int:
     """Decide, export, and print what was found.
 
     Returns:
-        The exit code: 0, 1 where files failed, 130 where it was interrupted.
+        See `exit_codes`.
     """
     from rich.console import Console
 
@@ -124,9 +124,9 @@ def finish(args: argparse.Namespace, output: Path, report: RunReport) -> int:
     from detector.exports.export import export
     from detector.exports.formats import DEFAULT_FORMATS, parse_formats
 
-    if report.interrupted:
+    if report.signal is not None:
         print(f"interrupted: {report.files} files are saved; the same command goes on from there", file=sys.stderr)
-        return INTERRUPTED
+        return exit_codes.interrupted(report.signal)
     console = Console()
     with Console(stderr=True).status("deciding"):
         summary = decide(output, decision_options(args, stored_options(output)))
@@ -139,7 +139,7 @@ def finish(args: argparse.Namespace, output: Path, report: RunReport) -> int:
     console.print()
     for path in paths or [output]:
         console.print(f"look at {path}", markup=False, highlight=False, soft_wrap=True)
-    return 1 if report.failed else 0
+    return exit_codes.FAULTS if report.failed else exit_codes.DONE
 
 
 def _written(output: Path) -> list[str]:

@@ -1,20 +1,19 @@
-"""`hoopoe COMMAND ...`: finds the command, runs it, and turns errors into three lines and an exit code.
-
-Exit codes: 0 done; 1 done, but some of the inputs failed; 2 an error that the user can mend; 3 a defect of Hoopoe;
-130 interrupted.
-"""
+"""`hoopoe COMMAND ...`: finds the command, runs it, and turns errors into three lines and one of the `exit_codes`."""
 
 import argparse
 import difflib
 import importlib
 import io
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
 
 from backbones.errors import ConfigError, HoopoeError
 from detector import __version__
+from detector.base.stopping import Ended, ending_by_exception
+from detector.cli import exit_codes
 from detector.cli.messages import print_error
 
 # name -> (module, one line of help); a module is imported only when its command is asked for
@@ -37,8 +36,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("detector.cli.evaluate", "measure a detector on annotated pictures"),
 }
 
-EXIT_MENDABLE, EXIT_DEFECT, EXIT_INTERRUPTED = 2, 3, 130
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -58,12 +55,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # no file name, however odd, ends a run by being printed
     debug = "--debug" in words
     try:
-        code = _run(words)
-        sys.stdout.flush()  # a closed pipe shows here, not at the interpreter's exit
-        return code
-    except KeyboardInterrupt:
+        with ending_by_exception():
+            code = _run(words)
+            sys.stdout.flush()  # a closed pipe shows here, not at the interpreter's exit
+            return code
+    except KeyboardInterrupt as ended:
         print("interrupted", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        return exit_codes.interrupted(ended.number if isinstance(ended, Ended) else signal.SIGINT)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `hoopoe ... | head` has read enough
         return 0
@@ -72,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         error = _as_hoopoe_error(exception)
         print_error(error)
-        return EXIT_DEFECT if isinstance(error, _DefectError) else EXIT_MENDABLE
+        return exit_codes.DEFECT if isinstance(error, _DefectError) else exit_codes.MENDABLE
 
 
 def _run(words: list[str]) -> int:
@@ -83,8 +81,12 @@ def _run(words: list[str]) -> int:
         raise ConfigError(f"there is no command '{command}'", mend=f"{hint}`hoopoe --help` lists them all")
     module = None if command is None else importlib.import_module(COMMANDS[command][0])
 
+    width = max(map(len, exit_codes.MEANINGS)) + 2
     parser = argparse.ArgumentParser(
-        prog="hoopoe", description="Trains bird detectors and annotates camera-trap footage down to the species."
+        prog="hoopoe",
+        description="Trains bird detectors and annotates camera-trap footage down to the species.",
+        epilog="exit codes:\n" + "\n".join(f"  {code:<{width}}{text}" for code, text in exit_codes.MEANINGS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"hoopoe {__version__}")
     _add_debug(parser)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbones.errors import ConfigError
+from detector.cli import exit_codes
 
 if TYPE_CHECKING:
     from detector.training.run import Request
@@ -17,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `hoopoe train`."""
     parser.epilog = (
         "Several machines: the same command on each with --nodes, NODE_RANK, MASTER_ADDR and MASTER_PORT set, or "
-        "torchrun. Ctrl-C ends after the current step and saves; --resume goes on exactly there."
+        "torchrun. Ctrl-C and SIGTERM end after the current step and save; --resume goes on exactly there."
     )
     parser.add_argument("config", metavar="CONFIG", help="a shipped configuration's name, or a YAML file")
     for name, what in (("train", "train on"), ("val", "evaluate on after each epoch")):
@@ -90,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if not outcome.position.finished:
         print(f"stopped after step {outcome.position.step}; give --resume to go on")
-        return 130
+        return exit_codes.interrupted(outcome.signal or signal.SIGINT)
     best = "" if outcome.position.best is None else f" ({request.config.train.best} {outcome.position.best:.3f})"
     print(f"done: the detector is {outcome.folder.best}{best}")
     return 0

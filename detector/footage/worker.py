@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
 from backbones.errors import HoopoeError
+from detector.base.stopping import SIGNALS
 from detector.footage.transport import receive, send
 
 Task = TypeVar("Task")
 
 STOP_TIMEOUT_S = 2.0  # for a process to end by itself
 READY, PRODUCED, FINISHED, FAILED = range(4)  # what a process can say
+
+
+_started: weakref.WeakSet[Worker[Any]] = weakref.WeakSet()
+
+
+@atexit.register
+def _kill_all() -> None:
+    """Those that nobody ended: multiprocessing would send them a SIGTERM, which they do not hear, and wait for ever."""
+    for worker in list(_started):
+        worker.kill()
 
 
 class Worker(Generic[Task]):
@@ -41,6 +54,7 @@ class Worker(Generic[Task]):
         self._process = context.Process(target=_work, args=(tasks, results, function), daemon=True)
         with _interrupts_blocked():
             self._process.start()
+        _started.add(self)
         tasks.close()  # this process must not hold the other's ends, or none would notice the other's death
         results.close()
         self.ready = False
@@ -110,11 +124,14 @@ class Worker(Generic[Task]):
 
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Ctrl-C reaches all processes of a terminal; one started in here never sees it, from its first instruction on."""
+    """Signals to end reach all processes of a terminal or a job; one started in here never sees them.
+
+    Whether and when the work ends is the other process's to say.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:
@@ -123,7 +140,8 @@ def _interrupts_blocked() -> Iterator[None]:
 
 def _work(tasks: Connection, results: Connection, function: Callable[[Task], Iterable[Any]]) -> None:
     """The life of the process: one task after another, until the other side is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # for systems on which it cannot be blocked
+    for number in SIGNALS:  # for systems on which they cannot be blocked
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if "cv2" in sys.modules:
         sys.modules["cv2"].setNumThreads(1)  # there is a process for each core

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 from collections.abc import Iterator, Mapping, Sequence
-from types import FrameType
 
 import torch
 import torch.distributed
@@ -55,26 +53,3 @@ def lost_process_explained(rank: int) -> Iterator[None]:
             where=f"process {rank}",
             mend="see the error of that process; --resume goes on after the last checkpoint",
         ) from error
-
-
-class StopRequest:
-    """Ctrl-C or SIGTERM, remembered until the step is done; the second Ctrl-C ends at once."""
-
-    def __init__(self) -> None:
-        self.requested = False
-
-    def _remember(self, number: int, frame: FrameType | None) -> None:
-        if self.requested and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.requested = True
-
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[StopRequest]:
-        """Listen to the signals, and give them back to whom they belonged."""
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = [signal.signal(number, self._remember) for number in numbers]
-        try:
-            yield self
-        finally:
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler)

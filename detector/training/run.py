@@ -15,6 +15,7 @@ from torch import nn
 
 from backbones.errors import ConfigError
 from detector.base.devices import Precision, chosen_precision
+from detector.base.stopping import StopRequest
 from detector.data.config import AugmentationConfig
 from detector.data.dataset import TrainingDataset
 from detector.data.loader import training_loader
@@ -34,7 +35,7 @@ from detector.training.config import REFERENCE_BATCH, Config
 from detector.training.data import RunData, Sources, read_data
 from detector.training.devices import Accelerator, chosen_accelerator, make_fabric, process_numbers
 from detector.training.ema import averaged
-from detector.training.guards import StopRequest, lost_process_explained
+from detector.training.guards import lost_process_explained
 from detector.training.loop import train
 from detector.training.optimiser import build_optimiser, resolved_layer_decay
 from detector.training.progress import Display
@@ -80,11 +81,13 @@ class Outcome:
         position: Where.
         folder: Its files.
         trained: Whether there was anything left to do.
+        signal: Number of the signal that ended it; None: none, or another process has heard it.
     """
 
     position: Position
     folder: RunFolder
     trained: bool = True
+    signal: int | None = None
 
 
 def train_detector(request: Request) -> Outcome:
@@ -130,7 +133,7 @@ def train_detector(request: Request) -> Outcome:
     if session.recorder is not None:
         session.recorder.draw_curves()
         session.recorder.close()
-    return Outcome(position, folder)
+    return Outcome(position, folder, signal=session.stop.signal)
 
 
 def prepared_config(request: Request) -> Config:

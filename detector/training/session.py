@@ -14,6 +14,7 @@ import torch.distributed
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from detector.base.stopping import StopRequest
 from detector.data.loader import Batch, EpochSampler, Loader
 from detector.data.packed import Annotations
 from detector.evaluation.coco import evaluate_coco
@@ -23,7 +24,7 @@ from detector.training.checkpoints import Checkpoint, Learner, Position, save_ch
 from detector.training.config import Config
 from detector.training.evaluation import detect_all
 from detector.training.examples import draw_examples
-from detector.training.guards import StopRequest, non_finite_error
+from detector.training.guards import non_finite_error
 from detector.training.progress import Display
 from detector.training.recorder import Recorder
 from detector.training.run_folder import RunFolder

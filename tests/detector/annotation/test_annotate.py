@@ -277,7 +277,8 @@ def test_a_full_disk_ends_the_run_and_nothing_finished_is_lost(run, make_card, m
     assert (report.files, len(facts)) == (4, 6)
 
 
-def test_an_interrupt_ends_after_the_current_batch_and_the_rest_is_done_later(run, make_card, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_after_the_current_batch_and_the_rest_is_done_later(run, make_card, monkeypatch, number):
     card = make_card(photos=8, videos=1)
     _, undisturbed = run("undisturbed", card)
     add = writer_module.FactsWriter.add
@@ -285,15 +286,15 @@ def test_an_interrupt_ends_after_the_current_batch_and_the_rest_is_done_later(ru
     def add_and_interrupt(self, rows):
         add(self, rows)
         if len(self.finished) == 3:
-            threading.Timer(0.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+            threading.Timer(0.0, lambda: os.kill(os.getpid(), number)).start()
 
     monkeypatch.setattr(writer_module.FactsWriter, "add", add_and_interrupt)
     report, facts = run("out", card, work=ALONE)
-    assert report.interrupted
+    assert report.signal == number
     assert 3 <= report.files == len(facts) < 9
     monkeypatch.setattr(writer_module.FactsWriter, "add", add)
     report, facts = run("out", card)
-    assert not report.interrupted
+    assert report.signal is None
     assert_same_facts(facts, undisturbed)
 
 

@@ -231,6 +231,17 @@ def test_an_interrupt_ends_all_and_only_the_parent_speaks(script: tuple[subproce
     assert "KeyboardInterrupt" in errors
 
 
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks for processes in /proc")
+def test_readers_leave_a_signal_to_end_to_the_parent(script: tuple[subprocess.Popen, list[int]]) -> None:
+    process, readers = script
+    for reader in readers:
+        os.kill(reader, signal.SIGTERM)
+    assert all(alive(reader) for reader in readers)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert wait_until_gone(readers)
+
+
 def test_at_least_one_process_is_asked_for() -> None:
     with pytest.raises(ValueError, match="workers"):
         IsolatedReaders(0, reader_tasks.obey)
