@@ -24,9 +24,19 @@ from detector.base.table_text import MAX_BYTES, read_text, separator, split_sepa
 N = TypeVar("N", int, float)
 CORRECT_ROW = "correct that row"
 MAX_COLUMNS = 2000
+MISSING = "NA"  # what R writes into cells without a value
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,15}(?:[.,]0*)?")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """The first of some names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def quiet(note: str) -> None:
+    """Say nothing of a table; what readers do with a table's notes by default."""
 
 
 @dataclass(frozen=True)
@@ -57,22 +67,24 @@ class Row:
         return DataError(problem, where=self.where, mend=mend)
 
     def integer(self, column: str, lowest: int = 0, highest: int = 2**31 - 1) -> int | None:
-        """A whole number, also written as 3.0; None where the cell is empty.
+        """A whole number, also written as 3.0; None where the cell is empty, or has R's NA.
 
         Raises:
             DataError: It is none, or out of range.
         """
         text = self[column]
-        return None if not text else self._in_range(column, as_integer(text), lowest, highest, "whole number")
+        if text in ("", MISSING):
+            return None
+        return self._in_range(column, as_integer(text), lowest, highest, "whole number")
 
     def number(self, column: str, lowest: float, highest: float) -> float | None:
-        """A number, also with a decimal comma; None where the cell is empty.
+        """A number, also with a decimal comma; None where the cell is empty, or has R's NA.
 
         Raises:
             DataError: It is none, or out of range.
         """
         text = self[column]
-        return None if not text else self._in_range(column, as_number(text), lowest, highest, "number")
+        return None if text in ("", MISSING) else self._in_range(column, as_number(text), lowest, highest, "number")
 
     def _in_range(self, column: str, value: N | None, lowest: N, highest: N, kind: str) -> N:
         if value is None or not lowest <= value <= highest:

@@ -133,9 +133,7 @@ def _print_problems(console: Any, summary: DecisionSummary) -> None:
         )
     if summary.unlisted and len(summary.unlisted) < len(summary.deployments):
         lines.append(f"not in the table of deployments: {', '.join(summary.unlisted)}")
-    for path, names in summary.not_on_list:
-        if names:
-            lines.append(f"{len(names)} species are not in {Path(path).name}, and are left as they are: {_few(names)}")
+    lines.extend(summary.notes)
     if summary.unknown_classes:
         lines.append(f"classes that the taxonomy does not know: {_few(summary.unknown_classes)}")
     if summary.lost_reviews:

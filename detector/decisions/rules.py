@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from backbones.errors import ConfigError
+from detector.base.tables import some
 from detector.decisions.naming import NamingRules, names_species
 from detector.decisions.options import DecideOptions
 from detector.deployments.table import Deployment, read_deployments
 from detector.species.calibration import Calibration
 from detector.species.crosswalk import Crosswalk, load_crosswalk
-from detector.species.priors import Prior
+from detector.species.priors import LocalList, Prior
 from detector.species.taxonomy import Taxonomy
 from detector.store.run_file import RunFile
 
@@ -26,12 +27,14 @@ class Rules:
         crosswalk: Names of taxa.
         deployments: That are listed.
         prior_files: Of `naming.priors`.
+        notes: What a person should know of the tables that were read.
     """
 
     naming: NamingRules
     crosswalk: Crosswalk
     deployments: Sequence[Deployment]
     prior_files: Sequence[Path]
+    notes: Sequence[str]
 
     def prior_of(self, deployment: Deployment) -> int:
         """Index of the prior of a deployment's region; -1: none.
@@ -68,7 +71,8 @@ def read_rules(run: RunFile, options: DecideOptions) -> Rules:
         DataError: A file is wrong.
         ConfigError: The calibration was fitted for another classifier.
     """
-    crosswalk = load_crosswalk(Path(options.taxonomy) if options.taxonomy else None)
+    notes: list[str] = []
+    crosswalk = load_crosswalk(Path(options.taxonomy) if options.taxonomy else None, notes.append)
     categories = run.detector.categories if run.detector else []
     calibration = Calibration.model_validate({})
     if options.calibration:
@@ -82,7 +86,12 @@ def read_rules(run: RunFile, options: DecideOptions) -> Rules:
     classes = run.species.classes if run.species else (categories if names_species(categories) else [])
     taxonomy = Taxonomy(classes, crosswalk) if classes else None
     prior_files = [Path(path) for path in options.priors]
-    lists = [Prior.read(path).join(taxonomy.scientific_names) for path in prior_files] if taxonomy else []
+    priors = [Prior.read(path) for path in prior_files]
+    lists = [prior.join(taxonomy.scientific_names, crosswalk) for prior in priors] if taxonomy else []
+    for path, prior, local in zip(prior_files, priors, lists, strict=False):
+        notes += (*prior.notes, *_joining(path, local))
+    if priors and not taxonomy:
+        notes.append("--prior changes nothing: nothing in this store was told from other species")
     naming = NamingRules(
         categories=categories,
         taxonomy=taxonomy,
@@ -93,5 +102,21 @@ def read_rules(run: RunFile, options: DecideOptions) -> Rules:
         gate=calibration.gate,
         priors=lists,
     )
-    deployments = read_deployments(Path(options.deployments)) if options.deployments else []
-    return Rules(naming, crosswalk, deployments, prior_files if taxonomy else [])
+    deployments = read_deployments(Path(options.deployments), notes.append) if options.deployments else []
+    return Rules(naming, crosswalk, deployments, prior_files if taxonomy else [], notes)
+
+
+def _joining(path: Path, local: LocalList) -> Iterator[str]:
+    """What a person should know of how a prior joined the classes."""
+    if local.moved:
+        yield f"taken for the same species as in {path.name}: {some(local.moved)}"
+    if local.absent:
+        yield (
+            f"{len(local.absent)} species are not in {path.name}, though eBird knows them, and count as rarer than any "
+            f"on it: {some(local.absent)}"
+        )
+    if local.unmatched:
+        yield (
+            f"{len(local.unmatched)} species are not in {path.name}, nor known to eBird, and are left as they are: "
+            f"{some(local.unmatched)}"
+        )

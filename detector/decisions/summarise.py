@@ -35,7 +35,6 @@ def summarise(made: Made) -> DecisionSummary:
         for index, (row, watched) in enumerate(zip(effort_rows(made), made.watches, strict=True))
     ]
     listed = {row.deployment_id for row in placed.rows if row.listed}
-    lists = zip(made.rules.prior_files, made.rules.naming.priors, strict=True)
     taxonomy = made.rules.naming.taxonomy
     return DecisionSummary(
         photos=int((~facts.is_video).sum()),
@@ -56,7 +55,7 @@ def summarise(made: Made) -> DecisionSummary:
         deployments=deployments,
         unlisted=[name for name in placed.ids if name not in listed],
         clock_problems=placed.problems,
-        not_on_list=[(str(path), each.unmatched) for path, each in lists],
+        notes=made.rules.notes,
         unknown_classes=taxonomy.unlisted if taxonomy else (),
     )
 

@@ -69,7 +69,7 @@ class DecisionSummary:
         deployments: By id.
         unlisted: Deployments that no table lists.
         clock_problems: What is odd about clocks.
-        not_on_list: By file of `--prior`, the classifier's species that are not on it.
+        notes: What a person should know of the tables that were read.
         unknown_classes: Classes of which no taxonomy knows anything.
     """
 
@@ -91,5 +91,5 @@ class DecisionSummary:
     deployments: Sequence[DeploymentSummary]
     unlisted: Sequence[str]
     clock_problems: Sequence[ClockProblem]
-    not_on_list: Sequence[tuple[str, Sequence[str]]]
+    notes: Sequence[str]
     unknown_classes: Sequence[str]

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from backbones.errors import DataError
 from detector.base.dates import day_first, parse_date
-from detector.base.tables import Row, read_table
+from detector.base.tables import Row, quiet, read_table
 from detector.deployments.clocks import ClockPair, parse_clock_shift, parse_zone
 
 # Camtrap DP 1.0.2's columns of deployments that are kept for exports beside those with a meaning here
@@ -73,8 +73,12 @@ class Deployment:
     listed: bool = True
 
 
-def read_deployments(path: Path) -> list[Deployment]:
+def read_deployments(path: Path, notify: Callable[[str], None] = quiet) -> list[Deployment]:
     """Read a table of deployments; see `base.tables` for the forms in which it may be.
+
+    Args:
+        path: It.
+        notify: Takes what a person should know of how it was read.
 
     Raises:
         DataError: The table cannot be read, or rows are wrong; names each of them, up to ten.
@@ -87,6 +91,8 @@ def read_deployments(path: Path) -> list[Deployment]:
         multiline=DETAILS,
         mend="make it with `hoopoe deployments`, and fill it in",
     )
+    for note in table.notes:
+        notify(note)
     records = table.rows
     day_before_month = _day_first(path, records)
     rows: list[Deployment] = []

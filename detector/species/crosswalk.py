@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 
-from detector.base.tables import read_table
+from detector.base.tables import quiet, read_table
 
 NO_TAXON = "-"  # as scientific_name: the class is no taxon, such as "Unknown"
 TABLES = Path(__file__).with_name("tables")
@@ -93,25 +93,29 @@ def shipped_crosswalk() -> Crosswalk:
     return Crosswalk(rows, {each["genus"]: (each["family"], each["order"]) for each in genera})
 
 
-def load_crosswalk(override: Path | None = None) -> Crosswalk:
+def load_crosswalk(override: Path | None = None, notify: Callable[[str], None] = quiet) -> Crosswalk:
     """The shipped crosswalk, with a user's table on top.
 
     Args:
         override: CSV with the column class_name and any of the others; cells that are empty change nothing.
+        notify: Takes what a person should know of how the table was read.
 
     Raises:
         DataError: The file is not such a table.
     """
-    return shipped_crosswalk() if override is None else shipped_crosswalk().overridden_by(read_crosswalk(override))
+    shipped = shipped_crosswalk()
+    return shipped if override is None else shipped.overridden_by(read_crosswalk(override, notify))
 
 
-def read_crosswalk(path: Path) -> list[CrosswalkRow]:
+def read_crosswalk(path: Path, notify: Callable[[str], None] = quiet) -> list[CrosswalkRow]:
     """Read a CSV of `COLUMNS`, in any order; see `base.tables`. Other columns are passed over.
 
     Raises:
         DataError: The file cannot be read, or a row has no class name, or a class has two rows.
     """
     table = read_table(path, what="the taxonomy", required=COLUMNS[:1], optional=COLUMNS[1:])
+    for note in table.notes:
+        notify(note)
     rows: list[CrosswalkRow] = []
     lines_of: dict[str, int] = {}
     for record in table:

@@ -1,12 +1,15 @@
 """What is seen where and when: an eBird bar chart, or a table, as a prior over species.
 
-A name that does not join is left neutral, never suppressed, and listed.
+Whether a class that is not on the list is seen there is known in part: eBird lists all species that were ever reported,
+so one that eBird knows and the list lacks is rarer than any on it; of a name that eBird does not know nothing is known,
+and it is left neutral. Both are listed.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.species.bar_chart import PERIODS, FrequencyTable, read_frequencies
-from detector.species.crosswalk import name_key
+from detector.species.crosswalk import Crosswalk, name_key, shipped_crosswalk
 
 WHOLE_YEAR = PERIODS  # the period of a bird whose date is not known
 PSEUDO_CHECKLISTS = 20.0  # how many checklists of an average period each period is mixed with
 NEIGHBOUR_WEIGHT = 0.5  # of the checklists in the period before and in the one after
 LOWEST_FREQUENCY = 1e-4  # nothing on the list is thought rarer: a prior may hinder a name, not forbid it
+BELOW_LOWEST = 0.5  # of the lowest frequency: what was never seen is rarer than what was seen once
+
+_ENDING = re.compile(r"(us|a|um|is|e|er|ra|rum|i|ii|ae|os|on)$")
 
 
 def period_of(date: datetime.date) -> int:
@@ -34,14 +40,18 @@ class LocalList:
     Attributes:
         frequency: float32 (49, C), by period and for the whole year (`WHOLE_YEAR`): the share of checklists that report
             the species; NaN for classes that are not on the list.
-        log_prior: float32 (49, C), log of frequency over the mean frequency of the list's classes; 0 for those that are
-            not on it.
-        unmatched: Scientific names of classes that are not on the list, sorted.
+        log_prior: float32 (49, C), log of frequency over the median frequency of the classes that are on the list; 0 is
+            neutral, and what classes have whose names do not join.
+        absent: Scientific names of classes that eBird knows and the list lacks, sorted.
+        unmatched: Those of classes that neither the list nor eBird knows, sorted.
+        moved: Classes that are on it by another name, as "Accipiter gentilis (Astur gentilis)".
     """
 
     frequency: NDArray[np.float32]
     log_prior: NDArray[np.float32]
-    unmatched: tuple[str, ...]
+    absent: tuple[str, ...] = ()
+    unmatched: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +61,12 @@ class Prior:
     Attributes:
         names: Scientific names (S,).
         frequencies: float64 (S, 49): smoothed, by period and for the whole year; NaN where nothing is known.
+        notes: What a person should know of how the file was read.
     """
 
     names: tuple[str, ...]
     frequencies: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, path: Path) -> Prior:
@@ -64,31 +76,94 @@ class Prior:
             DataError: The file is neither, or its species have no scientific names.
         """
         table = read_frequencies(path)
-        return cls(table.names, smooth(table))
+        return cls(table.names, smooth(table), table.notes)
 
     @property
     def empty(self) -> bool:
         """Whether nothing is known: no species, or no checklists."""
         return not np.isfinite(self.frequencies).any()
 
-    def join(self, scientific_names: Sequence[str | None]) -> LocalList:
-        """The prior for classes (C,) of these names, as in `Taxonomy.scientific_names`; None joins nothing."""
-        rows = {name_key(name): row for row, name in enumerate(self.names)}
-        found = np.array([rows.get(name_key(name), -1) if name else -1 for name in scientific_names], np.int64)
+    def join(self, scientific_names: Sequence[str | None], crosswalk: Crosswalk | None = None) -> LocalList:
+        """The prior for classes (C,).
+
+        Args:
+            scientific_names: Of the classes, as in `Taxonomy.scientific_names`; None, for a class that is no species,
+                joins nothing.
+            crosswalk: Tells which species eBird knows; the shipped one by default.
+        """
+        crosswalk = crosswalk or shipped_crosswalk()
+        names = [name and " ".join(name.split()) for name in scientific_names]
+        found, moved = self._rows(names, crosswalk)
         frequency = np.full((PERIODS + 1, len(found)), np.nan)
         frequency[:, found >= 0] = self.frequencies[found[found >= 0]].T
+        lacking = {name for name, row in zip(names, found, strict=True) if name and row < 0}
+        absent = {name for name in lacking if (row := crosswalk.find(name)) is not None and row.ebird_code}
+        log_prior = self._log_prior(frequency, np.array([name in absent for name in names], bool))
+        return LocalList(
+            frequency.astype(np.float32),
+            log_prior.astype(np.float32),
+            tuple(sorted(absent)),
+            tuple(sorted(lacking - absent)),
+            tuple(moved),
+        )
+
+    def _rows(self, names: Sequence[str | None], crosswalk: Crosswalk) -> tuple[NDArray[np.int64], list[str]]:
+        """Each class's row, or -1; and the classes that have another name there, as "Accipiter gentilis (Astur ...)".
+
+        A list and a classifier may be years apart: a species that was moved into another genus of its family keeps its
+        second name, up to the ending. It joins where that leaves no choice.
+        """
+        rows = {name_key(name): row for row, name in enumerate(self.names)}
+        for row, name in enumerate(self.names):  # an English name, or one of the user's own, by the crosswalk
+            known = crosswalk.find(name)
+            if known is not None and known.scientific_name:
+                rows.setdefault(name_key(known.scientific_name), row)
+        found = np.array([rows.get(name_key(name), -1) if name else -1 for name in names], np.int64)
+        joined = {name_key(self.names[row]) for row in found if row >= 0}
+        theirs = _by_second_name([name for name in self.names if name_key(name) not in joined], crosswalk)
+        ours = _by_second_name([name for name, row in zip(names, found, strict=True) if name and row < 0], crosswalk)
+        moved = {}
+        for key, (name, *more) in ours.items():
+            if not more and len(theirs.get(key, ())) == 1 and not _differ(name, theirs[key][0], crosswalk):
+                moved[name] = theirs[key][0]
+        found = np.array([rows[name_key(moved[name])] if name in moved else row
+                          for name, row in zip(names, found, strict=True)], np.int64)  # fmt: skip
+        return found, [f"{name} ({other})" for name, other in sorted(moved.items())]
+
+    def _log_prior(self, frequency: NDArray[np.float64], absent: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Logs (49, C) of frequencies (49, C) over their median; of absent classes (C,), and 0 for the others."""
         log_prior = np.zeros_like(frequency)
-        known = np.isfinite(frequency)
         for period in range(PERIODS + 1):
-            listed = np.maximum(frequency[period, known[period]], LOWEST_FREQUENCY)
-            if listed.size:
-                log_prior[period, known[period]] = np.log(listed / listed.mean())
-        unmatched = {name for name, row in zip(scientific_names, found, strict=True) if name and row < 0}
-        return LocalList(frequency.astype(np.float32), log_prior.astype(np.float32), tuple(sorted(unmatched)))
+            known = np.isfinite(frequency[period])
+            if not known.any():
+                continue
+            listed = np.log(np.maximum(frequency[period, known], LOWEST_FREQUENCY))
+            every = self.frequencies[np.isfinite(self.frequencies[:, period]), period]
+            log_prior[period, known] = listed - np.median(listed)
+            lowest = max(every.min(), LOWEST_FREQUENCY) * BELOW_LOWEST
+            log_prior[period, absent] = np.log(lowest) - np.median(listed)
+        return log_prior
 
     def log_prior(self, scientific_names: Sequence[str | None], period: int = WHOLE_YEAR) -> NDArray[np.float32]:
         """A row of `join`: float32 (C,), to add to logits."""
         return self.join(scientific_names).log_prior[period]
+
+
+def _differ(name: str, other: str, crosswalk: Crosswalk) -> bool:
+    """Whether eBird has both as species of their own."""
+    codes = [row.ebird_code if (row := crosswalk.find(each)) else "" for each in (name, other)]
+    return all(codes) and codes[0] != codes[1]
+
+
+def _by_second_name(names: Iterable[str], crosswalk: Crosswalk) -> dict[tuple[str, str], list[str]]:
+    """Species by family and second name without its ending, which follows the genus: flavus, flava, flavum."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for name in dict.fromkeys(names):
+        words = name.split()
+        family, _ = crosswalk.genera.get(words[0], ("", ""))
+        if len(words) == 2 and family:
+            found.setdefault((family, _ENDING.sub("", words[1].lower())), []).append(name)
+    return found
 
 
 def smooth(table: FrequencyTable) -> NDArray[np.float64]:

@@ -61,17 +61,61 @@ def test_a_bar_chart_is_read_as_birders_download_it(tmp_path: Path, ending: str)
     np.testing.assert_allclose(prior.frequencies[prior.names.index("Upupa epops")], 0.5)
 
 
-def test_subspecies_count_only_where_their_species_has_no_row(tmp_path: Path) -> None:
+def test_subspecies_and_groups_count_only_where_their_species_has_no_row(tmp_path: Path) -> None:
     rows = [
         line(both("Yellow Wagtail (feldegg)", "Motacilla flava feldegg"), [0.2] * 48),
         line(both("Yellow Wagtail (flava)", "Motacilla flava flava"), [0.1] * 48),
         line(both("White Wagtail", "Motacilla alba"), [0.5] * 48),
         line(both("White Wagtail (alba)", "Motacilla alba alba"), [0.4] * 48),
-        line(both("Rock Pigeon (Feral Pigeon)", "Columba livia (Feral Pigeon)"), [0.3] * 48),
+        line(both("Rock Pigeon (Feral Pigeon)", "Columba livia (Feral Pigeon)"), [0.35] * 48),
+        line(both("Rock Pigeon", "Columba livia"), [0.4] * 48),
+        line(both("Dark-eyed Junco", "Junco hyemalis"), [0.2] * 48),
+        line(both("Dark-eyed Junco (Oregon)", "Junco hyemalis [oreganus Group]"), [0.15] * 48),
+        line(both("Mallard (Domestic type)", "Anas platyrhynchos (Domestic type)"), [0.25] * 48),
+        line(both("Yellow-rumped Warbler (Myrtle x Audubon's)", "Setophaga coronata coronata x auduboni"), [0.1] * 48),
     ]
     prior = Prior.read(bar_chart(tmp_path, rows))
     year = dict(zip(prior.names, prior.frequencies[:, WHOLE_YEAR], strict=True))
-    assert year == pytest.approx({"Motacilla flava": 0.3, "Motacilla alba": 0.5, "Columba livia": 0.3})
+    assert year == pytest.approx({
+        "Motacilla flava": 0.3, "Motacilla alba": 0.5, "Columba livia": 0.4, "Junco hyemalis": 0.2,
+        "Anas platyrhynchos": 0.25, "Setophaga coronata": 0.1,
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Laridae sp. (gull sp.)", "Larus sp.", "Aythya marila/affinis", "Accipiter nisus/Astur gentilis",
+     "Anas platyrhynchos x Mareca strepera", "Anas platyrhynchos (Domestic type) x cygnoides",
+     "Larus argentatus x fuscus", "Anser/Branta sp.", "Larus argentatus × fuscus"],
+)  # fmt: skip
+def test_rows_of_no_single_species_are_left_out(tmp_path: Path, name: str) -> None:
+    rows = [line(both("x", name), [0.5] * 48), line(both("Eurasian Hoopoe", "Upupa epops"), [0.1] * 48)]
+    assert Prior.read(bar_chart(tmp_path, rows)).names == ("Upupa epops",)
+
+
+@pytest.mark.parametrize("label", ["Sample Size:", "Stichprobengröße:", "Tamaño de la muestra:", "样本量"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_bar_chart_is_read_in_any_language(tmp_path: Path, label: str, encoding: str) -> None:
+    path = tmp_path / "chart.txt"
+    rows = [line(label, [100.0] * 48), "", line(both("Wiedehopf", "Upupa epops"), [0.5] * 48)]
+    path.write_bytes(("\n\nAnzahl der Taxa:\t1\n\n\tJ\t\t\t\tF\n" + "\n".join(rows)).encode(encoding))
+    prior = Prior.read(path)
+    assert (prior.names, prior.frequencies[0, 0]) == (("Upupa epops",), pytest.approx(0.5))
+
+
+def test_rows_that_have_no_scientific_name_among_others_are_said(tmp_path: Path) -> None:
+    rows = [line("Graubrustwiedehopf", [0.5] * 48), line("Wiedehopf (Upupa epops)", [0.25] * 48)]
+    prior = Prior.read(bar_chart(tmp_path, rows))
+    assert prior.names == ("Upupa epops",)
+    assert "Graubrustwiedehopf" in prior.notes[0]
+
+
+def test_a_list_without_species_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="names no species"):
+        Prior.read(bar_chart(tmp_path, []))
+    (tmp_path / "prior.csv").write_text("scientific_name,period,frequency\n")
+    with pytest.raises(DataError, match="names no species"):
+        Prior.read(tmp_path / "prior.csv")
 
 
 def test_scientific_names_alone_are_enough_and_english_ones_are_not(tmp_path: Path) -> None:
@@ -90,9 +134,9 @@ def test_a_row_that_was_edited_is_named(tmp_path: Path, cells: list[float]) -> N
 def test_another_file_is_not_a_prior(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text("a,b\n1,2\n")
-    with pytest.raises(DataError, match="neither"):
+    with pytest.raises(DataError, match=r"no column scientific_name.*barchart"):
         Prior.read(path)
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match=r"nothing\.txt"):
         Prior.read(tmp_path / "nothing.txt")
 
 
@@ -124,35 +168,81 @@ def test_without_checklists_nothing_is_known_and_nothing_changes(tmp_path: Path)
     assert (prior.log_prior(["Upupa epops", None]) == 0).all()
 
 
-def test_a_table_of_frequencies_is_read_and_what_it_does_not_give_is_its_mean(tmp_path: Path) -> None:
+def csv_prior(tmp_path: Path, text: str, header: str = "scientific_name,period,frequency") -> Prior:
     path = tmp_path / "prior.csv"
-    path.write_text(
-        "scientific_name, period, frequency\nUpupa epops,0,0.2\nUpupa epops,1,0.4\nCorvus cornix,,0.8\n", "utf-8-sig"
-    )
-    prior = Prior.read(path)
+    path.write_text(f"{header}\n{text}", "utf-8-sig")
+    return Prior.read(path)
+
+
+def test_periods_that_a_table_does_not_give_are_absence_and_said(tmp_path: Path) -> None:
+    prior = csv_prior(tmp_path, "Upupa epops,0,0.2\nUpupa epops,1.0,0.4\nCorvus cornix,,0.8\nCorvus cornix,7,0.5\n")
     hoopoe, crow = prior.frequencies
-    assert hoopoe[[0, 1, 30, WHOLE_YEAR]] == pytest.approx([0.2, 0.4, 0.3, 0.3])
-    assert crow == pytest.approx(0.8)
+    assert hoopoe[[0, 1, 30, WHOLE_YEAR]] == pytest.approx([0.2, 0.4, 0, 0.6 / 48])
+    assert crow[[0, 7, 47]] == pytest.approx([0.8, 0.5, 0.8])
+    [note] = prior.notes
+    assert "1 species have rows for some periods only, and count as absent in the others (Upupa epops)" in note
 
 
-@pytest.mark.parametrize("row", ["Upupa epops,48,0.2", "Upupa epops,0,1.2", "Upupa epops,x,0.2", ",0,0.2"])
+def test_a_column_says_that_other_periods_are_not_known(tmp_path: Path) -> None:
+    header = "scientific_name,period,frequency,other_periods"
+    prior = csv_prior(tmp_path, "Upupa epops,0,0.2,\nUpupa epops,1,0.4,unknown\nCorvus cornix,3,0.5,Absent\n", header)
+    assert prior.frequencies[0][[0, 1, 30, WHOLE_YEAR]] == pytest.approx([0.2, 0.4, 0.3, 0.3])
+    assert prior.frequencies[1][[3, 30]] == pytest.approx([0.5, 0])
+    assert prior.notes == ()
+    with pytest.raises(DataError, match=r"row 2.*neither absent nor unknown"):
+        csv_prior(tmp_path, "Upupa epops,0,0.2,maybe\n", header)
+
+
+@pytest.mark.parametrize(
+    "text", ["Upupa epops;;0,4", "Upupa epops;;40%", "Upupa epops;;40 %;", "Eurasian Hoopoe;NA;0.4"]
+)
+def test_shares_are_written_in_several_ways(tmp_path: Path, text: str) -> None:
+    prior = csv_prior(tmp_path, text, "scientific_name;period;frequency")
+    assert prior.join(["Upupa epops"]).frequency == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["Upupa epops,48,0.2", "Upupa epops,0,1.2", "Upupa epops,x,0.2", ",0,0.2", "Upupa epops,0,", "Upupa epops,0,nan",
+     "Upupa epops,0,40", "Upupa epops,0,0,4", "Upupa epops,-1,0.4", "Upupa epops,0,0.1\nUpupa epops,0,0.2"],
+)  # fmt: skip
 def test_a_broken_row_of_a_table_is_named(tmp_path: Path, row: str) -> None:
-    path = tmp_path / "prior.csv"
-    path.write_text(f"scientific_name,period,frequency\n{row}\n")
-    with pytest.raises(DataError, match="line 2"):
-        Prior.read(path)
+    with pytest.raises(DataError, match=r"prior.csv row [23]"):
+        csv_prior(tmp_path, row)
 
 
-def test_names_that_do_not_join_are_listed_and_left_neutral() -> None:
-    prior = Prior(("Upupa epops", "Corvus cornix", "Ciconia ciconia"), np.repeat([[0.3], [0.1], [0.0]], 49, axis=1))
-    names = ["corvus cornix", "Tyto alba", None, "Upupa epops", "Ciconia ciconia"]
-    local = prior.join(names)
-    assert local.unmatched == ("Tyto alba",)
-    assert np.isnan(local.frequency[0]).tolist() == [False, True, True, False, False]
-    mean = (0.3 + 0.1 + LOWEST_FREQUENCY) / 3
-    expected = np.log([0.1 / mean, 1, 1, 0.3 / mean, LOWEST_FREQUENCY / mean])
-    np.testing.assert_allclose(prior.log_prior(names, 5), expected, rtol=1e-5)
-    assert local.log_prior.shape == (49, 5)
+def test_names_that_do_not_join_get_the_median_and_those_that_ebird_knows_less_than_the_lowest() -> None:
+    frequencies = [[0.3], [0.1], [0.2], [0.0], [0.05]]
+    names = ("Upupa epops", "Corvus cornix", "Merops apiaster", "Ciconia ciconia", "Apus apus")
+    prior = Prior(names, np.repeat(frequencies, 49, axis=1))
+    classes = ["corvus cornix", "Tyto alba", None, "Upupa epops", "Ciconia ciconia", "Pictorapax fasciatus"]
+    local = prior.join(classes)
+    assert (local.absent, local.unmatched) == (("Tyto alba",), ("Pictorapax fasciatus",))
+    assert np.isnan(local.frequency[0]).tolist() == [False, True, True, False, False, True]
+    expected = [0, np.log(LOWEST_FREQUENCY / 2 / 0.1), 0, np.log(3), np.log(LOWEST_FREQUENCY / 0.1), 0]
+    np.testing.assert_allclose(prior.log_prior(classes, 5), expected, rtol=1e-5, atol=1e-7)
+    assert local.log_prior.shape == (49, 6)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_a_class_that_is_not_on_the_list_never_outweighs_what_it_should_not(frequencies: list[float]) -> None:
+    names = tuple(f"Genus species{number}" for number in range(len(frequencies)))
+    prior = Prior(names, np.repeat(np.array(frequencies)[:, None], 49, axis=1))
+    weights = prior.log_prior([*names, "Tyto alba", "Pictorapax fasciatus"])
+    assert weights[-2] < weights[:-2].min()
+    assert weights[-1] <= np.median(weights[:-2]) + 1e-6
+
+
+def test_a_species_that_was_moved_to_another_genus_joins_where_that_leaves_no_choice() -> None:
+    prior = Prior(("Accipiter gentilis", "Charadrius alexandrinus", "Alcedo alba"), np.full((3, 49), 0.25))
+    local = prior.join(["Astur gentilis", "Anarhynchus alexandrinus", "Tyto alba"])
+    assert np.isfinite(local.frequency[0]).tolist() == [True, True, False]
+    assert local.moved == (
+        "Anarhynchus alexandrinus (Charadrius alexandrinus)", "Astur gentilis (Accipiter gentilis)",
+    )  # fmt: skip
+    assert local.absent == ("Tyto alba",)
+    two = Prior(("Accipiter gentilis", "Tachyspiza gentilis"), np.full((2, 49), 0.25))
+    assert two.join(["Astur gentilis"]).moved == ()
 
 
 def test_a_prior_in_which_no_name_joins_changes_nothing() -> None:
