@@ -134,7 +134,7 @@ def run_download(home: Path, endpoint: str, body: bytes, name: str = NAME, **env
         env=inherited | settings | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
     )
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout.splitlines()[-1])

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import struct
-import threading
 import zlib
 from pathlib import Path
 
@@ -286,7 +285,7 @@ def test_a_signal_ends_after_the_current_batch_and_the_rest_is_done_later(run, m
     def add_and_interrupt(self, rows):
         add(self, rows)
         if len(self.finished) == 3:
-            threading.Timer(0.0, lambda: os.kill(os.getpid(), number)).start()
+            signal.raise_signal(number)
 
     monkeypatch.setattr(writer_module.FactsWriter, "add", add_and_interrupt)
     report, facts = run("out", card, work=ALONE)

@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -280,6 +280,13 @@ def test_intervals_are_seconds_or_words() -> None:
     assert [parse_sampling(text) for text in ("1", "0.5", "all", "keyframes")] == [1.0, 0.5, "all", "keyframes"]
 
 
+def frames_at(times_ms: list[int]) -> FrameIndex:
+    """Keyframes at these times."""
+    count = len(times_ms)
+    every = np.arange(count)
+    return FrameIndex(np.array(times_ms) / 1000, every, np.ones(count, bool), every, times_ms[-1] / 1000 + 0.1, None)
+
+
 @st.composite
 def indices(draw: st.DrawFn) -> FrameIndex:
     """Frames with keyframes anywhere, decoded in an order of their own between keyframes."""
@@ -307,9 +314,11 @@ def test_plans_reach_every_wanted_frame_from_its_keyframe(index: FrameIndex, sam
             assert run.start <= index.places[keyframe] <= index.places[number] <= run.end
 
 
-@given(indices(), st.floats(0.05, 5))
-def test_sampling_takes_what_a_viewer_sees(index: FrameIndex, seconds: float) -> None:
-    shown = {
-        max(np.flatnonzero(index.times_s <= k * seconds + 1e-6)) for k in range(int(index.times_s[-1] / seconds) + 1)
-    }
-    assert set(sampled_frames(index, seconds).tolist()) == shown
+@given(indices(), st.integers(50, 5000))
+@example(frames_at([0, 1, 2, 3, 1900]), 50)  # 38 * 0.05 is 1.9000000000000001
+def test_sampling_takes_what_a_viewer_sees(index: FrameIndex, interval_ms: int) -> None:
+    """Whole milliseconds: the looks are counted without any rounding."""
+    times_ms = np.rint(index.times_s * 1000).astype(int)
+    looks_ms = range(0, times_ms[-1] + 1, interval_ms)
+    shown = {int(np.flatnonzero(times_ms <= look)[-1]) for look in looks_ms}
+    assert set(sampled_frames(index, interval_ms / 1000).tolist()) == shown

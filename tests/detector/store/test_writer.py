@@ -88,11 +88,15 @@ def test_later_runs_go_on_with_what_is_not_finished(
         assert [item[0].path for item in read_all(folder)] == done
 
 
-def test_part_is_due_after_a_while(tmp_path: Path, facts_maker: SimpleNamespace) -> None:
-    with FactsWriter(tmp_path, part_seconds=0.05) as writer:
+def test_part_is_due_after_a_while(
+    tmp_path: Path, facts_maker: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with FactsWriter(tmp_path, part_seconds=60) as writer:
         writer.add([facts_maker.row("a.jpg")])
         assert finished(tmp_path) == set()
-        time.sleep(0.06)
+        now += 61
         writer.flush_if_due()
         assert len(finished(tmp_path)) == 1
 
