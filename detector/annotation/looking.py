@@ -141,6 +141,8 @@ def _look_at_photo(item: MediaItem, looking: Looking) -> Iterator[Seen]:
     yield photo_facts(digest, photo)
     frame = Frame(photo.image, photo.size_wh)
     yield _looked(frame, looking, photo.size_wh[0] * photo.size_wh[1] <= TRAVELLING_PIXELS)
+    if photo.warning:
+        yield Warned(photo.warning)
 
 
 def _look_at_video(item: MediaItem, looking: Looking) -> Iterator[Seen]:
@@ -181,6 +183,8 @@ def _crop(task: CropTask) -> Iterator[Seen]:
         photo = read_photo(task.item.file)
         yield photo_facts(digest, photo)
         yield _cropped(Frame(photo.image, photo.size_wh), task)
+        if photo.warning:
+            yield Warned(photo.warning)
         return
     video = Video(task.item.file)
     yield video_facts(digest, video.info)

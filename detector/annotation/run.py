@@ -39,6 +39,7 @@ class RunReport:
         files: Media files looked at now.
         finished_before: Media files that the store held already.
         failures: Reason -> files.
+        warnings: What was lost of files that could be read in part -> files.
         problems: Folders and files that could not be listed.
         passed_over: Suffix -> files that are neither photos nor videos.
         seconds: How long it took.
@@ -48,6 +49,7 @@ class RunReport:
     files: int = 0
     finished_before: int = 0
     failures: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
     problems: list[MediaError] = field(default_factory=list)
     passed_over: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
@@ -150,6 +152,8 @@ def note(report: RunReport, rows: Sequence[FactRow]) -> None:
     report.files += 1
     if rows[0].failure is not None:
         report.failures[rows[0].failure] += 1
+    elif rows[0].warning is not None:
+        report.warnings[rows[0].warning] += 1
 
 
 def cards_of(inputs: Sequence[Path], output: Path, roots: Mapping[str, Path]) -> list[Card]:

@@ -24,6 +24,7 @@ from backbones.inference.images import MAX_BYTES, MAX_PIXELS, as_rgb, check_size
 from detector.base.files import open_regular, read_bytes
 from detector.base.orientation import UNDOING, orient, upright_size
 from detector.base.signatures import HEAD_BYTES, kind_of
+from detector.base.torn import forget_words, loss_of
 
 HEIC_SUFFIXES = frozenset({".heic", ".heif", ".hif"})  # with pillow-heif only
 PHOTO_SUFFIXES = HEIC_SUFFIXES | {
@@ -110,11 +111,11 @@ def decode_picture(
         chosen = orientation if turn is None else turn(stored_wh, orientation)
         factor = _reduction(stored_wh, min_side) if isinstance(image, JpegImageFile) else 1
         applied = orientation if isinstance(image, TiffImageFile) else 1
-        warning = _warning(image)
-        pixels = _pixels(image, data, factor)
+        several = _several(image)
+        pixels, lost = _pixels(image, data, factor)
         if applied != chosen:
             pixels = orient(orient(pixels, UNDOING[applied]), chosen)
-        return Picture(pixels, upright_size(stored_wh, chosen), stored_wh, orientation, exif, warning)
+        return Picture(pixels, upright_size(stored_wh, chosen), stored_wh, orientation, exif, lost or several)
 
 
 def can_read_heic() -> bool:
@@ -182,17 +183,22 @@ def _reduction(size_wh: Size, min_side: int | None) -> int:
     return max((factor for factor in _REDUCED if min(size_wh) // factor >= min_side), default=1)
 
 
-def _pixels(image: Image.Image, data: bytes, factor: int) -> NDArray[np.uint8]:
-    """Decode at 1 / factor of the size. OpenCV is the faster one; Pillow alone says what is wrong with a file."""
+def _pixels(image: Image.Image, data: bytes, factor: int) -> tuple[NDArray[np.uint8], str | None]:
+    """Decode at 1 / factor of the size, and say what is lost.
+
+    OpenCV is the faster one; Pillow alone says why nothing can be decoded.
+    """
     if _opencv_can(image, data):
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION)
-        if pixels is not None:
-            rgb = pixels if factor == 1 else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
-            return rgb.astype(np.uint8, copy=False)
+        forget_words()
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION)
+        if decoded is not None:
+            rgb = decoded if factor == 1 else cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB, dst=decoded)
+            pixels = rgb.astype(np.uint8, copy=False)
+            return pixels, loss_of(data, pixels) if isinstance(image, JpegImageFile) else None
     if factor > 1:
         image.draft(None, (image.width // factor, image.height // factor))
     image.load()
-    return np.asarray(as_rgb(image))
+    return np.asarray(as_rgb(image)), None
 
 
 def _opencv_can(image: Image.Image, data: bytes) -> bool:
@@ -202,7 +208,7 @@ def _opencv_can(image: Image.Image, data: bytes) -> bool:
     return image.format in _FAST and image.mode in _FAST_MODES and not getattr(image, "is_animated", False)
 
 
-def _warning(image: Image.Image) -> str | None:
+def _several(image: Image.Image) -> str | None:
     """What Pillow knows to be left out; a JPEG's further pictures (stereo, previews) are of the same moment."""
     if isinstance(image, JpegImageFile) or not getattr(image, "is_animated", False):
         return None

@@ -161,6 +161,9 @@ def _print_report(console: Console, report: RunReport) -> None:
         lines.append(
             f"{report.failed - sum(dict(report.failures.most_common(REASONS_SHOWN)).values())} failed otherwise"
         )
+    lines += [f"{count} read in part: {loss}" for loss, count in report.warnings.most_common(REASONS_SHOWN)]
+    if others := report.warnings.total() - sum(count for _, count in report.warnings.most_common(REASONS_SHOWN)):
+        lines.append(f"{others} read in part otherwise (files.csv, warning)")
     lines += [f"not listed: {problem}" for problem in report.problems]
     if report.passed_over:
         lines.append(passed_over_words(report.passed_over))

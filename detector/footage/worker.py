@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from backbones.errors import HoopoeError
 from detector.base.stopping import SIGNALS
+from detector.base.torn import hear_decoders
 from detector.footage.transport import receive, send
 
 Task = TypeVar("Task")
@@ -143,6 +144,7 @@ def _work(tasks: Connection, results: Connection, function: Callable[[Task], Ite
     for number in SIGNALS:  # for systems on which they cannot be blocked
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    hear_decoders()
     if "cv2" in sys.modules:
         sys.modules["cv2"].setNumThreads(1)  # there is a process for each core
     with suppress(EOFError, OSError):

@@ -155,6 +155,23 @@ def test_bad_files_are_recorded_with_a_reason_and_leave_the_others_untouched(run
     assert after["card", "DCIM/jpeg.png"][0].detections
 
 
+def test_what_is_there_of_a_torn_photo_is_looked_at_and_the_rest_said_to_be_lost(run, make_card):
+    card = make_card(photos=2, videos=0)
+    torn = card / "DCIM" / "IMG_0001.JPG"
+    data = torn.read_bytes()
+    torn.write_bytes(data[: len(data) // 2] + b"\xff\xd9")
+    (card / "notes.txt").write_text("left on the card")
+    report, facts = run("out", card)
+    rows = facts["card", "DCIM/IMG_0001.JPG"]
+    assert [(row.failure, row.warning) for row in rows] == [
+        (None, "a part of the picture is lost: its data end too early")
+    ]
+    assert rows[0].detections is not None
+    assert facts["card", "DCIM/IMG_0000.JPG"][0].warning is None
+    assert (report.failed, report.warnings) == (0, {rows[0].warning: 1})
+    assert report.passed_over == {".txt": 1}
+
+
 def test_inputs_are_only_read(run, make_card):
     card = make_card()
     state = lambda: {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in sorted(card.rglob("*"))}  # noqa: E731

@@ -44,6 +44,14 @@ def obey(task: tuple[str, Any]) -> Iterator[object]:
         yield number
 
 
+def losses(content: bytes) -> Iterator[str | None]:
+    """What is lost of a photo at full and at reduced size."""
+    from detector.base.pictures import decode_picture
+
+    for side in (None, 40):
+        yield decode_picture(content, min_side=side).warning
+
+
 def loaded_modules(_: str) -> Iterator[list[str]]:
     """The modules of a process that has all it needs to read footage."""
     import detector.footage.appearance

@@ -1,0 +1,89 @@
+"""JPEG files of which a part is lost although their end is there: libjpeg fills in grey, and says so on stderr alone.
+
+Where a process may hear its decoders (`hear_decoders`), their words tell of every damage that libjpeg notices.
+Elsewhere (in threads, which share stderr, and on Windows) only the commonest is found: data that end too early.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+LOST = "a part of the picture is lost"  # in the warning
+_GREY, _TOLERANCE = 128, 2  # what libjpeg shows where there are no data
+_JUNK = bytes(range(1, 200)) * 2  # any bits will do; without 0xFF, which begins a marker
+_HARMLESS_BYTES = 64  # between the data and the next marker: some cameras fill up
+_LOSSES = re.compile(r"premature end of|bad Huffman code|instead of RST|(\d+) extraneous bytes before marker", re.I)
+
+_heard: int | None = None
+
+
+def hear_decoders() -> None:
+    """Collect what C libraries write to stderr in this process from now on, in place of showing it.
+
+    For processes in which one thread reads pictures; Python's own words still reach the console. Windows' builds of
+    OpenCV do not write to this process's descriptors, so nothing changes there.
+    """
+    global _heard
+    if os.name != "posix" or _heard is not None:
+        return
+    sys.stderr.flush()
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    _heard, written = os.pipe()
+    os.set_blocking(_heard, False)
+    os.set_blocking(written, False)  # a decoder that says more than is collected must not wait
+    os.dup2(written, 2)
+    os.close(written)
+
+
+def forget_words() -> None:
+    """Drop what was said before the next picture is decoded."""
+    _words()
+
+
+def loss_of(data: bytes, pixels: NDArray[np.uint8]) -> str | None:
+    """What is lost of a JPEG file that has just been decoded; None: nothing that is noticed.
+
+    Args:
+        data: The file, ending with an end marker.
+        pixels: RGB (H, W, 3), as stored: not turned.
+    """
+    if _heard is None:
+        return f"{LOST}: its data end too early" if _ends_early(data, pixels) else None
+    return _loss_in(_words())
+
+
+def _words() -> str:
+    if _heard is None:
+        return ""
+    try:
+        return os.read(_heard, 1 << 16).decode(errors="replace")
+    except BlockingIOError:
+        return ""
+
+
+def _loss_in(words: str) -> str | None:
+    for said in _LOSSES.finditer(words):
+        if said[1] is None:
+            early = "premature" in said[0].lower()
+            return f"{LOST}: its data {'end too early' if early else 'are damaged'}"
+        if int(said[1]) > _HARMLESS_BYTES:
+            return f"{LOST}: its data are damaged"
+    return None
+
+
+def _ends_early(data: bytes, pixels: NDArray[np.uint8]) -> bool:
+    """Whether the last pixel is one that libjpeg made up: more data before the end marker would change it."""
+    if np.abs(pixels[-1, -1].astype(int) - _GREY).max() > _TOLERANCE:
+        return False
+    end = data.rindex(b"\xff\xd9")
+    small = cv2.IMREAD_REDUCED_COLOR_8 | cv2.IMREAD_IGNORE_ORIENTATION
+    before, after = (
+        cv2.imdecode(np.frombuffer(content, np.uint8), small) for content in (data, data[:end] + _JUNK + data[end:])
+    )
+    return before is not None and (after is None or not np.array_equal(before, after))
