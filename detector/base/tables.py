@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import itertools
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from detector.base.table_text import MAX_BYTES, read_text, separator, split_sepa
 N = TypeVar("N", int, float)
 CORRECT_ROW = "correct that row"
 MAX_COLUMNS = 2000
+ROWS_OF_TITLE = 20  # that a person may have put above the names of columns
 MISSING = "NA"  # what R writes into cells without a value
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,15}(?:[.,]0*)?")
@@ -197,9 +199,14 @@ def read_table(
     text, delimiter = split_separator_line(text)
     delimiter = delimiter or separator(text, lambda cell: _key(cell) in known)
     mend = mend or f"its first row names the columns: {', '.join((*required, *optional))}"
-    line, header = next(((line, cells) for line, cells in _records(text, delimiter, path) if any(cells)), (0, []))
-    names = [known.get(_key(cell), cell) for cell in header]
-    _check_header(path, what, names, known.values(), required, mend)
+    rows = ((line, [known.get(_key(cell), cell) for cell in cells]) for line, cells in _records(text, delimiter, path))
+    line, names = next(((line, names) for line, names in rows if any(names)), (0, []))
+    _check_header(path, what, names, known.values(), mend)
+    if missing := [name for name in required if name not in names]:
+        for below, cells in itertools.islice(rows, ROWS_OF_TITLE):
+            if set(required) <= set(cells):
+                mend = f"they stand in row {below}: delete the rows above"
+        raise DataError(f"{what} has no column {', '.join(missing)} in its first row", where=path, mend=mend)
     places = tuple((name, place) for place, name in enumerate(names) if name)
     columns = tuple(name for name in names if name)
     passed_over = tuple(name for name in columns if name not in known.values())
@@ -220,10 +227,8 @@ def read_table(
     )  # fmt: skip
 
 
-def _check_header(
-    path: Path, what: str, names: Sequence[str], known: Collection[str], required: Sequence[str], mend: str
-) -> None:
-    """Refuse a header with a name twice, one that is nearly another, or one that is missing."""
+def _check_header(path: Path, what: str, names: Sequence[str], known: Collection[str], mend: str) -> None:
+    """Refuse a header with a name twice, or with one that nearly is another."""
     if not names:
         raise DataError(f"{what} is empty", where=path, mend=mend)
     if len(names) > MAX_COLUMNS:
@@ -238,9 +243,6 @@ def _check_header(
             raise DataError(
                 f"unknown column '{name[:80]}'; did you mean {absent[near[0]]}?", where=path, mend="correct its name"
             )
-    missing = [name for name in required if name not in names]
-    if missing:
-        raise DataError(f"{what} has no column {', '.join(missing)}", where=path, mend=mend)
 
 
 def _key(name: str) -> str:
