@@ -7,7 +7,7 @@ import av
 from backbones.inference.images import open_header
 from detector.base.files import open_regular
 from detector.deployments.template import Taken
-from detector.footage.metadata import Capture, capture_of_photo, capture_of_video
+from detector.footage.metadata import Capture, capture_of_photo, capture_of_video, video_tags
 from detector.types import MediaItem
 
 
@@ -25,6 +25,4 @@ def _capture(item: MediaItem) -> Capture:
         with open_regular(item.file, what="photo") as file, open_header(file) as image:
             return capture_of_photo(image.getexif(), item.file.name)
     with av.open(str(item.file), options={"protocol_whitelist": "file"}) as container:
-        streams = container.streams.video
-        tags = {**(streams[0].metadata if streams else {}), **container.metadata}
-    return capture_of_video(tags, item.file.name)
+        return capture_of_video(video_tags(container, item.file), item.file.name)

@@ -1,28 +1,33 @@
-"""When a photo or video was taken, and by which camera, as the file itself says: never by the disk's times."""
+"""When a photo or video was taken, and by which camera, as the file itself says: never by the disk's times.
+
+Of several times the first in the order of trust counts whose year can be a camera's; where there is none such, what the
+camera wrote is kept, so that a person can correct its clock.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import PurePath
+from pathlib import Path
+from typing import Any
 
 from PIL import ExifTags, Image
 
-EARLIEST_YEAR = 1980  # containers begin to count in 1904 or 1970, and FAT in 1980: what is earlier was never set
+from detector.footage.avi import avi_dates
+from detector.footage.written_times import is_ambiguous, is_local, parse_time, time_in_name
+
+CAMERA_YEARS = range(1980, 2100)  # clocks that were never set begin in 1904 or 1970, FAT's in 1980
 
 _EXIF_TIMES = (  # in the order of trust: the shutter, the scan, the last change of the file; each with its sub-seconds
     (ExifTags.Base.DateTimeOriginal, ExifTags.Base.SubsecTimeOriginal),
     (ExifTags.Base.DateTimeDigitized, ExifTags.Base.SubsecTimeDigitized),
     (ExifTags.Base.DateTime, ExifTags.Base.SubsecTime),
 )
-_CONTAINER_TIMES = ("com.apple.quicktime.creationdate", "creation_time", "date")  # the first one is local time
+_LOCAL_TIMES = ("com.apple.quicktime.creationdate", "date", "date_recorded", "creation_time")  # where it tells its zone
+_CONTAINER_TIMES = ("idit", "creation_time", "date", "date_recorded", "date_digitized", "icrd", "wm/encodingtime")
 _CONTAINER_MODELS = ("com.apple.quicktime.model", "com.android.model", "model")
-_NUMERIC_TIME = re.compile(r"(\d{4})\D(\d{1,2})\D(\d{1,2})\D(\d{1,2})\D(\d{1,2})(?:\D(\d{1,2})(?:[.,](\d{1,6}))?)?")
-_NAMED_TIME = re.compile(  # 20210517_063015, 2021-05-17 06-30-15, 20210517063015, StationA__2009-04-28__17-48-00(3)
-    r"(?<!\d)((?:19|20)\d\d)([-_.]?)(\d\d)\2(\d\d)[-_ .T]{0,2}(\d\d)([-_.:h]?)(\d\d)\6(\d\d)(?:[._]?(\d{3}))?(?!\d)"
-)
 
 
 @dataclass(frozen=True)
@@ -33,11 +38,13 @@ class Capture:
         captured_at: As the camera wrote it, without a zone, to the millisecond; of the start of a video; None: unknown.
         captured_from: exif, container or filename; None with captured_at.
         camera_model: As the camera wrote it.
+        doubt: Why a time that is written counts as none; None: there is no such time.
     """
 
     captured_at: datetime | None = None
     captured_from: str | None = None
     camera_model: str | None = None
+    doubt: str | None = None
 
 
 def capture_of_photo(exif: Image.Exif, name: str) -> Capture:
@@ -47,75 +54,53 @@ def capture_of_photo(exif: Image.Exif, name: str) -> Capture:
         exif: As Pillow reads it.
         name: The file's name.
     """
-    try:
-        tags: dict[int, object] = {**exif, **exif.get_ifd(ExifTags.IFD.Exif)}
-    except Exception:  # a damaged EXIF block raises whatever its bytes lead to, and must not cost the picture
-        tags = {}
-    model = _text(tags.get(ExifTags.Base.Model))
-    for time_tag, fraction_tag in _EXIF_TIMES:
-        if taken := parse_time(_text(tags.get(time_tag)), _text(tags.get(fraction_tag))):
-            return Capture(taken, "exif", model)
-    return _by_name(name, model)
+    tags: dict[int, object] = {}
+    readers: tuple[Callable[[], Mapping[int, object]], ...] = (lambda: exif, lambda: exif.get_ifd(ExifTags.IFD.Exif))
+    for read in readers:
+        with suppress(Exception):  # a damaged block raises whatever its bytes lead to, and must not cost the picture
+            tags.update(read())
+    times = [(_text(tags.get(time)), _text(tags.get(fraction))) for time, fraction in _EXIF_TIMES]
+    return _capture(times, "exif", name, _text(tags.get(ExifTags.Base.Model)))
 
 
 def capture_of_video(metadata: Mapping[str, str], name: str) -> Capture:
     """Read a video container's tags, else the file's name.
 
-    MP4 files should hold UTC and often hold local time: it is kept as written, its source says "container".
+    A time that tells its zone is local and goes before the others. MP4 files should hold UTC and often hold local time:
+    it is kept as written, its source says "container".
 
     Args:
-        metadata: The tags of the container, and of the video stream where the container lacks them.
+        metadata: See `video_tags`.
         name: The file's name.
     """
-    tags = {key.lower(): value for key, value in metadata.items()}
-    model = next((text for key in _CONTAINER_MODELS if (text := _text(tags.get(key)))), None)
-    for key in _CONTAINER_TIMES:
-        if taken := parse_time(tags.get(key)):
-            return Capture(taken, "container", model)
-    return _by_name(name, model)
+    tags = {key.lower(): _text(value) for key, value in metadata.items()}
+    local = [tags.get(key) for key in _LOCAL_TIMES]
+    times = [text for text in local if is_local(text)]
+    times += [local[0], *(tags.get(key) for key in _CONTAINER_TIMES)]
+    model = next((text for key in _CONTAINER_MODELS if (text := tags.get(key))), None)
+    return _capture([(text, None) for text in times], "container", name, model)
 
 
-def time_in_name(name: str) -> datetime | None:
-    """The date and time in a file's name, such as 20210517_063015 or 2021-05-17 06-30-15; None where there is none."""
-    for match in _NAMED_TIME.finditer(PurePath(name).stem):
-        year, _, month, day, hour, _, minute, second, millisecond = match.groups()
-        if taken := _time(year, month, day, hour, minute, second, millisecond):
-            return taken
-    return None
+def video_tags(container: Any, file: Path) -> dict[str, str]:
+    """The tags of an open container of PyAV, else of its first video stream, and the dates of an AVI file."""
+    streams = container.streams.video
+    return {**(streams[0].metadata if streams else {}), **container.metadata, **avi_dates(file)}
 
 
-def parse_time(text: str | None, fraction: str | None = None) -> datetime | None:
-    """A written date and time, to the millisecond and as written: a zone that follows it is dropped.
-
-    Args:
-        text: Such as 2021:05:17 06:30:15 (EXIF) or 2021-05-17T06:30:15.000000Z (containers).
-        fraction: The digits after the decimal point of the seconds, where a tag of its own holds them.
-
-    Returns:
-        None if it is no date and time, or one before `EARLIEST_YEAR`: a clock that was never set.
-    """
-    match = _NUMERIC_TIME.match((text or "").strip())
-    if match is None:
-        return None
-    year, month, day, hour, minute, second, decimals = match.groups()
-    digits = re.match(r"\d+", (fraction or "").strip())
-    return _time(year, month, day, hour, minute, second, digits[0] if digits else decimals)
-
-
-def _time(
-    year: str, month: str, day: str, hour: str, minute: str, second: str | None, fraction: str | None
-) -> datetime | None:
-    try:
-        milliseconds = int((fraction or "0")[:3].ljust(3, "0"))
-        taken = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second or 0), milliseconds * 1000)
-    except ValueError:  # the 31st of June, or 0000:00:00
-        return None
-    return taken if taken.year >= EARLIEST_YEAR else None
-
-
-def _by_name(name: str, model: str | None) -> Capture:
-    taken = time_in_name(name)
-    return Capture(taken, "filename" if taken else None, model)
+def _capture(times: Sequence[tuple[str | None, str | None]], source: str, name: str, model: str | None) -> Capture:
+    """The time that counts of written ones, each with its sub-seconds, and the one in the name."""
+    found = [(taken, source) for text, fraction in times if (taken := parse_time(text, fraction))]
+    if named := time_in_name(name):
+        found.append((named, "filename"))
+    for taken, origin in found:
+        if taken.year in CAMERA_YEARS:
+            return Capture(taken, origin, model)
+    if found:
+        return Capture(*found[0], model)
+    for text, _ in times:
+        if is_ambiguous(text):
+            return Capture(None, None, model, f"its time '{text}' begins with the day or the month: it counts as none")
+    return Capture(None, None, model)
 
 
 def _text(value: object) -> str | None:

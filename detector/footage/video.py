@@ -20,7 +20,7 @@ from backbones.inference.images import MAX_PIXELS
 from detector.base.orientation import orient, orientation_of_matrix, upright_size
 from detector.base.signatures import HEAD_BYTES, kind_of
 from detector.footage.frame_index import DEFAULT_RATE, PacketRecorder
-from detector.footage.metadata import Capture, capture_of_video
+from detector.footage.metadata import Capture, capture_of_video, video_tags
 from detector.footage.sampling import Run, Sampling, check_sampling, plan_runs, sampled_frames
 from detector.types import Frame
 
@@ -69,9 +69,10 @@ class Video:
             first = self._list_packets(container, stream, recorder)
             self._index = recorder.index(stream)
             self._note_missing(container, stream, recorder)
-            tags = {**stream.metadata, **container.metadata}
+            tags = video_tags(container, file)
         size_wh = upright_size((first.width, first.height), _orientation(first))
         capture = capture_of_video(tags, file.name)
+        self._losses += [capture.doubt] if capture.doubt else []
         self.info = VideoInfo(size_wh, len(self._index), self._index.frame_rate, self._index.duration_s, capture)
 
     @property
