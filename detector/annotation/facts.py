@@ -11,6 +11,7 @@ from detector.annotation.tracking import FrameBoxes, TrackLinker
 from detector.annotation.values import FrameFacts, FrameFinds, ItemFacts
 from detector.boxes import xywh_to_xyxy
 from detector.species.gate import kind_of_label
+from detector.species.posterior import posterior
 from detector.store.facts import FactRow, FoundBox
 from detector.store.schema import pack_vector
 from detector.types import MediaItem
@@ -122,8 +123,10 @@ class ItemRows:
         kinds = [kind_of_label(name) for name in self.categories]
         apart = np.array([_TRACKED_APART.index(kind) if kind in _TRACKED_APART else -1 for kind in kinds])
         embeddings = np.zeros((len(finds), self.embedding_size), np.float32)
+        species = np.zeros((len(finds), finds.logits.shape[1]), np.float32)
         if len(finds.classified):
             embeddings[finds.classified] = finds.embeddings
+            species[finds.classified] = posterior(finds.logits)
         return FrameBoxes(
             time_s=frame.time_s,
             boxes_xyxy=xywh_to_xyxy(finds.boxes_xywh) * np.array(frame.size_wh * 2),
@@ -131,4 +134,5 @@ class ItemRows:
             kinds=apart[finds.label_scores.argmax(axis=1)] if len(finds) else np.zeros(0, np.int64),
             appearances=finds.appearances.astype(np.float32),
             embeddings=embeddings,
+            species=species,
         )

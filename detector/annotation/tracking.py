@@ -2,8 +2,10 @@
 
 Frame by frame, boxes are assigned to the tracks seen so far (as in SORT, Bewley et al. 2016). At one frame a second the
 boxes of one bird seldom overlap, so that besides IoU the distance of the centres counts, in body lengths and by the
-time between the frames, and the likeness of what the boxes show. Sure boxes choose first, the rest after them
-(ByteTrack, Zhang et al. 2022): a flicker of the detector can go on with a track but not take it from a bird.
+time between the frames, and the likeness of what the boxes show: to a classifier, by embedding and species, else in
+pixels. After a longer time, as where the motion gate passed over frames in which nothing moved, only what sat still
+is known to be the same. Sure boxes choose first, the rest after them (ByteTrack, Zhang et al. 2022): a flicker of the
+detector can go on with a track but not take it from a bird.
 """
 
 from __future__ import annotations
@@ -21,6 +23,9 @@ SURE_SCORE = 0.2  # what views show; boxes from here up choose their tracks firs
 FRAMES_LOST = 3  # a track that was not seen in so many sampled frames after each other is over ...
 SECONDS_LOST = 1.0  # ... but not before this time, when every frame is sampled
 BODY_LENGTHS_A_SECOND = 3.0  # a bird that hops or walks; in flight it is told by where its motion leads
+SECONDS_OF_REACH = 2.0  # a bird that was not seen for longer may be anywhere: its place tells no more
+SECONDS_SITTING, SITTING_IOU = 10.0, 0.5  # after so long it is the same only where it was
+LEAST_LIKENESS = 0.2  # to a classifier; below, it is another bird, wherever it is
 LEAST_NEARNESS = 0.02  # about 4 reaches away: another bird, whatever it looks like
 LEAST_SIZE_RATIO = 0.2  # of areas
 LINK_SCORE = 0.5
@@ -40,6 +45,7 @@ class FrameBoxes:
         kinds: (N,) integers; boxes of different kinds (bird, person ...) are never linked.
         appearances: (N, P): the boxes' pixels, grey; P may be 0.
         embeddings: (N, D): a classifier's, which tell more; rows of zeros where there is none. D may be 0.
+        species: (N, C): its probabilities; rows of zeros where there are none. None: there is no classifier.
     """
 
     time_s: float
@@ -48,6 +54,11 @@ class FrameBoxes:
     kinds: NDArray[np.integer]
     appearances: Floats
     embeddings: Floats
+    species: Floats | None = None
+
+    def species_of(self, index: int) -> Floats:
+        """Probabilities (C,) of a box."""
+        return np.zeros(0) if self.species is None else self.species[index]
 
 
 @dataclass
@@ -59,6 +70,7 @@ class _Track:
     kind: int
     appearance: Floats
     embedding: Floats
+    species: Floats
     time_s: float
     frame: int
     velocity: Floats = field(default_factory=lambda: np.zeros(2))  # of the centre, pixels a second
@@ -73,6 +85,7 @@ class _Track:
         self.velocity = (_centres(box[None])[0] - _centres(self.box_xyxy[None])[0]) / elapsed
         self.box_xyxy, self.time_s, self.frame = box, frame.time_s, number
         self.appearance, self.embedding = frame.appearances[index], frame.embeddings[index]
+        self.species = frame.species_of(index)
 
 
 class TrackLinker:
@@ -95,6 +108,7 @@ class TrackLinker:
                     kind=int(frame.kinds[box]),
                     appearance=frame.appearances[box],
                     embedding=frame.embeddings[box],
+                    species=frame.species_of(box),
                     time_s=frame.time_s,
                     frame=self._frames,
                 )
@@ -119,7 +133,8 @@ def _linked(tracks: Sequence[_Track], frame: FrameBoxes) -> list[_Track | None]:
         if not len(boxes) or not free:
             continue
         scores = link_scores(free, frame, boxes)
-        rows, columns = linear_sum_assignment(scores, maximize=True)
+        # what is below the threshold is taken out first, so that it takes no place from a link that is possible
+        rows, columns = linear_sum_assignment(np.where(scores >= LINK_SCORE, scores, 0.0), maximize=True)
         for row, column in zip(rows, columns, strict=True):
             if scores[row, column] >= LINK_SCORE:
                 linked[boxes[column]] = free[row]
@@ -136,17 +151,20 @@ def link_scores(tracks: Sequence[_Track], frame: FrameBoxes, boxes: NDArray[np.i
 
     areas, areas_now = box_areas(last)[:, None], box_areas(now)[None, :]
     body = np.sqrt(np.maximum((areas + areas_now) / 2, 1.0))  # pixels
-    reach = body * (1 + BODY_LENGTHS_A_SECOND * elapsed)[:, None]
+    reach = body * (1 + BODY_LENGTHS_A_SECOND * np.minimum(elapsed, SECONDS_OF_REACH))[:, None]
     nearness = np.exp(-_distances(_centres(last), _centres(now)) / reach)
     as_expected = np.exp(-_distances(expected, _centres(now)) / body)  # a straight flight is held to its course
-    place = np.maximum.reduce([box_iou(last, now), nearness, as_expected])
+    overlap = box_iou(last, now)
+    place = np.maximum.reduce([overlap, nearness, as_expected])
     size = np.minimum(areas, areas_now) / np.maximum(np.maximum(areas, areas_now), 1e-9)
 
-    likeness, known = _likeness(tracks, frame, boxes)
+    likeness, known, classified = _likeness(tracks, frame, boxes)
     weighed = PLACE_WEIGHT * place + SIZE_WEIGHT * size + LIKENESS_WEIGHT * likeness
     weights = PLACE_WEIGHT + SIZE_WEIGHT + LIKENESS_WEIGHT * known
     same_kind = np.array([track.kind for track in tracks])[:, None] == frame.kinds[boxes][None, :]
     possible = same_kind & (place >= LEAST_NEARNESS) & (size >= LEAST_SIZE_RATIO)
+    possible &= (likeness >= LEAST_LIKENESS) | ~classified
+    possible &= (overlap >= SITTING_IOU) | (elapsed <= SECONDS_SITTING)[:, None]
     return np.where(possible, weighed / weights, 0.0)
 
 
@@ -160,13 +178,33 @@ def _distances(points: Floats, others: Floats) -> Floats:
 
 def _likeness(
     tracks: Sequence[_Track], frame: FrameBoxes, boxes: NDArray[np.integer]
-) -> tuple[Floats, NDArray[np.bool_]]:
-    """How alike tracks and boxes look, 0..1, by embeddings where both have them, else by pixels; and where known."""
+) -> tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]:
+    """How alike tracks and boxes are, 0..1; where that is known; and where a classifier saw both.
+
+    By the mean of what the classifier says, the cosine of embeddings and what is common of the species' probabilities;
+    else by pixels.
+    """
     grey, grey_known = _cosines(
         _contrast(np.stack([track.appearance for track in tracks])), _contrast(frame.appearances[boxes])
     )
     embedded, embedded_known = _cosines(np.stack([track.embedding for track in tracks]), frame.embeddings[boxes])
-    return np.clip(np.where(embedded_known, embedded, grey), 0, 1), embedded_known | grey_known
+    species, species_known = _common_species([track.species for track in tracks], [frame.species_of(b) for b in boxes])
+    embedded = np.clip(embedded, 0, 1)
+    classified = embedded_known | species_known
+    seen = np.divide(
+        embedded * embedded_known + species * species_known,
+        embedded_known.astype(float) + species_known,
+        out=np.zeros_like(embedded),
+        where=classified,
+    )
+    return np.where(classified, seen, np.clip(grey, 0, 1)), classified | grey_known, classified
+
+
+def _common_species(tracks: Sequence[Floats], boxes: Sequence[Floats]) -> tuple[Floats, NDArray[np.bool_]]:
+    """The Bhattacharyya coefficients of probabilities, (tracks, boxes): 1 for the same, 0 for sure and different ones;
+    and where both are known."""
+    roots, others = (np.sqrt(np.stack(each).clip(min=0)) for each in (tracks, boxes))
+    return np.minimum(roots @ others.T, 1), roots.any(axis=1)[:, None] & others.any(axis=1)[None, :]
 
 
 def _contrast(pixels: Floats) -> Floats:

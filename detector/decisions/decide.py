@@ -15,7 +15,7 @@ from detector.base.times import add_ms
 from detector.decisions.copies import Originals, originals_among
 from detector.decisions.events import Events, event_id, find_events
 from detector.decisions.facts_table import FactsTable, read_facts
-from detector.decisions.linking import Individuals, find_individuals
+from detector.decisions.linking import Individuals, find_individuals, linkable
 from detector.decisions.made import Made
 from detector.decisions.naming import KINDS, Circumstances, Names, name_individuals
 from detector.decisions.nested import find_nested
@@ -25,6 +25,7 @@ from detector.decisions.portion import Portion
 from detector.decisions.repeats import REPEAT_SCORE, find_repeats
 from detector.decisions.rules import Rules, read_rules
 from detector.decisions.sequences import find_sequences
+from detector.decisions.shown import look_at
 from detector.decisions.summarise import join_summaries, summarise
 from detector.decisions.summary import DecisionSummary
 from detector.decisions.tables import replacing_decisions
@@ -101,8 +102,9 @@ def _make(
     box_media = facts.box_media
 
     sequence, photo_order = find_sequences(placed.row, placed.moments_ms, placed.known, facts.is_video)
-    individuals = find_individuals(facts, sequence, photo_order, _sizes(facts))
     repeat = _repeats(facts, placed, sequence, options)
+    shown = look_at(reader, facts, rules.naming, linkable(facts, sequence) | (repeat >= 0))
+    individuals = find_individuals(facts, sequence, photo_order, _sizes(facts), shown)
     circumstances = _circumstances(facts, placed, individuals, rules)
     names = name_individuals(reader, facts, individuals, circumstances, rules.naming)
 

@@ -61,7 +61,7 @@ def read_evidence(
             for scores in labels:
                 yield Evidence(len(scores), np.zeros(len(scores), bool), np.zeros((0, num_classes), "<f2"), scores)
             continue
-        for packed in _chosen(reader.logits(part), chosen):
+        for packed in chosen_boxes(reader.logits(part), chosen):
             seen = pc.is_valid(packed).to_numpy(zero_copy_only=False)
             logits = binary_matrix(packed.drop_null(), "<f2")
             if len(logits) and logits.shape[1] != num_classes:
@@ -78,11 +78,11 @@ def _labels(
 ) -> Iterator[NDArray[np.float32]]:
     batches = reader.batches(part, ["detections.list.element.label_scores"])
     boxes = (pc.struct_field(batch.column("detections").flatten(), "label_scores") for batch in batches)
-    for scores in _chosen(boxes, chosen):
+    for scores in chosen_boxes(boxes, chosen):
         yield label_matrix(scores, num_labels)
 
 
-def _chosen(batches: Iterator[pa.Array], mask: NDArray[np.bool_] | None) -> Iterator[pa.Array]:
+def chosen_boxes(batches: Iterator[pa.Array], mask: NDArray[np.bool_] | None) -> Iterator[pa.Array]:
     """Of each batch of boxes those that a mask of all boxes chooses; None chooses all."""
     start = 0
     for batch in batches:

@@ -50,9 +50,7 @@ def find_nested(
     return nested
 
 
-def _nested_pairs(
-    corners: NDArray[np.float64], place: NDArray[np.integer]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _nested_pairs(corners: Floats, place: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pairs of boxes (N,) of one place of which one lies within the other, the earlier one first."""
     area = (corners[:, 2:] - corners[:, :2]).prod(axis=1)
     pairs = [np.zeros((2, 0), np.int64)]
@@ -83,7 +81,7 @@ def _dropped(surer: NDArray[np.int64], other: NDArray[np.int64], count: int) -> 
 
 
 def _open_groups(
-    dropped: NDArray[np.bool_], surer: NDArray[np.int64], other: NDArray[np.int64], corners: NDArray[np.float64]
+    dropped: NDArray[np.bool_], surer: NDArray[np.int64], other: NDArray[np.int64], corners: Floats
 ) -> None:
     """Let boxes that lie disjoint within a kept one take its place; changes `dropped`."""
     area = (corners[:, 2:] - corners[:, :2]).prod(axis=1)

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -92,16 +93,21 @@ class FactsReader:
                 yield tuple(row if overlay is None else _overlaid(row, overlay) for row in item)
 
     def logits(self, part: Path) -> Iterator[pa.Array]:
-        """The logits that count, batch by batch: binary, one a box of the part, in the order of its rows and boxes.
+        """The logits that count; see `vectors`."""
+        return self.vectors(part, "logits")
+
+    def vectors(self, part: Path, name: Literal["logits", "embedding"]) -> Iterator[pa.Array]:
+        """Logits or embeddings of the classifier that counts: binary, one a box of the part, in the order of its rows
+        and boxes, batch by batch; null where there is none.
 
         Raises:
             DataError: The part or its overlay is damaged.
         """
         overlay = self._overlay(part)
         if overlay is None:
-            for batch in self.batches(part, ["detections.list.element.logits"]):
+            for batch in self.batches(part, [f"detections.list.element.{name}"]):
                 boxes = batch.column("detections").flatten()  # nulls are left out
-                yield pc.struct_field(boxes, "logits")
+                yield pc.struct_field(boxes, name)
             return
         columns = ["media_id", "frame_number", "detections.list.element.x"]
         for batch in self.batches(part, columns):
@@ -111,7 +117,7 @@ class FactsReader:
                 pc.list_value_length(batch.column("detections")).fill_null(0).to_pylist(),
             )
             keys = ((ids[row], frames[row], box) for row in range(len(ids)) for box in range(counts[row]))
-            yield pa.array([overlay.get(key, (None, None))[0] for key in keys], pa.binary())
+            yield pa.array([overlay.get(key, (None, None))[name == "embedding"] for key in keys], pa.binary())
 
     def _overlay(self, part: Path) -> dict[tuple[str, int, int], tuple[bytes | None, bytes | None]] | None:
         """(media_id, frame, box) -> (logits, embedding) of a part; None where the facts' own count."""

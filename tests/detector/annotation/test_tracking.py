@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.annotation.tracking import FrameBoxes, TrackLinker
 
 
-def frame(time_s, *centres, size=40.0, scores=None, kinds=None, embeddings=None):
+def frame(time_s, *centres, size=40.0, scores=None, kinds=None, embeddings=None, species=None):
     points = np.array(centres, np.float64).reshape(-1, 2)
     boxes = np.concatenate([points - size / 2, points + size / 2], axis=1)
     return FrameBoxes(
@@ -19,6 +20,7 @@ def frame(time_s, *centres, size=40.0, scores=None, kinds=None, embeddings=None)
         np.zeros(len(boxes), np.int64) if kinds is None else np.array(kinds),
         np.zeros((len(boxes), 0)),
         np.zeros((len(boxes), 0)) if embeddings is None else np.array(embeddings, np.float64),
+        None if species is None else np.array(species, np.float64),
     )
 
 
@@ -80,6 +82,35 @@ def test_a_person_is_never_linked_with_a_bird():
 def test_a_small_bird_in_front_of_a_large_one_is_another():
     large, small = frame(0.0, (100, 100), size=200), frame(1.0, (100, 100), size=30)
     assert numbers([large, small]) == [[0], [1]]
+
+
+@pytest.mark.parametrize("seconds", [1, 3, 4, 10, 60, 600])
+def test_a_bird_that_a_classifier_sees_as_another_is_another_wherever_and_whenever_it_is(seconds):
+    for place in ((100, 100), (130, 100), (220, 100), (900, 500)):
+        first, second = frame(0.0, (100, 100), embeddings=[[1, 0]]), frame(seconds, place, embeddings=[[0, 1]])
+        assert numbers([first, second]) == [[0], [1]]
+        first, second = frame(0.0, (100, 100), species=[[1, 0]]), frame(seconds, place, species=[[0, 1]])
+        assert numbers([first, second]) == [[0], [1]]
+
+
+def test_a_classifier_that_wavers_leaves_a_bird_what_it_was():
+    looks = {"embeddings": [[1.0, 0.1]], "species": [[0.6, 0.4]]}
+    frames = [frame(0.0, (100, 100), **looks), frame(1.0, (110, 100), embeddings=[[0.9, 0.2]], species=[[0.3, 0.7]])]
+    assert numbers(frames) == [[0], [0]]
+
+
+def test_after_a_minute_in_which_nothing_moved_only_what_sat_is_the_same():
+    """The motion gate hands on two frames a minute apart."""
+    assert numbers([frame(0.0, (100, 100)), frame(60.0, (105, 100))]) == [[0], [0]]
+    assert numbers([frame(0.0, (100, 100)), frame(60.0, (200, 100))]) == [[0], [1]]
+
+
+def test_a_link_that_is_impossible_takes_no_place_from_one_that_is_possible():
+    """The best sum of all scores would give both tracks a box that fits neither well enough."""
+    first = frame(0.0, (100, 100), (160, 100), embeddings=np.eye(3)[[0, 1]])
+    second = frame(1.0, (130, 100), embeddings=[[0.75, 0.66, 0]])
+    both = frame(1.0, (130, 100), (400, 100), embeddings=[[0.75, 0.66, 0], [0.7, 0.7, 0]])
+    assert numbers([first, second])[1] == numbers([first, both])[1][:1] == [0]
 
 
 centres = st.lists(st.tuples(st.integers(0, 900), st.integers(0, 600)), max_size=5)

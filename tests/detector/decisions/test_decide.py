@@ -180,7 +180,7 @@ def test_track_is_named_once(tmp_path: Path, facts_maker: Maker) -> None:
             "a.mp4", boxes=made, media_type="video", frame_number=30 * number, time_s=float(number), frame_rate=30.0
         )
 
-    rows = [frame(0, (0, logits(6)), (1, WHEATEAR)), frame(1, (0, logits(0, 5))), frame(2, (0, logits(6)))]
+    rows = [frame(0, (0, logits(6)), (1, WHEATEAR)), frame(1, (0, logits(2, 3))), frame(2, (0, logits(6)))]
     facts_maker.write(tmp_path, [rows], species=SPECIES)
     decide(tmp_path, options())
     named = [(box.individual_id is not None, box.name) for box in boxes(tmp_path)]
