@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from backbones.errors import DataError
+from detector.annotation.cards import cards_of
 from detector.annotation.facts import ItemRows
 from detector.annotation.importing import (
     ImportedDetections,
@@ -23,7 +24,7 @@ from detector.annotation.importing import (
 from detector.annotation.options import WorkOptions
 from detector.annotation.progress import FilesProgress
 from detector.annotation.readers import Readers
-from detector.annotation.run import RunReport, cards_of, note, reading, species_entry, versions
+from detector.annotation.run import RunReport, reading, species_entry, versions
 from detector.annotation.second_look import KnownFrame, KnownItem, SecondLook, SecondSight
 from detector.annotation.stages import unclassified
 from detector.annotation.values import FrameFacts, ItemFacts
@@ -213,7 +214,7 @@ class _Import:
                 item = MediaItem(self.place.card.id, file.path, media_type(file.path) or "photo", 0, Path(file.path))
                 file = replace(file, failure=file.failure or "its path leads out of the folder of media")
             if item.media_id in before:
-                self.report.finished_before += 1
+                self.report.note_finished(self.writer.failed.get(item.media_id))
                 self.progress.skip()
                 continue
             if item.media_id in self.writer.finished or item.media_id in self.warnings:
@@ -242,7 +243,7 @@ class _Import:
     def save(self, rows: Sequence[FactRow]) -> None:
         """Keep the rows of an item."""
         self.writer.add(rows)
-        note(self.report, rows)
+        self.report.note(rows)
         self.progress.advance(failed=rows[0].failure is not None)
 
 

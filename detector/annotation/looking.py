@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from detector.annotation.tiling import View, tiled_views, whole_view
 from detector.annotation.values import FrameFacts, ItemFacts
+from detector.base.content_hash import content_hash
 from detector.boxes import xywh_to_xyxy
 from detector.data.resizing import SizeRule, resize
 from detector.footage.appearance import SIDE, box_appearance
-from detector.footage.content_hash import content_hash
 from detector.footage.light import LONG_SIDE, brightness, is_night_ir, shrink
 from detector.footage.motion import MotionGate
 from detector.footage.photos import Photo, read_photo

@@ -17,8 +17,8 @@ from detector.annotation.run import RunReport, reading, species_entry, versions
 from detector.annotation.second_look import KnownFrame, KnownItem, SecondLook, SecondSight
 from detector.base.stopping import StopRequest
 from detector.species.classifier import SpeciesClassifier
-from detector.store.displaced import displaced_cards
 from detector.store.facts import FactRow, OverlayRow
+from detector.store.presence import absent_cards
 from detector.store.reader import FactsReader
 from detector.store.run_file import RunFile
 from detector.store.run_json import load_run, set_card_root, update_run
@@ -94,14 +94,9 @@ def reclassify(
 
 
 def _check_roots(output: Path, run: RunFile) -> None:
-    displaced = displaced_cards(output, {card: entry.root for card, entry in run.cards.items()})
-    for card, entry in run.cards.items():
+    for card, reason in absent_cards(output, {card: entry.root for card, entry in run.cards.items()}).items():
         mend = f"put the disk in, or say where it is: --root {card}=PATH"
-        if not Path(entry.root).exists():
-            raise MediaError(f"card '{card}' is not there", where=entry.root, mend=mend)
-        if card in displaced:
-            raise MediaError(f"this is not card '{card}', but another one with files of the same names",
-                             where=entry.root, mend=mend)  # fmt: skip
+        raise MediaError(f"card '{card}' is not there: {reason}", where=run.cards[card].root, mend=mend)
 
 
 def _count_items(reader: FactsReader, part: Path) -> int:

@@ -6,29 +6,28 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 import torchvision
 
-from backbones.errors import ConfigError, MediaError
+from backbones.errors import MediaError
 from detector import __version__
+from detector.annotation.cards import cards_of as cards_of
+from detector.annotation.cards import find_cards
+from detector.annotation.counted import CountedFiles
 from detector.annotation.detecting import RunDetector
 from detector.annotation.local import Annotation
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.progress import FilesProgress
 from detector.annotation.readers import Readers
 from detector.base.stopping import StopRequest
-from detector.footage.cards import Card, name_cards, reroot
-from detector.footage.discovery import PassOver, Report
 from detector.species.classifier import SpeciesClassifier
-from detector.store.displaced import displaced_cards
 from detector.store.facts import FactRow
 from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry
 from detector.store.run_json import merge_run, read_run, set_card_root
 from detector.store.writer import FactsWriter
-from detector.types import MediaItem
 
 
 @dataclass
@@ -40,7 +39,10 @@ class RunReport:
         finished_before: Media files that the store held already.
         failures: Reason -> files.
         warnings: What was lost of files that could be read in part -> files.
+        failures_before: Likewise, of those files that the store held already.
+        lost: Files that were counted and then went away; nothing is recorded of them.
         problems: Folders and files that could not be listed.
+        notes: What a person should know, in sentences.
         passed_over: Suffix -> files that are neither photos nor videos.
         seconds: How long it took.
         signal: Number of the signal that ended it before all was done; None: none did.
@@ -50,15 +52,37 @@ class RunReport:
     finished_before: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
+    failures_before: Counter[str] = field(default_factory=Counter)
+    lost: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     problems: list[MediaError] = field(default_factory=list)
     passed_over: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     signal: int | None = None
 
+    def note(self, rows: Sequence[FactRow]) -> None:
+        """Count an item that is done."""
+        self.files += 1
+        if rows[0].failure is not None:
+            self.failures[rows[0].failure] += 1
+        elif rows[0].warning is not None:
+            self.warnings[rows[0].warning] += 1
+
+    def note_finished(self, failure: str | None) -> None:
+        """Count an item that the store held already, with the reason why it could not be read, if so."""
+        self.finished_before += 1
+        if failure is not None:
+            self.failures_before[failure] += 1
+
     @property
     def failed(self) -> int:
-        """Files that failed."""
+        """Files that failed now."""
         return self.failures.total()
+
+    @property
+    def all_well(self) -> bool:
+        """Whether every file of the inputs was read, in this run or in one before."""
+        return not (self.failures or self.failures_before or self.problems or self.lost)
 
 
 def annotate(
@@ -93,35 +117,41 @@ def annotate(
         HoopoeError: An input does not exist, the store was made otherwise or is in use, the disk is full ...
     """
     report = RunReport()
-    cards_of(inputs, output, roots or {})  # refuses what cannot be before anything is written
+    before = read_run(output)
+    found = find_cards(inputs, output, roots or {})  # refuses what cannot be before anything is written
     with FactsWriter(output, retry_failed=retry_failed) as writer:
-        cards = cards_of(inputs, output, roots or {})
+        if read_run(output) != before:
+            found = find_cards(inputs, output, roots or {})
+        report.notes += found.notes
         for card, root in (roots or {}).items():
             set_card_root(output, card, os.path.abspath(root))
         entries = {
-            "cards": {card.id: CardEntry(root=str(card.root), inputs=list(card.inputs)) for card in cards},
+            "cards": {card.id: CardEntry(root=str(card.root), inputs=list(card.inputs)) for card in found.cards},
             "options": seeing.as_dict(),
             "versions": versions(),
         }
         merge_run(output, models_entry(detector, species).model_copy(update=entries))
-        total = 0
-        for item in _media(cards, report.problems.append, lambda suffix: report.passed_over.update((suffix,))):
-            total += item.media_id not in writer.finished
-            report.finished_before += item.media_id in writer.finished
-        remaining = (item for item in _media(cards) if item.media_id not in writer.finished)
-        root_of = {card.id: card.root for card in cards}
+        counted = CountedFiles({card.id: card.root for card in found.cards})
+        for card in found.cards:
+            for item in card.media(report.problems.append, lambda suffix: report.passed_over.update((suffix,))):
+                if item.media_id in writer.finished:
+                    report.note_finished(writer.failed.get(item.media_id))
+                else:
+                    counted.add(item)
         with (
             StopRequest().listening() as stop,
-            FilesProgress(total, "annotating", quiet) as progress,
+            FilesProgress(len(counted), "annotating", quiet) as progress,
             reading(readers, work) as processes,
         ):
 
             def finished(rows: Sequence[FactRow]) -> None:
-                if rows[0].failure is not None:
-                    _check_root(root_of[rows[0].card])
+                first = rows[0]
+                spoiled = first.failure is not None or first.warning is not None
+                if spoiled and counted.has_lost(first.card, first.path, writer.finished):
+                    return
                 writer.add(rows)
-                note(report, rows)
-                progress.advance(failed=rows[0].failure is not None)
+                report.note(rows)
+                progress.advance(failed=first.failure is not None)
 
             annotation = Annotation(
                 detector=detector,
@@ -133,60 +163,11 @@ def annotate(
                 tick=writer.flush_if_due,
                 stopping=lambda: stop.requested,
             )
-            annotation.run(remaining)
-            for root in root_of.values():
-                _check_root(root)
+            annotation.run(counted)
+            report.lost = counted.lost
             report.seconds = progress.seconds
-            report.signal = stop.signal if report.files < total else None
+            report.signal = stop.signal if report.files + len(counted.lost) < len(counted) else None
     return report
-
-
-def _check_root(root: Path) -> None:
-    """A card that is pulled out must not make failures of all the files that are left on it."""
-    if not root.exists():
-        raise MediaError("the card is gone", where=root, mend="put it in again: the same command goes on from here")
-
-
-def note(report: RunReport, rows: Sequence[FactRow]) -> None:
-    """Count an item that is done."""
-    report.files += 1
-    if rows[0].failure is not None:
-        report.failures[rows[0].failure] += 1
-    elif rows[0].warning is not None:
-        report.warnings[rows[0].warning] += 1
-
-
-def cards_of(inputs: Sequence[Path], output: Path, roots: Mapping[str, Path]) -> list[Card]:
-    """The cards that inputs belong to, without the store where it lies inside one.
-
-    Cards go through one reader, and cameras begin anew at IMG_0001: where other files lie at a known card's root than
-    those that the store knows of it, that is a new card.
-
-    Raises:
-        ConfigError: The store is an input itself, or a root is given for a card that is not known.
-        MediaError: An input does not exist.
-    """
-    before = read_run(output)
-    known = reroot({} if before is None else {card: entry.root for card, entry in before.cards.items()}, roots)
-    store = os.path.realpath(output)
-    cards = []
-    for card in name_cards(inputs, known, displaced_cards(output, known)):
-        root = os.path.realpath(card.root)
-        if store == root:
-            mend = "choose a folder of its own for --output"
-            raise ConfigError("the results would lie among the photos and videos", where=output, mend=mend)
-        if store.startswith(os.path.join(root, "")):
-            inside = PurePath(os.path.relpath(store, root)).as_posix()
-            card = replace(card, excluded=(*card.excluded, inside))
-        cards.append(card)
-    return cards
-
-
-def _media(
-    cards: Sequence[Card], problem: Report = lambda _: None, pass_over: PassOver = lambda _: None
-) -> Iterator[MediaItem]:
-    for card in cards:
-        yield from card.media(problem, pass_over)
 
 
 def models_entry(detector: RunDetector, species: SpeciesClassifier | None) -> RunFile:

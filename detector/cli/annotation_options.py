@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbones.errors import ConfigError
 from detector.cli import exit_codes
-from detector.cli.decide import print_summary
+from detector.cli.decide import few, print_summary
 from detector.cli.decision_options import add_decision_arguments, decision_options
 from detector.cli.device_options import add_device_arguments
 
@@ -139,7 +140,7 @@ def finish(args: argparse.Namespace, output: Path, report: RunReport) -> int:
     console.print()
     for path in paths or [output]:
         console.print(f"look at {path}", markup=False, highlight=False, soft_wrap=True)
-    return exit_codes.FAULTS if report.failed else exit_codes.DONE
+    return exit_codes.DONE if report.all_well else exit_codes.FAULTS
 
 
 def _written(output: Path) -> list[str]:
@@ -154,19 +155,28 @@ def _print_report(console: Console, report: RunReport) -> None:
     lines = [f"{report.files} files looked at in {timedelta(seconds=round(report.seconds))}{speed}"]
     if report.finished_before:
         lines.append(f"{report.finished_before} files finished before")
-    lines += [f"{count} failed: {reason}" for reason, count in report.failures.most_common(REASONS_SHOWN)]
-    if report.failed:
+    lines += [*_failures("failed", report.failures), *_failures("failed before", report.failures_before)]
+    if report.failures or report.failures_before:
         lines.append("the same command with --retry-failed looks at them again")
-    if len(report.failures) > REASONS_SHOWN:
+    if report.lost:
         lines.append(
-            f"{report.failed - sum(dict(report.failures.most_common(REASONS_SHOWN)).values())} failed otherwise"
+            f"{len(report.lost)} files went away meanwhile, and nothing is recorded of them: {few(report.lost)}"
         )
     lines += [f"{count} read in part: {loss}" for loss, count in report.warnings.most_common(REASONS_SHOWN)]
     if others := report.warnings.total() - sum(count for _, count in report.warnings.most_common(REASONS_SHOWN)):
         lines.append(f"{others} read in part otherwise (files.csv, warning)")
     lines += [f"not listed: {problem}" for problem in report.problems]
+    lines += [f"look: {note}" for note in report.notes]
     if report.passed_over:
         lines.append(passed_over_words(report.passed_over))
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print()
+
+
+def _failures(what: str, failures: Counter[str]) -> list[str]:
+    shown = failures.most_common(REASONS_SHOWN)
+    lines = [f"{count} {what}: {reason}" for reason, count in shown]
+    if others := failures.total() - sum(count for _, count in shown):
+        lines.append(f"{others} {what} otherwise")
+    return lines

@@ -135,7 +135,7 @@ def _print_problems(console: Any, summary: DecisionSummary) -> None:
         lines.append(f"not in the table of deployments: {', '.join(summary.unlisted)}")
     lines.extend(summary.notes)
     if summary.unknown_classes:
-        lines.append(f"classes that the taxonomy does not know: {_few(summary.unknown_classes)}")
+        lines.append(f"classes that the taxonomy does not know: {few(summary.unknown_classes)}")
     if summary.lost_reviews:
         lines.append(f"{summary.lost_reviews} reviews are of detections that are not in this store")
     if lines:
@@ -146,5 +146,5 @@ def _print_problems(console: Any, summary: DecisionSummary) -> None:
         console.print(f"... and {len(lines) - PROBLEMS_SHOWN} more such lines")
 
 
-def _few(names: Any) -> str:
+def few(names: Any) -> str:
     return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")

@@ -12,7 +12,7 @@ import csv
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -92,19 +92,25 @@ def make_pictures(
     failures: list[HoopoeError] = []
     with closing(sqlite3.connect("")) as disk:  # a temporary file: a million names are not kept in memory
         disk.execute("CREATE TABLE made (name TEXT PRIMARY KEY)")
+        disk.execute("CREATE TABLE kept (media_id TEXT PRIMARY KEY)")  # of which no pictures could be made now
+
+        def keep(record: MediaRecord) -> None:
+            disk.execute("INSERT OR IGNORE INTO kept VALUES (?)", [record.media_id])
+
         with whole_text(index, bom=True) as out:
             writer = csv.writer(out)
             writer.writerow(["picture", *columns])
-            absent = _absent_cards(source, options)
-            tasks = _tasks(source, folder, options, wanted, absent, failures)
-            for picture in _made(tasks, make, failures):
+            tasks = _tasks(source, folder, options, wanted, keep, failures)
+            for picture in _made(tasks, make, keep, failures):
                 disk.execute("INSERT OR IGNORE INTO made VALUES (?)", [picture.name])
                 writer.writerow([picture.name, *map(as_text, picture.cells)])
-            stale, cards = [], set(absent)
+            stale = []
             for row in _made_before(index, options):
-                if row["card"] in cards:
+                if disk.execute(_IS_MADE, [row["picture"]]).fetchone():
+                    continue
+                if disk.execute(_IS_KEPT, [row["media_id"]]).fetchone():
                     writer.writerow([row["picture"], *(as_text(row[column]) for column in columns)])
-                elif not disk.execute(_IS_MADE, [row["picture"]]).fetchone():
+                else:
                     stale.append(row["picture"])
         _remove(folder, stale)
     _tell(folder.name, failures, options)
@@ -112,6 +118,7 @@ def make_pictures(
 
 
 _IS_MADE = "SELECT 1 FROM made WHERE name = ?"
+_IS_KEPT = "SELECT 1 FROM kept WHERE media_id = ?"
 
 
 def picture_stem(record: MediaRecord) -> str:
@@ -137,41 +144,52 @@ def locate(record: MediaRecord, roots: dict[str, str]) -> Path:
     return file
 
 
-def _absent_cards(source: ExportSource, options: ExportOptions) -> dict[str, str]:
-    """Why each card that is not there is not."""
-    roots = options.card_roots(source.run)
-    absent = {card: "there is no such folder now" for card, root in roots.items() if not Path(root).exists()}
-    return absent | dict.fromkeys(source.displaced(roots), "another card lies there now")
-
-
 def _tasks(
     source: ExportSource,
     folder: Path,
     options: ExportOptions,
     wanted: Callable[[MediaRecord], bool],
-    absent: Mapping[str, str],
+    keep: Callable[[MediaRecord], None],
     failures: list[HoopoeError],
 ) -> Iterator[MediaTask]:
     roots = options.card_roots(source.run)
+    absent = source.absent(roots)
     missed: Counter[str] = Counter()
     for record in source.media():
         shown = record.shown(options.score_threshold)
         if record.failure is not None or not shown or not wanted(record):
             continue
-        if record.card in absent:
-            missed[record.card] += 1
-            continue
         try:
-            yield MediaTask(locate(record, roots), record, shown, folder)
+            file = locate(record, roots)
         except HoopoeError as error:
             failures.append(error)
+            continue
+        if record.card not in absent and is_there(file):
+            yield MediaTask(file, record, shown, folder)
+        else:
+            keep(record)
+            missed[record.card] += 1
     for card, count in missed.items():
-        problem = f"card '{card}' is not there ({absent[card]}): its {count} files keep the pictures that they had"
+        if card in absent:
+            problem = f"card '{card}' is not there ({absent[card]}): its {count} files keep the pictures that they had"
+        else:
+            problem = f"{count} files of card '{card}' are not there now: they keep the pictures that they had"
         failures.append(HoopoeError(problem, where=roots[card], mend=f"put it in, or give --root {card}=PATH"))
 
 
+def is_there(file: Path) -> bool:
+    """Whether there is such a file now."""
+    try:
+        return file.is_file()
+    except OSError:  # a network drive that does not answer
+        return False
+
+
 def _made(
-    tasks: Iterator[MediaTask], make: Callable[[MediaTask], Iterable[MadePicture]], failures: list[HoopoeError]
+    tasks: Iterator[MediaTask],
+    make: Callable[[MediaTask], Iterable[MadePicture]],
+    keep: Callable[[MediaRecord], None],
+    failures: list[HoopoeError],
 ) -> Iterator[MadePicture]:
     workers = min(os.cpu_count() or 1, MOST_WORKERS)
     with IsolatedReaders(workers, make, SILENCE_S, name=lambda task: str(task.file)) as readers:
@@ -179,6 +197,7 @@ def _made(
             if isinstance(event, Produced):
                 yield event.value
             elif isinstance(event, Failed):
+                keep(event.task.record)
                 failures.append(event.error)
 
 
@@ -187,7 +206,9 @@ def _made_before(index: Path, options: ExportOptions) -> Iterator[Row]:
     if not index.exists():
         return
     try:
-        for row in read_table(index, what="the index", required=["picture"], optional=["card"], max_bytes=MAX_INDEX):
+        for row in read_table(
+            index, what="the index", required=["picture"], optional=["media_id"], max_bytes=MAX_INDEX
+        ):
             name = row["picture"]
             path = PurePosixPath(name)
             if name and not path.is_absolute() and ".." not in path.parts and ":" not in name and "\\" not in name:

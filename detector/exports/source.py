@@ -10,9 +10,9 @@ from pathlib import Path
 from detector.footage.cards import reroot
 from detector.species.crosswalk import Crosswalk, load_crosswalk
 from detector.store import records_reader
-from detector.store.displaced import displaced_cards
 from detector.store.files import open_parquet
 from detector.store.layout import decisions_folder
+from detector.store.presence import absent_cards
 from detector.store.records import DeploymentRecord, EffortRecord, EventRecord, MediaRecord
 from detector.store.run_file import RunFile
 from detector.store.run_json import load_run
@@ -29,7 +29,7 @@ class ExportSource:
         deployments: All deployments.
         effort: When the cameras worked.
         media_count: How many media items there are; None where that is not known.
-        displaced: See `displaced_cards`: which cards are not at their roots, but others in their place.
+        absent: See `absent_cards`: which cards are not at their roots, and why.
     """
 
     run: RunFile
@@ -38,7 +38,7 @@ class ExportSource:
     deployments: Callable[[], Iterator[DeploymentRecord]]
     effort: Callable[[], Iterator[EffortRecord]]
     media_count: int | None = None
-    displaced: Callable[[Mapping[str, str]], set[str]] = lambda _: set()
+    absent: Callable[[Mapping[str, str]], dict[str, str]] = lambda _: {}
 
     @property
     def score_threshold(self) -> float:
@@ -69,7 +69,7 @@ class ExportSource:
             deployments=partial(records_reader.read_deployments, folder),
             effort=partial(records_reader.read_effort, folder),
             media_count=media_count,
-            displaced=partial(displaced_cards, folder),
+            absent=partial(absent_cards, folder),
         )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from backbones.errors import MediaError
+from detector.base.names import name_key
 from detector.base.pictures import HEIC_MEND, PHOTO_SUFFIXES, can_read_heic, is_heic
 from detector.types import MediaItem, MediaType
 
@@ -121,8 +122,15 @@ class _Walk:
         except OSError as error:
             mend = "check its permissions and the disk, and run again"
             return self.problem(folder, f"the folder cannot be listed ({error.strerror})", mend)
+        names: set[str] = set()
         for entry in entries:
-            yield from self.entry(entry, prefix + entry.name)
+            key = name_key(entry.name)
+            if key in names:
+                problem = "another file or folder here has the same name in another Unicode form"
+                self.problem(entry.path, problem, "rename one of them")
+            else:
+                names.add(key)
+                yield from self.entry(entry, prefix + entry.name)
 
     def entry(self, entry: os.DirEntry[str], path: str) -> Iterator[MediaItem]:
         if entry.name.startswith(".") or entry.name.lower() in SYSTEM_FOLDERS:

@@ -35,6 +35,24 @@ def finished(folder: Path) -> set[str]:
     return ids
 
 
+def failed(folder: Path) -> dict[str, str]:
+    """Ids of the media items of which nothing could be seen, and why.
+
+    Raises:
+        DataError: A part is damaged.
+    """
+    reasons: dict[str, str] = {}
+    for path in parts(facts_folder(folder)):
+        with open_parquet(path, MEND_FACTS) as file:
+            failures = file.read(["failure"])["failure"]
+            if failures.null_count == len(failures):
+                continue
+            ids = file.read(["media_id"])["media_id"]
+        rows = zip(ids.to_pylist(), failures.to_pylist(), strict=True)
+        reasons.update((current_id(item), reason) for item, reason in rows if reason is not None)
+    return reasons
+
+
 class FactsReader:
     """The facts of a store, with the logits of the classifier that counts.
 

@@ -18,7 +18,7 @@ from detector.store.facts import FactRow, OverlayRow, facts_table, overlay_table
 from detector.store.files import open_parquet, write_table
 from detector.store.layout import facts_folder, overlay_folder, parts
 from detector.store.lock import StoreLock
-from detector.store.reader import MEND_FACTS, finished
+from detector.store.reader import MEND_FACTS, failed, finished
 
 PART_ROWS = 20_000
 PART_BYTES = 64 << 20
@@ -64,6 +64,7 @@ class FactsWriter:
             if retry_failed:
                 _forget_failures(self.folder)
             self.finished: set[str] = finished(self.folder)
+            self.failed: dict[str, str] = failed(self.folder)  # of those, why nothing could be seen
         except BaseException:
             self._lock.release()
             raise

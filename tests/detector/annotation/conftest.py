@@ -15,13 +15,15 @@ from PIL import Image
 
 import backbones
 from detector.annotation.detecting import RunDetector
-from detector.annotation.options import WorkOptions
+from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.readers import Readers
+from detector.annotation.run import annotate
 from detector.models.building import build_detector, config_of
 from detector.models.config import ModelConfig
 from detector.models.prediction import predict
 from detector.models.saving import DetectorMeta, save_detector
 from detector.species.classifier import SpeciesClassifier
+from tests.detector.annotation.store_checks import read_store
 
 CPU = torch.device("cpu")
 CLASSES = ("Parus major", "Upupa epops", "Turdus merula")
@@ -130,3 +132,16 @@ def make_card(tmp_path: Path) -> Callable[..., Path]:
         return root
 
     return make
+
+
+@pytest.fixture
+def run(detector, species, work, readers, tmp_path):
+    """Annotates folders into a store under the test's folder."""
+
+    def annotate_into(name, *inputs, work=work, roots=None, **seeing):
+        report = annotate(
+            inputs, tmp_path / name, detector, species, SeeingOptions(**seeing), work, roots, True, readers
+        )
+        return report, read_store(tmp_path / name)
+
+    return annotate_into

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from backbones.errors import ConfigError, DiskFullError, HoopoeError, MediaError
+from backbones.errors import ConfigError, DiskFullError, HoopoeError
 from detector.annotation.detecting import RunDetector
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.run import annotate
@@ -24,7 +24,7 @@ from detector.species.crosswalk import load_crosswalk
 from detector.species.labelled import Labelling, classify_annotations
 from detector.species.taxonomy import Taxonomy
 from detector.store import writer as writer_module
-from detector.store.displaced import displaced_cards
+from detector.store.presence import absent_cards
 from detector.store.run_json import load_run
 from detector.store.schema import unpack_vector
 from tests.detector.annotation.conftest import save_photo, save_video
@@ -43,26 +43,6 @@ def huge_png(side):
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )
     return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
-
-
-@pytest.fixture
-def run(detector, species, work, readers, tmp_path):
-    """Annotates folders into a store under the test's folder."""
-
-    def annotate_into(name, *inputs, work=work, roots=None, **seeing):
-        report = annotate(
-            inputs, tmp_path / name, detector, species, SeeingOptions(**seeing), work, roots, True, readers
-        )
-        return report, read_store(tmp_path / name)
-
-    return annotate_into
-
-
-def test_an_empty_card_gives_an_empty_store(run, tmp_path):
-    (tmp_path / "card").mkdir()
-    report, facts = run("out", tmp_path / "card")
-    assert (report.files, facts) == (0, {})
-    assert load_run(tmp_path / "out").detector.categories == ["bird", "person"]
 
 
 def test_a_card_becomes_facts(run, make_card):
@@ -216,7 +196,7 @@ def test_another_card_in_the_same_reader_is_another_card_and_the_first_one_is_kn
     shutil.move(reader, first)
     for number in range(3):  # the same names: cameras begin with them
         save_photo(reader / "DCIM" / f"IMG_{number:04d}.JPG", 50 + number, width=200)
-    assert displaced_cards(tmp_path / "out", {"reader": reader}) == {"reader"}
+    assert absent_cards(tmp_path / "out", {"reader": reader}).keys() == {"reader"}
     report, both = run("out", reader)
     assert (report.files, report.finished_before) == (3, 0)
     assert {card for card, _ in both} == {"reader", "reader-2"}
@@ -236,7 +216,7 @@ def test_a_card_whose_files_were_edited_or_removed_in_part_stays_itself(run, mak
     run("out", card)
     save_photo(card / "DCIM" / "IMG_0000.JPG", 50, width=200)
     (card / "DCIM" / "IMG_0001.JPG").unlink()
-    assert displaced_cards(tmp_path / "out", {"north": card, "no such": card}) == set()
+    assert absent_cards(tmp_path / "out", {"north": card, "no such": card}) == {}
     report, facts = run("out", card)
     assert (report.files, {name for name, _ in facts}) == (0, {"north"})
 
@@ -312,23 +292,6 @@ def test_a_signal_ends_after_the_current_batch_and_the_rest_is_done_later(run, m
     report, facts = run("out", card)
     assert report.signal is None
     assert_same_facts(facts, undisturbed)
-
-
-def test_a_card_that_is_pulled_out_does_not_make_failures_of_its_files(run, make_card, monkeypatch, tmp_path):
-    card = make_card(photos=40, videos=0)
-    add = writer_module.FactsWriter.add
-
-    def add_and_pull(self, rows):
-        add(self, rows)
-        if len(self.finished) == 2:
-            card.rename(tmp_path / "pulled")
-
-    monkeypatch.setattr(writer_module.FactsWriter, "add", add_and_pull)
-    with pytest.raises(MediaError, match="the card is gone"):
-        run("out", card, work=ALONE)
-    facts = read_store(tmp_path / "out")
-    assert 2 <= len(facts) < 40
-    assert not any(rows[0].failure for rows in facts.values())
 
 
 def test_tiles_and_whole_pictures_find_boxes_of_all_parts(run, tmp_path):

@@ -119,15 +119,18 @@ def test_pictures_of_a_card_that_is_not_there_stay(tmp_path, make):
     write_crops(source, tmp_path, ExportOptions(roots={"A": card}))
     (before,) = read_index(folder)
     for options, here in (
-        (ExportOptions(roots={"A": tmp_path / "gone"}), source),
-        (ExportOptions(roots={"A": card}), replace(source, displaced=lambda roots: set(roots))),
+        (ExportOptions(roots={"A": tmp_path / "gone"}), source),  # no file of it is there
+        (ExportOptions(roots={"A": card}), replace(source, absent=lambda roots: dict.fromkeys(roots, "another card"))),
     ):
         said = []
         write_crops(here, tmp_path, replace(options, notify=said.append))
         assert read_index(folder) == [before]
         assert pictures_in(folder) == {before["picture"]}
         assert len(said) == 1
-        assert "card 'A' is not there" in said[0]
+        assert "card 'A'" in said[0]
+    (card / "a.png").write_bytes(b"no picture any more")
+    write_crops(source, tmp_path, ExportOptions(roots={"A": card}))
+    assert read_index(folder) == [before]
     write_crops(make.source([]), tmp_path, ExportOptions(roots={"A": card}))
     assert pictures_in(folder) == set()
 

@@ -64,9 +64,18 @@ def test_the_order_is_that_of_the_parts_of_the_path(tmp_path: Path) -> None:
 
 def test_names_may_be_long_and_of_any_script(tmp_path: Path) -> None:
     deep = "/".join(["מצלמה " * 15] * 8)
-    names = [f"{deep}/🦉 (1).JPG", "x" * 250 + ".jpg", "cafe\u0301.jpg", "caf\u00e9.jpg"]
+    names = [f"{deep}/🦉 (1).JPG", "x" * 250 + ".jpg", "cafe\u0301.jpg"]
     touch(tmp_path, *names)
     assert sorted(paths(tmp_path)) == sorted(names)
+
+
+def test_two_forms_of_one_name_are_not_taken_for_one_file(tmp_path: Path) -> None:
+    touch(tmp_path, "cafe\u0301.jpg", "caf\u00e9.jpg")
+    if len(list(tmp_path.iterdir())) == 1:
+        pytest.skip("this disk knows one form only")
+    problems: list[MediaError] = []
+    assert len(list(find_media(tmp_path, "card", report=problems.append))) == 1
+    assert "another Unicode form" in problems[0].problem
 
 
 def test_hidden_and_system_files_are_skipped(tmp_path: Path) -> None:

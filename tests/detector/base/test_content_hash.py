@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from backbones.errors import MediaError
-from detector.footage.content_hash import content_hash
+from detector.base.content_hash import content_hash
 
 
 @pytest.mark.parametrize("size", [0, 1, 1000, 196608, 196609, 1_000_000])

@@ -1,0 +1,190 @@
+"""Which cards the inputs of a run are: known ones, known ones that have moved, and new ones."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+
+from backbones.errors import ConfigError, MediaError
+from detector.footage.cards import Card, known_card, name_cards, reroot
+from detector.footage.discovery import passed_over_words
+from detector.store.presence import Known, Presence, has_moved_to, known_files, look_for
+from detector.store.run_json import read_run
+
+_PARENTS_TRIED = 3  # of an input, as the root of a card that has moved: DCIM/100RECNX may be given
+
+
+@dataclass(frozen=True)
+class FoundCards:
+    """The cards of a run.
+
+    Attributes:
+        cards: To list.
+        notes: What a person should know of them.
+    """
+
+    cards: list[Card]
+    notes: list[str]
+
+
+def cards_of(inputs: Sequence[Path], output: Path, roots: Mapping[str, Path]) -> list[Card]:
+    """The cards that inputs belong to; see `find_cards`."""
+    return find_cards(inputs, output, roots).cards
+
+
+def find_cards(inputs: Sequence[Path], output: Path, roots: Mapping[str, Path]) -> FoundCards:
+    """The cards that inputs belong to, without the store where it lies inside one.
+
+    Where other files lie at a known card's root than those that the store knows of it, that is a new card; where a
+    known card is not at its root, but its files are in an input, it has moved.
+
+    Args:
+        inputs: Files and folders.
+        output: The store.
+        roots: Card id to folder, as a person says.
+
+    Raises:
+        ConfigError: The store is an input itself, or a root is given for a card that is not known.
+        MediaError: An input does not exist, or there are no photos and videos in it.
+    """
+    before = read_run(output)
+    known = reroot({} if before is None else {card: entry.root for card, entry in before.cards.items()}, roots)
+    found = _Known(output, known)
+    displaced = {card for card in found.asked_for(inputs) if found.presence(card).state != "here"}
+    cards = name_cards(inputs, known, displaced)
+    new = [card.root for card in cards if card.id not in known and not card.inputs]
+    said = {known_card(card, known) for card in roots}
+    missing = [card for card in known if card not in said and (card in displaced or not Path(known[card]).is_dir())]
+    moved = dict(_moved(missing, new, found)) if new else {}
+    notes = [
+        f"card '{card}' has moved from {known[card]} to {root}: names, sizes and content agree "
+        f"(otherwise say where it is: --root {card}=PATH)"
+        for card, root in moved.items()
+    ]
+    if moved:
+        known |= {card: str(root) for card, root in moved.items()}
+        displaced -= moved.keys()
+        cards = name_cards(inputs, known, displaced)
+    cards = [_without_store(card, output) for card in cards]
+    # a folder around cards need not hold anything of its own
+    listed = [card for card in cards if _has_media(card) or not card.excluded] or cards
+    for card in listed:
+        if not _has_media(card):
+            raise _empty(card, known, found)
+    notes += [_displaced_note(card, found, known, listed) for card in sorted(displaced)]
+    for card in listed:
+        if card.id in known and not card.inputs:
+            notes += _differences(card.id, found.presence(card.id))
+    return FoundCards(listed, notes)
+
+
+class _Known:
+    """What the store knows of its cards, read when it is asked for."""
+
+    def __init__(self, output: Path, roots: dict[str, str]) -> None:
+        self.output, self.roots = output, roots
+        self._files: dict[str, Known] = {}
+        self._presences: dict[tuple[str, str], Presence] = {}
+
+    def asked_for(self, inputs: Sequence[Path]) -> list[str]:
+        """Cards whose roots are there, and are, hold or lie in an input."""
+        reals = [os.path.realpath(path) for path in inputs]
+        asked = []
+        for card, root in self.roots.items():
+            real = os.path.realpath(root)
+            if os.path.isdir(real) and any(_lies_in(real, each) or _lies_in(each, real) for each in reals):
+                asked.append(card)
+        self.read(asked)
+        return asked
+
+    def read(self, cards: Sequence[str]) -> None:
+        self._files |= known_files(self.output, [card for card in cards if card not in self._files])
+
+    def files(self, card: str) -> Known:
+        self.read([card])
+        return self._files[card]
+
+    def presence(self, card: str) -> Presence:
+        key = card, self.roots[card]
+        if key not in self._presences:
+            self._presences[key] = look_for(self.files(card), Path(self.roots[card]))
+        return self._presences[key]
+
+
+def _moved(missing: Sequence[str], new: Sequence[Path], known: _Known) -> Iterator[tuple[str, Path]]:
+    """The missing cards that are in folders which would be new cards, and where."""
+    known.read(missing)
+    taken = {os.path.realpath(root) for card, root in known.roots.items() if card not in missing}
+    places = [place for root in new for place in _places(root) if os.path.realpath(place) not in taken]
+    for card in missing:
+        place = next((place for place in places if has_moved_to(known.files(card), place)), None)
+        if place is not None:
+            places.remove(place)
+            yield card, place
+
+
+def _places(root: Path) -> list[Path]:
+    """Where the root of a card could be that lies in a folder, is it, or holds it."""
+    try:
+        inner = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError:
+        inner = []
+    return [root, *inner, *list(root.parents)[:_PARENTS_TRIED]]
+
+
+def _without_store(card: Card, output: Path) -> Card:
+    store, root = os.path.realpath(output), os.path.realpath(card.root)
+    if store == root:
+        mend = "choose a folder of its own for --output"
+        raise ConfigError("the results would lie among the photos and videos", where=output, mend=mend)
+    if not _lies_in(store, root):
+        return card
+    inside = PurePath(os.path.relpath(store, root)).as_posix()
+    return replace(card, excluded=(*card.excluded, inside))
+
+
+def _has_media(card: Card) -> bool:
+    return next(card.media(lambda _: None), None) is not None
+
+
+def _empty(card: Card, known: Mapping[str, str], found: _Known) -> MediaError:
+    root = os.path.realpath(card.root)
+    lost = {name: len(found.files(name)) for name, path in known.items() if os.path.realpath(path) == root}
+    problems: list[MediaError] = []
+    suffixes: Counter[str] = Counter()
+    for _ in card.media(problems.append, lambda suffix: suffixes.update((suffix,))):
+        pass
+    mend = "check the path, and that the card or the network drive is there; or leave it out"
+    if lost and max(lost.values()):
+        name = max(lost, key=lambda each: lost[each])
+        mend = f"the store knows {lost[name]} files of card '{name}' here: is the card in, the network drive there?"
+    reasons = [str(problem) for problem in problems[:1]] + ([passed_over_words(suffixes)] if suffixes else [])
+    problem = "; ".join(["there are no photos or videos here", *reasons])
+    return MediaError(problem, where=card.root, mend=mend)
+
+
+def _displaced_note(card: str, found: _Known, known: Mapping[str, str], listed: Sequence[Card]) -> str:
+    root = os.path.realpath(known[card])
+    new = next((each.id for each in listed if os.path.realpath(each.root) == root), None)
+    if new is not None:
+        return f"other files lie at {known[card]} than those of card '{card}': they are card '{new}'"
+    return f"none of the {len(found.files(card))} files of card '{card}' are at {known[card]} now"
+
+
+def _differences(card: str, presence: Presence) -> list[str]:
+    notes = []
+    if missing := presence.known - presence.there:
+        notes.append(f"{missing} of the {presence.known} files that the store knows of card '{card}' are not there now")
+    if presence.changed:
+        notes.append(
+            f"{len(presence.changed)} files of card '{card}' are others than when they were annotated, such as "
+            f"{presence.changed[0]}: what the store says of them stays; in a folder of its own what is new is looked at"
+        )
+    return notes
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(os.path.join(folder, ""))

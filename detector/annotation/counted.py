@@ -1,0 +1,97 @@
+"""The files that a run counted before it began, so that none is missed or called damaged because it went away."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from backbones.errors import MediaError
+from detector.footage.discovery import media_type
+from detector.types import MediaItem
+
+MOST_LOST = 20  # files that went away one by one; more of them are a card or a network drive that is going
+_MEMORY_BYTES = 16 << 20  # a list that is longer waits on the disk
+_NAMED = 5
+MEND = "put the card in, or the network drive back: the same command goes on from here"
+
+
+class CountedFiles:
+    """Media items that are to be looked at.
+
+    Args:
+        roots: Card id to its folder.
+    """
+
+    def __init__(self, roots: Mapping[str, Path]) -> None:
+        self.roots = roots
+        self.lost: list[str] = []
+        self._count = 0
+        self._list = tempfile.SpooledTemporaryFile(_MEMORY_BYTES, "w+", encoding="utf-8")  # noqa: SIM115, ends with self
+
+    def add(self, item: MediaItem) -> None:
+        """Count an item."""
+        print(json.dumps([item.card, item.path, item.size_bytes]), file=self._list)
+        self._count += 1
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[MediaItem]:
+        """The items in the order in which they were counted; one pass at a time."""
+        self._list.seek(0)
+        for line in self._list:
+            card, path, size = json.loads(line)
+            yield MediaItem(card, path, media_type(path) or "photo", size, self.roots[card] / path)
+
+    def has_lost(self, card: str, path: str, finished: Collection[str]) -> bool:
+        """Whether a file of which something could not be read is there no longer, and so cannot be judged.
+
+        Args:
+            card: Its card.
+            path: Under the card's root.
+            finished: Ids of the items that are done, for the message.
+
+        Raises:
+            MediaError: With it its folder or many others are gone; says which of those that were counted.
+        """
+        file = self.roots[card] / path
+        if _is_there(file):
+            return False
+        self.lost.append(f"{card}/{path}")
+        if len(self.lost) > MOST_LOST or not _names_in(file.parent):
+            raise self._gone(finished)
+        return True
+
+    def _gone(self, finished: Collection[str]) -> MediaError:
+        names_in = lru_cache(maxsize=8)(_names_in)
+        gone: Counter[str] = Counter()
+        names: dict[str, str] = {}
+        for item in self:
+            if item.media_id not in finished and item.file.name not in names_in(item.file.parent):
+                folder = str(item.file.parent)
+                gone[folder] += 1
+                names.setdefault(folder, item.file.name)
+        folders = [f"{folder} ({count}: {names[folder]} ...)" for folder, count in gone.most_common(_NAMED)]
+        more = f" and {len(gone) - _NAMED} more folders" if len(gone) > _NAMED else ""
+        problem = f"{gone.total()} of the {len(self)} files that were counted are gone: {', '.join(folders)}{more}"
+        where = next((root for root in self.roots.values() if not _names_in(root)), None)
+        return MediaError(problem, where=where, mend=f"{MEND}; nothing was recorded of these files")
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except OSError:  # a network drive that does not answer
+        return False
+
+
+def _names_in(folder: Path) -> frozenset[str]:
+    try:
+        return frozenset(os.listdir(folder))
+    except OSError:
+        return frozenset()
