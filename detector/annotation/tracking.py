@@ -203,7 +203,9 @@ def _likeness(
 def _common_species(tracks: Sequence[Floats], boxes: Sequence[Floats]) -> tuple[Floats, NDArray[np.bool_]]:
     """The Bhattacharyya coefficients of probabilities, (tracks, boxes): 1 for the same, 0 for sure and different ones;
     and where both are known."""
-    roots, others = (np.sqrt(np.stack(each).clip(min=0)) for each in (tracks, boxes))
+    width = max(map(len, [*tracks, *boxes]))  # a frame in which no box was classified knows no classes
+    empty = np.zeros(width)
+    roots, others = (np.sqrt(np.stack([one if len(one) else empty for one in each])) for each in (tracks, boxes))
     return np.minimum(roots @ others.T, 1), roots.any(axis=1)[:, None] & others.any(axis=1)[None, :]
 
 

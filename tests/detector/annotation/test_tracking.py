@@ -99,6 +99,11 @@ def test_a_classifier_that_wavers_leaves_a_bird_what_it_was():
     assert numbers(frames) == [[0], [0]]
 
 
+def test_a_frame_in_which_nothing_was_classified_is_linked_by_place():
+    known, unknown = frame(0.0, (100, 100), species=[[1, 0]]), frame(1.0, (100, 100), species=np.zeros((1, 0)))
+    assert numbers([known, unknown, known]) == [[0]] * 3
+
+
 def test_after_a_minute_in_which_nothing_moved_only_what_sat_is_the_same():
     """The motion gate hands on two frames a minute apart."""
     assert numbers([frame(0.0, (100, 100)), frame(60.0, (105, 100))]) == [[0], [0]]
