@@ -84,6 +84,7 @@ def _print_files(console: Any, summary: DecisionSummary) -> None:
         ("failed", summary.failed),
         ("copies of others", summary.duplicates),
         ("without a time", summary.without_time),
+        ("outside their period", summary.outside),
         ("sequences", summary.sequences),
         ("detections", summary.detections),
         ("independent events", summary.events),

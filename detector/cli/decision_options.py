@@ -47,6 +47,18 @@ def add_decision_arguments(parser: argparse.ArgumentParser) -> None:
         "--camera-from", metavar="REGEX", help="what in card and folder names the camera, where no table does; or none"
     )
     parser.add_argument(
+        "--outside-period",
+        choices=("leave-out", "count"),
+        help="files outside the period that the table states for their camera (default: leave out of events and "
+        "effort); count makes the period longer",
+    )
+    parser.add_argument(
+        "--unmatched",
+        choices=("error", "allow"),
+        help="rows of the table without files, while there are files without a row (default: error, for names were "
+        "probably changed by a spreadsheet)",
+    )
+    parser.add_argument(
         "--repeats",
         choices=("leave-out", "leave-out-at-nests-too", "count"),
         help="what stands still in many pictures of a camera (default: leave out of the counts, but not at nests)",
@@ -84,6 +96,10 @@ def decision_options(args: argparse.Namespace, stored: DecideOptions) -> DecideO
         given["independence_min"], given["independence_by_kind"] = _independence(args.independence)
     if args.camera_from is not None:
         given["camera_from"] = None if args.camera_from == NONE else compile_camera(args.camera_from).pattern
+    if args.outside_period:
+        given["outside_period"] = args.outside_period
+    if args.unmatched:
+        given["unmatched"] = args.unmatched == "allow"
     if args.repeats:
         given["repeats"] = args.repeats != "count"
         given["repeats_at_nests"] = args.repeats == "leave-out-at-nests-too"

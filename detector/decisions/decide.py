@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from backbones.errors import DataError
+from detector.base.tables import some
 from detector.base.times import add_ms
 from detector.decisions.copies import Originals, originals_among
 from detector.decisions.events import Events, event_id, find_events
@@ -32,7 +35,8 @@ from detector.decisions.tables import replacing_decisions
 from detector.decisions.times import Placed, place_media
 from detector.decisions.verdicts import BoxDecisions, apply_reviews, decide_boxes
 from detector.decisions.writing import DecisionsWriter
-from detector.deployments.effort import Watch, watch
+from detector.deployments.effort import watch
+from detector.deployments.matching import Matching
 from detector.species.priors import WHOLE_YEAR, period_of
 from detector.store.lock import DECISIONS_LOCK, StoreLock
 from detector.store.reader import FactsReader
@@ -63,11 +67,12 @@ def decide(folder: Path, options: DecideOptions, now: datetime | None = None) ->
     rules = read_rules(load_run(folder), options)
     reader = FactsReader(folder)
     plan = plan_portions(reader, rules.deployments, options.camera_from)
+    unmatched = _half_matched(plan.matching, options)
     reviews = latest_reviews(folder)
     now = now or datetime.now()
 
     def decide_portion(portion: Portion | None) -> tuple[DecisionSummary, set[int]]:
-        made = _make(reader, portion, plan.originals, options, rules, reviews, now)
+        made = _make(reader, portion, plan.originals, plan.matching, options, rules, reviews, now)
         writer.add(made)
         return summarise(made), made.lost_reviews
 
@@ -75,7 +80,8 @@ def decide(folder: Path, options: DecideOptions, now: datetime | None = None) ->
         with replacing_decisions(folder) as target, DecisionsWriter(target) as writer:
             summaries, lost = zip(*map(decide_portion, plan.portions), strict=True)
         update_run(folder, lambda run: run.model_copy(update={"decisions": options.model_dump(mode="json")}))
-    return join_summaries(summaries, len(set.intersection(*lost)))
+    summary = join_summaries(summaries, len(set.intersection(*lost)))
+    return replace(summary, notes=[*summary.notes, *unmatched])
 
 
 def stored_options(folder: Path) -> DecideOptions:
@@ -91,6 +97,7 @@ def _make(
     reader: FactsReader,
     portion: Portion | None,
     originals: Originals | None,
+    matching: Matching,
     options: DecideOptions,
     rules: Rules,
     reviews: Sequence[Review],
@@ -98,7 +105,7 @@ def _make(
 ) -> Made:
     categories = rules.naming.categories
     facts = read_facts(reader, len(categories), portion)
-    placed = place_media(facts, rules.deployments, options.camera_from, now)
+    placed = place_media(facts, matching, now, options.outside_period)
     box_media = facts.box_media
 
     sequence, photo_order = find_sequences(placed.row, placed.moments_ms, placed.known, facts.is_video)
@@ -117,7 +124,7 @@ def _make(
     duplicate_of = (originals or originals_among(facts.media)).copies(facts.media, facts.failed)
     single = duplicate_of.is_null().to_numpy(zero_copy_only=False)
 
-    in_events = counted & (placed.known & single)[box_media]
+    in_events = counted & (placed.known & single & ~placed.outside)[box_media]
     into_video = (facts.time_s[facts.box_frame] * 1000).astype(np.int64)
     key = boxes.kind.astype(np.int64) * (len(names.table.names) + 1) + names.table.ranks()[boxes.name]
     nested = find_nested(facts.xywh, facts.score, facts.box_frame, key, counted)
@@ -148,7 +155,7 @@ def _make(
         times=add_ms(placed.timestamp[box_media], into_video),
         events=events,
         event_ids=_event_ids(facts, placed, events, names, boxes),
-        watches=_watches(placed, options),
+        watches=[watch(placed.visits_of(index), options.gap_days) for index in range(len(placed.ids))],
         lost_reviews=lost,
     )
 
@@ -244,11 +251,20 @@ def _event_ids(facts: FactsTable, placed: Placed, events: Events, names: Names, 
     return pa.array(texts, pa.string())
 
 
-def _watches(placed: Placed, options: DecideOptions) -> list[Watch]:
-    watches = []
-    for name, items in zip(placed.ids, placed.by_deployment() if placed.ids else [], strict=True):
-        rows = [row for row in placed.rows if row.deployment_id == name]
-        start = min((row.start for row in rows if row.start), default=None)
-        end = max((row.end for row in rows if row.end), default=None)
-        watches.append(watch(placed.timestamp[items], start, end, options.gap_days))
-    return watches
+def _half_matched(matching: Matching, options: DecideOptions) -> list[str]:
+    """What a person should know of rows that no file belongs to.
+
+    Raises:
+        DataError: There are also files without a row: the table's names are probably not those of cards and folders.
+    """
+    complaints = matching.complaints()
+    if complaints and matching.told and not options.unmatched:
+        names = sorted({row.deployment_id for row in matching.told})
+        raise DataError(
+            f"{len(complaints)} rows match no file, while {len(names)} cameras have no row: {some(complaints)}; "
+            f"without a row: {some(names)}",
+            where=options.deployments,
+            mend="correct the columns card and folder, as a spreadsheet may have changed them; "
+            "or say that it is so: --unmatched allow",
+        )
+    return [f"{Path(options.deployments or '').name} {complaint}" for complaint in complaints]

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from detector.config import Section
+
+OutsidePeriod = Literal["leave-out", "count"]
+LEAVE_OUT: OutsidePeriod = "leave-out"
+COUNT: OutsidePeriod = "count"
 
 
 class DecideOptions(Section):
@@ -33,6 +39,13 @@ class DecideOptions(Section):
 
     independence_by_kind: dict[str, float] = Field(default_factory=dict)
     """The same for kinds of camera, such as feeder."""
+
+    outside_period: OutsidePeriod = LEAVE_OUT
+    """What becomes of files outside the periods that the table of deployments states: left out of events and effort, or
+    counted, with longer periods."""
+
+    unmatched: bool = False
+    """Whether there may be rows of that table without files while there are files without a row."""
 
     camera_from: str | None = None
     """Regular expression that finds the camera's name in card and folder, where no table lists them."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detector.decisions.copies import Originals, originals_of
-from detector.decisions.portion import Folder, Portion, folders_of
-from detector.deployments.matching import match_deployments
+from detector.decisions.portion import Portion, folders_of
+from detector.deployments.matching import Folder, Matching, match_deployments
 from detector.deployments.table import Deployment
 from detector.store.reader import FactsReader
 
@@ -26,10 +26,12 @@ class Plan:
     Attributes:
         portions: By the names of their deployments; a None stands for the whole store.
         originals: Contents that several files of the store have; None: to be found in the one portion.
+        matching: The deployments of all folders.
     """
 
     portions: Sequence[Portion | None]
     originals: Originals | None
+    matching: Matching
 
 
 def plan_portions(reader: FactsReader, table: Sequence[Deployment], camera_from: str | None) -> Plan:
@@ -44,8 +46,6 @@ def plan_portions(reader: FactsReader, table: Sequence[Deployment], camera_from:
         DataError: A part of the facts is damaged.
     """
     parts = reader.parts()
-    if sum(map(reader.count_rows, parts)) <= PORTION_FRAMES:
-        return Plan([None], None)
     frames: Counter[Folder] = Counter()
     parts_of: dict[Folder, list[Path]] = {}
     for part in parts:
@@ -55,18 +55,30 @@ def plan_portions(reader: FactsReader, table: Sequence[Deployment], camera_from:
         frames.update(here)
         for folder in here:
             parts_of.setdefault(folder, []).append(part)
-
-    folders = sorted(frames)
-    row_of_folder, rows = match_deployments(folders, table, camera_from)
-    by_deployment: dict[str, list[Folder]] = {}
-    for folder, row in zip(folders, row_of_folder, strict=True):
-        by_deployment.setdefault(rows[row].deployment_id, []).append(folder)
+    matching = match_deployments(list(frames), table, camera_from)
+    if frames.total() <= PORTION_FRAMES:
+        return Plan([None], None, matching)
 
     portions = []
-    for together in _packed([by_deployment[name] for name in sorted(by_deployment)], frames):
+    for together in _packed(_inseparable(matching), frames):
         wanted = {part for folder in together for part in parts_of[folder]}
         portions.append(Portion(frozenset(together), [part for part in parts if part in wanted]))
-    return Plan(portions, originals_of(reader))
+    return Plan(portions, originals_of(reader), matching)
+
+
+def _inseparable(matching: Matching) -> list[list[Folder]]:
+    """Folders that are decided together, by the names of their deployments: those of one deployment, and those of
+    deployments that share a folder."""
+    group: dict[str, set[str]] = {}
+    for rows in matching.of_folder.values():
+        names = {matching.rows[row].deployment_id for row in rows}
+        joined = names.union(*(group.get(name, ()) for name in names))
+        group.update(dict.fromkeys(joined, joined))
+    folders: dict[str, list[Folder]] = {}
+    for folder in sorted(matching.of_folder):
+        name = min(group[matching.rows[matching.of_folder[folder][0]].deployment_id])
+        folders.setdefault(name, []).append(folder)
+    return [folders[name] for name in sorted(folders)]
 
 
 def _packed(deployments: Sequence[Sequence[Folder]], frames: Counter[Folder]) -> Iterator[list[Folder]]:

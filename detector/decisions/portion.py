@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-Folder = tuple[str, str]  # a card, and a folder under its root
+from detector.deployments.matching import Folder
 
 
 @dataclass(frozen=True, eq=False)

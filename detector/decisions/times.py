@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from detector.base.times import Period, implausible
+from detector.base.times import Period, add_ms, implausible
 from detector.decisions.facts_table import FactsTable
+from detector.decisions.options import COUNT, LEAVE_OUT, OutsidePeriod
 from detector.deployments.clock_checks import clock_problems
-from detector.deployments.clocks import Offsets, correct, utc_offsets
-from detector.deployments.matching import match_deployments
+from detector.deployments.clocks import Offsets, utc_offsets
+from detector.deployments.matching import Matching
 from detector.deployments.table import Deployment
+from detector.deployments.visits import Visit, choose_rows, corrected, find_outside, make_visit, period_problems
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,9 @@ class Placed:
         timestamp: datetime64[ms] (M,), local and corrected; NaT: unknown.
         offset_min: int32 (M,), of UTC.
         has_offset: bool (M,).
+        outside: bool (M,), outside the period that the table states, and left out for that.
+        visits: Of rows that have media, by index.
+        visit_ids: Of `rows`.
         refused: Of items whose time cannot be, why; they have none.
         problems: Of clocks, by deployment.
     """
@@ -48,6 +54,9 @@ class Placed:
     timestamp: NDArray[np.datetime64]
     offset_min: NDArray[np.int32]
     has_offset: NDArray[np.bool_]
+    outside: NDArray[np.bool_]
+    visits: Mapping[int, Visit]
+    visit_ids: Sequence[str]
     refused: Mapping[int, str] = field(default_factory=dict)
     problems: Sequence[ClockProblem] = ()
 
@@ -67,23 +76,31 @@ class Placed:
         name = self.ids[deployment]
         return next(row for row in self.rows if row.deployment_id == name)
 
+    def visits_of(self, deployment: int) -> list[Visit]:
+        """The visits of a deployment that have media, by row."""
+        return [
+            each for _, each in sorted(self.visits.items()) if self.rows[each.row].deployment_id == self.ids[deployment]
+        ]
+
     def by_deployment(self) -> list[NDArray[np.int64]]:
         """Rows of the media items of each deployment."""
         order = np.argsort(self.deployment, kind="stable")
         return np.split(order, np.searchsorted(self.deployment[order], np.arange(1, len(self.ids))))
 
 
-def place_media(facts: FactsTable, table: Sequence[Deployment], camera_from: str | None, now: datetime) -> Placed:
+def place_media(
+    facts: FactsTable, matching: Matching, now: datetime, outside_period: OutsidePeriod = LEAVE_OUT
+) -> Placed:
     """Find the deployment of each item, correct its time, and look at each clock.
 
     Args:
         facts: Of the store.
-        table: See `match_deployments`.
-        camera_from: See there.
+        matching: The deployments of its folders.
         now: Local time of today.
+        outside_period: What becomes of files outside the periods that the table states.
     """
-    row_of_folder, rows = match_deployments(facts.folders, table, camera_from)
-    row = np.array(row_of_folder, np.int64)[facts.folder] if len(facts.folder) else np.zeros(0, np.int64)
+    rows, is_video = matching.rows, facts.is_video
+    row = _rows(facts, matching)
     used = np.unique(row).tolist()
     ids = sorted({rows[each].deployment_id for each in used})
     number = {name: index for index, name in enumerate(ids)}
@@ -93,29 +110,43 @@ def place_media(facts: FactsTable, table: Sequence[Deployment], camera_from: str
     timestamp = captured.copy()
     believable = Period.until(now)
     refused: dict[int, str] = {}
-    is_video = facts.is_video
     minutes = np.zeros(len(row), np.int32)
     odd = np.zeros((2, len(row)), bool)
+    outside, stated = np.zeros(len(row), bool), np.zeros(len(row), bool)
+    lengths = _lengths_ms(facts)
+    visits: dict[int, Visit] = {}
+    period_words: list[ClockProblem] = []
     order = np.argsort(row, kind="stable")
     for items in np.split(order, np.flatnonzero(np.diff(row[order])) + 1):
         if not len(items):
             continue
-        place = rows[row[items[0]]]
-        timestamp[items] = correct(timestamp[items], place.clock_shift)
-        if place.video_clock_shift:
-            videos = items[is_video[items]]
-            timestamp[videos] = correct(captured[videos], place.video_clock_shift)
+        index = int(row[items[0]])
+        place = rows[index]
+        timestamp[items] = corrected(captured[items], is_video[items], place)
         possible = believable.including(place.start, place.end)
         for item in items[~np.isnat(captured[items]) & ~possible.holds(timestamp[items])].tolist():
             refused[item] = implausible(captured[item], timestamp[item], possible)
             timestamp[item] = np.datetime64("NaT")
+        times = timestamp[items]
+        outside[items] = find_outside(times, place)
+        stated[items] = ~outside[items] & ((place.start is not None) | (place.end is not None))
+        counts = np.full(len(items), True) if outside_period == COUNT else ~outside[items]
+        visits[index] = make_visit(
+            index, place, times[counts], add_ms(times, lengths[items])[counts], is_video[items][counts]
+        )
+        words = period_problems(times, place, outside_period == COUNT)
+        period_words += [ClockProblem(place.deployment_id, problem) for problem in words]
         if place.zone is not None:
-            offsets = utc_offsets(timestamp[items], place.zone)
+            offsets = utc_offsets(times, place.zone)
             minutes[items] = offsets.minutes
             odd[:, items] = offsets.ambiguous, offsets.missing
     zoned = np.array([each.zone is not None for each in rows], bool)
     has_offset = zoned[row] & ~np.isnat(timestamp) if len(row) else np.zeros(0, bool)
-    placed = Placed(rows, row, ids, of_row[row], timestamp, minutes, has_offset, refused)
+    left_out = outside & (outside_period != COUNT)
+    visit_ids = matching.visit_ids
+    placed = Placed(
+        rows, row, ids, of_row[row], timestamp, minutes, has_offset, left_out, visits, visit_ids, refused, []
+    )
     problems = [
         ClockProblem(ids[index], problem)
         for index, items in enumerate(placed.by_deployment() if ids else [])
@@ -125,6 +156,28 @@ def place_media(facts: FactsTable, table: Sequence[Deployment], camera_from: str
             Offsets(minutes[items], odd[0, items], odd[1, items]) if has_offset[items].any() else None,
             now,
             [refused[item] for item in items.tolist() if item in refused] if refused else (),
+            stated[items],
         )
     ]
-    return Placed(rows, row, ids, of_row[row], timestamp, minutes, has_offset, refused, problems)
+    return replace(placed, problems=sorted([*period_words, *problems], key=lambda each: each.deployment_id))
+
+
+def _rows(facts: FactsTable, matching: Matching) -> NDArray[np.int64]:
+    """Of each item the row, int64 (M,)."""
+    candidates = [matching.of_folder[folder] for folder in facts.folders]
+    row = np.array([rows[0] for rows in candidates], np.int64)[facts.folder] if candidates else np.zeros(0, np.int64)
+    captured, is_video = facts.captured_at, facts.is_video
+    for code, indices in enumerate(candidates):
+        if len(indices) > 1:
+            items = np.flatnonzero(facts.folder == code)
+            rows = [matching.rows[index] for index in indices]
+            times = [corrected(captured[items], is_video[items], each) for each in rows]
+            row[items] = np.array(indices)[choose_rows(times, rows)]
+    return row
+
+
+def _lengths_ms(facts: FactsTable) -> NDArray[np.int64]:
+    """How long items last, (M,): photos not at all, videos as their files say, or to the last frame that was seen."""
+    seconds = np.where(facts.is_video, pc.fill_null(facts.media["duration_s"], 0).to_numpy(), 0.0)
+    np.maximum.at(seconds, facts.frame_media, facts.time_s)
+    return (seconds * 1000).astype(np.int64)

@@ -48,12 +48,16 @@ class DecisionsWriter:
         facts, placed = made.facts, made.placed
         ids = pa.array(list(placed.ids), pa.string())
         deployment = pa.DictionaryArray.from_arrays(pa.array(placed.deployment.astype(np.int32)), ids)
+        visits = pa.array(list(placed.visit_ids), pa.string())
+        visit = pa.DictionaryArray.from_arrays(pa.array(placed.row.astype(np.int32)), visits)
         media = tables.media_chunks(
             facts,
             placed.timestamp,
             placed.offset_min,
             placed.has_offset,
             deployment,
+            visit,
+            placed.outside,
             made.sequence,
             made.blank,
             made.duplicate_of,
@@ -78,6 +82,7 @@ class DecisionsWriter:
             made.names,
             made.boxes,
             ids,
+            visit,
             made.event_ids,
             made.times,
             placed.offset_min,
@@ -149,6 +154,7 @@ def effort_rows(made: Made) -> list[dict[str, Any]]:
                 "blank": int(made.blank[items].sum()),
                 "failed": int(failed[items].sum()),
                 "without_time": int((~known[items]).sum()),
+                "outside": int(placed.outside[items].sum()),
             }
         )
     return rows
@@ -157,29 +163,32 @@ def effort_rows(made: Made) -> list[dict[str, Any]]:
 def _deployment_rows(made: Made) -> list[dict[str, Any]]:
     facts, placed = made.facts, made.placed
     models = facts.media["camera_model"]
+    items_of = dict(zip(placed.ids, placed.by_deployment() if placed.ids else [], strict=True))
     rows = []
-    for index, (name, items, watched) in enumerate(
-        zip(placed.ids, placed.by_deployment() if placed.ids else [], made.watches, strict=True)
-    ):
-        row = placed.row_of(index)
-        found = [model for model in pc.unique(models.take(pa.array(items))).to_pylist() if model]
-        rows.append(
-            {
-                "deployment_id": name,
-                "listed": row.listed,
-                "location_name": row.location_name,
-                "latitude": row.latitude,
-                "longitude": row.longitude,
-                "start": watched.start,
-                "end": watched.end,
-                "start_offset_min": _offset_at(row, watched.start),
-                "end_offset_min": _offset_at(row, watched.end),
-                "camera_model": row.camera_model or (found[0] if len(found) == 1 else None),
-                "kind": row.kind,
-                "time_zone": row.time_zone,
-                "details": list(row.details),
-            }
-        )
+    for index, name in enumerate(placed.ids):
+        for visit in placed.visits_of(index):
+            row = placed.rows[visit.row]
+            items = items_of[name][placed.row[items_of[name]] == visit.row]
+            found = [model for model in pc.unique(models.take(pa.array(items))).to_pylist() if model]
+            details = dict(row.details) | ({"captureMethod": visit.capture_method} if visit.capture_method else {})
+            rows.append(
+                {
+                    "visit_id": placed.visit_ids[visit.row],
+                    "deployment_id": name,
+                    "listed": row.listed,
+                    "location_name": row.location_name,
+                    "latitude": row.latitude,
+                    "longitude": row.longitude,
+                    "start": visit.start,
+                    "end": visit.end,
+                    "start_offset_min": _offset_at(row, visit.start),
+                    "end_offset_min": _offset_at(row, visit.end),
+                    "camera_model": row.camera_model or (found[0] if len(found) == 1 else None),
+                    "kind": row.kind,
+                    "time_zone": row.time_zone,
+                    "details": list(details.items()),
+                }
+            )
     return rows
 
 

@@ -25,6 +25,7 @@ def clock_problems(
     offsets: Offsets | None,
     now: datetime,
     refused: Sequence[str] = (),
+    stated: NDArray[np.bool_] | None = None,
 ) -> Iterator[str]:
     """Sentences about one deployment's clock.
 
@@ -34,6 +35,7 @@ def clock_problems(
         offsets: Of the times; None where no zone is known.
         now: Local time of today.
         refused: Why those count as unknown whose time cannot be.
+        stated: bool (N,), times in a period that a person stated: they are right. None: none.
     """
     if refused:
         yield f"{len(refused)} files have a time that cannot be; set its clockShift. One of them: {refused[0]}"
@@ -42,7 +44,8 @@ def clock_problems(
         yield f"{len(times) - len(known)} files have no time: they stand alone, and are not in the events"
     if not len(known):
         return
-    if reset := _count_resets(known):
+    doubted = np.ones(len(times), bool) if stated is None else ~stated
+    if reset := int((_resets(known) & doubted[~np.isnat(times)]).sum()):
         yield (
             f"{reset} files are dated to the first days of a year, as by a clock that fell back to its factory's date; "
             "set its clockShift"
@@ -67,7 +70,7 @@ def clock_problems(
         )
 
 
-def _count_resets(known: Times) -> int:
+def _resets(known: Times) -> NDArray[np.bool_]:
     """Times in the first days of a year that are far from the middle of all."""
     days = known.astype("datetime64[D]")
     years = days.astype("datetime64[Y]")
@@ -77,7 +80,7 @@ def _count_resets(known: Times) -> int:
     far = np.abs((days - middle).astype(int)) > FAR_DAYS
     # a camera whose clock was never set: all its pictures begin within an hour after midnight
     never_set = known.min() - known.min().astype("datetime64[Y]").astype("datetime64[ms]") < np.timedelta64(1, "h")
-    return int((early & (far | never_set)).sum())
+    return early & (far | never_set)
 
 
 def video_shift_hours(times: Times, is_video: NDArray[np.bool_]) -> int:

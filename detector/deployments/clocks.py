@@ -17,10 +17,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.base.dates import parse_date
+from detector.base.dates import TableTime, parse_date
 from detector.base.times import Times, add_ms
 
-_FIXED = re.compile(r"(?:UTC|GMT)?\s*([+-])(\d{1,2})(?::?(\d{2}))?", re.IGNORECASE)
+_FIXED = re.compile(r"(?:UTC|GMT)?\s*([+-]?)([0-9]{1,2})(?::?([0-9]{2})(?::00)?|[.,]([0-9]{1,2}))?", re.IGNORECASE)
+_EAST, _WEST = timedelta(hours=14), timedelta(hours=-12)  # the ends of the world's offsets
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,15 @@ class ClockPair:
     right: datetime
 
 
-def parse_clock_shift(text: str, day_before_month: bool | None = None) -> tuple[ClockPair, ...]:
+def parse_clock_shift(
+    text: str, day_before_month: bool | None = None, zone: tzinfo | None = None
+) -> tuple[ClockPair, ...]:
     """Read `wrong=right` pairs of times, separated by semicolons, such as `2016-01-01 00:05=2024-05-03 10:22`.
 
     Args:
         text: It.
         day_before_month: See `base.dates.day_first`.
+        zone: Of the place; a right time may have an offset from UTC behind it.
 
     Raises:
         ValueError: It is not of that form, or the pairs' wrong times do not rise.
@@ -46,33 +50,46 @@ def parse_clock_shift(text: str, day_before_month: bool | None = None) -> tuple[
         wrong, equals, right = pair.partition("=")
         if not equals:
             raise ValueError(f"'{pair}' is not wrong=right, such as 2016-01-01 00:05=2024-05-03 10:22")
-        pairs.append(ClockPair(*(parse_date(each, day_before_month).local for each in (wrong, right))))
+        shown, real = (parse_date(each, day_before_month) for each in (wrong, right))
+        pairs.append(ClockPair(shown.local, local_time(real, zone)))
     if any(later.wrong <= pair.wrong for pair, later in pairwise(pairs)):
         raise ValueError("the wrong times of several pairs must rise")
     return tuple(pairs)
 
 
+def local_time(written: TableTime, zone: tzinfo | None) -> datetime:
+    """What a right clock in the zone showed at a written time; one without an offset, or without a zone, stays."""
+    if written.time.tzinfo is None or zone is None:
+        return written.local
+    return written.time.astimezone(zone).replace(tzinfo=None)
+
+
 def parse_zone(text: str) -> tzinfo:
-    """A zone: an IANA name (Asia/Jerusalem), or a fixed offset (+02:00, UTC+2) for a clock without summer time.
+    """A zone: an IANA name (Asia/Jerusalem), or a fixed offset for a clock without summer time.
+
+    Offsets are read as people and spreadsheets write them: +02:00, UTC+2, 2, 02:00, 5.5, UTC−3 with any minus sign.
 
     Raises:
         ValueError: It is neither; the nearest name is in the message.
     """
-    text = text.strip()
-    match = _FIXED.fullmatch(text)
-    if match:
-        offset = timedelta(hours=int(match[2]), minutes=int(match[3] or 0))
-        if offset >= timedelta(hours=24):
-            raise ValueError(f"'{text}' is not an offset from UTC")
-        return timezone(-offset if match[1] == "-" else offset)
+    text = text.strip().replace("\u2212", "-").replace("\u2013", "-")
+    if match := _FIXED.fullmatch(text):
+        sign, hours, minutes, decimals = match.groups()
+        offset = timedelta(hours=int(hours), minutes=int(minutes or 0) or round(float(f"0.{decimals or 0}") * 60))
+        offset = -offset if sign == "-" else offset
+        if not _WEST <= offset <= _EAST or offset % timedelta(minutes=15):
+            raise ValueError(f"'{text}' is not an offset from UTC, such as +02:00")
+        return timezone(offset)
     if text.upper() in ("UTC", "Z", "GMT"):
         return UTC
-    try:
-        return zoneinfo.ZoneInfo(text)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        near = difflib.get_close_matches(text, zoneinfo.available_timezones(), n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]}?" if near else ", such as Asia/Jerusalem or +02:00"
-        raise ValueError(f"'{text}' is not a time zone{hint}") from None
+    names = {name.casefold(): name for name in zoneinfo.available_timezones()}
+    key = re.sub(r"\s+", "_", text.casefold())
+    if key in names:
+        return zoneinfo.ZoneInfo(names[key])
+    cities = {name.rpartition("/")[2]: names[name] for name in sorted(names)}
+    near = difflib.get_close_matches(key, names, n=1, cutoff=0.6) or difflib.get_close_matches(key, cities, n=1)
+    hint = f"; did you mean {names.get(near[0]) or cities[near[0]]}?" if near else ", such as Asia/Jerusalem or +02:00"
+    raise ValueError(f"'{text[:40]}' is not a time zone{hint}")
 
 
 def correct(times: Times, pairs: tuple[ClockPair, ...]) -> Times:

@@ -1,21 +1,29 @@
-"""How long each camera watched: days with and without pictures, blanks included."""
+"""How long each camera watched: days with and without pictures, blanks included.
+
+A camera watches on the days of its visits' periods, each day once, however many visits share it; the days of two
+cameras at one place are added: they are camera-days. Days in a row without any file are a gap if they are too many to
+be chance.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from itertools import pairwise
+from datetime import datetime
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.deployments.visits import Visit
 from detector.store.records import Gap
+
+Days = NDArray[np.datetime64]
 
 
 @dataclass(frozen=True)
 class Watch:
-    """Days of one camera; see `schema.EFFORT`."""
+    """Days of the cameras of one deployment; see `schema.EFFORT`."""
 
     start: datetime | None
     end: datetime | None
@@ -25,33 +33,53 @@ class Watch:
     gaps: tuple[Gap, ...]
 
 
-def watch(times: NDArray[np.datetime64], start: datetime | None, end: datetime | None, gap_days: int) -> Watch:
-    """Tell how long a camera watched.
-
-    Days in a row without any file, blanks included, are a gap if they are `gap_days` or more; fewer are quiet days on
-    which it watched.
+def watch(visits: Sequence[Visit], gap_days: int) -> Watch:
+    """Tell how long the cameras of a deployment watched.
 
     Args:
-        times: datetime64[ms] (N,), local, of its files; NaT: unknown.
-        start: When it was set up, by the table of deployments; None: with the first file.
-        end: When it was taken down; None: with the last file.
-        gap_days: See above.
+        visits: Of the deployment; one whose start or end is not known adds no days.
+        gap_days: Days in a row without any file, blanks included, that are a gap; fewer are quiet days.
     """
-    known = np.sort(times[~np.isnat(times)])
-    first = start or (known[0].item() if len(known) else None)
-    last = end or (known[-1].item() if len(known) else None)
-    if first is None or last is None:
-        return Watch(first, last, 0, 0, 0, ())
-    days = np.unique(known.astype("datetime64[D]"))
-    within = days[(days >= np.datetime64(first, "D")) & (days <= np.datetime64(last, "D"))]
-    gaps = tuple(_gaps([day.item() for day in within], first.date(), last.date(), gap_days))
-    total = (last.date() - first.date()).days + 1
-    lost = sum((gap.end - gap.start).days + 1 for gap in gaps)
-    return Watch(first, last, total, total - lost, len(within), gaps)
+    periods = [visit for visit in visits if visit.start is not None and visit.end is not None]
+    active, total, with_files = [], 0, 0
+    for _, own in groupby(sorted(periods, key=_camera), key=_camera):
+        mine = list(own)
+        days = _union([_range(visit.start, visit.end) for visit in mine])
+        seen = np.intersect1d(_union([visit.days for visit in mine]), days)
+        working = days[~_in_gap(days, seen, gap_days)]
+        active.append(working)
+        total += len(days)
+        with_files += len(seen)
+    starts = [visit.start for visit in periods or visits if visit.start is not None]
+    ends = [visit.end for visit in periods or visits if visit.end is not None]
+    start, end = min(starts, default=None), max(ends, default=None)
+    if not periods:
+        return Watch(start, end, 0, 0, 0, ())
+    idle = np.setdiff1d(_range(start, end), _union(active))
+    gaps = tuple(Gap(run[0].item(), run[-1].item()) for run in _runs(idle))
+    return Watch(start, end, total, sum(map(len, active)), with_files, gaps)
 
 
-def _gaps(days: list[date], first: date, last: date, gap_days: int) -> Iterator[Gap]:
-    edges = [first.toordinal() - 1, *(day.toordinal() for day in days), last.toordinal() + 1]
-    for before, after in pairwise(edges):
-        if after - before - 1 >= gap_days:
-            yield Gap(date.fromordinal(before + 1), date.fromordinal(after - 1))
+def _camera(visit: Visit) -> str:
+    return visit.camera
+
+
+def _range(start: datetime | None, end: datetime | None) -> Days:
+    """Days from the first to the last, both counted."""
+    return np.arange(np.datetime64(start, "D"), np.datetime64(end, "D") + 1)
+
+
+def _union(days: Sequence[Days]) -> Days:
+    return np.unique(np.concatenate(days))
+
+
+def _runs(days: Days) -> list[Days]:
+    """Rising days, split where one is left out."""
+    return [run for run in np.split(days, np.flatnonzero(np.diff(days).astype(int) > 1) + 1) if len(run)]
+
+
+def _in_gap(days: Days, seen: Days, gap_days: int) -> NDArray[np.bool_]:
+    """bool (N,): which days stand in a row of so many without a file."""
+    without = days[~np.isin(days, seen)]
+    long = [run for run in _runs(without) if len(run) >= gap_days]
+    return np.isin(days, np.concatenate(long)) if long else np.zeros(len(days), bool)

@@ -3,36 +3,46 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
 from backbones.errors import DataError
-from detector.base.dates import day_first, parse_date
+from detector.base.dates import TableTime, day_first, parse_date
+from detector.base.names import name_key
 from detector.base.tables import Row, quiet, read_table
-from detector.deployments.clocks import ClockPair, parse_clock_shift, parse_zone
+from detector.deployments.clocks import ClockPair, local_time, parse_clock_shift, parse_zone
+from detector.deployments.places import Axis, odd_places, parse_degrees, swapped
 
 # Camtrap DP 1.0.2's columns of deployments that are kept for exports beside those with a meaning here
 DETAILS = (
     *("locationID", "coordinateUncertainty", "setupBy", "cameraID", "cameraDelay", "cameraHeight", "cameraDepth"),
     *("cameraTilt", "cameraHeading", "detectionDistance", "timestampIssues", "baitUse", "featureType", "habitat"),
-    *("deploymentGroups", "deploymentTags", "deploymentComments"),
+    *("deploymentGroups", "deploymentTags", "deploymentComments", "captureMethod"),
 )
 COLUMNS = (
     *("deploymentID", "card", "folder", "locationName", "latitude", "longitude", "timeZone", "kind", "clockShift"),
     *("videoClockShift", "deploymentStart", "deploymentEnd", "cameraModel", "prior", "firstFile", "lastFile", "files"),
 )
+AGREE = {"latitude": "latitude", "longitude": "longitude", "kind": "kind", "locationName": "location_name"}
 DATES, CLOCK_SHIFTS = ("deploymentStart", "deploymentEnd"), ("clockShift", "videoClockShift")
 MAX_LISTED = 10
+CAPTURE_METHODS = {  # Camtrap DP's words, by what people write
+    **dict.fromkeys(("activitydetection", "motiondetection", "motion", "trigger", "pir"), "activityDetection"),
+    **dict.fromkeys(("timelapse", "interval"), "timeLapse"),
+}
+END_OF_DAY = timedelta(days=1, milliseconds=-1)
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """A row of the table of deployments: the media under one folder. A deployment of several visits has several rows.
+    """A row of the table of deployments: the media under one folder, in one period. A folder may have several rows, of
+    periods one after the other; a deployment may have several rows: visits to a camera, or cameras at one place.
 
     Attributes:
         deployment_id: Its name.
@@ -47,11 +57,11 @@ class Deployment:
         clock_shift: The clock's correction.
         video_clock_shift: Another one for videos; empty: the same.
         start: Local time at which the camera began to watch; None: with its first file.
-        end: Local time at which it ended.
+        end: Local time at which it ended; None: with its last file.
         camera_model: Its make.
         prior: Name of the file with the frequencies of its region's species; None: the only one given.
         details: Other columns of Camtrap DP, as they were written.
-        listed: Whether a table lists it.
+        line: The row's number as a spreadsheet shows it; None: no table lists it, it is told from folders.
     """
 
     deployment_id: str
@@ -70,7 +80,22 @@ class Deployment:
     camera_model: str | None = None
     prior: str | None = None
     details: tuple[tuple[str, str], ...] = ()
-    listed: bool = True
+    line: int | None = None
+
+    @property
+    def listed(self) -> bool:
+        """Whether a table lists it."""
+        return self.line is not None
+
+    @property
+    def camera(self) -> str:
+        """Which of the cameras at its place it is: the column cameraID; "" where that is empty."""
+        return dict(self.details).get("cameraID", "")
+
+    @property
+    def place(self) -> tuple[str | None, str]:
+        """Card and folder in the form in which they are compared."""
+        return self.card and name_key(self.card), name_key(self.folder)
 
 
 def read_deployments(path: Path, notify: Callable[[str], None] = quiet) -> list[Deployment]:
@@ -96,20 +121,23 @@ def read_deployments(path: Path, notify: Callable[[str], None] = quiet) -> list[
     records = table.rows
     day_before_month = _day_first(path, records)
     rows: list[Deployment] = []
-    problems: list[str] = []
-    lines: dict[tuple[str | None, str], int] = {}
+    problems: list[tuple[int, str]] = []
     for record in records:
         row, wrong = _parse(record, day_before_month)
-        key = (row.card, row.folder)
-        if key in lines:
-            wrong.append(f"the folder has a row already: {lines[key]}")
-        lines[key] = record.line
-        problems += [f"row {record.line}: {problem}" for problem in wrong]
+        problems += [(record.line, problem) for problem in wrong]
         rows.append(row)
-    problems += _disagreements(rows)
+    problems = sorted([*problems, *_overlaps(rows), *_disagreements(rows)])
     if problems:
         more = f" and {len(problems) - MAX_LISTED} more" if len(problems) > MAX_LISTED else ""
-        raise DataError("; ".join(problems[:MAX_LISTED]) + more, where=path, mend="correct these rows")
+        texts = [f"row {line}: {problem}" for line, problem in problems[:MAX_LISTED]]
+        raise DataError("; ".join(texts) + more, where=path, mend="correct these rows")
+    places = [
+        (f"{path.name} row {row.line}", (row.latitude, row.longitude))
+        for row in rows
+        if row.latitude is not None and row.longitude is not None
+    ]
+    for note in odd_places(places):
+        notify(note)
     return rows
 
 
@@ -139,53 +167,91 @@ def _parse(record: Row, day_before_month: bool | None) -> tuple[Deployment, list
             problems.append(f"{name}: {error}")
             return None
 
-    def degrees(name: str, limit: float) -> float | None:
-        try:
-            return record.number(name, -limit, limit)
-        except DataError as error:
-            problems.append(error.problem)
-            return None
+    def degrees(axis: Axis) -> float | None:
+        def parse(text: str) -> float:
+            try:
+                return parse_degrees(text, axis)
+            except ValueError as error:
+                turned = swapped(record["latitude"], record["longitude"])
+                hint = "; perhaps latitude and longitude are swapped" if turned else ""
+                raise ValueError(f"{error}{hint}") from None
 
-    def time(text: str) -> datetime:
-        return parse_date(text, day_before_month).local
+        return parsed(axis, parse)
+
+    def written(name: str) -> TableTime | None:
+        return parsed(name, lambda text: parse_date(text, day_before_month))
 
     def shift(text: str) -> tuple[ClockPair, ...]:
-        return parse_clock_shift(text, day_before_month)
+        return parse_clock_shift(text, day_before_month, zone)
 
     if not record["deploymentID"]:
         problems.append("deploymentID is empty")
+    zone = parsed("timeZone", parse_zone)
+    start, end = map(written, DATES)
     row = Deployment(
-        deployment_id=record["deploymentID"],
+        deployment_id=name_key(record["deploymentID"]),
         card=record["card"] or None,
         folder=record["folder"].replace("\\", "/").strip("/").removeprefix("./"),
         location_name=record["locationName"] or None,
-        latitude=degrees("latitude", 90),
-        longitude=degrees("longitude", 180),
-        zone=parsed("timeZone", parse_zone),
+        latitude=degrees("latitude"),
+        longitude=degrees("longitude"),
+        zone=zone,
         time_zone=record["timeZone"] or None,
         kind=record["kind"].lower() or None,
         clock_shift=parsed("clockShift", shift) or (),
         video_clock_shift=parsed("videoClockShift", shift) or (),
-        start=parsed("deploymentStart", time),
-        end=parsed("deploymentEnd", time),
+        start=None if start is None else local_time(start, zone),
+        end=None if end is None else local_time(end, zone) + (timedelta() if end.has_clock else END_OF_DAY),
         camera_model=record["cameraModel"] or None,
         prior=record["prior"] or None,
-        details=tuple((name, record[name]) for name in DETAILS if record[name]),
+        details=tuple((name, parsed(name, READ.get(name, str)) or "") for name in DETAILS if record[name]),
+        line=record.line,
     )
-    if (row.latitude is None) != (row.longitude is None) and not problems:
-        problems.append("latitude and longitude come together")
+    if bool(record["latitude"]) != bool(record["longitude"]):
+        problems.append("latitude and longitude come together: one of them is empty")
+    for name in DATES:
+        if record[name].upper().endswith("Z") and zone is None:
+            problems.append(f"{name}: it is in UTC, and timeZone does not say which local time that is")
     if row.start and row.end and row.end < row.start:
         problems.append("deploymentEnd is before deploymentStart")
     return row, problems
 
 
-def _disagreements(rows: Sequence[Deployment]) -> list[str]:
-    """Rows of one deployment that place it differently."""
+def _capture_method(text: str) -> str:
+    method = CAPTURE_METHODS.get(re.sub(r"[\s_-]", "", text).casefold())
+    if method is None:
+        raise ValueError(f"'{text[:40]}' is none of {', '.join(sorted(set(CAPTURE_METHODS.values())))}")
+    return method
+
+
+READ: dict[str, Callable[[str], str]] = {"captureMethod": _capture_method}  # details that are not kept as written
+
+
+def _overlaps(rows: Sequence[Deployment]) -> Iterator[tuple[int, str]]:
+    """Rows of one folder at the same time, which would share its files; by line."""
+    folders: dict[object, list[Deployment]] = {}
+    for row in rows:
+        folders.setdefault(row.place, []).append(row)
+    for same in folders.values():
+        for earlier, later in pairwise(sorted(same, key=lambda row: row.start or datetime.min)):
+            if later.start is None or (earlier.end is not None and earlier.end >= later.start):
+                lines = sorted((earlier.line or 0, later.line or 0))
+                yield (
+                    lines[1],
+                    f"the folder has a row already: row {lines[0]}; several rows of one folder need periods "
+                    "(deploymentStart, deploymentEnd) one after the other",
+                )
+
+
+def _disagreements(rows: Sequence[Deployment]) -> Iterator[tuple[int, str]]:
+    """Rows of one deployment that place it differently; by line."""
     first: dict[str, Deployment] = {}
-    problems = []
     for row in rows:
         other = first.setdefault(row.deployment_id, row)
-        for name in ("latitude", "longitude", "kind", "location_name"):
+        for column, name in AGREE.items():
             if getattr(row, name) != getattr(other, name):
-                problems.append(f"rows of deployment '{row.deployment_id}' disagree in {name}")
-    return list(dict.fromkeys(problems))
+                yield (
+                    row.line or 0,
+                    f"rows {other.line} and {row.line} of deployment '{row.deployment_id}' disagree in {column}: "
+                    f"{getattr(other, name)} and {getattr(row, name)}",
+                )

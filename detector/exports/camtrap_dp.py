@@ -15,6 +15,10 @@ for independent events with their counts, or "media" for boxes; a station of cam
 deploymentID where the table of deployments gives none. Its column captureMethod (activityDetection, timeLapse) goes
 into media.csv.
 
+A deployment of the package is one camera's time at a place, as the standard has it: a row of the table of deployments.
+A deployment of several rows (visits, or two cameras) becomes X, X-2, X-3 in the order of the rows, of one locationID.
+All media and observations lie between deploymentStart and deploymentEnd: files outside a stated period are left out.
+
 What has no time with an offset, or no place, cannot be in such a package: those files are listed in left-out.csv with
 the reason, and are in no table. `hoopoe deployments` writes the table in which places and time zones are filled in.
 """
@@ -57,7 +61,7 @@ def write_camtrap_dp(source: ExportSource, folder: Path, options: ExportOptions)
             for row in package.observation_rows(record):
                 observations.add(row)
         for event in source.events():
-            if event.deployment_id in package.deployments and event.utc_offset_min is not None:
+            if event.visit_id in package.deployments and event.utc_offset_min is not None:
                 observations.add(package.event_row(event))
         write_object(descriptor, package.describe().items())
     if left_out.rows:

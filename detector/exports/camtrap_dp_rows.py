@@ -53,13 +53,13 @@ class PackageRows:
             start, end = _aware(record.start, record.start_offset_min), _aware(record.end, record.end_offset_min)
             if record.latitude is None or record.longitude is None or start is None or end is None:
                 continue
-            self.deployments[record.deployment_id] = record
-            self.capture_methods[record.deployment_id] = self._capture_method(record)
+            self.deployments[record.visit_id] = record
+            self.capture_methods[record.visit_id] = self._capture_method(record)
             yield {
                 "featureType": FEATURE_OF_KIND.get(record.kind or ""),
                 "locationID": record.deployment_id,  # without one, readers make a station of `locationName`, or fail
                 **self._details(record),
-                "deploymentID": record.deployment_id,
+                "deploymentID": record.visit_id,
                 "locationName": record.location_name,
                 "latitude": record.latitude,
                 "longitude": record.longitude,
@@ -75,9 +75,7 @@ class PackageRows:
                 continue
             value = DETAILS[name](text)
             if value is None:
-                self.options.notify(
-                    f"camtrap-dp leaves out {name} '{text}' of {record.deployment_id}: not allowed there"
-                )
+                self.options.notify(f"camtrap-dp leaves out {name} '{text}' of {record.visit_id}: not allowed there")
             else:
                 details[name] = value
         return details
@@ -85,16 +83,18 @@ class PackageRows:
     def _capture_method(self, record: DeploymentRecord) -> str:
         said = dict(record.details).get("captureMethod", "")
         if said and said not in CAPTURE_METHODS:
-            self.options.notify(f"camtrap-dp leaves out captureMethod '{said}' of {record.deployment_id}: not allowed")
+            self.options.notify(f"camtrap-dp leaves out captureMethod '{said}' of {record.visit_id}: not allowed")
         return said if said in CAPTURE_METHODS else CAPTURE_METHODS[0]
 
     def reason_against(self, record: MediaRecord) -> str | None:
         """Why a file cannot be in the package; None if it can."""
         if record.timestamp is None:
             return "its time is unknown"
+        if record.outside:
+            return "it was taken outside the period that the table of deployments states"
         if record.utc_offset_min is None:
             return "the time zone of its deployment is unknown"
-        if record.deployment_id not in self.deployments:
+        if record.visit_id not in self.deployments:
             return "the place of its deployment is unknown"
         if not allowed_path(self.names.of(record)):
             return "Camtrap DP does not take its name"
@@ -105,8 +105,8 @@ class PackageRows:
         comments = [text for text in (record.failure and f"cannot be read: {record.failure}", record.warning) if text]
         return {
             "mediaID": record.media_id,
-            "deploymentID": record.deployment_id,
-            "captureMethod": self.capture_methods[record.deployment_id],
+            "deploymentID": record.visit_id,
+            "captureMethod": self.capture_methods[record.visit_id],
             "timestamp": _aware(record.timestamp, record.utc_offset_min),
             "filePath": self.names.of(record),
             "filePublic": "true" if _is_public(record) else "false",
@@ -124,7 +124,7 @@ class PackageRows:
             moment = _aware(record.timestamp, record.utc_offset_min)
             yield {
                 "observationID": f"{record.media_id}_none",
-                "deploymentID": record.deployment_id,
+                "deploymentID": record.visit_id,
                 "mediaID": record.media_id,
                 "eventStart": moment,
                 "eventEnd": moment,
@@ -142,7 +142,7 @@ class PackageRows:
         probability = found.score if found.confidence is None else found.confidence
         return {
             "observationID": f"{record.media_id}_{found.frame_number}_{found.box}",
-            "deploymentID": record.deployment_id,
+            "deploymentID": record.visit_id,
             "mediaID": record.media_id,
             "eventID": found.event_id,
             "eventStart": moment,
@@ -161,7 +161,7 @@ class PackageRows:
         """The row of an independent event in observations.csv."""
         return {
             "observationID": f"event_{event.event_id}",
-            "deploymentID": event.deployment_id,
+            "deploymentID": event.visit_id,
             "eventID": event.event_id,
             "eventStart": _aware(event.start, event.utc_offset_min),
             "eventEnd": _aware(event.end, event.end_offset_min),

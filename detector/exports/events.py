@@ -10,11 +10,16 @@ DateTimeOriginal, in the camera's local time, and the time since the last record
 delta.time.*. `n` is the most individuals at once in one frame (MaxN). What has no name is called by its kind: bird,
 animal, person, vehicle, uncertain; `Rank` tells species from genera.
 
-effort.csv has the columns of camtrapR's camera-trap table: a row a station (deployment), with the gaps in which it took
-nothing as ProblemN_from and ProblemN_to. camtrapR knows nine; of more, the longest nine are given, and Further_gap_days
-says how many days are left. Without any gap, set hasProblems = FALSE. Stations none of whose files has a time are left
-out, for camtrapR stops at them. Both tables are UTF-8 without a byte order mark, which
-R would take for a part of the first column's name.
+A station is a deployment of the table: cameras and visits of one deploymentID are one station, whose records depend on
+each other (camerasIndependent = FALSE). Give cameras whose records should not depend on each other deploymentIDs of
+their own, and one locationID.
+
+effort.csv has the columns of camtrapR's camera-trap table: a row a station, with the days between setup and retrieval
+on which none of its cameras watched, between visits or while nothing was taken, as ProblemN_from and ProblemN_to. Days
+and Active_days are camera-days: days of the visits' periods, each once a camera (cameraID), added over cameras.
+camtrapR knows nine problems; of more, the longest nine are given, and Further_gap_days says how many days are left.
+Without any, set hasProblems = FALSE. Stations whose period is not known are left out, for camtrapR stops at them. Both
+tables are UTF-8 without a byte order mark, which R would take for a part of the first column's name.
 
 Sources: camtrapR 2.3, recordTable, cameraOperation, camtraps.
 """
@@ -38,7 +43,8 @@ EVENT_COLUMNS = (
 
 EFFORT_COLUMNS = (
     "Station", "Latitude", "Longitude", "Setup_date", "Retrieval_date", "Days", "Active_days", "Days_with_files",
-    "Files", "Photos", "Videos", "Blank_files", "Failed_files", "Files_without_time", "Further_gap_days",
+    "Files", "Photos", "Videos", "Blank_files", "Failed_files", "Files_without_time", "Files_outside_period",
+    "Further_gap_days",
 )  # fmt: skip
 MOST_GAPS = 9  # camtrapR finds its columns by one digit
 
@@ -88,7 +94,7 @@ def _write_effort(source: ExportSource, path: Path, options: ExportOptions) -> P
     rows = [row for row in source.effort() if row.start is not None and row.end is not None]
     left_out = sum(1 for _ in source.effort()) - len(rows)
     if left_out:
-        options.notify(f"effort.csv leaves out {left_out} deployment(s) none of whose files has a time")
+        options.notify(f"effort.csv leaves out {left_out} deployment(s) without a period, or a file with a time in it")
     places = {record.deployment_id: (record.latitude, record.longitude) for record in source.deployments()}
     gaps = min(max((len(row.gaps) for row in rows), default=0), MOST_GAPS)
     problems = [f"Problem{number}_{end}" for number in range(1, gaps + 1) for end in ("from", "to")]
@@ -114,6 +120,7 @@ def _effort_row(row: EffortRecord, place: tuple[float | None, float | None], gap
         row.blank,
         row.failed,
         row.without_time,
+        row.outside,
         sum(_days(gap) for gap in longest[MOST_GAPS:]),
         *problems,
         *[None] * (2 * (gaps - len(listed))),

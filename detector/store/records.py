@@ -82,9 +82,11 @@ class MediaRecord:
     timestamp: datetime | None
     utc_offset_min: int | None
     deployment_id: str
+    visit_id: str
     sequence_id: str
     blank: bool
     duplicate_of: str | None
+    outside: bool
     detections: tuple[DetectionRecord, ...]
 
     @property
@@ -105,6 +107,7 @@ class EventRecord:
 
     event_id: str
     deployment_id: str
+    visit_id: str
     kind: str
     name: str | None
     rank: str | None
@@ -173,12 +176,14 @@ class EffortRecord:
     blank: int
     failed: int
     without_time: int
+    outside: int
 
 
 @dataclass(frozen=True)
 class DeploymentRecord:
-    """A row of `schema.DEPLOYMENTS`: a camera's time at a place."""
+    """A row of `schema.DEPLOYMENTS`: a visit, a camera's time at a place."""
 
+    visit_id: str
     deployment_id: str
     listed: bool
     location_name: str | None

@@ -76,7 +76,7 @@ def read_effort(folder: Path) -> Iterator[EffortRecord]:
 
 
 def read_deployments(folder: Path) -> Iterator[DeploymentRecord]:
-    """The deployments of a store's media, by id; raises as `read_events`."""
+    """The visits of a store's deployments, by deployment and row; raises as `read_events`."""
     return _records(folder, "deployments", DeploymentRecord)
 
 

@@ -85,9 +85,11 @@ MEDIA = pa.schema(
         pa.field("timestamp", pa.timestamp("ms")),  # local time after the clock's correction; null: unknown
         pa.field("utc_offset_min", pa.int16()),  # minutes east of UTC at that moment; null: no zone is known
         pa.field("deployment_id", pa.string(), nullable=False),
+        pa.field("visit_id", pa.string(), nullable=False),  # of the row of DEPLOYMENTS
         pa.field("sequence_id", pa.string(), nullable=False),  # a burst of photos, or one video
         pa.field("blank", pa.bool_(), nullable=False),  # looked at, and no box of any kind above the threshold
         pa.field("duplicate_of", pa.string()),  # media_id of the same file seen earlier
+        pa.field("outside", pa.bool_(), nullable=False),  # of its deployment's period: in no event and no effort
     ]
 )
 
@@ -128,6 +130,7 @@ EVENTS = pa.schema(  # decisions/events.parquet: independent events, sorted by d
     [
         pa.field("event_id", pa.string(), nullable=False),
         pa.field("deployment_id", pa.string(), nullable=False),
+        pa.field("visit_id", pa.string(), nullable=False),  # in which it began
         pa.field("kind", pa.string(), nullable=False),
         pa.field("name", pa.string()),
         pa.field("rank", pa.string()),
@@ -163,26 +166,33 @@ REPEATS = pa.schema(  # decisions/repeats.parquet: what stands in many pictures 
 
 GAP = pa.struct([("start", pa.date32()), ("end", pa.date32())])
 
-EFFORT = pa.schema(  # decisions/effort.parquet: how long each camera watched, blanks included, sorted by deployment
-    [
-        pa.field("deployment_id", pa.string(), nullable=False),
-        pa.field("start", pa.timestamp("ms")),  # local; by the table of deployments, else the first file; null: unknown
-        pa.field("end", pa.timestamp("ms")),
-        pa.field("days", pa.int32(), nullable=False),  # from the first to the last, both counted; 0 without times
-        pa.field("active_days", pa.int32(), nullable=False),  # days less those in gaps
-        pa.field("days_with_files", pa.int32(), nullable=False),
-        pa.field("gaps", pa.list_(GAP), nullable=False),  # days without any file that are too many to be chance
-        pa.field("media", pa.int32(), nullable=False),
-        pa.field("photos", pa.int32(), nullable=False),
-        pa.field("videos", pa.int32(), nullable=False),
-        pa.field("blank", pa.int32(), nullable=False),
-        pa.field("failed", pa.int32(), nullable=False),
-        pa.field("without_time", pa.int32(), nullable=False),
-    ]
+EFFORT = (
+    pa.schema(  # decisions/effort.parquet: how long the cameras of each deployment watched, blanks included; sorted
+        [
+            pa.field("deployment_id", pa.string(), nullable=False),
+            pa.field(
+                "start", pa.timestamp("ms")
+            ),  # local; by the table of deployments, else the first file; null: unknown
+            pa.field("end", pa.timestamp("ms")),
+            pa.field("days", pa.int32(), nullable=False),  # of its visits, each once a camera; 0 without times
+            pa.field("active_days", pa.int32(), nullable=False),  # days less those in gaps
+            pa.field("days_with_files", pa.int32(), nullable=False),
+            # days between start and end on which no camera watched: between visits, and without any file for too long
+            pa.field("gaps", pa.list_(GAP), nullable=False),
+            pa.field("media", pa.int32(), nullable=False),
+            pa.field("photos", pa.int32(), nullable=False),
+            pa.field("videos", pa.int32(), nullable=False),
+            pa.field("blank", pa.int32(), nullable=False),
+            pa.field("failed", pa.int32(), nullable=False),
+            pa.field("without_time", pa.int32(), nullable=False),
+            pa.field("outside", pa.int32(), nullable=False),  # files outside the stated period, which count in no event
+        ]
+    )
 )
 
-DEPLOYMENTS = pa.schema(  # decisions/deployments.parquet: what is known of each camera's time at its place
+DEPLOYMENTS = pa.schema(  # decisions/deployments.parquet: each camera's time at its place, a row a visit that has media
     [
+        pa.field("visit_id", pa.string(), nullable=False),  # unique: the deployment's for its first row, then
         pa.field("deployment_id", pa.string(), nullable=False),
         pa.field("listed", pa.bool_(), nullable=False),  # false: told from the folder, no table lists it
         pa.field("location_name", pa.string()),

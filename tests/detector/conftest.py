@@ -76,6 +76,8 @@ def make_media(path: str, card: str = "card", detections: Sequence[Any] = (), **
         "timestamp": datetime(2024, 5, 1, 6, 30),
         "utc_offset_min": 180,
         "deployment_id": card,
+        "visit_id": changes.get("deployment_id", card),
+        "outside": False,
         "sequence_id": identity,
         "blank": not detections,
         "duplicate_of": None,
@@ -281,21 +283,23 @@ def decided_store(tmp_path: Path) -> Path:
     wheatear = ("bird", "Oenanthe", "genus", "unidentified wheatear (Oenanthe sp.)")
     nine, noon = datetime(2024, 5, 1, 9), datetime(2024, 5, 2, 12)
     events = [
-        EventRecord("e1", "north", *hoopoe, start, datetime(2024, 5, 1, 6, 30, 2), 180, 180, 2, 3, 2, 0.9375),
-        EventRecord("e2", "north", *wheatear, nine, datetime(2024, 5, 1, 9, 0, 1), 180, 180, 1, 2, 1, 0.75),
-        EventRecord("e3", "north", "person", None, None, "person", noon, noon, 180, 180, 1, 1, 1, None),
+        EventRecord("e1", "north", "north", *hoopoe, start, datetime(2024, 5, 1, 6, 30, 2), 180, 180, 2, 3, 2, 0.9375),
+        EventRecord("e2", "north", "north", *wheatear, nine, datetime(2024, 5, 1, 9, 0, 1), 180, 180, 1, 2, 1, 0.75),
+        EventRecord("e3", "north", "north", "person", None, None, "person", noon, noon, 180, 180, 1, 1, 1, None),
     ]
     gap = Gap(date(2024, 5, 3), date(2024, 5, 12))
     effort = [
-        EffortRecord("north", start, datetime(2024, 5, 12, 23), 12, 2, 2, (gap,), 6, 5, 1, 1, 1, 0),
-        EffortRecord("south/water", start, start, 1, 1, 1, (), 2, 2, 0, 1, 0, 1),
+        EffortRecord("north", start, datetime(2024, 5, 12, 23), 12, 2, 2, (gap,), 6, 5, 1, 1, 1, 0, 0),
+        EffortRecord("south/water", start, start, 1, 1, 1, (), 2, 2, 0, 1, 0, 1, 0),
     ]
     deployments = [
         DeploymentRecord(
-            "north", True, "North hide", 31.5, 34.75, start, 180, datetime(2024, 5, 12, 23), 180, "RECONYX HF2",
-            "feeder", "Asia/Jerusalem", (("cameraID", "C1"), ("baitUse", "true")),
+            "north", "north", True, "North hide", 31.5, 34.75, start, 180, datetime(2024, 5, 12, 23), 180,
+            "RECONYX HF2", "feeder", "Asia/Jerusalem", (("cameraID", "C1"), ("baitUse", "true")),
         ),
-        DeploymentRecord("south/water", False, None, None, None, start, None, start, None, None, None, None, ()),
+        DeploymentRecord(
+            "south/water", "south/water", False, None, None, None, start, None, start, None, None, None, None, ()
+        ),
     ]  # fmt: skip
     repeats = [
         RepeatRecord("r1", "south/water", 0.25, 0.5, 0.125, 0.25, "bird", 40, 40, start, start, True, None),

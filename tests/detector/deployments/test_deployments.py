@@ -14,7 +14,7 @@ from PIL import Image
 from backbones.errors import ConfigError, DataError
 from detector.base.folders import camera_folder, compile_camera, group_cameras
 from detector.cli.main import main
-from detector.deployments.matching import match_folders
+from detector.deployments.matching import Matching, match_deployments, match_folders
 from detector.deployments.table import Deployment, read_deployments
 from detector.deployments.template import Taken, deployment_rows, taken_of_store, write_deployments
 
@@ -121,18 +121,31 @@ def test_table_in_another_encoding_is_refused(tmp_path: Path) -> None:
         read_deployments(path)
 
 
+def told(card: str, folder: str) -> Deployment:
+    return Deployment(f"{card}/{folder}" if folder else card, card, camera_folder(folder))
+
+
+def names(found: Matching) -> dict[str, list[str]]:
+    return {
+        "/".join(folder): [found.rows[row].deployment_id for row in rows] for folder, rows in found.of_folder.items()
+    }
+
+
 def test_longest_folder_and_own_card_win() -> None:
-    rows = [Deployment("any", None, ""), Deployment("hide", None, "hide"), Deployment("mine", "card", "hide")]
+    rows = [
+        Deployment("any", None, "", line=2),
+        Deployment("hide", None, "hide", line=3),
+        Deployment("mine", "card", "hide", line=4),
+    ]
     folders = [("card", "hide/DCIM"), ("other", "hide"), ("other", "hideout"), ("card", "")]
-    matched, every = match_folders(folders, rows, lambda card, folder: Deployment(f"{card}/{folder}", listed=False))
-    assert [every[index].deployment_id for index in matched] == ["mine", "hide", "any", "any"]
+    found = names(match_folders(folders, rows, told))
+    assert list(found.values()) == [["mine"], ["hide"], ["any"], ["any"]]
 
 
 def test_what_no_row_is_above_is_told_once() -> None:
-    told = lambda card, folder: Deployment(card, card, camera_folder(folder), listed=False)  # noqa: E731
-    matched, every = match_folders([("a", "DCIM/100RECNX"), ("a", "DCIM/101RECNX")], [], told)
-    assert matched == [0, 0]
-    assert every == [Deployment("a", "a", "", listed=False)]
+    found = match_deployments([("a", "DCIM/100RECNX"), ("a", "DCIM/101RECNX")], [], None)
+    assert list(found.of_folder.values()) == [(0,), (0,)]
+    assert found.rows == found.told == [Deployment("a", "a", "")]
 
 
 def test_command_writes_the_table_from_cards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,6 +88,8 @@ def make_media(path: str = "DCIM/100RECNX/IMG_0001.JPG", *detections: DetectionR
         "timestamp": MORNING,
         "utc_offset_min": 120,
         "deployment_id": "CAM1",
+        "visit_id": changes.get("deployment_id", "CAM1"),
+        "outside": False,
         "sequence_id": f"s-{key}",
         "blank": not detections,
         "duplicate_of": None,
@@ -130,6 +132,7 @@ def make_event(**changes: Any) -> EventRecord:
         "end": MORNING + timedelta(seconds=40),
         "utc_offset_min": 120,
         "end_offset_min": 120,
+        "visit_id": changes.get("deployment_id", "CAM1"),
         "count": 2,
         "detections": 5,
         "media": 3,
@@ -142,6 +145,7 @@ def make_deployment(deployment: str = "CAM1", **changes: Any) -> DeploymentRecor
     """A camera in the Negev, up to the first days of summer time."""
     values: dict[str, Any] = {
         "deployment_id": deployment,
+        "visit_id": deployment,
         "listed": True,
         "location_name": "Sde Boker, spring",
         "latitude": 30.8736,
@@ -174,6 +178,7 @@ def make_effort(**changes: Any) -> EffortRecord:
         "blank": 20,
         "failed": 1,
         "without_time": 0,
+        "outside": 0,
     }
     return EffortRecord(**(values | changes))
 
