@@ -7,7 +7,6 @@ applies `--set` and turns pydantic's errors into ones that name the file, the ke
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -17,8 +16,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from backbones.errors import ConfigError
+from detector.base.files import read_text
+from detector.base.yaml_text import MAX_BYTES, parse_yaml
 
 SUFFIXES = (".yaml", ".yml")
+SHOWN = 200  # characters of a value, in an error
 
 
 class Section(BaseModel):
@@ -49,10 +51,7 @@ def load_config(source: str | Path, cls: type[SectionType], overrides: Sequence[
         ConfigError: There is no such configuration, it is not valid YAML, or a key or value is not valid.
     """
     path = find_config(source)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the configuration cannot be read ({error})", where=path, mend="check the path") from error
+    text = read_text(path, max_bytes=MAX_BYTES, what="configuration", error=ConfigError)
     return parse_config(text, cls, overrides, where=path)
 
 
@@ -60,7 +59,7 @@ def parse_config(
     text: str, cls: type[SectionType], overrides: Sequence[str] = (), *, where: object = "configuration"
 ) -> SectionType:
     """Read a configuration from its YAML text; see `load_config`. `where` names it in errors."""
-    settings = _parse_yaml(text, where)
+    settings = parse_yaml(text, where)
     if not isinstance(settings, Mapping | None):
         raise ConfigError("a configuration is made of keys and values", where=where, mend="see the files in configs/")
     values: Any = dict(settings or {})
@@ -108,41 +107,12 @@ def _shipped_folder() -> Path:
     return Path(str(resources.files("configs")))  # always a folder: the distribution is not zip-safe
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice, and takes 1e-4 for the number that everybody means (not YAML 1.1)."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str) and key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"'{key}' is given twice", key_node.start_mark)
-            if isinstance(key, str):
-                seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
-
-
-def _parse_yaml(text: str, where: object) -> Any:
-    try:
-        return yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = where if mark is None else f"{where}:{mark.line + 1}"
-        problem = getattr(error, "problem", None) or str(error)
-        raise ConfigError(f"this is not valid YAML: {problem}", where=place, mend="correct that line") from error
-
-
 def _parse_override(override: str) -> tuple[tuple[str, ...], Any]:
     key, equals, text = override.partition("=")
     keys = tuple(key.strip().split("."))
     if not equals or not all(keys):
         raise ConfigError("a setting has the form key=value", where=f"--set {override}", mend="such as train.lr=2e-4")
-    return keys, _parse_yaml(text, f"--set {override}")
+    return keys, parse_yaml(text, f"--set {override}")
 
 
 def _replaced(settings: Any, keys: tuple[str, ...], value: Any) -> Any:
@@ -166,9 +136,9 @@ def _translated(
     if unknown:
         problem, mend = "there is no such key", _suggestion(keys, cls)
     elif first["type"] == "value_error":  # from a validator of ours
-        problem, mend = str(first["ctx"]["error"]), "correct the value"
+        problem, mend = str(first["ctx"]["error"])[:SHOWN], "correct the value"
     else:
-        problem = f"{first['msg'][0].lower()}{first['msg'][1:]}, not {first['input']!r}"
+        problem = f"{first['msg'][0].lower()}{first['msg'][1:]}, not {_short(first['input'])}"
         description = _description(keys, cls)
         mend = f"{key}: {description}" if description else "correct the value"
     if others:
@@ -221,3 +191,8 @@ def _description(keys: tuple[str, ...], cls: type[Section]) -> str | None:
         section = None if section is None else _section_of(section, key)
     field = section.model_fields.get(keys[-1]) if section is not None and keys else None
     return None if field is None else field.description
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from backbones.errors import DataError
+from detector.base.yaml_text import read_yaml
 
 EVERY_OTHER = "*"  # the key of a mapping that stands for all names it does not list
 DROPPED = -1  # the label of a category whose boxes are left out
@@ -41,10 +40,7 @@ class CategoryMapping:
             DataError: If the file is not such a mapping.
         """
         mend = "write one line a category: `name in the file: name in training`, or `name: null` to drop its boxes"
-        try:
-            names = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise DataError(f"not YAML: {error}", where=path, mend=mend) from error
+        names = read_yaml(path, DataError)
         if not isinstance(names, dict):
             raise DataError(f"a mapping of names was expected, not {type(names).__name__}", where=path, mend=mend)
         for source, target in names.items():

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from backbones.errors import ConfigError
+from backbones.errors import ConfigError, DataError
+from detector.base.files import read_text
+from detector.base.yaml_text import read_yaml
 from detector.data.convert import CocoBuilder, Corners, Problem, find_pictures, need_folder
 
 
@@ -37,8 +37,8 @@ def yolo_to_coco(images: Path, labels: Path, names: Sequence[str]) -> tuple[dict
         path = (labels / name).with_suffix(".txt")
         read.add(path)
         try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines() if path.exists() else []
-        except (OSError, UnicodeDecodeError) as error:  # without its boxes, the picture would pass for a negative
+            lines = read_text(path, what="file of labels").splitlines() if path.exists() else []
+        except DataError as error:  # without its boxes, the picture would pass for a negative
             builder.report(path, f"cannot be read, so its picture is left out: {error}")
             continue
         width, height = picture.upright_wh or (0, 0)
@@ -92,14 +92,13 @@ def read_yolo_names(path: Path) -> list[str]:
         ConfigError: If there are none, one is there twice, or the numbers have gaps.
     """
     mend = "a YOLO data.yaml with `names`, or a text file with one name a line, is needed"
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix.lower() in (".yaml", ".yml"):
-            names = (yaml.safe_load(text) or {}).get("names")
-        else:
-            names = [line.strip() for line in text.splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError) as error:
-        raise ConfigError(f"no category names: {error}", where=path, mend=mend) from error
+    names: Any
+    if path.suffix.lower() in (".yaml", ".yml"):
+        settings = read_yaml(path)
+        names = settings.get("names") if isinstance(settings, dict) else None
+    else:
+        lines = read_text(path, what="list of names", error=ConfigError).splitlines()
+        names = [line.strip() for line in lines if line.strip()]
     if isinstance(names, dict) and set(names) == set(range(len(names))):
         names = [names[index] for index in range(len(names))]
     if not isinstance(names, list) or not names:
