@@ -148,13 +148,18 @@ def _as_8_bits(grey: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     if grey.dtype.kind in "iu" and grey.min() >= 0 and grey.max() <= 65535:
         wide = grey.dtype.itemsize == 2 or grey.max() > 255
         return (grey >> 8 if wide else grey).astype(np.uint8)
-    values = np.nan_to_num(grey.astype(np.float64), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    if grey.dtype.kind == "f" and low >= 0 and high <= 1:
+    values: npt.NDArray[Any] = grey.astype(
+        np.float32 if grey.dtype.kind == "f" else np.float64
+    )  # the only copy: it may be large
+    finite = np.isfinite(values)
+    low, high = float(values.min(where=finite, initial=np.inf)), float(values.max(where=finite, initial=-np.inf))
+    if grey.dtype.kind == "f" and (low >= 0 and high <= 1):
         low, high = 0.0, 1.0
-    scale = 255 / (high - low) if high > low else 0.0
-    return np.rint((values.clip(low, high) - low) * scale).astype(np.uint8)
+    values[np.isnan(values)] = low
+    np.clip(values, low, high, out=values)
+    values -= low
+    values *= 255 / (high - low) if high > low else 0.0
+    return np.rint(values, out=values).astype(np.uint8)
 
 
 def _from_array(array: npt.NDArray[np.uint8]) -> Image.Image:

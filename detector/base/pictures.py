@@ -21,6 +21,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from backbones.errors import HoopoeError, MediaError
 from backbones.inference.images import MAX_BYTES, MAX_PIXELS, as_rgb, check_size, open_header, readable_formats
+from detector.base.failures import OUT_OF_MEMORY, ran_out_of_memory, said_by
 from detector.base.files import open_regular, read_bytes
 from detector.base.orientation import UNDOING, orient, upright_size
 from detector.base.signatures import HEAD_BYTES, kind_of
@@ -143,6 +144,8 @@ def _reasons(data: bytes, where: object) -> Iterator[None]:
         raise
     except Exception as error:  # on damaged bytes Pillow raises OSError, SyntaxError, ValueError, struct.error ...
         mend = HEIC_MEND if kind_of(data) == _HEIC and not can_read_heic() else _COPY_AGAIN
+        if ran_out_of_memory(error):
+            raise MediaError(OUT_OF_MEMORY, where=where, mend="scale it down, or leave it out") from error
         raise MediaError(_problem(data, error), where=where, mend=mend) from error
 
 
@@ -150,13 +153,15 @@ def _problem(data: bytes, error: Exception) -> str:
     kind = kind_of(data)
     if kind is None:
         return "this is not an image, or it is damaged"
-    if kind not in _KINDS_READ or (kind == _HEIC and not can_read_heic()):
+    if kind == _HEIC and not can_read_heic():
+        return f"this is {kind}, which only pillow-heif can read ({HEIC_MEND})"
+    if kind not in _KINDS_READ:
         return f"this is {kind}, not an image that can be read"
     if "truncated" in str(error).lower() or isinstance(error, EOFError):
         return f"this is {kind}, but truncated: its end is missing"
-    if isinstance(error, UnidentifiedImageError):  # its message holds an object's address, another in every run
+    if isinstance(error, UnidentifiedImageError):
         return f"this is {kind}, but damaged (its head)"
-    return f"this is {kind}, but damaged ({error})"
+    return f"this is {kind}, but damaged ({said_by(error)})"
 
 
 def _exif(image: Image.Image) -> tuple[Image.Exif, int]:

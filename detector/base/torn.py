@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 LOST = "a part of the picture is lost"  # in the warning
 _GREY, _TOLERANCE = 128, 2  # what libjpeg shows where there are no data
 _JUNK = bytes(range(1, 200)) * 2  # any bits will do; without 0xFF, which begins a marker
-_HARMLESS_BYTES = 64  # between the data and the next marker: some cameras fill up
+_HARMLESS_BYTES = 16  # between the data and the next marker: some cameras fill up
 _LOSSES = re.compile(r"premature end of|bad Huffman code|instead of RST|(\d+) extraneous bytes before marker", re.I)
 
 _heard: int | None = None

@@ -105,7 +105,10 @@ def _picture_findings(parsed: ParsedCoco, pictures: list[Picture]) -> Iterator[F
         if picture.error:
             code = "file_missing" if picture.missing else "file_unreadable"
             yield _image_finding(parsed, code, row, f"'{name}': {picture.error}")
-        elif stored is None or upright is None or width == 0:  # not opened, or the record states no size
+            continue
+        if picture.warning:
+            yield _image_finding(parsed, "file_in_part", row, f"'{name}': {picture.warning}")
+        if stored is None or upright is None or width == 0:  # not opened, or the record states no size
             continue
         elif (width, height) not in (stored, upright):
             message = f"'{name}' is {upright[0]} x {upright[1]}, its record says {width} x {height}"

@@ -51,6 +51,7 @@ RECORD_FAULTS = {
 SET_FAULTS = {
     "file_missing": Fault(Severity.ERROR, f"check --images; {_DOCTOR}"),
     "file_unreadable": Fault(Severity.ERROR, f"copy the file again; {_DOCTOR}"),
+    "file_in_part": Fault(Severity.WARNING, "copy the file again, or take out the boxes of what cannot be seen"),
     "size_wrong": Fault(Severity.ERROR, f"was the picture resized or turned after the boxes were drawn? {_DOCTOR}"),
     "exif_rotated": Fault(Severity.INFO, "nothing: the picture is turned to the size that the record states"),
     "exif_ambiguous": Fault(

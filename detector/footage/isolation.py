@@ -159,7 +159,7 @@ class IsolatedReaders(Generic[Task, Value]):
         """What a process has to say; None: only that it is there."""
         task = worker.task
         if self._patience(worker) <= 0:
-            return self._lost(worker, f"reading it made no progress for {worker.silent_s:.0f} s and was stopped")
+            return self._lost(worker, f"reading it made no progress for {self._timeout_s:.0f} s and was stopped")
         try:
             kind, content = worker.hear()
         except (EOFError, OSError):

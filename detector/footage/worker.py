@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
 from backbones.errors import HoopoeError
+from detector.base.failures import bound_memory, failure_words
 from detector.base.stopping import SIGNALS
 from detector.base.torn import hear_decoders
 from detector.footage.transport import receive, send
@@ -145,6 +146,7 @@ def _work(tasks: Connection, results: Connection, function: Callable[[Task], Ite
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     hear_decoders()
+    bound_memory()
     if "cv2" in sys.modules:
         sys.modules["cv2"].setNumThreads(1)  # there is a process for each core
     with suppress(EOFError, OSError):
@@ -161,7 +163,7 @@ def _answers(function: Callable[[Task], Iterable[Any]], task: Task) -> Iterator[
     except HoopoeError as error:
         yield FAILED, error
     except Exception as error:  # whatever a decoder raises is the file's fault, and costs this file only
-        yield FAILED, f"{type(error).__name__}: {error}"
+        yield FAILED, failure_words(error)
     else:
         yield FINISHED, None
 

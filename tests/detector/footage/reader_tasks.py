@@ -28,6 +28,10 @@ def obey(task: tuple[str, Any]) -> Iterator[object]:
         yield number
     elif order == "raise":
         raise ZeroDivisionError("no such luck")
+    elif order == "allocate":
+        yield np.ones(6 << 30, np.uint8)
+    elif order == "address":
+        raise OSError(f"cannot identify image file {object()}")
     elif order == "media error":
         raise MediaError("the file is empty", where="a.jpg", mend="copy it again")
     elif order == "count":
