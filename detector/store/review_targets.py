@@ -34,7 +34,7 @@ def find_targets(folder: Path, said: Sequence[Said]) -> list[Said]:
     named = [_with_item(each, files) for each in said]
     wanted = {_item(each.review) for each in named if each.problem is None}
     boxes = _boxes(reader, wanted)
-    return [each if each.problem else replace(each, problem=_problem(each.review, boxes)) for each in named]
+    return [each if each.problem else replace(each, problem=_problem(each, boxes)) for each in named]
 
 
 def _item(review: Review) -> str:
@@ -120,11 +120,12 @@ def _boxes(reader: FactsReader, items: set[str]) -> dict[str, dict[int, int]]:
     return found
 
 
-def _problem(review: Review, boxes: dict[str, dict[int, int]]) -> str | None:
+def _problem(said: Said, boxes: dict[str, dict[int, int]]) -> str | None:
     """What is not there of what a review is of."""
+    review = said.review
     frames = boxes.get(_item(review))
     if frames is None:
-        return f"there is no file with the id '{_item(review)}' in this store"
+        return f"there is no file with the id '{said.item or _item(review)}' in this store"
     frame, box = review.frame_number, review.box
     if review.repeat_group is not None:
         numbers = review.repeat_group.split(":")[1:]
