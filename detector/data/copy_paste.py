@@ -37,8 +37,9 @@ def copy_paste(rng: Generator, sample: Sample, donor: Sample, limit: int) -> Sam
     """
     if _is_grey(sample) != _is_grey(donor):
         return sample
-    count = min(len(donor.labels), int(rng.integers(1, limit, endpoint=True)))
-    for row in rng.permutation(len(donor.labels))[:count]:
+    birds = np.flatnonzero(donor.taught)
+    count = min(len(birds), int(rng.integers(1, limit, endpoint=True)))
+    for row in rng.permutation(birds)[:count]:
         sample = _paste(rng, sample, donor, int(row))
     return sample
 

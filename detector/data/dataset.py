@@ -23,15 +23,17 @@ from detector.data.mosaic import choose_partners, mosaic
 from detector.data.packed import Annotations
 from detector.data.pixels import vary_pixels
 from detector.data.resizing import SizeRule, resize, scale_boxes
-from detector.data.sample import Sample
+from detector.data.sample import IGNORED, Sample
 
 
 class Target(TypedDict):
-    """boxes: float32 (N, 4) xyxy in pixels of the sample's image; labels: int64 (N,), 0-based; image_id: int64 ()."""
+    """boxes: float32 (N, 4) xyxy in pixels of the sample's image; labels: int64 (N,), 0-based; image_id: int64 ();
+    ignored: float32 (M, 4), regions in which nothing is background."""
 
     boxes: Tensor
     labels: Tensor
     image_id: Tensor
+    ignored: Tensor
 
 
 class Item(NamedTuple):
@@ -66,15 +68,14 @@ class _Images(Dataset[Item]):
             return error
 
     def _read(self, place: int) -> tuple[int, Sample]:
-        """Id and picture of an image, without its crowds."""
+        """Id and picture of an image; its crowds are ignored regions."""
         record = self.annotations[place]
         pixels = read_image(record.path, (record.width, record.height))
-        kept = ~record.is_crowd
-        return record.id, Sample(pixels, record.boxes_xyxy[kept], record.labels[kept])
+        return record.id, Sample(pixels, record.boxes_xyxy, np.where(record.is_crowd, IGNORED, record.labels))
 
 
 class TrainingDataset(_Images):
-    """Images as they are trained on. Crowds are left out; images without boxes are negatives and stay.
+    """Images as they are trained on. In crowds nothing is learnt; images without boxes are negatives and stay.
 
     Args:
         annotations: The images and boxes.
@@ -142,4 +143,15 @@ def to_item(sample: Sample, image_id: int) -> Item:
     """A sample as tensors."""
     image = torch.from_numpy(np.ascontiguousarray(sample.image.transpose(2, 0, 1)))
     boxes, labels = torch.from_numpy(sample.boxes_xyxy), torch.from_numpy(sample.labels)
-    return Item(image, {"boxes": boxes, "labels": labels, "image_id": torch.tensor(image_id)})
+    return Item(image, make_target(boxes, labels, image_id))
+
+
+def make_target(boxes: Tensor, labels: Tensor, image_id: int) -> Target:
+    """The target of boxes (N, 4) with labels (N,), IGNORED among them."""
+    taught = labels != IGNORED
+    return {
+        "boxes": boxes[taught],
+        "labels": labels[taught],
+        "image_id": torch.tensor(image_id),
+        "ignored": boxes[~taught],
+    }

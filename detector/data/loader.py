@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from backbones.errors import HoopoeError
 from detector.data.config import DataConfig
-from detector.data.dataset import EvaluationDataset, Item, Key, Target, TrainingDataset
+from detector.data.dataset import EvaluationDataset, Item, Key, Target, TrainingDataset, make_target
+from detector.data.sample import IGNORED
 from detector.data.sampling import Shows, aspect_groups, epoch_batches, evaluation_batches, repeat_factors
 
 MOST_WORKERS = 8  # by default; more seldom helps one training process
@@ -30,7 +31,7 @@ class Batch(NamedTuple):
     Args:
         pixels: uint8, all images one after the other, each (3, H, W).
         boxes: float32 (N, 4), xyxy in pixels of their images, all boxes in the order of the images.
-        labels: int64 (N,), 0-based.
+        labels: int64 (N,), 0-based or IGNORED.
         sizes_hw: Height and width of each image.
         counts: Number of boxes of each image.
         image_ids: Id of each image.
@@ -53,10 +54,7 @@ class Batch(NamedTuple):
     def targets(self) -> list[Target]:
         """B targets as torchvision's detectors take them."""
         columns = (self.boxes.split(self.counts), self.labels.split(self.counts), self.image_ids)
-        return [
-            {"boxes": boxes, "labels": labels, "image_id": torch.tensor(image_id)}
-            for boxes, labels, image_id in zip(*columns, strict=True)
-        ]
+        return list(map(make_target, *columns))
 
 
 class EpochSampler(Sampler[list[Key]]):
@@ -162,12 +160,16 @@ def collate(items: Sequence[Item] | HoopoeError) -> Batch | HoopoeError:
         return items
     return Batch(
         torch.cat([item.image.flatten() for item in items]),
-        torch.cat([item.target["boxes"] for item in items]),
-        torch.cat([item.target["labels"] for item in items]),
+        torch.cat([item.target[kind] for item in items for kind in ("boxes", "ignored")]),
+        torch.cat([labels for item in items for labels in _labels(item.target)]),
         [(item.image.shape[1], item.image.shape[2]) for item in items],
-        [len(item.target["labels"]) for item in items],
+        [len(item.target["labels"]) + len(item.target["ignored"]) for item in items],
         [int(item.target["image_id"]) for item in items],
     )
+
+
+def _labels(target: Target) -> tuple[Tensor, Tensor]:
+    return target["labels"], torch.full((len(target["ignored"]),), IGNORED)
 
 
 def to_device(batch: Batch, device: torch.device | str) -> tuple[list[Tensor], list[Target]]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+IGNORED = -1  # label of a region of which nothing is learnt: a crowd, or a bird of which too little is in the view
+
 
 @dataclass(frozen=True, eq=False)
 class Sample:
@@ -15,7 +17,7 @@ class Sample:
     Args:
         image: uint8 (H, W, 3), RGB.
         boxes_xyxy: float32 (N, 4), pixels of `image`. A picture without birds has (0, 4), never (0,).
-        labels: int64 (N,), 0-based.
+        labels: int64 (N,), 0-based, or IGNORED.
 
     Raises:
         ValueError: If shapes or lengths disagree.
@@ -32,6 +34,11 @@ class Sample:
         object.__setattr__(self, "labels", np.asarray(self.labels, np.int64).reshape(-1))
         if len(self.labels) != len(self.boxes_xyxy):
             raise ValueError(f"{len(self.boxes_xyxy)} boxes, but {len(self.labels)} labels")
+
+    @property
+    def taught(self) -> NDArray[np.bool_]:
+        """Which boxes (N,) are birds to learn from, not ignored regions."""
+        return self.labels != IGNORED
 
     @property
     def size_wh(self) -> tuple[int, int]:

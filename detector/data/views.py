@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from detector.boxes import box_areas, clip_boxes
 from detector.data.config import AugmentationConfig
 from detector.data.resizing import SizeRule, resize, scale_boxes
-from detector.data.sample import Sample
+from detector.data.sample import IGNORED, Sample
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,8 @@ def choose_view(
 def take_view(sample: Sample, view: View, min_visibility: float = 0.0, min_side: float = 0.0) -> Sample:
     """What is seen of a picture through a window.
 
+    A bird of which too little is seen to learn from becomes an ignored region: it must not be taught as background.
+
     Args:
         sample: The picture.
         view: The window.
@@ -108,5 +110,6 @@ def take_view(sample: Sample, view: View, min_visibility: float = 0.0, min_side:
     at_best = np.minimum(moved[:, 2:] - moved[:, :2], window).prod(axis=1)
     boxes = clip_boxes(scale_boxes(visible, window, view.out_wh), view.out_wh)
     sides = boxes[:, 2:] - boxes[:, :2]
-    keep = (box_areas(visible) >= min_visibility * at_best) & (sides > 0).all(axis=1) & (sides >= min_side).all(axis=1)
-    return Sample(resize(image, view.out_wh), boxes[keep], sample.labels[keep])
+    taught = (box_areas(visible) >= min_visibility * at_best) & (sides >= min_side).all(axis=1)
+    seen = (sides > 0).all(axis=1)
+    return Sample(resize(image, view.out_wh), boxes[seen], np.where(taught, sample.labels, IGNORED)[seen])

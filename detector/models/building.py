@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torchvision.models.detection import FasterRCNN, RetinaNet
+from torchvision.models.detection import FasterRCNN
 
 import backbones
 from backbones.base import Backbone
@@ -16,6 +16,7 @@ from backbones.registry import get_config
 from detector.models.anchors import FASTER_RCNN_SIZES, RETINANET_SIZES, StrideAnchors
 from detector.models.config import ModelConfig
 from detector.models.heads import StrideRoIAlign, box_head, box_predictor, retinanet_head, rpn_head
+from detector.models.ignoring import IgnoringRetinaNet, IgnoringRoIHeads, IgnoringRPN
 from detector.models.pyramid import faster_rcnn_pyramid, retinanet_pyramid
 from detector.models.transform import IMAGENET_MEAN, IMAGENET_STD, NormalizeAndPad
 
@@ -27,7 +28,8 @@ def build_detector(config: ModelConfig, *, load_weights: bool = True) -> nn.Modu
 
     `model(images, targets)` returns a dict of losses in training mode, `model(images)` a list of dicts of boxes, labels
     and scores in evaluation mode. Images are (3, H, W), RGB, float in 0..1 or uint8, already resized (see
-    detector.data.resizing); boxes are xyxy in their pixels, and labels are 0-based indices into `config.categories`.
+    detector.data.resizing); boxes are xyxy in their pixels, and labels are 0-based indices into `config.categories`. A
+    target may have `ignored`, xyxy (M, 4): regions in which nothing is taught as background.
 
     Args:
         config: What to build.
@@ -86,6 +88,8 @@ def _faster_rcnn(config: ModelConfig, body: Backbone) -> Any:
         box_detections_per_img=config.max_detections,
         box_batch_size_per_image=config.roi_samples,
     )
+    # torchvision makes these two itself; the subclasses have no state of their own
+    model.rpn.__class__, model.roi_heads.__class__ = IgnoringRPN, IgnoringRoIHeads
     model.transform = _transform(config, first_label=1)
     return model
 
@@ -94,7 +98,7 @@ def _retinanet(config: ModelConfig, body: Backbone) -> Any:
     pyramid = retinanet_pyramid(body, config.fpn_channels, config.batch_norm, config.weights is not None)
     strides = (*pyramid.strides, 2 * pyramid.strides[-1], 4 * pyramid.strides[-1])
     anchors = StrideAnchors(strides, _scaled(RETINANET_SIZES, config), config.anchor_ratios)
-    model = RetinaNet(
+    model = IgnoringRetinaNet(
         pyramid,
         len(config.categories),
         anchor_generator=anchors,

@@ -10,7 +10,7 @@ from detector.data.augmentation import augment, sample_generator
 from detector.data.config import AugmentationConfig
 from detector.data.pixels import vary_pixels
 from detector.data.resizing import SizeRule, resize, scale_boxes
-from detector.data.sample import Sample
+from detector.data.sample import IGNORED, Sample
 from detector.data.views import View, choose_view, sample_view, take_view
 
 RULE = SizeRule(min_size=96, max_size=160)
@@ -43,7 +43,7 @@ def painted(width: int = 240, height: int = 160) -> Sample:
 
 
 def assert_on_their_colours(sample: Sample) -> None:
-    for (x1, y1, x2, y2), label in zip(sample.boxes_xyxy, sample.labels, strict=True):
+    for (x1, y1, x2, y2), label in zip(sample.boxes_xyxy[sample.taught], sample.labels[sample.taught], strict=True):
         centre = sample.image[int((y1 + y2) / 2), int((x1 + x2) / 2)].astype(int)
         assert np.abs(centre - COLOURS[label]).max() < 40, f"box {label} lies on {centre}"
 
@@ -104,7 +104,8 @@ def test_boxes_stay_valid_whatever_they_are(boxes, seed, crop_size, crop_object)
     config = GEOMETRY.model_copy(update={"crop_size": crop_size, "crop_object": crop_object, "scale": (0.3, 3.0)})
     varied = augment(rng(seed), noise(boxes=boxes), RULE, config)
     assert_valid(varied)
-    assert len(set(varied.labels.tolist())) == len(varied.labels)
+    taught = varied.labels[varied.taught].tolist()
+    assert len(set(taught)) == len(taught)
     most = (crop_size, crop_size) if crop_size else RULE.size((120, 80))
     assert varied.size_wh[0] <= most[0]
     assert varied.size_wh[1] <= most[1]
@@ -116,7 +117,7 @@ def test_albumentations_2513_a_window_around_a_bird_never_loses_all_boxes(boxes,
     config = GEOMETRY.model_copy(
         update={"crop_size": crop_size, "crop_object": 1.0, "min_side": 0.0, "min_visibility": 0.9 * min_visibility}
     )
-    assert len(augment(rng(seed), noise(boxes=boxes), RULE, config).labels) >= 1
+    assert augment(rng(seed), noise(boxes=boxes), RULE, config).taught.any()
 
 
 def test_boxes_follow_their_birds():
@@ -125,7 +126,7 @@ def test_boxes_follow_their_birds():
         varied = augment(rng(seed), painted(), RULE, GEOMETRY)
         assert_valid(varied)
         assert_on_their_colours(varied)
-        seen.update(varied.labels.tolist())
+        seen.update(varied.labels[varied.taught].tolist())
     assert seen == set(range(len(COLOURS)))
 
 
@@ -133,7 +134,7 @@ def test_crops_have_their_size_and_mostly_hold_birds():
     config = GEOMETRY.model_copy(update={"crop_size": 48, "scale": (1.0, 1.0)})
     crops = [augment(rng(seed), painted(), RULE, config) for seed in range(100)]
     assert {crop.size_wh for crop in crops} == {(48, 48)}
-    assert sum(len(crop.labels) > 0 for crop in crops) >= 85  # crop_object is 0.9
+    assert sum(crop.taught.any() for crop in crops) >= 85  # crop_object is 0.9
     for crop in crops:
         assert_on_their_colours(crop)
 
@@ -156,11 +157,14 @@ def test_whole_image_without_jitter_is_what_evaluation_sees():
     np.testing.assert_allclose(same.boxes_xyxy, scale_boxes(sample.boxes_xyxy, sample.size_wh, size), rtol=1e-5)
 
 
-def test_visible_share_decides_whether_a_box_stays():
+def test_visible_share_decides_whether_a_box_is_taught_or_ignored():
     sample = noise(100, 100, [(0, 0, 20, 20)])
     window = View(left=10, top=0, width=90, height=100, out_wh=(90, 100))  # shows half of the box
-    assert len(take_view(sample, window, min_visibility=0.5).labels) == 1
-    assert len(take_view(sample, window, min_visibility=0.51).labels) == 0
+    assert take_view(sample, window, min_visibility=0.5).labels.tolist() == [0]
+    sliver = take_view(sample, window, min_visibility=0.51)
+    assert sliver.labels.tolist() == [IGNORED]
+    assert sliver.boxes_xyxy.tolist() == [[0, 0, 10, 20]]
+    assert len(take_view(sample, View(30, 0, 70, 100, (70, 100))).labels) == 0  # nothing of it is in the window
 
 
 def test_bird_larger_than_the_window_stays():
@@ -169,10 +173,20 @@ def test_bird_larger_than_the_window_stays():
     np.testing.assert_array_equal(take_view(sample, window, min_visibility=1.0).boxes_xyxy, [[0, 0, 40, 40]])
 
 
-def test_box_that_becomes_too_small_goes():
+def test_box_that_becomes_too_small_is_ignored():
     sample = noise(100, 100, [(0, 0, 4, 30), (0, 0, 6, 30)])
     half = View(0, 0, 100, 100, out_wh=(50, 50))
-    np.testing.assert_array_equal(take_view(sample, half, min_side=3.0).labels, [1])
+    np.testing.assert_array_equal(take_view(sample, half, min_side=3.0).labels, [IGNORED, 1])
+
+
+def test_ignored_regions_go_along():
+    sample = noise(100, 100, [(0, 0, 50, 50), (20, 20, 40, 40)])
+    sample = Sample(sample.image, sample.boxes_xyxy, np.array([IGNORED, 0]))
+    for seed in range(20):
+        varied = augment(rng(seed), sample, RULE, GEOMETRY)
+        for region, bird in zip(varied.boxes_xyxy[~varied.taught], varied.boxes_xyxy[varied.taught], strict=False):
+            assert (region[:2] <= bird[:2] + 1e-3).all()
+            assert (region[2:] >= bird[2:] - 1e-3).all()
 
 
 def test_window_of_the_whole_image_when_the_canvas_is_larger():

@@ -86,10 +86,12 @@ def test_items_are_what_torchvision_expects_but_for_bytes_and_labels_from_0(scen
         assert (target["labels"] < len(scenes.category_names)).all()
 
 
-def test_crowds_are_left_out_of_training(tmp_path):
+def test_crowds_are_ignored_in_training(tmp_path):
     packed = one_image(tmp_path, [([2, 2, 10, 10], 0), ([0, 0, 40, 30], 1)])
     item = TrainingDataset(packed, SizeRule(30, 40), AugmentationConfig.off(), seed=0)[Key(0, 0)]
     assert item.target["boxes"].tolist() == [[2, 2, 12, 12]]
+    assert item.target["labels"].tolist() == [0]
+    assert item.target["ignored"].tolist() == [[0, 0, 40, 30]]
 
 
 def test_only_crowds_is_a_negative_and_nothing_to_paste(tmp_path):

@@ -12,7 +12,7 @@ import torch
 from backbones.errors import MediaError
 from detector.data.coco import read_coco
 from detector.data.config import AugmentationConfig, DataConfig
-from detector.data.dataset import EvaluationDataset, Item, Key, TrainingDataset
+from detector.data.dataset import EvaluationDataset, Item, Key, TrainingDataset, make_target
 from detector.data.loader import (
     Batch,
     EpochSampler,
@@ -120,7 +120,7 @@ def test_batch_gives_back_its_items(scenes):
 
 def test_images_stay_bytes_on_their_way_to_the_model():
     image = torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(3, 1, 1)
-    target = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64), "image_id": torch.tensor(1)}
+    target = make_target(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64), 1)
     images, targets = to_device(collate([Item(image, target)]), "cpu")
     assert torch.equal(images[0], image)
     assert targets[0]["boxes"].shape == (0, 4)
