@@ -157,10 +157,9 @@ def pack(
     findings = tuple(finding for file in parsed for finding in file.findings)
     by_code = count_by_code(finding for finding in findings if finding.code in BOX_FAULTS)
     clipped = by_code.get("box_overhangs", 0)
-    with_boxes = np.unique(annotations.image_rows[~annotations.is_crowd])
     report = ReadingReport(
         images=len(annotations),
-        negatives=len(annotations) - len(with_boxes),
+        negatives=int((~annotations.has_birds).sum()),
         boxes=len(annotations.labels),
         crowds=int(annotations.is_crowd.sum()),
         boxes_clipped=clipped,

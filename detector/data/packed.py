@@ -133,6 +133,11 @@ class LabelledImages:
         return self.sources[self.source_index[index]].images / self.file_names[index]
 
     @property
+    def has_birds(self) -> NDArray[np.bool_]:
+        """Which images (I,) have a box that is no crowd."""
+        return np.bincount(self.image_rows[~self.is_crowd], minlength=len(self)) > 0
+
+    @property
     def image_rows(self) -> NDArray[np.int64]:
         """The place of the image of every box: int64 (N,)."""
         return np.repeat(np.arange(len(self)), np.diff(self.offsets))

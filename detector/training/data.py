@@ -98,10 +98,19 @@ def read_data(train: Sources, validation: Sources, config: DataConfig, *, overfi
         where = ", ".join(str(path) for path, _ in train)
         problem = "there are no images" if not len(annotations) else "there are no categories"
         raise DataError(f"{problem} to train on", where=where, mend="check the annotations, and data.categories")
+    if not annotations.has_birds.any():
+        where = ", ".join(str(path) for path, _ in train)
+        crowds = (
+            f"all {report.crowds} boxes are crowds, in which nothing is learnt" if report.crowds else "none has a box"
+        )
+        mend = "set iscrowd to 0 where a box holds one bird" if report.crowds else "annotate birds, or check the file"
+        raise DataError(
+            f"there is no bird to learn from in {len(annotations)} images: {crowds}", where=where, mend=mend
+        )
     _look_for_files(annotations)
     reports = {"train": report}
     if overfit is not None:
-        rows = np.argsort(np.diff(annotations.offsets) == 0, kind="stable")[:overfit]
+        rows = np.argsort(~annotations.has_birds, kind="stable")[:overfit]
         few = annotations.select(rows)
         shown = np.tile(np.arange(len(few)), -(-OVERFIT_IMAGES_SHOWN // len(few)))
         return RunData(few.select(shown), few, mapping, reports, overfit=True)
@@ -113,6 +122,13 @@ def read_data(train: Sources, validation: Sources, config: DataConfig, *, overfi
     if not len(others):
         where = ", ".join(str(path) for path, _ in validation)
         raise DataError("there are no images to evaluate on", where=where, mend="check the annotations")
+    if not others.has_birds.any():
+        where = ", ".join(str(path) for path, _ in validation)
+        raise DataError(
+            "there is no annotated bird in the validation set, so that nothing can be measured on it",
+            where=where,
+            mend="give pictures with boxes, or leave --val-annotations out",
+        )
     _look_for_files(others)
     return RunData(annotations, others, mapping, reports)
 

@@ -10,7 +10,7 @@ import torch
 
 from backbones.errors import ConfigError, DataError, HoopoeError
 from detector.cli.main import main
-from detector.data.dataset import Item
+from detector.data.dataset import Item, make_target
 from detector.data.loader import collate
 from detector.models.building import build_detector
 from detector.models.config import ModelConfig
@@ -162,11 +162,7 @@ def test_parts_of_a_batch_are_the_batch() -> None:
     items = [
         Item(
             torch.full((3, 32, 32 + 8 * n), n, dtype=torch.uint8),
-            {
-                "boxes": torch.full((n, 4), float(n)),
-                "labels": torch.full((n,), n),
-                "image_id": torch.tensor(n),
-            },
+            make_target(torch.full((n, 4), float(n)), torch.full((n,), n), n),
         )
         for n in range(5)
     ]
