@@ -56,6 +56,10 @@ class RunData:
             faults = report.to_dict()["findings"]
             if faults:
                 yield f"  faults: {', '.join(f'{count} x {code}' for code, count in faults.items())}; see hoopoe doctor"
+        if not self.train.has_birds.any():
+            yield "there is no annotated bird in the training set: all that can be learnt is that there are none"
+        if self.validation is not None and not self.validation.has_birds.any():
+            yield "there is no annotated bird in the validation set: no AP can be had, and no weights be told better"
         if self.overfit:
             count = len(np.unique(self.train.image_ids))
             yield f"overfitting {count} images of train, {len(self.train)} showings an epoch; evaluated on the same"
@@ -98,14 +102,11 @@ def read_data(train: Sources, validation: Sources, config: DataConfig, *, overfi
         where = ", ".join(str(path) for path, _ in train)
         problem = "there are no images" if not len(annotations) else "there are no categories"
         raise DataError(f"{problem} to train on", where=where, mend="check the annotations, and data.categories")
-    if not annotations.has_birds.any():
-        where = ", ".join(str(path) for path, _ in train)
-        crowds = (
-            f"all {report.crowds} boxes are crowds, in which nothing is learnt" if report.crowds else "none has a box"
-        )
-        mend = "set iscrowd to 0 where a box holds one bird" if report.crowds else "annotate birds, or check the file"
+    if report.crowds and not annotations.has_birds.any():
         raise DataError(
-            f"there is no bird to learn from in {len(annotations)} images: {crowds}", where=where, mend=mend
+            f"all {report.crowds} boxes are crowds, in which nothing is learnt",
+            where=", ".join(str(path) for path, _ in train),
+            mend="set iscrowd to 0 where a box holds one bird",
         )
     _look_for_files(annotations)
     reports = {"train": report}
@@ -122,13 +123,6 @@ def read_data(train: Sources, validation: Sources, config: DataConfig, *, overfi
     if not len(others):
         where = ", ".join(str(path) for path, _ in validation)
         raise DataError("there are no images to evaluate on", where=where, mend="check the annotations")
-    if not others.has_birds.any():
-        where = ", ".join(str(path) for path, _ in validation)
-        raise DataError(
-            "there is no annotated bird in the validation set, so that nothing can be measured on it",
-            where=where,
-            mend="give pictures with boxes, or leave --val-annotations out",
-        )
     _look_for_files(others)
     return RunData(annotations, others, mapping, reports)
 

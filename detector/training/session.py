@@ -148,8 +148,12 @@ class Session:
             self._save_detector({})
             return replace(position, finished=last)
         metrics = self._measure(position, self.validation)
-        figure = metrics[config.best]
-        score = -1.0 if figure is None else figure  # no box to find: the first weights are as good as any
+        score = metrics[config.best]
+        if (
+            score is None
+        ):  # nothing to measure by: the longest trained weights are kept, and nobody runs out of patience
+            self._save_detector(metrics)
+            return replace(position, finished=last)
         if position.best is None or score >= position.best:  # of equally good ones, the longer trained
             self._save_detector(metrics)
         better = position.best is None or score > position.best
