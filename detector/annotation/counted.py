@@ -12,6 +12,7 @@ from pathlib import Path
 
 from backbones.errors import MediaError
 from detector.footage.discovery import media_type
+from detector.store.presence import is_there
 from detector.types import MediaItem
 
 MOST_LOST = 20  # files that went away one by one; more of them are a card or a network drive that is going
@@ -60,7 +61,7 @@ class CountedFiles:
             MediaError: With it its folder or many others are gone; says which of those that were counted.
         """
         file = self.roots[card] / path
-        if _is_there(file):
+        if is_there(file):
             return False
         self.lost.append(f"{card}/{path}")
         if len(self.lost) > MOST_LOST or not _names_in(file.parent):
@@ -81,13 +82,6 @@ class CountedFiles:
         problem = f"{gone.total()} of the {len(self)} files that were counted are gone: {', '.join(folders)}{more}"
         where = next((root for root in self.roots.values() if not _names_in(root)), None)
         return MediaError(problem, where=where, mend=f"{MEND}; nothing was recorded of these files")
-
-
-def _is_there(file: Path) -> bool:
-    try:
-        return file.is_file()
-    except OSError:  # a network drive that does not answer
-        return False
 
 
 def _names_in(folder: Path) -> frozenset[str]:

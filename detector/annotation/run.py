@@ -132,8 +132,8 @@ def annotate(
         }
         merge_run(output, models_entry(detector, species).model_copy(update=entries))
         counted = CountedFiles({card.id: card.root for card in found.cards})
-        for card in found.cards:
-            for item in card.media(report.problems.append, lambda suffix: report.passed_over.update((suffix,))):
+        for each in found.cards:
+            for item in each.media(report.problems.append, lambda suffix: report.passed_over.update((suffix,))):
                 if item.media_id in writer.finished:
                     report.note_finished(writer.failed.get(item.media_id))
                 else:

@@ -47,6 +47,19 @@ class Spelling:
         return "/".join(levels)
 
 
+def located(root: Path, path: str) -> Path:
+    """Where a file under a root is, also on a copy that spells its path in another Unicode form.
+
+    Args:
+        root: The folder.
+        path: Under it, with forward slashes.
+    """
+    file = root / path
+    if path.isascii() or file.exists():
+        return file
+    return root / (Spelling(root).of(path) or path)
+
+
 @dataclass(frozen=True, eq=False)
 class _Listing:
     folder: Path

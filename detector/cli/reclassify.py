@@ -5,6 +5,7 @@ from pathlib import Path
 
 from detector.cli.annotation_options import (
     add_result_arguments,
+    add_retry_argument,
     add_work_arguments,
     check_arguments,
     check_tables,
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--root", action="append", default=[], metavar="CARD=PATH", help="where a card is now, if it has moved"
     )
+    add_retry_argument(parser)
     add_result_arguments(parser)
     add_work_arguments(parser)
 
@@ -43,5 +45,5 @@ def run(args: argparse.Namespace) -> int:
     species = SpeciesClassifier.load(args.species, device, precision)
     models = load_run(args.store).model_copy(update={"species": species_entry(species)})
     check_tables(args, args.store, models)
-    report = reclassify(args.store, species, work_options(args, device), roots)
+    report = reclassify(args.store, species, work_options(args, device), roots, retry_failed=args.retry_failed)
     return finish(args, args.store, report)

@@ -1,4 +1,4 @@
-"""Files with the same content: the first by card and path counts, the others are its copies."""
+"""Files with the same content: the first by card and path that could be read counts, the others are its copies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from detector.store.reader import FactsReader
 
-_COLUMNS = ["media_id", "card", "path", "content_hash"]
+_COLUMNS = ["media_id", "card", "path", "content_hash", "failure"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +21,7 @@ class Originals:
 
     Attributes:
         hashes: string (N,).
-        media_ids: string (N,), the first file with each content by card and path.
+        media_ids: string (N,), the first file with each content by card and path that could be read.
     """
 
     hashes: pa.Array
@@ -35,8 +35,9 @@ class Originals:
         return pc.if_else(pc.and_(copied, pa.array(~failed)), originals, pa.scalar(None, pa.string()))
 
 
-def originals_among(media: pa.Table) -> Originals:
+def originals_among(media: pa.Table, failed: NDArray[np.bool_]) -> Originals:
     """The contents that several of these media items have, which are by card and path."""
+    media = media.filter(pa.array(~failed))
     hashes = pc.fill_null(media["content_hash"], "").combine_chunks().cast(pa.string())
     encoded = hashes.dictionary_encode()
     codes, first, counts = np.unique(encoded.indices.to_numpy(), return_index=True, return_counts=True)
@@ -58,11 +59,11 @@ def originals_of(reader: FactsReader) -> Originals:
 
 
 def _items(reader: FactsReader) -> Iterator[tuple[str, str, str, str]]:
-    """(media_id, card, path, content's hash) of files whose content is known."""
+    """(media_id, card, path, content's hash) of files that could be read and whose content is known."""
     for part in reader.parts():
         before = None
         for batch in reader.batches(part, _COLUMNS):
             for item in zip(*(batch[name].to_pylist() for name in _COLUMNS), strict=True):
-                if item[0] != before and item[3]:
-                    yield item
+                if item[0] != before and item[3] and item[4] is None:
+                    yield item[:4]
                 before = item[0]

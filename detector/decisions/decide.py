@@ -121,7 +121,7 @@ def _make(
     )
     counted = boxes.counted(facts.score, options.score_threshold)
     blank = ~facts.failed & (np.bincount(box_media[counted], minlength=len(facts.media)) == 0)
-    duplicate_of = (originals or originals_among(facts.media)).copies(facts.media, facts.failed)
+    duplicate_of = (originals or originals_among(facts.media, facts.failed)).copies(facts.media, facts.failed)
     single = duplicate_of.is_null().to_numpy(zero_copy_only=False)
 
     in_events = counted & (placed.known & single & ~placed.outside)[box_media]

@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from backbones.errors import DataError, HoopoeError
-from detector.base.names import Spelling
+from detector.base.names import located
 from detector.base.tables import Row, read_table
 from detector.exports.cells import Cell, as_text
 from detector.exports.files import whole_text
 from detector.exports.names import safe_name
 from detector.exports.source import ExportOptions, ExportSource
 from detector.footage.isolation import Failed, IsolatedReaders, Produced
+from detector.store.presence import is_there
 from detector.store.records import DetectionRecord, MediaRecord
 
 INDEX = "index.csv"
@@ -137,11 +138,7 @@ def locate(record: MediaRecord, roots: dict[str, str]) -> Path:
     if record.card not in roots or path.is_absolute() or ".." in path.parts:
         mend = "the store is damaged: run `hoopoe decide` again"
         raise HoopoeError("this is not under a card of the store", where=record.path, mend=mend)
-    file = Path(roots[record.card], *path.parts)
-    if not record.path.isascii() and not file.exists():  # a copy of the card may spell it in another Unicode form
-        root = Path(roots[record.card])
-        return root / (Spelling(root).of(record.path) or record.path)
-    return file
+    return located(Path(roots[record.card]), record.path)
 
 
 def _tasks(
@@ -175,14 +172,6 @@ def _tasks(
         else:
             problem = f"{count} files of card '{card}' are not there now: they keep the pictures that they had"
         failures.append(HoopoeError(problem, where=roots[card], mend=f"put it in, or give --root {card}=PATH"))
-
-
-def is_there(file: Path) -> bool:
-    """Whether there is such a file now."""
-    try:
-        return file.is_file()
-    except OSError:  # a network drive that does not answer
-        return False
 
 
 def _made(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,7 +29,7 @@ _CHUNK = 65_536  # files at a time
 _FOLDERS_KEPT = 8
 _COLUMNS = ("card", "path", "size_bytes", "content_hash")
 
-Known = pa.Table  # a row a file: path, size_bytes, content_hash
+Known: TypeAlias = pa.Table  # a row a file: path, size_bytes, content_hash
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,14 @@ def known_files(folder: Path, cards: Collection[str]) -> dict[str, Known]:
     }
 
 
+def is_there(file: Path) -> bool:
+    """Whether there is such a file now."""
+    try:
+        return file.is_file()
+    except OSError:  # a network drive that does not answer, or a name longer than can be
+        return False
+
+
 def look_for_cards(folder: Path, roots: Mapping[str, Path | str]) -> dict[str, Presence]:
     """What lies at the roots of cards.
 
@@ -104,7 +112,7 @@ def look_for(files: Known, root: Path) -> Presence:
     """What lies at a root where these files are said to be."""
     if not root.is_dir():
         return Presence("gone", len(files), 0)
-    size_of = _sizes(root)
+    size_of = sizes_under(root)
     there, same, changed = 0, 0, []
     sample: list[tuple[str, str]] = []
     every = max(1, len(files) // SAMPLED)
@@ -129,7 +137,7 @@ def has_moved_to(files: Known, root: Path) -> bool:
     """Whether these files lie at another root now, most of them and with the same content."""
     step = max(1, len(files) // _GLANCED)
     glance = files.take(list(range(0, len(files), step))) if len(files) else files
-    size_of = _sizes(root)
+    size_of = sizes_under(root)
     if files["content_hash"].null_count == len(files) or 2 * sum(
         size_of(path) == size for path, size, _ in _rows(glance)
     ) < len(glance):
@@ -144,7 +152,7 @@ def _rows(files: Known) -> Iterator[tuple[str, int, str | None]]:
         yield from zip(*(chunk[name].to_pylist() for name in ("path", "size_bytes", "content_hash")), strict=True)
 
 
-def _sizes(root: Path) -> Callable[[str], int | None]:
+def sizes_under(root: Path) -> Callable[[str], int | None]:
     """Path -> bytes of the file there, in whatever Unicode form the disk spells it; None: there is none."""
 
     @lru_cache(maxsize=_FOLDERS_KEPT)

@@ -11,10 +11,12 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from backbones.errors import DataError
 from detector.store.facts import FactRow, fact_rows
 from detector.store.files import open_parquet
 from detector.store.ids import current_id, with_current_ids
 from detector.store.layout import facts_folder, overlay_folder, parts
+from detector.store.marks import classifier_key, marks_of
 from detector.store.run_json import read_run
 
 MEND_FACTS = "delete it and run the same `hoopoe annotate` again: only the files of this part are looked at again"
@@ -66,7 +68,9 @@ class FactsReader:
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         run = read_run(self.folder)
-        name = None if run is None or run.species is None else run.species.overlay
+        species = None if run is None else run.species
+        name = None if species is None else species.overlay
+        self.classifier = classifier_key(species)
         self.overlay = None if name is None else overlay_folder(self.folder, name)
 
     def parts(self) -> list[Path]:
@@ -139,12 +143,18 @@ class FactsReader:
 
     def _overlay(self, part: Path) -> dict[tuple[str, int, int], tuple[bytes | None, bytes | None]] | None:
         """(media_id, frame, box) -> (logits, embedding) of a part; None where the facts' own count."""
-        if self.overlay is None or not (self.overlay / part.name).exists():
+        if self.overlay is None:
+            return None
+        facts, path = marks_of(part, MEND_FACTS), self.overlay / part.name
+        if path.exists() and marks_of(path, MEND_OVERLAY).part == facts.part:
+            with open_parquet(path, MEND_OVERLAY) as file:
+                columns = file.read().to_pydict()
+            keys = zip(map(current_id, columns["media_id"]), columns["frame_number"], columns["box"], strict=True)
+            return dict(zip(keys, zip(columns["logits"], columns["embedding"], strict=True), strict=True))
+        if facts.classifier in (None, self.classifier):
             return None  # written after the overlay, by the classifier of the overlay
-        with open_parquet(self.overlay / part.name, MEND_OVERLAY) as file:
-            columns = file.read().to_pydict()
-        keys = zip(map(current_id, columns["media_id"]), columns["frame_number"], columns["box"], strict=True)
-        return dict(zip(keys, zip(columns["logits"], columns["embedding"], strict=True), strict=True))
+        mend = "run the same `hoopoe reclassify` again: only what is missing is done"
+        raise DataError("this part was not classified by the classifier that counts", where=part, mend=mend)
 
 
 def _overlaid(row: FactRow, overlay: dict[tuple[str, int, int], tuple[bytes | None, bytes | None]]) -> FactRow:

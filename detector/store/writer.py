@@ -6,11 +6,12 @@ A part never changes but that failures are taken out of it, to be tried again.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from detector.base.files import remove_unfinished
@@ -18,7 +19,9 @@ from detector.store.facts import FactRow, OverlayRow, facts_table, overlay_table
 from detector.store.files import open_parquet, write_table
 from detector.store.layout import facts_folder, overlay_folder, parts
 from detector.store.lock import StoreLock
-from detector.store.reader import MEND_FACTS, failed, finished
+from detector.store.marks import Marks, classifier_key, marks_of, new_part_id
+from detector.store.reader import MEND_FACTS, MEND_OVERLAY, failed, finished
+from detector.store.run_json import read_run
 
 PART_ROWS = 20_000
 PART_BYTES = 64 << 20
@@ -108,7 +111,9 @@ class FactsWriter:
         if not self._pending:
             return
         path = facts_folder(self.folder) / f"part-{_next_number(facts_folder(self.folder)):06d}.parquet"
-        write_table(path, facts_table(self._pending), GROUP_ROWS)
+        run = read_run(self.folder)
+        marks = Marks(new_part_id(), None if run is None else classifier_key(run.species))
+        write_table(path, marks.on(facts_table(self._pending)), GROUP_ROWS)
         self._pending.clear()
         self._bytes = 0
 
@@ -137,23 +142,60 @@ class OverlayWriter:
     Args:
         folder: The store.
         name: Folder under species/.
+        retry_failed: Let parts in which something failed be pending, too.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, *, retry_failed: bool = False) -> None:
         self.folder = Path(folder)
         self.target = overlay_folder(self.folder, name)
         self._lock = StoreLock(self.folder)
+        self._written: set[str] = set()
+        run = read_run(self.folder)
+        counts = run is not None and run.species is not None and run.species.overlay == name
+        self._own = classifier_key(run.species) if run is not None and counts else None
+        self._retry_failed = retry_failed
         self.target.mkdir(parents=True, exist_ok=True)
         remove_unfinished(self.target)
 
     def pending(self) -> list[Path]:
         """Parts of the facts that have no overlay yet; a killed run goes on with these."""
-        done = {path.name for path in parts(self.target)}
-        return [path for path in parts(facts_folder(self.folder)) if path.name not in done]
+        return [part for part in parts(facts_folder(self.folder)) if not self._is_done(part)]
 
-    def write(self, part: Path, rows: Sequence[OverlayRow]) -> None:
-        """Write the overlay of one part of the facts: a row a box that was classified, in the order of the facts."""
-        write_table(self.target / part.name, overlay_table(rows), GROUP_ROWS)
+    def _is_done(self, part: Path) -> bool:
+        if self._own is not None and marks_of(part, MEND_FACTS).classifier == self._own:
+            return True  # written after the overlay began to count: it holds its classifier's logits
+        marks = self._marks(part)
+        return marks is not None and (part.name in self._written or not (self._retry_failed and marks.failures))
+
+    def _marks(self, part: Path) -> Marks | None:
+        """Those of the overlay of a part of the facts; None where there is none of just this part."""
+        path = self.target / part.name
+        marks = marks_of(path, MEND_OVERLAY) if path.exists() else None
+        return marks if marks is not None and marks.part == marks_of(part, MEND_FACTS).part else None
+
+    def failures(self, part: Path) -> dict[str, str]:
+        """Media id -> why not all of its boxes are classified, of a part that was written before."""
+        marks = self._marks(part)
+        return {} if marks is None else dict(marks.failures)
+
+    def write(self, part: Path, rows: Sequence[OverlayRow], failures: Mapping[str, str] | None = None) -> None:
+        """Write the overlay of one part of the facts; what is there of items that did not fail stays.
+
+        Args:
+            part: Of the facts.
+            rows: A row a box that was classified.
+            failures: Media id -> why not all of its boxes are.
+        """
+        before = self.failures(part)
+        table = overlay_table(rows)
+        if before:
+            with open_parquet(self.target / part.name, MEND_OVERLAY) as file:
+                old = file.read()
+            kept = old.filter(pc.invert(pc.is_in(old["media_id"], pa.array(list(before), pa.string()))))
+            table = pa.concat_tables([kept.replace_schema_metadata(), table])
+        marks = Marks(marks_of(part, MEND_FACTS).part, None, failures or {})
+        write_table(self.target / part.name, marks.on(table), GROUP_ROWS)
+        self._written.add(part.name)
 
     def close(self) -> None:
         """Let others write to the store."""

@@ -49,10 +49,10 @@ def box(*bbox, category="1", conf=0.5, **extra):
     return {"category": category, "conf": conf, "bbox": list(bbox), **extra}
 
 
-def test_a_file_without_images_gives_an_empty_store(classify, tmp_path):
+def test_a_folder_without_media_is_an_error(classify, tmp_path):
     (tmp_path / "media").mkdir()
-    report, facts = classify("out", [write_boxes(tmp_path / "md.json", [])], tmp_path / "media")
-    assert (report.files, facts) == (0, {})
+    with pytest.raises(MediaError, match="no photos or videos"):
+        classify("out", [write_boxes(tmp_path / "md.json", [])], tmp_path / "media")
 
 
 def test_boxes_of_photos_and_videos_become_classified_facts(classify, tmp_path):
@@ -205,8 +205,8 @@ def test_a_reclassification_that_was_ended_goes_on(
         annotate([card], out, detector, species, SeeingOptions(), work, None, True, readers)
     write = OverlayWriter.write
 
-    def write_one(self, part, rows):
-        write(self, part, rows)
+    def write_one(self, part, rows, failures):
+        write(self, part, rows, failures)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(OverlayWriter, "write", write_one)
@@ -227,3 +227,45 @@ def test_a_card_that_is_not_there_is_asked_for(make_card, detector, species, oth
         reclassify(out, other_species, work, None, True, readers)
     roots = {"card": tmp_path / "moved"}
     assert reclassification.reclassify(out, other_species, work, roots, True, readers).failed == 0
+
+
+def test_what_cannot_be_read_again_gets_no_name_and_is_tried_again_when_asked(
+    make_card, detector, species, other_species, work, readers, tmp_path
+):
+    card, out = make_card(photos=4, videos=0), tmp_path / "out"
+    annotate([card], out, detector, species, SeeingOptions(), work, None, True, readers)
+    torn, away = card / "DCIM" / "IMG_0001.JPG", card / "DCIM" / "IMG_0002.JPG"
+    content = torn.read_bytes()
+    torn.write_bytes(b"<html>")
+    away.rename(tmp_path / "away")
+    first = reclassify(out, other_species, work, None, True, readers)
+    second = reclassify(out, other_species, work, None, True, readers)
+    assert (first.failed, second.files, second.failed) == (2, 0, 0)
+    assert second.failures_before == first.failures
+    assert first.failures[reclassification.NOT_THERE] == 1
+
+    def named():
+        return {path for (_, path), rows in read_store(out).items() if any(b.logits for b in rows[0].detections)}
+
+    assert named() == {"DCIM/IMG_0000.JPG", "DCIM/IMG_0003.JPG"}
+    torn.write_bytes(content)
+    (tmp_path / "away").rename(away)
+    third = reclassify(out, other_species, work, None, True, readers, retry_failed=True)
+    assert (third.files, third.all_well) == (2, True)
+    assert len(named()) == 4
+    annotate([card], tmp_path / "afresh", detector, other_species, SeeingOptions(), work, None, True, readers)
+    assert_same_facts(read_store(out), read_store(tmp_path / "afresh"))
+
+
+def test_a_mount_point_whose_share_is_away_costs_no_names(
+    make_card, detector, species, other_species, work, readers, tmp_path
+):
+    card, out = make_card(photos=2, videos=0), tmp_path / "out"
+    annotate([card], out, detector, species, SeeingOptions(), work, None, True, readers)
+    before = read_store(out)
+    shutil.move(card / "DCIM", tmp_path / "share")
+    with pytest.raises(MediaError, match="none of its files are there"):
+        reclassify(out, other_species, work, None, True, readers)
+    assert_same_facts(read_store(out), before)
+    shutil.move(tmp_path / "share", card / "DCIM")
+    assert reclassify(out, other_species, work, None, True, readers).files == 2

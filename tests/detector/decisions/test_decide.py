@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from backbones.errors import ConfigError, DataError, HoopoeError
 from detector.cli.main import main
+from detector.decisions import planning
 from detector.decisions.decide import decide, stored_options
 from detector.decisions.options import DecideOptions
 from detector.species.calibration import Calibration
@@ -463,6 +464,20 @@ def test_copies_are_told_and_not_counted_twice(tmp_path: Path, facts_maker: Make
     facts_maker.write(tmp_path, [[row] for row in (*rows, *empty)])
     summary = decide(tmp_path, options())
     assert decided(tmp_path)["copy/a.jpg"].duplicate_of == rows[0].media_id
+    assert (summary.duplicates, summary.events) == (1, 1)
+
+
+@pytest.mark.parametrize("portions", [False, True])
+def test_the_readable_copy_of_a_failed_file_counts(
+    tmp_path: Path, facts_maker: Maker, monkeypatch: pytest.MonkeyPatch, portions: bool
+) -> None:
+    if portions:
+        monkeypatch.setattr(planning, "PORTION_FRAMES", 1)
+    failed = facts_maker.row("a.jpg", boxes=None, content_hash="same")
+    rows = [facts_maker.row(path, boxes=[facts_maker.box()], content_hash="same") for path in ("b/a.jpg", "c/a.jpg")]
+    facts_maker.write(tmp_path, [[row] for row in (failed, *rows)])
+    summary = decide(tmp_path, options())
+    assert [decided(tmp_path)[row.path].duplicate_of for row in (failed, *rows)] == [None, None, rows[0].media_id]
     assert (summary.duplicates, summary.events) == (1, 1)
 
 

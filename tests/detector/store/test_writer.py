@@ -255,7 +255,10 @@ def test_overlay_takes_the_place_of_logits(tmp_path: Path, facts_maker: SimpleNa
     old, new = pack_vector(np.zeros(3)), pack_vector(np.ones(3))
     boxes = [facts_maker.box(logits=old), facts_maker.box(logits=old)]
     facts_maker.write(tmp_path, [[facts_maker.row("a.jpg", boxes=boxes)], [facts_maker.row("b.jpg", boxes=None)]])
-    with FactsWriter(tmp_path) as writer:
+    run = read_run(tmp_path)
+    assert run is not None
+    write_run(tmp_path, run.model_copy(update={"species": SpeciesEntry(name="other")}))
+    with FactsWriter(tmp_path) as writer:  # by the classifier that is to count
         writer.add([facts_maker.row("c.jpg", boxes=boxes[:1])])
 
     with OverlayWriter(tmp_path, "other") as overlay:
@@ -263,8 +266,6 @@ def test_overlay_takes_the_place_of_logits(tmp_path: Path, facts_maker: SimpleNa
         item = next(FactsReader(tmp_path).items(first))
         overlay.write(first, [OverlayRow(item[0].media_id, 0, 1, new)])
         assert overlay.pending() == [second]
-    run = read_run(tmp_path)
-    assert run is not None
     assert {box.logits for item in read_all(tmp_path) for row in item for box in row.detections or ()} == {old}
 
     write_run(tmp_path, run.model_copy(update={"species": SpeciesEntry(name="other", overlay="other")}))
@@ -272,6 +273,54 @@ def test_overlay_takes_the_place_of_logits(tmp_path: Path, facts_maker: SimpleNa
     assert [box.logits for item in reader.items() for row in item for box in row.detections or ()] == [None, new, old]
     flat = [value for part in reader.parts() for batch in reader.logits(part) for value in batch.to_pylist()]
     assert flat == [None, new, old]
+
+
+def test_an_overlay_is_of_one_part_whatever_its_name(tmp_path: Path, facts_maker: SimpleNamespace) -> None:
+    """A part that was deleted and annotated again holds other files, or the same ones with other boxes."""
+    old, new, own = (pack_vector(np.full(3, value)) for value in (0.0, 1.0, 2.0))
+    facts_maker.write(tmp_path, [[facts_maker.row("a.jpg", boxes=[facts_maker.box(logits=old)])]])
+    with OverlayWriter(tmp_path, "other") as overlay:
+        (part,) = overlay.pending()
+        overlay.write(part, [OverlayRow(read_all(tmp_path)[0][0].media_id, 0, 0, new)])
+    run = read_run(tmp_path)
+    assert run is not None
+    write_run(tmp_path, run.model_copy(update={"species": SpeciesEntry(name="other", overlay="other")}))
+    part.unlink()
+    with FactsWriter(tmp_path) as writer:
+        for path in ("a.jpg", "b.jpg"):
+            writer.add([facts_maker.row(path, boxes=[facts_maker.box(logits=own)])])
+    assert [item[0].detections[0].logits for item in read_all(tmp_path)] == [own, own]
+    with OverlayWriter(tmp_path, "other") as overlay:
+        assert overlay.pending() == []
+
+
+def test_a_part_of_another_classifier_never_lends_its_logits(tmp_path: Path, facts_maker: SimpleNamespace) -> None:
+    facts_maker.write(tmp_path, [[facts_maker.row("a.jpg", boxes=[facts_maker.box(logits=b"12")])]])
+    run = read_run(tmp_path)
+    assert run is not None
+    with FactsWriter(tmp_path) as writer:
+        writer.add([facts_maker.row("b.jpg", boxes=[facts_maker.box(logits=b"12")])])
+    write_run(tmp_path, run.model_copy(update={"species": SpeciesEntry(name="other", overlay="other")}))
+    with pytest.raises(DataError, match="not classified by the classifier that counts"):
+        read_all(tmp_path)
+
+
+def test_what_failed_under_an_overlay_is_done_again_alone(tmp_path: Path, facts_maker: SimpleNamespace) -> None:
+    rows = [facts_maker.row(path, boxes=[facts_maker.box()]) for path in ("a.jpg", "b.jpg")]
+    facts_maker.write(tmp_path, [[row] for row in rows])
+    first, second = (row.media_id for row in rows)
+    with OverlayWriter(tmp_path, "other") as overlay:
+        (part,) = overlay.pending()
+        overlay.write(part, [OverlayRow(first, 0, 0, b"11")], {second: "torn"})
+        assert (overlay.pending(), overlay.failures(part)) == ([], {second: "torn"})
+    with OverlayWriter(tmp_path, "other", retry_failed=True) as overlay:
+        assert overlay.pending() == [part]
+        overlay.write(part, [OverlayRow(second, 0, 0, b"22")])
+        assert (overlay.pending(), overlay.failures(part)) == ([], {})
+    run = read_run(tmp_path)
+    assert run is not None
+    write_run(tmp_path, run.model_copy(update={"species": SpeciesEntry(name="other", overlay="other")}))
+    assert [item[0].detections[0].logits for item in read_all(tmp_path)] == [b"11", b"22"]
 
 
 def test_logits_are_one_a_box_in_order(tmp_path: Path, facts_maker: SimpleNamespace) -> None:
