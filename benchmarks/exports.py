@@ -95,6 +95,7 @@ def add_photo(rows: dict[str, list[dict[str, Any]]], number: int, records: int) 
         "frames": [0],
         "night": number % 3 == 0,
         "captured_at": START + timedelta(seconds=20 * number),
+        "captured_from": "exif",
         "timestamp": START + timedelta(seconds=20 * number),
         "utc_offset_min": 120,
         "deployment_id": f"camera-{camera:02d}",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -84,6 +85,7 @@ class MediaItem:
         media_type: What it is, by its file name's extension.
         size_bytes: Size of the file.
         file: Where it can be read now; may change when a disk moves, while card and path do not.
+        modified_at: When the file was last changed, as this computer's clock shows it; None: unknown.
     """
 
     card: str
@@ -91,6 +93,7 @@ class MediaItem:
     media_type: MediaType
     size_bytes: int
     file: Path
+    modified_at: datetime | None = field(default=None, compare=False)
 
     @property
     def media_id(self) -> str:

@@ -87,6 +87,7 @@ class ItemRows:
             height=height,
             captured_at=self.facts.captured_at,
             captured_from=self.facts.captured_from,
+            modified_at=self.item.modified_at,
             camera_model=self.facts.camera_model,
             frame_rate=self.facts.frame_rate,
             duration_s=self.facts.duration_s,

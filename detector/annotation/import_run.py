@@ -30,6 +30,7 @@ from detector.annotation.stages import unclassified
 from detector.annotation.values import FrameFacts, ItemFacts
 from detector.base.names import Spelling
 from detector.base.stopping import StopRequest
+from detector.base.times import time_of_disk
 from detector.footage.appearance import SIDE
 from detector.footage.cards import Card
 from detector.footage.discovery import media_type
@@ -147,8 +148,11 @@ class MediaFolder:
             return None
         inside = self.spelling.of(inside) or inside
         file = self.folder / inside
-        size = file.stat().st_size if file.is_file() else 0
-        return MediaItem(self.card.id, self.prefix + inside, media_type(inside) or "photo", size, file)
+        kind = media_type(inside) or "photo"
+        if not file.is_file():
+            return MediaItem(self.card.id, self.prefix + inside, kind, 0, file)
+        status = file.stat()
+        return MediaItem(self.card.id, self.prefix + inside, kind, status.st_size, file, time_of_disk(status.st_mtime))
 
 
 class _FolderOfCrops:

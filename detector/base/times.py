@@ -55,6 +55,15 @@ def _text(moment: np.datetime64) -> str:
     return "what no calendar has" if np.isnat(moment) else str(moment.astype("datetime64[s]")).replace("T", " ")
 
 
+def time_of_disk(seconds: float) -> datetime | None:
+    """A disk's time, seconds since 1970 in UTC, as this computer's clock shows it: what FAT cards hold, which know no
+    zone; None where that is no time."""
+    try:
+        return datetime.fromtimestamp(seconds).replace(microsecond=0)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
 def safe_add(moment: datetime | None, seconds: float) -> datetime | None:
     """A time so many seconds later; None where that is no time of the calendar, or seconds are no number."""
     if moment is None:

@@ -127,6 +127,11 @@ def _print_cameras(console: Any, summary: DecisionSummary) -> None:
 
 def _print_problems(console: Any, summary: DecisionSummary) -> None:
     lines = [f"{each.deployment_id}: {each.problem}" for each in summary.clock_problems]
+    if summary.without_time:
+        more = "" if summary.by_disk else "; --time-from mtime uses when each was last changed"
+        lines.append(f"{summary.without_time:,} files have no time: they are in no event{more}")
+    if summary.by_disk:
+        lines.append(f"{summary.by_disk:,} files have no time of their own: when each was last changed stands for it")
     if summary.repeat_groups:
         lines.append(
             f"{summary.repeat_groups} things stand still in many pictures ({summary.repeated} detections): "

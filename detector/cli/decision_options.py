@@ -64,6 +64,11 @@ def add_decision_arguments(parser: argparse.ArgumentParser) -> None:
         help="what stands still in many pictures of a camera (default: leave out of the counts, but not at nests)",
     )
     parser.add_argument(
+        "--time-from",
+        choices=("camera", "mtime"),
+        help="what files without a time in them or in their names get: none (default), or when each was last changed",
+    )
+    parser.add_argument(
         "--gap-days", type=int, metavar="N", help="days without any file that say a camera stood still (default: 7)"
     )
 
@@ -103,6 +108,8 @@ def decision_options(args: argparse.Namespace, stored: DecideOptions) -> DecideO
     if args.repeats:
         given["repeats"] = args.repeats != "count"
         given["repeats_at_nests"] = args.repeats == "leave-out-at-nests-too"
+    if args.time_from:
+        given["time_from"] = args.time_from
     if args.gap_days is not None:
         _check(args.gap_days >= 1, "gap_days", "a number of days from 1 up", args.gap_days)
         given["gap_days"] = args.gap_days

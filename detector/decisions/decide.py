@@ -105,7 +105,7 @@ def _make(
 ) -> Made:
     categories = rules.naming.categories
     facts = read_facts(reader, len(categories), portion)
-    placed = place_media(facts, matching, now, options.outside_period)
+    placed = place_media(facts, matching, now, options)
     box_media = facts.box_media
 
     sequence, photo_order = find_sequences(placed.row, placed.moments_ms, placed.known, facts.is_video)

@@ -19,7 +19,7 @@ from detector.store.vectors import binary_matrix
 APPEARANCE_BYTES = 64
 _MEDIA = [
     *("media_id", "card", "path", "content_hash", "media_type", "width", "height", "captured_at", "captured_from"),
-    *("camera_model", "frame_rate", "duration_s", "failure", "warning"),
+    *("modified_at", "camera_model", "frame_rate", "duration_s", "failure", "warning"),
 ]
 _REPEATING = ("card", "media_type", "captured_from", "camera_model", "failure", "warning")
 _LARGEST = {"frame_rate": 1e6, "duration_s": LONGEST_S}  # what headers claim beyond is not known
@@ -85,6 +85,11 @@ class FactsTable:
     def failed(self) -> NDArray[np.bool_]:
         """bool (M,): items in which nothing could be seen."""
         return _numpy(pc.is_valid(self.media["failure"]))
+
+    @property
+    def modified_at(self) -> NDArray[np.datetime64]:
+        """datetime64[ms] (M,), when the files were last changed; NaT: unknown."""
+        return _numpy(self.media["modified_at"]).astype("datetime64[ms]")
 
     @property
     def captured_at(self) -> NDArray[np.datetime64]:

@@ -56,5 +56,8 @@ class DecideOptions(Section):
     repeats_at_nests: bool = False
     """The same for nest cameras, where a sitting bird is what one came for."""
 
+    time_from: Literal["camera", "mtime"] = "camera"
+    """Where files without a time get one: nowhere, or from when they were last changed."""
+
     gap_days: int = Field(7, ge=1)
     """Days in a row without any file after which a camera is thought to have stood still."""

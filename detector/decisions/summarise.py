@@ -43,6 +43,7 @@ def summarise(made: Made) -> DecisionSummary:
         blank=int(made.blank.sum()),
         duplicates=len(made.duplicate_of) - made.duplicate_of.null_count,
         without_time=int((~placed.known).sum()),
+        by_disk=int((placed.by_disk & placed.known).sum()),
         outside=int(placed.outside.sum()),
         sequences=len(np.unique(made.sequence)),
         detections=int(counted.sum()),

@@ -57,6 +57,7 @@ class DecisionSummary:
         blank: Files in which no box counts.
         duplicates: Files that are copies of another; they are not in events.
         without_time: Files without a time; they are not in events.
+        by_disk: Files whose time is when they were last changed, as nothing else is known.
         outside: Files outside the periods that the table of deployments states; they are not in events.
         sequences: Bursts and videos, and what stands alone.
         detections: Boxes that count.
@@ -80,6 +81,7 @@ class DecisionSummary:
     blank: int
     duplicates: int
     without_time: int
+    by_disk: int
     outside: int
     sequences: int
     detections: int

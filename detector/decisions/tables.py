@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -73,10 +74,11 @@ def media_chunks(
     sequence: NDArray[np.int64],
     blank: NDArray[np.bool_],
     duplicate_of: pa.Array,
+    by_disk: NDArray[np.bool_],
     refused: Mapping[int, str],
 ) -> Iterator[pa.Table]:
-    """Rows of `schema.MEDIA`; arguments are by item, `sequence` rows of items, `duplicate_of` their ids, `refused` why
-    an item's time counts as none."""
+    """Rows of `schema.MEDIA`; arguments are by item, `sequence` rows of items, `duplicate_of` their ids, `by_disk`
+    whose time is the file's, `refused` why an item's time counts as none."""
     bounds = np.searchsorted(facts.frame_media, np.arange(len(facts.media) + 1))
     looked_at = ~facts.failed
     night = _majority(facts)
@@ -102,6 +104,7 @@ def media_chunks(
                 "sequence_id": ids.take(pa.array(sequence[part])),
                 "blank": pa.array(blank[part]),
                 "duplicate_of": duplicate_of[part.start : part.stop],
+                "captured_from": pc.if_else(by_disk[part], "mtime", rows["captured_from"].cast(pa.string())),
                 "warning": _warnings(rows["warning"], {item - start: why for item, why in refused.items()}),
             },
         )

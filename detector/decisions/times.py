@@ -7,15 +7,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from detector.base.times import Period, add_ms, implausible
+from detector.base.times import Period, Times, add_ms, implausible
 from detector.decisions.facts_table import FactsTable
-from detector.decisions.options import COUNT, LEAVE_OUT, OutsidePeriod
+from detector.decisions.options import COUNT, DecideOptions
 from detector.deployments.clock_checks import clock_problems
 from detector.deployments.clocks import Offsets, utc_offsets
 from detector.deployments.matching import Matching
+from detector.deployments.running_numbers import running_numbers
 from detector.deployments.table import Deployment
 from detector.deployments.visits import Visit, choose_rows, corrected, find_outside, make_visit, period_problems
 
@@ -40,6 +42,7 @@ class Placed:
         timestamp: datetime64[ms] (M,), local and corrected; NaT: unknown.
         offset_min: int32 (M,), of UTC.
         has_offset: bool (M,).
+        by_disk: bool (M,), whose time is that of the file, as nothing else is known.
         outside: bool (M,), outside the period that the table states, and left out for that.
         visits: Of rows that have media, by index.
         visit_ids: Of `rows`.
@@ -54,6 +57,7 @@ class Placed:
     timestamp: NDArray[np.datetime64]
     offset_min: NDArray[np.int32]
     has_offset: NDArray[np.bool_]
+    by_disk: NDArray[np.bool_]
     outside: NDArray[np.bool_]
     visits: Mapping[int, Visit]
     visit_ids: Sequence[str]
@@ -88,28 +92,26 @@ class Placed:
         return np.split(order, np.searchsorted(self.deployment[order], np.arange(1, len(self.ids))))
 
 
-def place_media(
-    facts: FactsTable, matching: Matching, now: datetime, outside_period: OutsidePeriod = LEAVE_OUT
-) -> Placed:
+def place_media(facts: FactsTable, matching: Matching, now: datetime, options: DecideOptions) -> Placed:
     """Find the deployment of each item, correct its time, and look at each clock.
 
     Args:
         facts: Of the store.
         matching: The deployments of its folders.
         now: Local time of today.
-        outside_period: What becomes of files outside the periods that the table states.
+        options: What becomes of files without a time, and of those outside the periods that the table states.
     """
     rows, is_video = matching.rows, facts.is_video
-    row = _rows(facts, matching)
+    captured, by_disk, refused = _written(facts, options.time_from)
+    row = _rows(facts, captured, matching)
     used = np.unique(row).tolist()
     ids = sorted({rows[each].deployment_id for each in used})
     number = {name: index for index, name in enumerate(ids)}
     of_row = np.array([number.get(each.deployment_id, -1) for each in rows], np.int64)
 
-    captured = facts.captured_at
     timestamp = captured.copy()
     believable = Period.until(now)
-    refused: dict[int, str] = {}
+    count_outside = options.outside_period == COUNT
     minutes = np.zeros(len(row), np.int32)
     odd = np.zeros((2, len(row)), bool)
     outside, stated = np.zeros(len(row), bool), np.zeros(len(row), bool)
@@ -130,11 +132,11 @@ def place_media(
         times = timestamp[items]
         outside[items] = find_outside(times, place)
         stated[items] = ~outside[items] & ((place.start is not None) | (place.end is not None))
-        counts = np.full(len(items), True) if outside_period == COUNT else ~outside[items]
+        counts = np.full(len(items), True) if count_outside else ~outside[items]
         visits[index] = make_visit(
             index, place, times[counts], add_ms(times, lengths[items])[counts], is_video[items][counts]
         )
-        words = period_problems(times, place, outside_period == COUNT)
+        words = period_problems(times, place, count_outside)
         period_words += [ClockProblem(place.deployment_id, problem) for problem in words]
         if place.zone is not None:
             offsets = utc_offsets(times, place.zone)
@@ -142,10 +144,10 @@ def place_media(
             odd[:, items] = offsets.ambiguous, offsets.missing
     zoned = np.array([each.zone is not None for each in rows], bool)
     has_offset = zoned[row] & ~np.isnat(timestamp) if len(row) else np.zeros(0, bool)
-    left_out = outside & (outside_period != COUNT)
+    left_out = outside & (not count_outside)
     visit_ids = matching.visit_ids
     placed = Placed(
-        rows, row, ids, of_row[row], timestamp, minutes, has_offset, left_out, visits, visit_ids, refused, []
+        rows, row, ids, of_row[row], timestamp, minutes, has_offset, by_disk, left_out, visits, visit_ids, refused, []
     )
     problems = [
         ClockProblem(ids[index], problem)
@@ -162,11 +164,30 @@ def place_media(
     return replace(placed, problems=sorted([*period_words, *problems], key=lambda each: each.deployment_id))
 
 
-def _rows(facts: FactsTable, matching: Matching) -> NDArray[np.int64]:
+def _written(facts: FactsTable, time_from: str) -> tuple[Times, NDArray[np.bool_], dict[int, str]]:
+    """Times of items before any correction, which of them are the disk's, and why some of a file's name are none."""
+    times = facts.captured_at
+    named = pc.equal(pc.fill_null(facts.media["captured_from"].cast(pa.string()), ""), "filename").to_numpy()
+    rows = np.flatnonzero(named | np.isnat(times)) if named.any() else np.zeros(0, np.int64)
+    numbers = rows[running_numbers(facts.media["path"].take(pa.array(rows)).to_pylist())]
+    times[numbers] = np.datetime64("NaT")
+    refused = dict.fromkeys(
+        numbers[named[numbers]].tolist(), "behind the date in its name stands a number, and no time"
+    )
+    if time_from != "mtime":
+        return times, np.zeros(len(times), bool), refused
+    # a video's file is closed when it ends, and its time is that of its start
+    seconds = np.where(facts.is_video, pc.fill_null(facts.media["duration_s"], 0).to_numpy(), 0)
+    by_disk = np.isnat(times)
+    times[by_disk] = add_ms(facts.modified_at, -seconds * 1000)[by_disk]
+    return times, by_disk & ~np.isnat(times), refused
+
+
+def _rows(facts: FactsTable, captured: Times, matching: Matching) -> NDArray[np.int64]:
     """Of each item the row, int64 (M,)."""
     candidates = [matching.of_folder[folder] for folder in facts.folders]
     row = np.array([rows[0] for rows in candidates], np.int64)[facts.folder] if candidates else np.zeros(0, np.int64)
-    captured, is_video = facts.captured_at, facts.is_video
+    is_video = facts.is_video
     for code, indices in enumerate(candidates):
         if len(indices) > 1:
             items = np.flatnonzero(facts.folder == code)

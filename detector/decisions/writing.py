@@ -61,6 +61,7 @@ class DecisionsWriter:
             made.sequence,
             made.blank,
             made.duplicate_of,
+            placed.by_disk,
             placed.refused,
         )
         tables.write_chunks(self._media, media)

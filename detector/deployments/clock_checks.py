@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from detector.base.times import Times
 from detector.deployments.clocks import Offsets
 
-FACTORY_YEARS = tuple(range(2000, 2031))  # clocks without power begin at the first of January of one of these
+FACTORY_YEARS = (1970, 1980, *range(2000, 2031))  # clocks without power begin at the first of January of one of these
 FACTORY_DAYS = 3  # so long after it a time still counts as one of a clock that was reset
 FAR_DAYS = 60  # from the camera's other pictures
 SAME_TRIGGER_S = 60  # a photo and a video of one trigger are not further apart
@@ -40,8 +40,6 @@ def clock_problems(
     if refused:
         yield f"{len(refused)} files have a time that cannot be; set its clockShift. One of them: {refused[0]}"
     known = times[~np.isnat(times)]
-    if len(known) < len(times):
-        yield f"{len(times) - len(known)} files have no time: they stand alone, and are not in the events"
     if not len(known):
         return
     doubted = np.ones(len(times), bool) if stated is None else ~stated

@@ -50,10 +50,10 @@ RESULT_COLUMNS = (
 )  # fmt: skip
 
 FILE_COLUMNS = (
-    "file", "deployment", "timestamp", "date", "time", "captured_at", "media_type", "blank", "detections", "birds",
-    "species", "english_names", "hebrew_names", "people", "vehicles", "highest_score", "needs_review", "sequence",
-    "night", "width", "height", "duration_s", "frame_rate", "frames_looked_at", "failure", "warning",
-    "duplicate_of", "card", "path", "media_id",
+    "file", "deployment", "timestamp", "date", "time", "captured_at", "captured_from", "media_type", "blank",
+    "detections", "birds", "species", "english_names", "hebrew_names", "people", "vehicles", "highest_score",
+    "needs_review", "sequence", "night", "width", "height", "duration_s", "frame_rate", "frames_looked_at", "failure",
+    "warning", "duplicate_of", "card", "path", "media_id",
 )  # fmt: skip
 
 
@@ -116,6 +116,7 @@ def _file_row(record: MediaRecord, shown: tuple[DetectionRecord, ...], names: Fi
         record.deployment_id,
         *_times(record),
         None if record.captured_at is None else record.captured_at.replace(microsecond=0),
+        record.captured_from,
         record.media_type,
         None if record.failure is not None else not shown,
         len(shown),

@@ -12,6 +12,7 @@ from pathlib import Path
 from backbones.errors import MediaError
 from detector.base.names import name_key
 from detector.base.pictures import HEIC_MEND, PHOTO_SUFFIXES, can_read_heic, is_heic
+from detector.base.times import time_of_disk
 from detector.types import MediaItem, MediaType
 
 VIDEO_EXTENSIONS = frozenset(
@@ -173,7 +174,7 @@ class _Walk:
         if not can_read_heic() and is_heic(Path(file)):  # whatever its name: cameras and phones write JPEG as .heic
             self.pass_over(f"{os.path.splitext(file)[1].lower()} ({HEIC_MEND})")
         else:
-            yield MediaItem(self.card, path, kind, status.st_size, Path(file))
+            yield MediaItem(self.card, path, kind, status.st_size, Path(file), time_of_disk(status.st_mtime))
 
     def problem(self, where: str, problem: str, mend: str) -> None:
         self.report(MediaError(problem, where=where, mend=mend))

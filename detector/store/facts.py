@@ -48,6 +48,7 @@ class FactRow:
     height: int | None = None
     captured_at: datetime | None = None
     captured_from: str | None = None
+    modified_at: datetime | None = None
     camera_model: str | None = None
     frame_rate: float | None = None
     duration_s: float | None = None

@@ -18,6 +18,7 @@ from detector.store.ids import current_id, with_current_ids
 from detector.store.layout import facts_folder, overlay_folder, parts
 from detector.store.marks import classifier_key, marks_of
 from detector.store.run_json import read_run
+from detector.store.schema import FACTS
 
 MEND_FACTS = "delete it and run the same `hoopoe annotate` again: only the files of this part are looked at again"
 MEND_OVERLAY = "delete it and run the same `hoopoe reclassify` again: only this part is done again"
@@ -97,7 +98,8 @@ class FactsReader:
             DataError: The part is damaged.
         """
         with open_parquet(part, MEND_FACTS) as file:
-            yield from map(with_current_ids, file.iter_batches(_BATCH_ROWS, columns=columns))
+            for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
+                yield _with_disk_times(with_current_ids(batch), columns)
 
     def items(self, part: Path | None = None) -> Iterator[tuple[FactRow, ...]]:
         """Media items, each with all its rows, in the order in which they were written.
@@ -155,6 +157,14 @@ class FactsReader:
             return None  # written after the overlay, by the classifier of the overlay
         mend = "run the same `hoopoe reclassify` again: only what is missing is done"
         raise DataError("this part was not classified by the classifier that counts", where=part, mend=mend)
+
+
+def _with_disk_times(batch: pa.RecordBatch, columns: Sequence[str] | None) -> pa.RecordBatch:
+    """The rows with the column `modified_at` if it is asked for, null in parts from before it was kept."""
+    field = FACTS.field("modified_at")
+    if field.name in batch.schema.names or not (columns is None or field.name in columns):
+        return batch
+    return batch.append_column(field, pa.nulls(batch.num_rows, field.type))
 
 
 def _overlaid(row: FactRow, overlay: dict[tuple[str, int, int], tuple[bytes | None, bytes | None]]) -> FactRow:

@@ -79,6 +79,7 @@ class MediaRecord:
     warning: str | None
     night: bool | None
     captured_at: datetime | None
+    captured_from: str | None
     timestamp: datetime | None
     utc_offset_min: int | None
     deployment_id: str

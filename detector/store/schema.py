@@ -41,7 +41,8 @@ FACTS = pa.schema(
         pa.field("width", pa.int32()),  # of the upright original, pixels
         pa.field("height", pa.int32()),
         pa.field("captured_at", pa.timestamp("ms")),  # as the camera wrote it, without a zone; of the video's start
-        pa.field("captured_from", pa.string()),  # exif | container | filename | sidecar ...; null with captured_at
+        pa.field("captured_from", pa.string()),  # exif | container | filename; null with captured_at
+        pa.field("modified_at", pa.timestamp("ms")),  # when the file was last changed, as the computer's clock shows it
         pa.field("camera_model", pa.string()),
         pa.field("frame_rate", pa.float32()),  # videos only, frames a second
         pa.field("duration_s", pa.float64()),  # videos only
@@ -82,6 +83,7 @@ MEDIA = pa.schema(
         pa.field("warning", pa.string()),
         pa.field("night", pa.bool_()),
         pa.field("captured_at", pa.timestamp("ms")),  # as the camera wrote it
+        pa.field("captured_from", pa.string()),  # exif | container | filename, or mtime: the file's, as nothing else is
         pa.field("timestamp", pa.timestamp("ms")),  # local time after the clock's correction; null: unknown
         pa.field("utc_offset_min", pa.int16()),  # minutes east of UTC at that moment; null: no zone is known
         pa.field("deployment_id", pa.string(), nullable=False),

@@ -73,6 +73,7 @@ def make_media(path: str, card: str = "card", detections: Sequence[Any] = (), **
         "warning": None,
         "night": False,
         "captured_at": datetime(2024, 5, 1, 6, 30),
+        "captured_from": "exif",
         "timestamp": datetime(2024, 5, 1, 6, 30),
         "utc_offset_min": 180,
         "deployment_id": card,

@@ -13,6 +13,7 @@ import pytest
 from detector.decisions.decide import decide
 from detector.decisions.options import DecideOptions
 from detector.exports.export import export
+from detector.store.reader import FactsReader
 from detector.store.records_reader import read_events, read_media
 
 NOW = datetime(2024, 6, 1)
@@ -91,3 +92,62 @@ def test_a_clock_that_was_years_ahead_is_corrected(tmp_path: Path, facts_maker: 
 def test_boundless_options_are_taken(tmp_path: Path, facts_maker: SimpleNamespace) -> None:
     options = {"gap_days": 10**12, "independence_min": 1e300, "independence_by_kind": {"feeder": 1e308}}
     assert _decided(tmp_path, facts_maker, [], **options).events == 1
+
+
+def test_files_without_a_time_get_the_disks_only_when_asked(tmp_path: Path, facts_maker: SimpleNamespace) -> None:
+    bare = {"captured_at": None, "captured_from": None, "modified_at": datetime(2024, 5, 3, 18)}
+    rows = [
+        facts_maker.row("A/bare.jpg", boxes=[facts_maker.box()], **bare),
+        facts_maker.row(
+            "A/bare.mp4", boxes=[facts_maker.box()], **{**bare, "media_type": "video", "duration_s": 3600.0}
+        ),
+        facts_maker.row("A/bare_old.jpg", **{**bare, "modified_at": None}),
+        facts_maker.row("A/dated.jpg", modified_at=datetime(2020, 1, 1)),
+    ]
+    facts_maker.write(tmp_path, [[row] for row in rows])
+    summary = decide(tmp_path, DecideOptions.model_validate({}), NOW)
+    assert (summary.without_time, summary.by_disk, summary.events) == (3, 0, 0)
+    summary = decide(tmp_path, DecideOptions.model_validate({"time_from": "mtime"}), NOW)
+    assert (summary.without_time, summary.by_disk, summary.events) == (1, 2, 2)
+    assert [
+        (item.timestamp and item.timestamp.hour, item.captured_at, item.captured_from) for item in read_media(tmp_path)
+    ] == [
+        (18, None, "mtime"),
+        (17, None, "mtime"),  # a video begins its length before its file is closed
+        (None, None, None),
+        (6, datetime(2024, 5, 1, 6, 30), "exif"),
+    ]
+
+
+def test_the_disks_time_is_corrected_like_the_cameras(tmp_path: Path, facts_maker: SimpleNamespace) -> None:
+    """Cameras write both by one clock."""
+    bare = {"captured_at": None, "captured_from": None, "modified_at": datetime(2016, 1, 1, 0, 5)}
+    facts_maker.write(tmp_path / "store", [[facts_maker.row("A/a.jpg", **bare)]])
+    table = _deployments(tmp_path, clockShift="2016-01-01 00:00=2024-05-03 10:00")
+    decide(tmp_path / "store", DecideOptions.model_validate({"time_from": "mtime", "deployments": table}), NOW)
+    [item] = read_media(tmp_path / "store")
+    assert item.timestamp == datetime(2024, 5, 3, 10, 5)
+
+
+def test_a_part_from_before_disk_times_were_kept_is_read(tmp_path: Path, facts_maker: SimpleNamespace) -> None:
+    import pyarrow.parquet as pq
+
+    facts_maker.write(tmp_path, [[facts_maker.row("A/a.jpg", captured_at=None, captured_from=None)]])
+    [part] = (tmp_path / "facts").glob("*.parquet")
+    pq.write_table(pq.read_table(part).drop_columns(["modified_at"]), part)
+    assert decide(tmp_path, DecideOptions.model_validate({"time_from": "mtime"}), NOW).without_time == 1
+    assert [row.modified_at for item in FactsReader(tmp_path).items() for row in item] == [None]
+
+
+def test_a_running_number_in_names_is_no_time_of_day(tmp_path: Path, facts_maker: SimpleNamespace) -> None:
+    rows = [
+        facts_maker.row(
+            f"A/20240503_{number:06d}.jpg",
+            captured_at=datetime(2024, 5, 3, 0, number // 100, number % 100),
+            captured_from="filename",
+        )
+        for number in (1, 2, 59)
+    ]
+    facts_maker.write(tmp_path, [[row] for row in rows])
+    assert decide(tmp_path, DecideOptions.model_validate({}), NOW).without_time == 3
+    assert all("a number, and no time" in (item.warning or "") for item in read_media(tmp_path))
