@@ -43,10 +43,15 @@ def box_areas(boxes_xyxy: Floats) -> Floats:
     return sides[:, 0] * sides[:, 1]
 
 
-def box_iou(boxes_xyxy: Floats, others_xyxy: Floats) -> Floats:
-    """Intersection over union of every box with every other: (N, 4) and (M, 4) -> (N, M); 0 where both are empty."""
+def box_intersections(boxes_xyxy: Floats, others_xyxy: Floats) -> Floats:
+    """Areas in square pixels that every box shares with every other: (N, 4) and (M, 4) -> (N, M)."""
     low = np.maximum(boxes_xyxy[:, None, :2], others_xyxy[None, :, :2])
     high = np.minimum(boxes_xyxy[:, None, 2:], others_xyxy[None, :, 2:])
-    intersection = np.clip(high - low, 0, None).prod(axis=2)
+    return np.asarray(np.clip(high - low, 0, None).prod(axis=2))
+
+
+def box_iou(boxes_xyxy: Floats, others_xyxy: Floats) -> Floats:
+    """Intersection over union of every box with every other: (N, 4) and (M, 4) -> (N, M); 0 where both are empty."""
+    intersection = box_intersections(boxes_xyxy, others_xyxy)
     union = box_areas(boxes_xyxy)[:, None] + box_areas(others_xyxy)[None, :] - intersection
     return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)

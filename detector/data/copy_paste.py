@@ -9,14 +9,14 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from detector.boxes import box_areas, clip_boxes
+from detector.boxes import box_areas, box_intersections, clip_boxes
 from detector.data.resizing import resize
 from detector.data.sample import Sample
 
 MARGIN = 0.2  # how far a patch reaches beyond its box, in box sides; there it fades out
 SIZE_JITTER = (0.7, 1.4)  # factor on the size that the bird has in its own picture, relative to the picture
 LARGEST_ENLARGEMENT = 1.5  # of pixels: more would show
-MOST_HIDDEN = 0.3  # of any box that was there before, by area
+MOST_HIDDEN = 0.3  # of any box, by the area that all birds pasted over it cover together
 ATTEMPTS = 10  # places tried for each bird
 LIGHT_LIMIT = 60.0  # the most that a patch is made brighter or darker, in grey levels
 
@@ -37,14 +37,28 @@ def copy_paste(rng: Generator, sample: Sample, donor: Sample, limit: int) -> Sam
     """
     if _is_grey(sample) != _is_grey(donor):
         return sample
-    birds = np.flatnonzero(donor.taught)
+    birds = np.flatnonzero(donor.taught & ~_close_to_others(donor))
     count = min(len(birds), int(rng.integers(1, limit, endpoint=True)))
+    hidden = np.zeros(len(sample.labels))
     for row in rng.permutation(birds)[:count]:
-        sample = _paste(rng, sample, donor, int(row))
+        sample, hidden = _paste(rng, sample, hidden, donor, int(row))
     return sample
 
 
-def _paste(rng: Generator, sample: Sample, donor: Sample, row: int) -> Sample:
+def _close_to_others(donor: Sample) -> NDArray[np.bool_]:
+    """Whose patch (N,) would show a part of another bird, which would lie there without a box."""
+    boxes = donor.boxes_xyxy
+    reach = MARGIN * (boxes[:, 2:] - boxes[:, :2]) + 1
+    outer = np.concatenate([boxes[:, :2] - reach, boxes[:, 2:] + reach], axis=1)
+    meets = box_intersections(outer, boxes) > 0
+    np.fill_diagonal(meets, False)
+    return np.asarray(meets.any(axis=1))
+
+
+def _paste(
+    rng: Generator, sample: Sample, hidden: NDArray[np.float64], donor: Sample, row: int
+) -> tuple[Sample, NDArray[np.float64]]:
+    """One more bird, and the share (N + 1,) of each box that pasted ones hide by now."""
     size = max(sample.size_wh) / max(donor.size_wh) * rng.uniform(*SIZE_JITTER)
     patch, box = _cut(donor, row, min(size, LARGEST_ENLARGEMENT))
     if rng.random() < 0.5:
@@ -52,14 +66,15 @@ def _paste(rng: Generator, sample: Sample, donor: Sample, row: int) -> Sample:
     height, width = patch.shape[:2]
     free = np.array(sample.size_wh) - (width, height)
     if (free < 0).any() or (box[2:] - box[:2] < 1).any():
-        return sample
+        return sample, hidden
     for _ in range(ATTEMPTS):
         left, top = (int(each) for each in rng.integers(0, free, endpoint=True))
         placed = (box + (left, top, left, top)).astype(np.float32)
-        if not _hides(placed, sample.boxes_xyxy):
+        in_all = hidden + _hidden_shares(placed, sample.boxes_xyxy)
+        if (in_all <= MOST_HIDDEN).all():
             break
     else:
-        return sample
+        return sample, hidden
     image = sample.image.copy()
     under = image[top : top + height, left : left + width].astype(np.float32)
     alpha = soft_edge(width, height, box)[..., None]
@@ -68,7 +83,8 @@ def _paste(rng: Generator, sample: Sample, donor: Sample, row: int) -> Sample:
         light = under[rim].mean(axis=0) - patch[rim].mean(axis=0)
         patch = (patch + light.clip(-LIGHT_LIMIT, LIGHT_LIMIT)).clip(0, 255)
     image[top : top + height, left : left + width] = np.rint(under + alpha * (patch - under))
-    return Sample(image, np.vstack([sample.boxes_xyxy, placed]), np.append(sample.labels, donor.labels[row]))
+    pasted = Sample(image, np.vstack([sample.boxes_xyxy, placed]), np.append(sample.labels, donor.labels[row]))
+    return pasted, np.append(in_all, 0.0)
 
 
 def _cut(donor: Sample, row: int, size: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -93,10 +109,9 @@ def soft_edge(width: int, height: int, box: NDArray[np.float32]) -> NDArray[np.f
     return np.asarray(((1 + MARGIN - radius) / MARGIN).clip(0, 1), np.float32)
 
 
-def _hides(box: NDArray[np.float32], boxes_xyxy: NDArray[np.float32]) -> bool:
-    corners = np.concatenate([np.maximum(box[:2], boxes_xyxy[:, :2]), np.minimum(box[2:], boxes_xyxy[:, 2:])], axis=1)
-    sides = (corners[:, 2:] - corners[:, :2]).clip(0)
-    return bool((sides.prod(axis=1) > MOST_HIDDEN * box_areas(boxes_xyxy)).any())
+def _hidden_shares(box: NDArray[np.float32], boxes_xyxy: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The share of each box (N,) that one box (4,) covers."""
+    return box_intersections(boxes_xyxy, box[None])[:, 0] / np.maximum(box_areas(boxes_xyxy), 1e-6).astype(np.float64)
 
 
 def _is_grey(sample: Sample) -> bool:

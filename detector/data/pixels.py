@@ -28,6 +28,8 @@ def vary_pixels(rng: Generator, sample: Sample, config: AugmentationConfig) -> S
     Returns:
         A picture of the same size with as many boxes, in the same order.
     """
+    if min(sample.size_wh) < 2:
+        return sample  # albumentations loses an axis of one pixel, and no bird can be seen
     pipeline = _pipeline(config)
     # one generator for all: with `set_random_seed` every transform would draw the same numbers
     pipeline.set_random_state(rng, random.Random(int(rng.integers(2**63))))
@@ -60,7 +62,9 @@ def _pipeline(config: AugmentationConfig) -> Any:
         ],
         p=config.colour,
     )
-    blur = A.OneOf([A.MotionBlur(blur_limit=(3, 5)), A.GaussianBlur(sigma_limit=(0.4, 1.2))], p=config.blur)
+    # symmetric: otherwise birds would move against their boxes
+    motion = A.MotionBlur(blur_limit=(3, 5), allow_shifted=False, direction_range=(0.0, 0.0))
+    blur = A.OneOf([motion, A.GaussianBlur(sigma_limit=(0.4, 1.2))], p=config.blur)
     transforms = [
         night,
         colour,

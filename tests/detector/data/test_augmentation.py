@@ -250,3 +250,25 @@ def test_sample_reshapes_an_empty_list_of_boxes():
 def test_sample_refuses_boxes_without_labels():
     with pytest.raises(ValueError, match="1 boxes, but 0 labels"):
         Sample(np.zeros((4, 4, 3), np.uint8), np.ones((1, 4)), [])
+
+
+@pytest.mark.parametrize("size_wh", [(1, 1), (1, 50), (50, 1), (2, 1000), (1000, 2), (3, 3)])
+@pytest.mark.parametrize("crop_size", [None, 32])
+def test_pictures_of_a_pixel_or_two_do_not_raise(size_wh, crop_size):
+    config = EVERYTHING.model_copy(update={"crop_size": crop_size})
+    for seed in range(10):
+        varied = augment(rng(seed), noise(*size_wh, boxes=[(0, 0, *size_wh)]), RULE, config)
+        assert_valid(varied)
+
+
+def test_blur_leaves_birds_where_they_are():
+    image = np.zeros((61, 61, 3), np.uint8)
+    image[27:35, 27:35] = 255
+    config = AugmentationConfig.off().model_copy(update={"blur": 1.0})
+    y, x = np.mgrid[:61, :61]
+    for seed in range(100):
+        blurred = (
+            vary_pixels(rng(seed), Sample(image, np.zeros((0, 4)), np.zeros(0)), config).image[..., 0].astype(float)
+        )
+        centre = [(blurred * axis).sum() / blurred.sum() for axis in (x, y)]
+        assert np.abs(np.array(centre) - 30.5).max() < 0.1

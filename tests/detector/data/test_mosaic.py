@@ -114,3 +114,40 @@ def test_edge_is_solid_within_the_box_and_gone_in_the_corners(box):
 def test_bird_larger_than_the_image_is_not_pasted():
     tiny = Sample(np.full((20, 200, 3), (60, 10, 60), np.uint8), np.zeros((0, 4)), np.zeros(0))
     assert len(copy_paste(rng(), tiny, one_bird(0), 1).labels) == 0
+
+
+def squares(corners: list[tuple[int, int]], side: int, colour: tuple[int, int, int]) -> Sample:
+    """Squares of a colour on green, 200 x 200."""
+    image = np.full((200, 200, 3), (90, 120, 60), np.uint8)
+    for x, y in corners:
+        image[y : y + side, x : x + side] = colour
+    boxes = np.array([(x, y, x + side, y + side) for x, y in corners], np.float32)
+    return Sample(image, boxes, np.zeros(len(corners), np.int64))
+
+
+def test_pasted_birds_together_hide_no_more_than_the_limit_of_a_box():
+    receiver = squares([(40, 40)], 120, (200, 30, 30))
+    donor = squares([(20, 20), (120, 20), (20, 120), (120, 120)], 55, (30, 30, 200))
+    most, pasted = 0.0, 0
+    for seed in range(200):
+        made = copy_paste(rng(seed), receiver, donor, 4)
+        pasted = max(pasted, len(made.labels) - 1)
+        for earlier in range(len(made.labels)):  # painted, so that what overlaps twice counts once
+            hidden = np.zeros((200, 200), bool)
+            for x1, y1, x2, y2 in made.boxes_xyxy[earlier + 1 :]:
+                hidden[max(0, round(y1)) : round(y2), max(0, round(x1)) : round(x2)] = True
+            x1, y1, x2, y2 = made.boxes_xyxy[earlier].round().astype(int)
+            most = max(most, hidden[y1:y2, x1:x2].mean())
+    assert pasted >= 2
+    assert most <= MOST_HIDDEN + 0.03  # whole pixels
+
+
+def test_no_bird_is_pasted_whose_patch_shows_another():
+    receiver = squares([], 0, (0, 0, 0))
+    near, alone = [(20, 20), (62, 20)], [(20, 140)]
+    donor = squares([*near, *alone], 40, (30, 30, 200))
+    made = [copy_paste(rng(seed), receiver, donor, 3) for seed in range(60)]
+    assert {len(each.labels) for each in made} <= {0, 1}
+    assert any(len(each.labels) for each in made)
+    ignored = Sample(donor.image, donor.boxes_xyxy, np.array([0, IGNORED, IGNORED]))
+    assert all(not len(copy_paste(rng(seed), receiver, ignored, 3).labels) for seed in range(20))
