@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Builds the crosswalk tables that come with Hoopoe from public sources; detector/species/tables/README.md names them.
 
-    python tools/build_crosswalk.py --classes CSV --ebird CSV --avonet CSV [--hebrew CSV] --output FOLDER
+    python tools/build_crosswalk.py --classes CSV --ebird CSV --avonet CSV --avilist CSV --mammals CSV [--hebrew CSV]
+        --output FOLDER
 
 Genus, family, order, English name and code are eBird's wherever the scientific name is one of eBird's species; else
-family and order are AVONET's, and the English name is the class name.
+family and order are AVONET's, and the English name is the class name. The world's birds are AviList's, and scientific
+names of AVONET and eBird that it does not have; the world's mammals are those of the Mammal Diversity Database.
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ from pathlib import Path
 from detector.species.crosswalk import COLUMNS, NO_TAXON, CrosswalkRow
 
 Record = dict[str, str]
+WORLD_COLUMNS = ("scientific_name", "english_name", "other_names", "ebird_code")
+AVILIST_NAMES = ("English_name_AviList", "English_name_Clements_v2024", "English_name_BirdLife_v9")
+NOTHING = ("", "NA", "<NA>", "nan")
 CORRECTIONS = {  # class name -> eBird's scientific name
     "Black-headed bunting": "Emberiza melanocephala",  # birder has the bimaculated lark's
     "Northern goshawk": "Astur gentilis",
@@ -25,11 +30,13 @@ CORRECTIONS = {  # class name -> eBird's scientific name
 
 
 def main() -> None:
-    """Read the sources, write birds.csv and genera.csv."""
+    """Read the sources, write birds.csv, world_birds.csv, mammals.csv and genera.csv."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--classes", type=Path, required=True, help="columns birder_class, scientific_name")
     parser.add_argument("--ebird", type=Path, required=True, help="eBird/Clements taxonomy, as rebird has it")
     parser.add_argument("--avonet", type=Path, required=True, help="columns species, genus, family, order")
+    parser.add_argument("--avilist", type=Path, required=True, help="AviList's extended table, as CSV")
+    parser.add_argument("--mammals", type=Path, required=True, help="the Mammal Diversity Database's list of species")
     parser.add_argument("--hebrew", type=Path, help="columns scientific_name, hebrew_name")
     parser.add_argument("--output", type=Path, required=True, help="folder of the tables")
     args = parser.parse_args()
@@ -43,8 +50,13 @@ def main() -> None:
         for each in read(args.classes)
     ]  # fmt: skip
     write(args.output / "birds.csv", COLUMNS, (vars(row) for row in sorted(birds, key=lambda row: row.class_name)))
-    higher = genera(ebird, avonet)
-    write(args.output / "genera.csv", ("genus", "family", "order"), (higher[genus] for genus in sorted(higher)))
+    avilist = [each for each in read(args.avilist) if each["Taxon_rank"] == "species"]
+    mammals = read(args.mammals)
+    write(args.output / "world_birds.csv", WORLD_COLUMNS, world_birds(avilist, [*avonet, *ebird]))
+    write(args.output / "mammals.csv", WORLD_COLUMNS[:3], sorted(map(mammal, mammals), key=by_scientific_name))
+    higher = genera(ebird, avonet, avilist, mammals)
+    columns = ("genus", "family", "order", "class")
+    write(args.output / "genera.csv", columns, (higher[genus] for genus in sorted(higher)))
 
 
 def crosswalk_row(
@@ -67,12 +79,41 @@ def crosswalk_row(
     )
 
 
-def genera(ebird: dict[str, Record], avonet: dict[str, Record]) -> dict[str, Record]:
-    """Family and order of every genus; eBird's where the two differ."""
-    records = [(name, each["family"], each["order"]) for name, each in avonet.items()]
-    records += [(name, each["familySciName"], each["order"]) for name, each in ebird.items()]
-    return {name.split()[0]: {"genus": name.split()[0], "family": family, "order": order}
-            for name, family, order in records}  # fmt: skip
+def world_birds(avilist: Iterable[Record], others: Iterable[str]) -> list[Record]:
+    """A row a species of AviList, and one for each scientific name besides."""
+    rows = {}
+    for each in avilist:
+        names = list(dict.fromkeys(" ".join(each[column].split()) for column in AVILIST_NAMES))
+        names = [name for name in names if name not in NOTHING]
+        code = each["Species_code_Cornell_Lab"]
+        values = (each["Scientific_name"], names[0], "|".join(names[1:]), "" if code in NOTHING else code)
+        rows[values[0]] = dict(zip(WORLD_COLUMNS, values, strict=True))
+    return sorted([*rows.values(), *({"scientific_name": name} for name in set(others) - rows.keys())],
+                  key=by_scientific_name)  # fmt: skip
+
+
+def mammal(row: Record) -> Record:
+    """A row of mammals.csv."""
+    names = [row[column] for column in ("mainCommonName", "otherCommonNames")]
+    values = (row["sciName"].replace("_", " "), *("" if name in NOTHING else name for name in names))
+    return dict(zip(WORLD_COLUMNS, values, strict=False))
+
+
+def by_scientific_name(row: Record) -> str:
+    """To sort by."""
+    return row["scientific_name"]
+
+
+def genera(
+    ebird: dict[str, Record], avonet: dict[str, Record], avilist: Sequence[Record], mammals: Sequence[Record]
+) -> dict[str, Record]:
+    """Family, order and class of every genus; eBird's where sources differ."""
+    records = [(each["genus"], each["family"].title(), each["order"].title(), "Mammalia") for each in mammals]
+    records += [(each["Scientific_name"], each["Family"], each["Order"], "Aves") for each in avilist]
+    records += [(name, each["family"], each["order"], "Aves") for name, each in avonet.items()]
+    records += [(name, each["familySciName"], each["order"], "Aves") for name, each in ebird.items()]
+    return {name.split()[0]: {"genus": name.split()[0], "family": family, "order": order, "class": taxonomic_class}
+            for name, family, order, taxonomic_class in records}  # fmt: skip
 
 
 def read(path: Path) -> list[Record]:

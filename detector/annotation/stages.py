@@ -20,7 +20,7 @@ from detector.annotation.values import FrameFinds, FrameResult, FrameViews
 from detector.boxes import xyxy_to_xywh
 from detector.species.classifier import SpeciesClassifier
 from detector.species.fusion import merge_label_boxes
-from detector.species.gate import kind_of_label
+from detector.species.kinds import MAYBE_BIRD, kind_of_label
 from detector.types import Detections
 
 MAX_WAIT_S = 5.0  # what lies longer goes out in a smaller batch, so that a killed run loses little
@@ -103,14 +103,14 @@ def unclassified(
 
 
 def may_be_bird(categories: Sequence[str], label_scores: NDArray[np.float32], lowest: float) -> NDArray[np.int64]:
-    """The boxes (K,) that the classifier is to see: a label that is a bird's, or says no more than animal, was found.
+    """The boxes (K,) that the classifier is to see: a label was found that is a bird's or may be.
 
     Args:
         categories: L names of labels.
         label_scores: (N, L), 0 where a label was not found.
         lowest: Boxes whose best score is lower are left out.
     """
-    possible = np.array([kind_of_label(name) in ("bird", "undecided") for name in categories], bool)
+    possible = np.array([kind_of_label(name) in MAYBE_BIRD for name in categories], bool)
     found = (label_scores[:, possible] > 0).any(axis=1) & (label_scores.max(axis=1, initial=0) >= lowest)
     return np.flatnonzero(found)
 

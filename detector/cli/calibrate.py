@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbones.errors import ConfigError
+from detector.cli.decision_options import add_kind_argument, parse_kinds
 from detector.cli.device_options import add_device_arguments, device_and_precision
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--others", type=Path, metavar="DIR", help="with --annotations: crops of what is no bird, for the gate"
     )
     parser.add_argument("--taxonomy", type=Path, metavar="CSV", help="names of classes that the shipped table lacks")
+    add_kind_argument(parser)
     parser.add_argument(
         "--output", type=Path, required=True, metavar="JSON", help="the calibration; a figure beside it"
     )
@@ -53,13 +55,16 @@ def run(args: argparse.Namespace) -> int:
     from detector.species.classifier import SpeciesClassifier
     from detector.species.crosswalk import load_crosswalk
     from detector.species.fitting import fit_calibration
+    from detector.species.kinds import Kind, Kinds
     from detector.species.labelled import Labelling
     from detector.species.taxonomy import Taxonomy
 
     device, precision = device_and_precision(args)
     classifier = SpeciesClassifier.load(args.species, device, precision)
     batch_size = WorkOptions.chosen(device).crop_batch_size  # of `annotate`: the same crops get the same logits
-    taxonomy = Taxonomy(classifier.class_names, load_crosswalk(args.taxonomy))
+    crosswalk = load_crosswalk(args.taxonomy)
+    given = {label: Kind(kind) for label, kind in parse_kinds(args.kind or ()).items()}
+    taxonomy = Taxonomy(classifier.class_names, crosswalk, Kinds(crosswalk, given))
     console = Console()
     crops, detected = _classified(args, Labelling(classifier, taxonomy, batch_size), console)
     fit = fit_calibration(crops, classifier.sha256, detected)

@@ -34,10 +34,13 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from detector.decisions.decide import decide, stored_options
+    from detector.decisions.rules import name_check
     from detector.store.reviews import import_reviews
 
     options = decision_options(args, stored_options(args.store))
-    imported = import_reviews(args.store, args.reviews) if args.reviews else None
+    imported = None
+    if args.reviews:
+        imported = import_reviews(args.store, args.reviews, name_problem=name_check(args.store, options).problem)
     console = Console()
     with console.status("deciding"):
         summary = decide(args.store, options)

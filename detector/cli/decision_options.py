@@ -22,6 +22,7 @@ def add_decision_arguments(parser: argparse.ArgumentParser) -> None:
         "--deployments", metavar="CSV", help="the table that `hoopoe deployments` began; none: tell cameras by folders"
     )
     parser.add_argument("--taxonomy", metavar="CSV", help="names of classes that override the shipped ones; or none")
+    add_kind_argument(parser)
     parser.add_argument(
         "--prior",
         action="append",
@@ -73,6 +74,34 @@ def add_decision_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_kind_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare --kind."""
+    parser.add_argument(
+        "--kind",
+        action="append",
+        metavar="LABEL=KIND",
+        help="what a label is that is not known: bird, animal (not a bird), person, vehicle or blank; or none, to "
+        "forget what was said",
+    )
+
+
+def parse_kinds(words: Sequence[str]) -> dict[str, str]:
+    """The kinds by label of --kind.
+
+    Raises:
+        ConfigError: One is not LABEL=KIND.
+    """
+    from detector.species.kinds import SETTLED
+
+    kinds = {}
+    for word in words:
+        label, _, kind = word.rpartition("=")
+        settles = kind.strip().lower() in SETTLED and bool(label.strip())
+        _check(settles, "kind", f"LABEL=KIND with {', '.join(SETTLED)}", word)
+        kinds[label.strip()] = kind.strip().lower()
+    return kinds
+
+
 def decision_options(args: argparse.Namespace, stored: DecideOptions) -> DecideOptions:
     """The options that were used last, with those that are given now.
 
@@ -92,6 +121,8 @@ def decision_options(args: argparse.Namespace, stored: DecideOptions) -> DecideO
             given[name] = _file(getattr(args, name))
     if args.prior:
         given["priors"] = [] if args.prior == [NONE] else [_file(path) for path in args.prior]
+    if args.kind:
+        given["kinds"] = {} if args.kind == [NONE] else {**stored.kinds, **parse_kinds(args.kind)}
     for name in ("score_threshold", "name_threshold"):
         value = getattr(args, name)
         if value is not None:

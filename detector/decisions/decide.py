@@ -115,10 +115,8 @@ def _make(
     circumstances = _circumstances(facts, placed, individuals, rules)
     names = name_individuals(reader, facts, individuals, circumstances, rules.naming)
 
-    boxes = decide_boxes(facts, individuals, names, categories, repeat, rules.naming.weight)
-    lost = apply_reviews(
-        boxes, facts, individuals, names, repeat, reviews, rules.crosswalk, categories, options.score_threshold
-    )
+    boxes = decide_boxes(facts, individuals, names, rules.naming, repeat)
+    lost = apply_reviews(boxes, facts, individuals, names, repeat, reviews, rules.naming, options.score_threshold)
     counted = boxes.counted(facts.score, options.score_threshold)
     blank = ~facts.failed & (np.bincount(box_media[counted], minlength=len(facts.media)) == 0)
     duplicate_of = (originals or originals_among(facts.media, facts.failed)).copies(facts.media, facts.failed)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from detector.species.naming import Naming
+from detector.species.taxonomy import ANY_BIRD as ANY_BIRD_TAXON
+from detector.species.taxonomy import Taxon
 
 T = TypeVar("T")
 
@@ -21,6 +25,19 @@ class Name:
     hebrew_name: str | None
     ebird_code: str | None
     display_name: str
+
+    @classmethod
+    def of(cls, taxon: Taxon | Naming) -> Name:
+        """The name of a taxon."""
+        return cls(*(getattr(taxon, each.name) for each in fields(cls)))
+
+    @classmethod
+    def plain(cls, text: str) -> Name:
+        """What is said of something without a name."""
+        return cls(None, None, None, None, None, text)
+
+
+ANY_BIRD = Name.of(ANY_BIRD_TAXON)
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,18 +11,19 @@ from numpy.typing import NDArray
 from detector.decisions.evidence import Evidence, Sums, read_evidence
 from detector.decisions.facts_table import FactsTable
 from detector.decisions.linking import Individuals
-from detector.decisions.name_table import Name, NameTable
+from detector.decisions.name_table import ANY_BIRD, Name, NameTable
 from detector.species.fusion import JoinedLabels, fused_probabilities, join_labels
-from detector.species.gate import GateThresholds, energy, gate, kind_of_label
+from detector.species.gate import UNCERTAIN as UNCERTAIN_WORD
+from detector.species.gate import GateThresholds, energy, gate
+from detector.species.kinds import Kind, Kinds
 from detector.species.naming import CANDIDATES, Naming, name_birds
 from detector.species.posterior import posterior
 from detector.species.priors import LocalList
-from detector.species.taxonomy import ANY_BIRD, Taxonomy
+from detector.species.taxonomy import Taxonomy
 from detector.store.reader import FactsReader
 
-KINDS = ("bird", "animal", "uncertain", "person", "vehicle")
-BIRD, ANIMAL, UNCERTAIN, PERSON, VEHICLE = range(5)
-_GENERIC = {"bird", "birds", "aves"}
+KINDS = ("bird", "animal", "uncertain", "person", "vehicle", "blank", "undecided")
+BIRD, ANIMAL, UNCERTAIN, PERSON, VEHICLE, BLANK, UNDECIDED = range(len(KINDS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +66,7 @@ class NamingRules:
         weight: Of the classifier beside the detector.
         gate: Thresholds of energy, where they were fitted.
         priors: Local lists, joined to the classes.
+        kinds: Of the categories.
     """
 
     categories: Sequence[str]
@@ -75,21 +77,24 @@ class NamingRules:
     weight: float = 0.5
     gate: GateThresholds | None = None
     priors: Sequence[LocalList] = ()
+    kinds: Kinds = field(default_factory=Kinds)
 
     @property
-    def label_kinds(self) -> list[str]:
-        """What each category says about a box; see `species.gate.kind_of_label`."""
-        return [kind_of_label(category) for category in self.categories]
+    def label_kinds(self) -> list[Kind]:
+        """What each category says about a box."""
+        return [self.kinds.of(category) for category in self.categories]
 
     @property
     def names_species(self) -> bool:
         """Whether the detector's categories are species."""
-        return names_species(self.categories)
+        return names_species(self.categories, self.kinds)
 
 
-def names_species(categories: Sequence[str]) -> bool:
+def names_species(categories: Sequence[str], kinds: Kinds) -> bool:
     """Whether a detector knows birds by more than "bird"."""
-    return any(kind_of_label(name) == "bird" and name.casefold() not in _GENERIC for name in categories)
+    birds = [name for name in categories if kinds.of(name) == Kind.BIRD]
+    rows = [kinds.crosswalk.find(name) for name in birds]
+    return any(row is None or row.rank != "class" for row in rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +132,7 @@ def name_individuals(
         DataError: A part is damaged, or the logits are not of the taxonomy's classes.
     """
     builder = _Builder(facts, individuals, circumstances, rules)
-    wanted = builder.undecided | builder.birds
+    wanted = builder.animals | builder.birds
     by_facts = np.empty(len(facts.position), np.int64)
     by_facts[facts.position] = np.arange(len(facts.position))
     if rules.taxonomy is not None:
@@ -159,7 +164,7 @@ class _Builder:
         self.facts, self.individuals, self.circumstances, self.rules = facts, individuals, circumstances, rules
         self.table = NameTable()
         self.kind_words = self._vote()
-        self.birds, self.undecided = self.kind_words == "bird", self.kind_words == "undecided"
+        self.birds, self.animals = self.kind_words == Kind.BIRD, self.kind_words == Kind.SOME_ANIMAL
         self.energies = np.full(len(facts.score), np.nan, np.float32)
         self.kinds = np.full(count, UNCERTAIN, np.int8)
         self.name_of = np.full(count, -1, np.int32)
@@ -179,11 +184,11 @@ class _Builder:
         words = sorted(set(self.rules.label_kinds))
         count = len(self.individuals.size)
         if not words:
-            return np.full(count, "undecided")
+            return np.full(count, Kind.SOME_ANIMAL.value)
         kind_of_category = np.array([words.index(kind) for kind in self.rules.label_kinds])
         votes = np.zeros((count, len(words)))
         np.add.at(votes, (self.individuals.of_box, kind_of_category[self.facts.label]), self.facts.score)
-        return np.array(words)[votes.argmax(axis=1)]
+        return np.array([word.value for word in words])[votes.argmax(axis=1)]
 
     def _members(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         size = self.individuals.size
@@ -192,7 +197,7 @@ class _Builder:
     def note_energies(self, boxes: NDArray[np.int64], evidence: Evidence) -> None:
         """Keep the energies of boxes that the gate will have to decide."""
         seen = boxes[evidence.seen]
-        needed = self.undecided[self.individuals.of_box[seen]]
+        needed = self.animals[self.individuals.of_box[seen]]
         if needed.any() and self.rules.gate is not None:
             self.energies[seen[needed]] = energy(evidence.logits[needed])
 
@@ -213,16 +218,19 @@ class _Builder:
         if not len(who):
             return
         kinds = self._decided(who)
+        use = np.isin(kinds, (Kind.BIRD, UNCERTAIN_WORD)) & ((seen > 0) if self.rules.has_classifier else True)
         self.kinds[who] = [KINDS.index(kind) for kind in kinds]
-        use = np.isin(kinds, ("bird", "uncertain")) & ((seen > 0) if self.rules.has_classifier else True)
         who, seen, sums, kinds = who[use], seen[use], sums[use], kinds[use]
         if not len(who):
             return
         labels = None if label_sums is None else label_sums[use] / self.individuals.size[who][:, None]
         taxonomy = self.rules.taxonomy
         assert taxonomy is not None
-        probabilities, detector_scores = self._probabilities(who, seen, sums, labels)
+        probabilities, scores, disagree = self._probabilities(who, seen, sums, labels)
+        kinds, contradicted = self._by_classes(kinds, self.kind_words[who], probabilities)
+        self.kinds[who] = [KINDS.index(kind) for kind in kinds]
         seen_at = self.circumstances
+        uncertain = kinds == UNCERTAIN_WORD
         namings = name_birds(
             probabilities,
             taxonomy,
@@ -230,34 +238,70 @@ class _Builder:
             long_sides_px=seen_at.long_side_px[who],
             brightness=seen_at.brightness[who],
             night=seen_at.night[who],
-            uncertain=kinds == "uncertain",
+            uncertain=uncertain,
+            disagree=contradicted | disagree,
             frequency=self._rows(who, "frequency", np.inf) if self.rules.priors else None,
         )
-        for row, naming in zip(who.tolist(), namings, strict=True):
-            self._note(row, naming)
-        if detector_scores is not None:
-            best = probabilities.argmax(axis=1)
-            row = np.arange(len(who))
-            self.species_score[who] = detector_scores[row, best]
+        best = probabilities.argmax(axis=1)
+        for row, (individual, naming) in enumerate(zip(who.tolist(), namings, strict=True)):
+            if kinds[row] == Kind.BIRD or uncertain[row]:
+                self._note(individual, naming, named=not uncertain[row])
+                if scores is not None and not uncertain[row]:
+                    self.species_score[individual] = scores[row, best[row]]
+
+    def _by_classes(
+        self, kinds: NDArray[np.str_], labels: NDArray[np.str_], probabilities: NDArray[np.float32]
+    ) -> tuple[NDArray[np.str_], NDArray[np.bool_]]:
+        """The kinds of individuals (I,), where the classifier knows others than birds; and whose label says else."""
+        assert self.rules.taxonomy is not None
+        kinds, contradicted = kinds.copy(), np.zeros(len(kinds), bool)
+        classes = np.array([kind.value for kind in self.rules.taxonomy.class_kinds])
+        for kind in (Kind.ANIMAL, Kind.PERSON, Kind.VEHICLE, Kind.BLANK):
+            sure = probabilities[:, classes == kind].sum(axis=1) >= self.rules.threshold
+            bird = labels == Kind.BIRD
+            contradicted |= sure & bird
+            kinds[sure] = kind if kind in (Kind.PERSON, Kind.VEHICLE) else UNCERTAIN_WORD
+            if kind == Kind.ANIMAL:
+                kinds[sure & ~bird] = kind
+        return kinds, contradicted
 
     def _probabilities(
         self, who: NDArray[np.int64], seen: NDArray[np.int64], sums: NDArray, labels: NDArray | None
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Probabilities (I, C) to name by; and scores (I, C) to rank by, of a species detector."""
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.bool_]]:
+        """Probabilities (I, C) to name by; scores (I, C) to rank by, of a species detector; and if it disagrees."""
+        agree = np.zeros(len(who), bool)
         if not self.rules.has_classifier:
             assert labels is not None
-            bird_labels = np.array([kind == "bird" for kind in self.rules.label_kinds])
-            scores = labels * bird_labels
-            total = scores.sum(axis=1, keepdims=True)
-            return np.divide(scores, total, out=np.zeros_like(scores), where=total > 0).astype(np.float32), labels
+            return self._detector_probabilities(who, labels), labels, agree
         means = (sums / seen[:, None]).astype(np.float32)
         log_prior = self._rows(who, "log_prior", 0.0) if self.rules.priors else None
         probabilities = posterior(means, self.rules.temperature, log_prior)
         if self.joined is None or labels is None:
-            return probabilities, None
+            return probabilities, None, agree
         detector = self.joined.class_scores(labels.astype(np.float32))
         fused = fused_probabilities(detector, probabilities, self.rules.weight)
-        return fused, detector.max(axis=1, keepdims=True) * fused
+        return fused, detector.max(axis=1, keepdims=True) * fused, self._disagree(labels, probabilities)
+
+    def _detector_probabilities(self, who: NDArray[np.int64], labels: NDArray) -> NDArray[np.float32]:
+        """Of the categories (I, L) of a detector of species that is alone: its scores as they are.
+
+        What a score lacks of 1 is what the box may show besides; of an individual the surest box says how much. Scores
+        of several labels that are more than 1 together are shared out.
+        """
+        birds = labels * np.array([kind == Kind.BIRD for kind in self.rules.label_kinds])
+        surest = np.zeros(len(self.individuals.size), np.float32)
+        np.maximum.at(surest, self.individuals.of_box, np.clip(self.facts.score, 0, 1))
+        highest = labels.max(axis=1, initial=0)
+        scale = np.divide(surest[who], highest, out=np.zeros(len(who)), where=highest > 0)[:, None]
+        total = (birds * scale).sum(axis=1, keepdims=True)
+        return (birds * scale / np.maximum(total, 1)).astype(np.float32)
+
+    def _disagree(self, labels: NDArray, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Whether the species (I,) that the detector's labels (I, L) say is another than the classifier's (I, C)."""
+        assert self.rules.taxonomy is not None
+        said = self.rules.taxonomy.find_species(self.rules.categories)[labels.argmax(axis=1)]
+        seen = self.rules.taxonomy.species.taxon_of_class[probabilities.argmax(axis=1)]
+        return (said >= 0) & (seen >= 0) & (said != seen)
 
     def _rows(self, who: NDArray[np.int64], name: str, without: float) -> NDArray[np.float32]:
         """Rows (I, C) of the local lists, by place and time of year; a value where there is no list."""
@@ -269,18 +313,11 @@ class _Builder:
             rows[mine] = table[period[mine]]
         return rows
 
-    def _note(self, who: int, naming: Naming) -> None:
-        self.name_of[who] = self.table.name(
-            Name(
-                naming.name,
-                naming.rank,
-                naming.english_name,
-                naming.hebrew_name,
-                naming.ebird_code,
-                naming.display_name,
-            )
-        )
-        if naming.confidence is not None:
+    def _note(self, who: int, naming: Naming, *, named: bool) -> None:
+        """Keep what an individual is called; of one that may be no bird only what speaks for which."""
+        if named:
+            self.name_of[who] = self.table.name(Name.of(naming))
+        if named and naming.confidence is not None:
             self.confidence[who] = naming.confidence
         for place, candidate in enumerate(naming.candidates):
             self.candidates[who, place] = self.table.candidate(candidate.name)
@@ -290,15 +327,15 @@ class _Builder:
 
     def settle_kinds(self) -> None:
         """Give a kind to individuals that no classifier had a say in, and to unnamed birds what can be said of them."""
-        words = np.where(self.undecided, "uncertain", self.kind_words)
-        unnamed = self.name_of < 0
-        settled = (self.kinds == ANIMAL) & self.undecided  # the gate's word
+        words = np.where(self.animals, UNCERTAIN_WORD, self.kind_words)
+        settled = (self.animals | self.birds) & (self.rules.taxonomy is not None)  # by the gate or the classifier
         for index, kind in enumerate(KINDS):
-            self.kinds[unnamed & ~settled & (words == kind)] = index
+            self.kinds[~settled & (words == kind)] = index
+        self.needs_review |= self.kinds == UNDECIDED
         if self.rules.taxonomy is not None:
-            taxon = ANY_BIRD
-            anything = Name(taxon.name, taxon.rank, taxon.english_name, None, None, taxon.display_name)
-            self.name_of[unnamed & (self.kinds == BIRD)] = self.table.name(anything)
+            unnamed = (self.name_of < 0) & (self.kinds == BIRD)
+            self.name_of[unnamed] = self.table.name(ANY_BIRD)
+            self.needs_review |= unnamed | (self.kinds == UNCERTAIN)
 
     def names(self) -> Names:
         return Names(

@@ -22,6 +22,9 @@ class DecideOptions(Section):
     taxonomy: str | None = None
     """CSV of names that override the shipped ones."""
 
+    kinds: dict[str, Literal["bird", "animal", "person", "vehicle", "blank"]] = Field(default_factory=dict)
+    """What labels are, by label, where their names do not say so."""
+
     priors: list[str] = Field(default_factory=list)
     """Files of how often species are seen: one for all, or one a region, which the table of deployments names."""
 

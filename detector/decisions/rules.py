@@ -13,9 +13,12 @@ from detector.decisions.options import DecideOptions
 from detector.deployments.table import Deployment, read_deployments
 from detector.species.calibration import Calibration
 from detector.species.crosswalk import Crosswalk, load_crosswalk
+from detector.species.kinds import Kind, Kinds
 from detector.species.priors import LocalList, Prior
+from detector.species.said_names import NameCheck
 from detector.species.taxonomy import Taxonomy
 from detector.store.run_file import RunFile
+from detector.store.run_json import load_run
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +86,10 @@ def read_rules(run: RunFile, options: DecideOptions) -> Rules:
                 where=options.calibration,
                 mend="run `hoopoe calibrate` with the classifier of this store",
             )
-    classes = run.species.classes if run.species else (categories if names_species(categories) else [])
-    taxonomy = Taxonomy(classes, crosswalk) if classes else None
+    kinds = _kinds(crosswalk, options)
+    classes = run.species.classes if run.species else (categories if names_species(categories, kinds) else [])
+    taxonomy = Taxonomy(classes, crosswalk, kinds) if classes else None
+    notes += label_notes(categories, taxonomy, kinds)
     prior_files = [Path(path) for path in options.priors]
     priors = [Prior.read(path) for path in prior_files]
     lists = [prior.join(taxonomy.scientific_names, crosswalk) for prior in priors] if taxonomy else []
@@ -101,9 +106,41 @@ def read_rules(run: RunFile, options: DecideOptions) -> Rules:
         weight=calibration.weight,
         gate=calibration.gate,
         priors=lists,
+        kinds=kinds,
     )
     deployments = read_deployments(Path(options.deployments), notes.append) if options.deployments else []
     return Rules(naming, crosswalk, deployments, prior_files if taxonomy else [], notes)
+
+
+def name_check(folder: Path, options: DecideOptions) -> NameCheck:
+    """Tells the names that people write in a store's reviews from misspelt ones.
+
+    Raises:
+        DataError: There is no store, or a file that the options name is wrong.
+    """
+    run = load_run(folder)
+    labels = [*(run.detector.categories if run.detector else ()), *(run.species.classes if run.species else ())]
+    return NameCheck(_kinds(load_crosswalk(Path(options.taxonomy) if options.taxonomy else None), options), labels)
+
+
+def _kinds(crosswalk: Crosswalk, options: DecideOptions) -> Kinds:
+    return Kinds(crosswalk, {label: Kind(kind) for label, kind in options.kinds.items()})
+
+
+def label_notes(categories: Sequence[str], taxonomy: Taxonomy | None, kinds: Kinds) -> Iterator[str]:
+    """What a person should know of labels and classes of which nobody knows what they are."""
+    undecided = [name for name in categories if kinds.of(name) == Kind.UNDECIDED]
+    if undecided:
+        yield (
+            f"nobody knows what the detector's {some(undecided)} is: it is counted as no bird and kept private; say it "
+            f"with --kind '{undecided[0]}=bird', or animal, person, vehicle, blank"
+        )
+    strange = [name for name in taxonomy.undecided if name not in undecided] if taxonomy else []
+    if strange:
+        yield (
+            f"nobody knows what the classifier's {some(strange)} is: it names no bird; say it with "
+            f"--kind '{strange[0]}=bird', or animal, person, vehicle, blank, or in a table for --taxonomy"
+        )
 
 
 def _joining(path: Path, local: LocalList) -> Iterator[str]:

@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 
 from detector.decisions.facts_table import FactsTable
 from detector.decisions.linking import Individuals
-from detector.decisions.name_table import Name
-from detector.decisions.naming import ANIMAL, BIRD, KINDS, UNCERTAIN, Names
-from detector.species.crosswalk import NO_TAXON, Crosswalk
-from detector.species.gate import kind_of_label
-from detector.species.taxonomy import ANY_BIRD
+from detector.decisions.name_table import ANY_BIRD, Name
+from detector.decisions.naming import ANIMAL, BIRD, BLANK, KINDS, UNCERTAIN, UNDECIDED, Names, NamingRules
+from detector.species.fauna import BIRDS
+from detector.species.kinds import Kind, Kinds
+from detector.species.label_words import meaningful, name_key, split_words
+from detector.species.said_names import named_taxon
+from detector.species.taxonomy import Taxon
 from detector.store.records import reaches
 from detector.store.reviews import Review
 
+MAYBE_BIRD = "unidentified animal, maybe a bird"
 _SPREADS = ("named", "bird", "animal", "person", "vehicle")  # said of one box, true of the individual
 
 
@@ -58,9 +61,8 @@ def decide_boxes(
     facts: FactsTable,
     individuals: Individuals,
     names: Names,
-    categories: Sequence[str],
+    rules: NamingRules,
     repeat: NDArray[np.int64],
-    weight: float,
 ) -> BoxDecisions:
     """What the models and the neighbours say, before any person does.
 
@@ -68,9 +70,8 @@ def decide_boxes(
         facts: Of the store.
         individuals: Its boxes by individual.
         names: Of the individuals.
-        categories: The detector's.
+        rules: By what they are named.
         repeat: (B,), the first box of each box's group of repeats, or -1.
-        weight: Of the classifier in the species score.
     """
     of_box = individuals.of_box
     kind, name = names.kind[of_box], names.name[of_box]
@@ -78,11 +79,15 @@ def decide_boxes(
     pairs, inverse = np.unique(
         np.stack([kind[unnamed].astype(np.int64), facts.label[unnamed]]), axis=1, return_inverse=True
     )
-    plain = [names.table.name(plain_name(KINDS[each], categories[label])) for each, label in pairs.T.tolist()]
+    plain = [
+        names.table.name(plain_name(KINDS[each], rules.categories[label], rules.kinds))
+        for each, label in pairs.T.tolist()
+    ]
     name[unnamed] = np.array(plain, np.int32)[inverse.reshape(-1)] if len(plain) else 0
     confidence = names.confidence[of_box]
     score = names.species_score[of_box]
-    fused = np.clip(facts.score, 0, 1) ** np.float32(1 - weight) * confidence ** np.float32(weight)
+    weight = np.float32(rules.weight)
+    fused = np.clip(facts.score, 0, 1) ** (1 - weight) * confidence**weight
     repeated = repeat >= 0
     return BoxDecisions(
         kind=kind,
@@ -91,16 +96,18 @@ def decide_boxes(
         species_score=np.where(np.isnan(score), fused, score),
         needs_review=names.needs_review[of_box] | repeated,
         reasons=names.reasons[of_box],
-        suppressed=repeated,
+        suppressed=repeated | (kind == BLANK),
         reviewer=np.full(len(kind), -1, np.int32),
         reviewers=[],
     )
 
 
-def plain_name(kind: str, label: str) -> Name:
-    """What is said of a box that has no name."""
-    said = label if kind == "uncertain" or (kind == "animal" and kind_of_label(label) == "animal") else kind
-    return Name(None, None, None, None, None, said)
+def plain_name(kind: str, label: str, kinds: Kinds) -> Name:
+    """What is said of a box that has no name, by its kind and the detector's label."""
+    if kind == KINDS[UNCERTAIN]:
+        return Name.plain(MAYBE_BIRD)
+    by_label = kind in (KINDS[UNDECIDED], KINDS[BLANK]) or (kind == KINDS[ANIMAL] == kinds.of(label))
+    return Name.plain(label if by_label else kind)
 
 
 def apply_reviews(
@@ -110,15 +117,14 @@ def apply_reviews(
     names: Names,
     repeat: NDArray[np.int64],
     reviews: Sequence[Review],
-    crosswalk: Crosswalk,
-    categories: Sequence[str],
+    rules: NamingRules,
     score_threshold: float,
 ) -> set[int]:
     """Let people's words win; later ones over earlier ones.
 
     What is said of one box of an individual holds for its other boxes of which nothing is said, except that it is
     nothing. What is said of a whole frame, file or group holds for its boxes that count, or the strongest if none does;
-    that it is nothing holds for all. A name that no crosswalk knows is taken as it is.
+    that it is nothing holds for all.
 
     Args:
         decisions: Changed in place.
@@ -127,8 +133,7 @@ def apply_reviews(
         names: Of the individuals, for their table.
         repeat: (B,), as for `decide_boxes`.
         reviews: Oldest first.
-        crosswalk: To look names up in.
-        categories: The detector's.
+        rules: To look names and kinds up in.
         score_threshold: From which boxes count.
 
     Returns:
@@ -152,9 +157,9 @@ def apply_reviews(
         decisions.suppressed[boxes] = review.verdict == "nothing"
         decisions.needs_review[boxes] = False
         if review.verdict == "named":
-            _give_name(decisions, boxes, str(review.name), names, crosswalk)
+            _give_name(decisions, boxes, str(review.name), facts, names, rules)
         elif review.verdict != "nothing":
-            _give_kind(decisions, boxes, review.verdict, facts, names, categories)
+            _give_kind(decisions, boxes, review.verdict, facts, names, rules)
     for number, boxes in _by_word(np.where(real > word, real, -1)):
         unsaid = boxes[decisions.suppressed[boxes] | (word[boxes] < 0)]
         decisions.suppressed[unsaid] = False
@@ -212,42 +217,45 @@ def _spread(word: NDArray[np.int64], individuals: Individuals, reviews: Sequence
 
 
 def _give_name(
-    decisions: BoxDecisions, boxes: NDArray[np.int64], text: str, names: Names, crosswalk: Crosswalk
+    decisions: BoxDecisions, boxes: NDArray[np.int64], text: str, facts: FactsTable, names: Names, rules: NamingRules
 ) -> None:
-    name = reviewed_name(text, crosswalk, names.table.names)
-    known = crosswalk.find(text) is not None or text in crosswalk.genera
-    kind = "bird" if known else kind_of_label(text)
-    decisions.kind[boxes] = UNCERTAIN if kind == "undecided" else KINDS.index(kind)
-    decisions.name[boxes] = names.table.name(name)
-    decisions.confidence[boxes] = decisions.species_score[boxes] = 1.0
+    kind = rules.kinds.of(text)
+    taxon = named_taxon(text, rules.kinds)
+    if kind == Kind.BLANK:
+        decisions.suppressed[boxes] = True
+    elif taxon is not None and taxon.name != BIRDS:
+        decisions.kind[boxes] = KINDS.index(kind)
+        decisions.name[boxes] = names.table.name(_as_given(taxon, names.table.names))
+        decisions.confidence[boxes] = decisions.species_score[boxes] = 1.0
+        decisions.reasons[boxes] = 0
+    elif kind in (Kind.BIRD, Kind.ANIMAL, Kind.PERSON, Kind.VEHICLE):
+        _give_kind(decisions, boxes, kind, facts, names, rules)
+        if taxon is not None:  # a person says that it is some bird, whatever the models call it
+            decisions.name[boxes] = names.table.name(ANY_BIRD)
+            decisions.confidence[boxes] = decisions.species_score[boxes] = np.nan
+        elif kind == Kind.ANIMAL:
+            decisions.name[boxes] = names.table.name(Name.plain(text))
+    else:
+        _take_name(decisions, boxes, text, kind, names)
+
+
+def _take_name(decisions: BoxDecisions, boxes: NDArray[np.int64], text: str, kind: Kind, names: Names) -> None:
+    """A person does not know what it is, or says a word that nobody knows; then it stays to be reviewed."""
+    if kind == Kind.SOME_ANIMAL:
+        decisions.kind[boxes], decisions.name[boxes] = UNCERTAIN, names.table.name(Name.plain(MAYBE_BIRD))
+    elif meaningful(split_words(text)):
+        decisions.kind[boxes], decisions.name[boxes] = UNDECIDED, names.table.name(Name.plain(text))
+        decisions.needs_review[boxes] = True
+    else:  # "unknown": a bird is still a bird
+        decisions.name[boxes[decisions.kind[boxes] == BIRD]] = names.table.name(ANY_BIRD)
+    decisions.confidence[boxes] = decisions.species_score[boxes] = np.nan
     decisions.reasons[boxes] = 0
 
 
-def reviewed_name(text: str, crosswalk: Crosswalk, given: Sequence[Name]) -> Name:
-    """The name that a person means by a scientific, English or class name.
-
-    Args:
-        text: What the person wrote.
-        crosswalk: To look it up in.
-        given: Names that models gave; one of them is meant where it is the same taxon, so that events join.
-    """
-    row = crosswalk.find(text)
-    scientific = row.scientific_name if row and row.scientific_name not in ("", NO_TAXON) else text
-    for name in given:
-        if name.name is not None and name.name.casefold() == scientific.casefold():
-            return name
-    if row is None or row.scientific_name in ("", NO_TAXON):
-        rank = "genus" if text in crosswalk.genera else "species"
-        return Name(text, rank, None, None, None, f"{text} sp." if rank == "genus" else text)
-    rank = next((rank for rank in ("genus", "family", "order") if getattr(row, rank) == scientific), "species")
-    return Name(
-        scientific,
-        rank,
-        row.english_name or None,
-        row.hebrew_name or None,
-        row.ebird_code or None,
-        row.english_name or scientific,
-    )
+def _as_given(taxon: Taxon, given: Sequence[Name]) -> Name:
+    """The name that models gave to the same taxon, so that events join; else its own."""
+    key = name_key(taxon.name)
+    return next((name for name in given if name.name and name_key(name.name) == key), Name.of(taxon))
 
 
 def _give_kind(
@@ -256,16 +264,14 @@ def _give_kind(
     kind: str,
     facts: FactsTable,
     names: Names,
-    categories: Sequence[str],
+    rules: NamingRules,
 ) -> None:
     decisions.kind[boxes] = KINDS.index(kind)
     if KINDS.index(kind) == BIRD:
         unnamed = np.array([names.table.names[index].name is None for index in decisions.name[boxes].tolist()])
-        any_bird = Name(ANY_BIRD.name, ANY_BIRD.rank, ANY_BIRD.english_name, None, None, ANY_BIRD.display_name)
-        decisions.name[boxes[unnamed]] = names.table.name(any_bird)
+        decisions.name[boxes[unnamed]] = names.table.name(ANY_BIRD)
         return
     for box in boxes.tolist():
-        label = categories[facts.label[box]] if KINDS.index(kind) == ANIMAL else kind
-        decisions.name[box] = names.table.name(plain_name(kind, label))
+        decisions.name[box] = names.table.name(plain_name(kind, rules.categories[facts.label[box]], rules.kinds))
     decisions.confidence[boxes] = decisions.species_score[boxes] = np.nan
     decisions.reasons[boxes] = 0

@@ -20,12 +20,13 @@ from detector.exports.cells import rounded, with_offset
 from detector.exports.frames import box_inside
 from detector.exports.names import FileNames
 from detector.exports.source import ExportOptions, ExportSource
-from detector.exports.taxa import Taxon, scientific_taxon
+from detector.exports.taxa import Taxon, candidates_of, scientific_taxon
 from detector.store.records import DeploymentRecord, DetectionRecord, EventRecord, MediaRecord
 from detector.store.run_file import RunFile
 
 Row = dict[str, object]
-_TYPES = {"person": "human", "vehicle": "vehicle"}
+_TYPES = {"person": "human", "vehicle": "vehicle", "undecided": "unknown"}
+_PRIVATE = ("person", "undecided")  # a label that nobody knows may be a person's
 _DIGITS = 5
 
 
@@ -210,7 +211,7 @@ def _is_public(record: MediaRecord) -> bool:
         return False  # nobody knows what it shows
     # however faintly, and also where repeats ruled it out; only a review can say that it is nobody
     return not any(
-        found.kind == "person" and not (found.suppressed and found.reviewed_by) for found in record.detections
+        found.kind in _PRIVATE and not (found.suppressed and found.reviewed_by) for found in record.detections
     )
 
 
@@ -222,7 +223,7 @@ def _box(found: DetectionRecord) -> Row:
 
 
 def _tags(found: DetectionRecord) -> str:
-    tags = [f"candidate:{one.name} ({one.confidence:.3f})" for one in found.candidates]
+    tags = [f"candidate:{one.name} ({one.confidence:.3f})" for one in candidates_of(found)]
     tags += [f"class:{found.name}"] if found.name and not found.rank else []
     tags += [f"reason:{reason}" for reason in found.reasons]
     tags += ["needsReview:true"] if found.needs_review else []

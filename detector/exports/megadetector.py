@@ -16,7 +16,7 @@ from detector.exports.files import whole_text
 from detector.exports.json_stream import write_object
 from detector.exports.names import FileNames
 from detector.exports.source import ExportOptions, ExportSource
-from detector.exports.taxa import BIRDS, Taxon, lineage_of, taxon_of
+from detector.exports.taxa import Taxon, candidates_of, lineage_of, taxon_of
 from detector.species.crosswalk import Crosswalk
 from detector.store.records import DetectionRecord, MediaRecord
 from detector.store.run_file import RunFile
@@ -103,7 +103,7 @@ def _classifications(found: DetectionRecord, classes: _Classes) -> list[list[obj
         sure = 1.0 if found.reviewed_by else found.score
         scores[classes.id_of(taxon)] = sure if found.confidence is None or found.reviewed_by else found.confidence
     if not found.reviewed_by:
-        for candidate in found.candidates:
+        for candidate in candidates_of(found):
             scores.setdefault(classes.id_of(Taxon(candidate.name, None)), candidate.confidence)
     ranked = sorted(scores.items(), key=lambda item: -item[1])
     return [[key, _confidence(score)] for key, score in ranked]
@@ -141,4 +141,4 @@ def _description(taxon: Taxon, crosswalk: Crosswalk) -> str:
     line = lineage_of(taxon, crosswalk)
     epithet = line.species.partition(" ")[2]
     common = (taxon.english_name or taxon.name).replace(";", ",")
-    return ";".join(["", BIRDS, line.order, line.family, line.genus, epithet, common]).lower()
+    return ";".join(["", line.class_name, line.order, line.family, line.genus, epithet, common]).lower()

@@ -16,6 +16,7 @@ from detector.base.times import safe_add
 from detector.exports.cells import Cell, rounded, with_offset
 from detector.exports.names import FileNames
 from detector.exports.source import ExportOptions, ExportSource
+from detector.exports.taxa import candidates_of
 from detector.store.records import DetectionRecord, MediaRecord
 from detector.store.review_table import AS_EXPORTED, as_exported
 
@@ -29,9 +30,10 @@ def _moment(record: MediaRecord, time_s: float = 0.0) -> datetime | None:
 
 
 def _candidate(found: DetectionRecord, place: int) -> tuple[str | None, float | None]:
-    if place >= len(found.candidates):
+    candidates = candidates_of(found)
+    if place >= len(candidates):
         return None, None
-    return found.candidates[place].name, rounded(found.candidates[place].confidence, CONFIDENCE_DIGITS)
+    return candidates[place].name, rounded(candidates[place].confidence, CONFIDENCE_DIGITS)
 
 
 def _times(record: MediaRecord, time_s: float = 0.0) -> tuple[Cell, Cell, Cell]:

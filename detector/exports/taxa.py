@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from detector.species.crosswalk import NO_TAXON, Crosswalk
-from detector.store.records import DetectionRecord, EventRecord
-
-BIRDS = "Aves"
+from detector.species.crosswalk import Crosswalk
+from detector.species.fauna import BIRDS, MAMMALS, world_mammals
+from detector.store.records import Candidate, DetectionRecord, EventRecord
 
 
 @dataclass(frozen=True)
@@ -46,10 +45,16 @@ def scientific_taxon(record: DetectionRecord | EventRecord) -> Taxon | None:
     return UNNAMED_BIRD if record.kind == "bird" else None
 
 
+def candidates_of(found: DetectionRecord) -> tuple[Candidate, ...]:
+    """The species that a bird may be; none of what may be no bird: "uncertain" is not a species, in no export."""
+    return found.candidates if found.kind == "bird" else ()
+
+
 @dataclass(frozen=True)
 class Lineage:
     """A taxon and what it belongs to, as scientific names; "" below its rank and where nothing is known."""
 
+    class_name: str = BIRDS
     order: str = ""
     family: str = ""
     genus: str = ""
@@ -57,17 +62,13 @@ class Lineage:
 
 
 def lineage_of(taxon: Taxon, crosswalk: Crosswalk) -> Lineage:
-    """The ranks of a taxon from its order down to itself."""
-    row = crosswalk.find(taxon.name)
-    if taxon.rank == "order":
-        return Lineage(taxon.name)
-    if taxon.rank == "family":
-        orders = dict(crosswalk.genera.values())
-        return Lineage(row.order if row and row.order else orders.get(taxon.name, ""), taxon.name)
-    if taxon.rank == "genus":
-        family, order = crosswalk.genera.get(taxon.name, (row.family, row.order) if row else ("", ""))
-        return Lineage(order, family, taxon.name)
-    if row is None or row.scientific_name in ("", NO_TAXON) or taxon.rank == "class":
-        genus = taxon.name.partition(" ")[0] if taxon.rank == "species" and " " in taxon.name else ""
-        return Lineage(genus=genus, species=taxon.name if genus else "")
-    return Lineage(row.order, row.family, row.genus, row.scientific_name)
+    """The ranks of a taxon from its class down to itself."""
+    bird = crosswalk.find(taxon.name)
+    row = bird or world_mammals().find(taxon.name)
+    if row is not None and row.rank not in (None, "class"):
+        species = row.scientific_name if row.rank == "species" else ""
+        return Lineage(BIRDS if bird else MAMMALS, row.order, row.family, row.genus, species)
+    if taxon.rank in ("order", "family", "genus"):
+        return replace(Lineage(), **{taxon.rank: taxon.name})
+    genus = taxon.name.partition(" ")[0] if taxon.rank == "species" and " " in taxon.name else ""
+    return Lineage(genus=genus, species=taxon.name if genus else "")

@@ -3,53 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
 from detector.base.tables import quiet, read_table
+from detector.species.fauna import NO_TAXON, CrosswalkRow, bird_genera, world_birds
+from detector.species.label_words import TABLES, meaningful, name_key, split_words
 
-NO_TAXON = "-"  # as scientific_name: the class is no taxon, such as "Unknown"
-TABLES = Path(__file__).with_name("tables")
 SHIPPED = ("birds.csv", "drawn_birds.csv")
-
-
-@dataclass(frozen=True)
-class CrosswalkRow:
-    """A class and its taxon; "" where something is not known.
-
-    Attributes:
-        class_name: As the classifier or detector calls it.
-        scientific_name: Binomial; a genus, family or order alone for a class of that rank; "-" for a class that is no
-            taxon.
-        english_name: eBird's, where it has the taxon.
-        hebrew_name: Hebrew name.
-        ebird_code: eBird's species code.
-        genus: Its genus.
-        family: Its family, scientific.
-        order: Its order, scientific.
-    """
-
-    class_name: str
-    scientific_name: str = ""
-    english_name: str = ""
-    hebrew_name: str = ""
-    ebird_code: str = ""
-    genus: str = ""
-    family: str = ""
-    order: str = ""
-
-
 COLUMNS = tuple(field.name for field in fields(CrosswalkRow))
 
 
-def name_key(name: str) -> str:
-    """What names are compared by: without differences of case and of white space."""
-    return " ".join(name.split()).casefold()
-
-
 class Crosswalk:
-    """Finds the row of a class by its class name, else by its scientific, else by its English name.
+    """Finds the row of a class by its class name, its scientific, English or Hebrew name, else among the world's birds.
 
     Args:
         rows: Where two have the same name, the first counts.
@@ -60,26 +27,38 @@ class Crosswalk:
         self.rows = tuple(rows)
         self.genera = genera
         self._found: dict[str, CrosswalkRow] = {}
-        for column in ("class_name", "scientific_name", "english_name"):
+        for column in ("class_name", "scientific_name", "english_name", "hebrew_name"):
             for row in self.rows:
-                key = name_key(getattr(row, column))
-                if key and key != NO_TAXON:
+                if key := name_key(getattr(row, column)):
                     self._found.setdefault(key, row)
 
     def find(self, name: str) -> CrosswalkRow | None:
-        """The row of a class; a scientific name of a known genus makes its own; None where nothing is known."""
-        row = self._found.get(name_key(name))
-        words = name.split()
+        """The row of a bird's name; a scientific name of a known genus makes its own; None where nothing is known."""
+        row = self.find_listed(name)
+        words = name.replace("_", " ").split()
         if row is None and len(words) >= 2 and words[0] in self.genera and words[1].islower():
             family, order = self.genera[words[0]]
             return CrosswalkRow(name, " ".join(words), genus=words[0], family=family, order=order)
         return row
 
+    def find_listed(self, name: str) -> CrosswalkRow | None:
+        """The row of a name that is listed: in the tables, or among the world's birds; see `Fauna.find`."""
+        row = self.find_own(name)
+        if row is not None:
+            return row
+        taxon = world_birds().find(name)
+        return taxon and self._found.get(name_key(taxon.scientific_name), taxon)  # the tables' names of it
+
+    def find_own(self, name: str) -> CrosswalkRow | None:
+        """The row of a name that the tables have: shipped for class names, and the user's."""
+        return self._found.get(name_key(name)) or self._found.get("".join(meaningful(split_words(name))))
+
     def overridden_by(self, rows: Iterable[CrosswalkRow]) -> Crosswalk:
         """The crosswalk in which what is not empty in these rows counts first, class by class."""
         merged = []
         for row in rows:
-            under = self._found.get(name_key(row.class_name), row)
+            taxon = row.scientific_name not in ("", NO_TAXON) and self.find_listed(row.scientific_name)
+            under = taxon or self.find_listed(row.class_name) or row
             values = {column: getattr(row, column) or getattr(under, column) for column in COLUMNS}
             merged.append(CrosswalkRow(**values))
         return Crosswalk((*merged, *self.rows), self.genera)
@@ -89,8 +68,7 @@ class Crosswalk:
 def shipped_crosswalk() -> Crosswalk:
     """The tables that come with Hoopoe; tables/README.md says what they are made of."""
     rows = [row for name in SHIPPED for row in read_crosswalk(TABLES / name)]
-    genera = read_table(TABLES / "genera.csv", what="the table of genera", required=["genus", "family", "order"])
-    return Crosswalk(rows, {each["genus"]: (each["family"], each["order"]) for each in genera})
+    return Crosswalk(rows, bird_genera())
 
 
 def load_crosswalk(override: Path | None = None, notify: Callable[[str], None] = quiet) -> Crosswalk:

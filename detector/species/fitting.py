@@ -56,7 +56,7 @@ def fit_calibration(crops: LabelledLogits, classifier_sha256: str, detected: Det
     """
     species = crops.labels >= 0
     if not species.any():
-        names = ", ".join(sorted(crops.unknown_names)[:5]) or "none"
+        names = ", ".join(sorted({*crops.unknown_names, *crops.undecided})[:5]) or "none"
         raise DataError(
             f"no crop has the label of one of the classifier's classes (labels: {names})",
             mend="name them as the classifier's classes, or by their scientific names",
@@ -120,6 +120,12 @@ def _warnings(crops: LabelledLogits, labels: NDArray[np.int64], doubtful: bool) 
     if crops.unknown_names:
         names = ", ".join(sorted(crops.unknown_names))
         warnings.append(f"{sum(crops.unknown_names.values())} crops are of no class of the classifier: {names}")
+    if crops.undecided:
+        names = ", ".join(sorted(crops.undecided))
+        warnings.append(
+            f"{sum(crops.undecided.values())} crops are left out, for nobody knows what their labels are: {names}; "
+            f"say it with --kind '{min(crops.undecided)}=bird', or animal, person, vehicle, blank"
+        )
     if crops.unreadable:
         warnings.append(f"{len(crops.unreadable)} pictures cannot be read, the first is {crops.unreadable[0]}")
     return warnings

@@ -7,45 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["bird", "animal", "person", "vehicle", "undecided"]
+from detector.species.kinds import Kind, kind_of_label
 
+__all__ = ["UNCERTAIN", "GateThresholds", "energy", "fit_gate", "gate", "kind_of_label"]
+
+UNCERTAIN = "uncertain"  # an animal that may be a bird
 BIRD_COST = 0.05  # the share of labelled birds that may be taken for something else
 ANIMAL_COST = 0.05  # the share of labelled non-birds that may be taken for birds
-
-_WORDS: dict[Kind, str] = {  # what names that are not a bird's end with
-    "undecided": "animal animals wildlife fauna undecided unknown",
-    "person": "person people human humans man woman child pedestrian rider sapiens",
-    "vehicle": """vehicle vehicles car truck bus bicycle motorcycle motorbike train boat ship airplane aircraft
-        aeroplane plane helicopter drone tractor quad atv van""",
-    "animal": """mammal mammals cat cats dog dogs horse donkey sheep cow cattle goat pig boar camel buffalo bison
-        elephant rhinoceros hippopotamus giraffe zebra bear deer elk moose reindeer ibex gazelle antelope oryx wolf
-        jackal fox hyena hyaena leopard lion tiger cheetah lynx caracal puma ocelot jaguar badger otter marten weasel
-        polecat stoat mink skunk raccoon coati mongoose civet genet porcupine hedgehog hyrax hare rabbit squirrel marmot
-        beaver rat mouse vole gerbil jerboa rodent mole shrew bat monkey baboon ape gorilla chimpanzee kangaroo wallaby
-        opossum armadillo anteater pangolin warthog hog peccary tapir llama snake lizard gecko agama tortoise turtle
-        crocodile alligator reptile frog toad amphibian fish insect butterfly moth spider nonbird""",
-}
-_KINDS: dict[str, Kind] = {word: kind for kind, words in _WORDS.items() for word in words.split()}
-
-
-def kind_of_label(label: str) -> Kind:
-    """What a detector's category says about a box.
-
-    A name that is not known here is taken for a bird's: detectors of birds have species as categories.
-
-    Args:
-        label: Such as "bird", "other animal", "animal" (MegaDetector's: "undecided"), "human", "Northern Wheatear".
-    """
-    words = label.replace("_", " ").casefold().split()
-    if words[-3:] == ["not", "a", "bird"]:
-        return "animal"
-    kinds = [_KINDS.get(word, "bird") for word in words] or ["undecided"]
-    return "animal" if kinds[-1] == "undecided" and set(kinds) != {"undecided"} else kinds[-1]  # "other animal"
 
 
 def energy(logits: NDArray[np.floating], temperature: float = 1.0) -> NDArray[np.float32]:
@@ -110,19 +83,19 @@ def fit_gate(
 def gate(
     kinds: Sequence[str] | NDArray[Any], energies: NDArray[np.floating], thresholds: GateThresholds | None
 ) -> NDArray[np.str_]:
-    """Decide the undecided boxes.
+    """Decide the boxes of which the detector says no more than that they are animals.
 
     Args:
-        kinds: (N,), from `kind_of_label`.
+        kinds: (N,), from `Kinds.of`.
         energies: (N,); NaN for boxes that no classifier saw.
-        thresholds: None where none were fitted: then nothing undecided is decided.
+        thresholds: None where none were fitted: then none of them is decided.
 
     Returns:
-        (N,) of "bird", "animal" (not a bird), "uncertain", "person", "vehicle".
+        (N,) of "bird", "animal" (not a bird), "uncertain", "person", "vehicle", "blank", "undecided" (by the label).
     """
-    given = np.asarray(kinds, dtype="U9")
-    decided = np.full(len(given), "uncertain", dtype="U9")
+    given = np.asarray(kinds, dtype="U11")
+    decided = np.full(len(given), UNCERTAIN, dtype="U11")
     if thresholds is not None:
-        decided[energies <= thresholds.low] = "bird"
-        decided[energies > thresholds.high] = "animal"
-    return np.where(given == "undecided", decided, given)
+        decided[energies <= thresholds.low] = Kind.BIRD
+        decided[energies > thresholds.high] = Kind.ANIMAL
+    return np.where(given == Kind.SOME_ANIMAL, decided, given)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,8 @@ from detector.boxes import box_iou, xywh_to_xyxy, xyxy_to_xywh
 from detector.data.images import read_image
 from detector.species.crops import crops_of, cut_crops
 from detector.species.fusion import join_labels, merge_label_boxes
-from detector.species.gate import kind_of_label
+from detector.species.kinds import Kind
+from detector.species.label_words import name_key
 from detector.species.taxonomy import Taxonomy
 from detector.store.schema import LOWEST_SCORE
 from detector.types import Detections
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from detector.data.packed import Annotations
     from detector.species.classifier import SpeciesClassifier
 
-SOME_BIRD, NO_BIRD = -1, -2  # labels besides classes: a bird of no known class; mammals, people, vehicles, leaves
+# labels besides classes: a bird of no known class; mammals, people, vehicles, leaves; what nobody knows, and "animal"
+SOME_BIRD, NO_BIRD, UNDECIDED = -1, -2, -3
 NO_BIRD_FOLDER = "not_a_bird"
 FOUND_IOU = 0.5  # from which a box has found an annotated bird
 
@@ -57,12 +59,14 @@ class LabelledLogits:
         labels: int64 (N,), class, or SOME_BIRD, or NO_BIRD.
         unknown_names: How many crops were labelled with each name that is no class; they count as SOME_BIRD.
         unreadable: Files that could not be read; their crops are left out.
+        undecided: How many crops have each name of which nobody knows what it is; they are left out.
     """
 
     logits: NDArray[np.float32]
     labels: NDArray[np.int64]
     unknown_names: Mapping[str, int]
     unreadable: tuple[Path, ...]
+    undecided: Mapping[str, int] = field(default_factory=dict)
 
     def and_others(self, others: LabelledLogits) -> LabelledLogits:
         """These crops, and then those."""
@@ -71,6 +75,7 @@ class LabelledLogits:
             np.concatenate([self.labels, others.labels]),
             Counter(self.unknown_names) + Counter(others.unknown_names),
             self.unreadable + others.unreadable,
+            Counter(self.undecided) + Counter(others.undecided),
         )
 
 
@@ -90,17 +95,20 @@ class DetectedLogits:
 
 
 def labels_of(names: Sequence[str], taxonomy: Taxonomy) -> NDArray[np.int64]:
-    """The label (L,) of each name: the class of that name, else one of its species, else SOME_BIRD or NO_BIRD."""
-    class_of_name = {name: index for index, name in reversed(list(enumerate(taxonomy.class_names)))}
+    """The label (L,) of each name of a folder or category: the class of that name, else a species', else its kind's."""
+    birds = [(name_key(name), index) for index, name in enumerate(taxonomy.class_names) if taxonomy.named[index]]
+    class_of_name = dict(reversed(birds))
     of_class = taxonomy.species.taxon_of_class
     labels = []
     for name, species in zip(names, taxonomy.find_species(names).tolist(), strict=True):
-        if name in class_of_name:
-            labels.append(class_of_name[name])
+        if name_key(name) in class_of_name:
+            labels.append(class_of_name[name_key(name)])
         elif species >= 0:
             labels.append(int(np.flatnonzero(of_class == species)[0]))
         else:
-            labels.append(NO_BIRD if kind_of_label(name) in ("animal", "person", "vehicle") else SOME_BIRD)
+            kind = taxonomy.kinds.of(name)
+            undecided = kind in (Kind.UNDECIDED, Kind.SOME_ANIMAL)
+            labels.append(UNDECIDED if undecided else SOME_BIRD if kind == Kind.BIRD else NO_BIRD)
     return np.array(labels, np.int64)
 
 
@@ -144,10 +152,13 @@ def classify_folder(crops: Sequence[tuple[str, Path]], labelling: Labelling, adv
     names = sorted({name for name, _ in crops})
     label_of = dict(zip(names, labels_of(names, labelling.taxonomy).tolist(), strict=True))
     unreadable: list[Path] = []
+    undecided = Counter(name for name, _ in crops if label_of[name] == UNDECIDED)
 
     def read() -> Iterator[tuple[NDArray[np.uint8], str]]:
         for name, path in crops:
             advance()
+            if name in undecided:
+                continue
             try:
                 image = read_image(path)
             except MediaError:
@@ -158,19 +169,22 @@ def classify_folder(crops: Sequence[tuple[str, Path]], labelling: Labelling, adv
 
     logits, read_names = _classified(read(), labelling)
     labels = np.array([label_of[name] for name in read_names], np.int64)
-    return LabelledLogits(logits, labels, _unknown(read_names, labels), tuple(unreadable))
+    return LabelledLogits(logits, labels, _unknown(read_names, labels), tuple(unreadable), undecided)
 
 
 def classify_annotations(annotations: Annotations, labelling: Labelling, advance: Advance) -> LabelledLogits:
     """Classify the annotated boxes of a COCO data set, crowds left out; arguments as of `classify_folder`."""
     label_of = labels_of(annotations.category_names, labelling.taxonomy)
     unreadable: list[Path] = []
+    undecided = Counter[str]()
 
     def read() -> Iterator[tuple[NDArray[np.uint8], int]]:
         for index in range(len(annotations)):
             advance()
             record = annotations[index]
-            kept = ~record.is_crowd
+            unknown = label_of[record.labels] == UNDECIDED
+            undecided.update(annotations.category_names[label] for label in record.labels[unknown].tolist())
+            kept = ~record.is_crowd & ~unknown
             image = _read(record.path, (record.width, record.height), unreadable) if kept.any() else None
             if image is not None:
                 crops = _cut(image, record.boxes_xyxy[kept], labelling.classifier)
@@ -179,7 +193,7 @@ def classify_annotations(annotations: Annotations, labelling: Labelling, advance
     logits, categories = _classified(read(), labelling)
     labels = label_of[np.array(categories, np.int64)] if categories else np.zeros(0, np.int64)
     names = [annotations.category_names[category] for category in categories]
-    return LabelledLogits(logits, labels, _unknown(names, labels), tuple(unreadable))
+    return LabelledLogits(logits, labels, _unknown(names, labels), tuple(unreadable), undecided)
 
 
 def classify_detections(
@@ -193,7 +207,8 @@ def classify_detections(
     Args:
         annotations: The data set.
         results: COCO results by the data set's image and category ids; scores below `LOWEST_SCORE` are passed over.
-            Where no category id is the data set's, the detector is taken for one that does not tell species apart.
+            Where no category id is the data set's, or all results have one although the data set has several, the
+            detector is taken for one that does not tell species apart.
         labelling: What classifies them.
         advance: Called once an image.
 
@@ -249,10 +264,11 @@ def found_truth(boxes_xyxy: NDArray[np.float32], truth_xyxy: NDArray[np.float32]
 
 
 def _labels_of_results(annotations: Annotations, results: Sequence[Mapping[str, Any]]) -> dict[int, int]:
-    """Label by category id; where results have none of the data set's, they say only where birds are: one label."""
+    """Label by category id; where results have none of the data set's, or one only, they say no more than "bird"."""
     own = {category: label for label, category in enumerate(annotations.category_ids)}
     given = {result["category_id"] for result in results}
-    if given and not given & own.keys():
+    agnostic = len(given) == 1 and len(own) > 1  # its one category has id 1, and so may the data set's first species
+    if agnostic or (given and not given & own.keys()):
         return dict.fromkeys(given, 0)
     if given - own.keys():
         problem = f"category {min(given - own.keys())} is not in the annotations, but others are"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,12 +15,16 @@ NAME_THRESHOLD = 0.65  # SpeciesNet's, for the summed probability of a rank
 CANDIDATES = 3
 SMALL_PX = 40.0  # long side of a box in the original; a tenth of what classifiers see
 DARK_BRIGHTNESS = 0.1  # mean of the grey picture, 0..1
-RARE_FREQUENCY = 0.01  # of checklists at that time of the year; rarer birds are for a person to confirm
+RARE_FREQUENCY = 0.01  # of checklists at that time of the year; rarer birds are for a person to confirm ...
+SURE_THOUGH_RARE = 0.95  # ... below this confidence: the local list has a part in it, and alone it makes no work
+NEAR_THRESHOLD = 0.25  # of the way from the threshold to 1: names of less confidence are for a person to confirm
+Flags = Sequence[tuple[str, NDArray[np.bool_] | None]]  # reasons, and which boxes (N,) they hold for
 CHUNK = 4096  # boxes at once, so that intermediate arrays stay in the cache
 
 TOO_SMALL, TOO_DARK, NO_COLOUR = "too small", "too dark", "without colour"
 DISAGREE, UNLIKE, MAYBE_NO_BIRD = "classes disagree", "unlike any known species", "may not be a bird"
 NOT_LOCAL, RARE = "not on the local list", "rare here"
+LOW_SCORE, DISAGREE_ALL = "low score", "detector and classifier disagree"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,9 @@ class Naming:
         confidence: Summed probability of the taxon, 0..1; None for "Aves".
         candidates: The best three species, falling.
         reasons: Why no lower rank is given, what speaks against it, and why it needs review.
-        needs_review: The species is not on the local list, or rare there at that time.
+        needs_review: Whether a person should look: no species is named, it may be no bird, detector and classifier
+            disagree, or the name is near the threshold; or it is not on the local list or rare there, and less than
+            sure all the same.
     """
 
     name: str
@@ -61,18 +67,20 @@ def name_birds(
     brightness: NDArray[np.floating] | None = None,
     night: NDArray[np.bool_] | None = None,
     uncertain: NDArray[np.bool_] | None = None,
+    disagree: NDArray[np.bool_] | None = None,
     frequency: NDArray[np.floating] | None = None,
 ) -> list[Naming]:
     """Name N birds.
 
     Args:
-        probabilities: (N, C), as from `posterior`.
+        probabilities: (N, C), as from `posterior`; what is missing of 1 is for what is none of the classes.
         taxonomy: Of the C classes.
         threshold: The first of species, genus, family, order that reaches it is the name.
         long_sides_px: (N,), the longer side of each box in pixels of the original.
         brightness: (N,), 0..1, of each box's picture; NaN: not known.
         night: (N,), whether each box's picture is one without colour.
-        uncertain: (N,), boxes of which the gate is not sure that they are birds.
+        uncertain: (N,), boxes of which it is not sure that they are birds.
+        disagree: (N,), birds of which the detector and the classifier say different things.
         frequency: (C,) or (N, C), `LocalList.frequency` at the box's time; NaN: not on the list. None: no list.
 
     Returns:
@@ -86,9 +94,12 @@ def name_birds(
             (TOO_DARK, None if brightness is None else brightness[part] < DARK_BRIGHTNESS),
             (NO_COLOUR, None if night is None else night[part]),
         )
+        doubts = (
+            (MAYBE_NO_BIRD, None if uncertain is None else uncertain[part]),
+            (DISAGREE_ALL, None if disagree is None else disagree[part]),
+        )
         local = frequency if frequency is None or frequency.ndim == 1 else frequency[part]
-        doubt = None if uncertain is None else uncertain[part]
-        namings += _name_chunk(probabilities[part], taxonomy, threshold, picture, doubt, local)
+        namings += _name_chunk(probabilities[part], taxonomy, threshold, picture, doubts, local)
     return namings
 
 
@@ -96,14 +107,17 @@ def _name_chunk(
     probabilities: NDArray[np.floating],
     taxonomy: Taxonomy,
     threshold: float,
-    picture: tuple[tuple[str, NDArray[np.bool_] | None], ...],
-    uncertain: NDArray[np.bool_] | None,
+    picture: Flags,
+    doubts: Flags,
     frequency: NDArray[np.floating] | None,
 ) -> Iterator[Naming]:
     level, index, confidence = choose_ranks(probabilities, taxonomy, threshold)
     best, best_confidence = best_species(taxonomy.species.sums(probabilities), CANDIDATES)
     flags = [(reason, mask.tolist()) for reason, mask in picture if mask is not None]
+    doubted = [(reason, mask.tolist()) for reason, mask in doubts if mask is not None]
     unlike = (probabilities[:, ~taxonomy.named].sum(axis=1) >= threshold).tolist()
+    weak = (probabilities.sum(axis=1) < threshold).tolist()
+    near = (confidence < threshold + NEAR_THRESHOLD * (1 - threshold)).tolist()
     names = [taxon.name for taxon in taxonomy.species.taxa]
     local = _local_reasons(taxonomy, level, index, frequency)
     rows = zip(
@@ -113,14 +127,14 @@ def _name_chunk(
         taxon = taxonomy.levels[at].taxa[taxon_index] if at >= 0 else ANY_BIRD
         candidates = tuple(map(Candidate, map(names.__getitem__, indices), values))
         reasons = [reason for reason, mask in flags if mask[row]] if at != 0 else []
-        if at != 0 and (unlike[row] or not reasons):
-            reasons.append(UNLIKE if unlike[row] else DISAGREE)
-        if uncertain is not None and uncertain[row]:
-            reasons.append(MAYBE_NO_BIRD)
-        review = local[row]
-        if review is not None:
-            reasons.append(review)
-        yield _naming(taxon, sure if at >= 0 else None, candidates, tuple(reasons), review is not None)
+        if at != 0 and (unlike[row] or weak[row] or not reasons):
+            reasons.append(UNLIKE if unlike[row] else LOW_SCORE if weak[row] else DISAGREE)
+        against = [reason for reason, mask in doubted if mask[row]]
+        review = at != 0 or near[row] or bool(against)
+        if local[row] is not None:
+            against.append(str(local[row]))
+            review = review or sure < SURE_THOUGH_RARE
+        yield _naming(taxon, sure if at >= 0 else None, candidates, (*reasons, *against), review)
 
 
 def _naming(

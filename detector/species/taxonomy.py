@@ -10,7 +10,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.species.crosswalk import NO_TAXON, Crosswalk, CrosswalkRow, name_key, shipped_crosswalk
+from detector.species.crosswalk import Crosswalk, shipped_crosswalk
+from detector.species.fauna import NO_TAXON, CrosswalkRow
+from detector.species.kinds import Kind, Kinds
+from detector.species.label_words import name_key
 
 Rank = Literal["species", "genus", "family", "order", "class"]
 FEW_CLASSES = 16  # beyond the first of their taxon, which are added one by one; more, and numpy's reduceat is quicker
@@ -31,7 +34,7 @@ class Taxon:
     """
 
     name: str
-    rank: Rank
+    rank: str
     english_name: str | None
     hebrew_name: str | None
     ebird_code: str | None
@@ -76,24 +79,37 @@ class Taxonomy:
     """The classes of a classifier, and what they are.
 
     Attributes:
+        kinds: Of names.
         class_names: The classes (C,), in the order of the logits.
+        class_kinds: What each is; see `species.kinds`.
         scientific_names: Of each class; None where it is not known, or the class is no species.
         levels: Species, genus, family, order.
-        named: bool (C,), False for classes that are no taxon, such as "Unknown".
-        unlisted: Classes of which the crosswalk knows nothing; they count as species of unknown relations.
+        named: bool (C,), False for classes that are no birds, such as "Unknown" or "Red fox": they name nothing.
+        unlisted: Birds of which the crosswalk knows nothing else; they count as species of unknown relations.
+        undecided: Classes of which nobody knows what they are.
 
     Args:
         class_names: See above.
         crosswalk: By default the shipped one.
+        kinds: By default those of the crosswalk.
     """
 
-    def __init__(self, class_names: Sequence[str], crosswalk: Crosswalk | None = None) -> None:
+    def __init__(
+        self, class_names: Sequence[str], crosswalk: Crosswalk | None = None, kinds: Kinds | None = None
+    ) -> None:
         self.crosswalk = crosswalk or shipped_crosswalk()
+        self.kinds = kinds or Kinds(self.crosswalk)
         self.class_names = tuple(class_names)
+        self.class_kinds = tuple(map(self.kinds.of, class_names))
+        self.named = np.array([kind == Kind.BIRD for kind in self.class_kinds], bool)
         found = [self.crosswalk.find(name) for name in class_names]
-        rows = [row or CrosswalkRow(name) for row, name in zip(found, class_names, strict=True)]
-        self.unlisted = tuple(name for row, name in zip(found, class_names, strict=True) if row is None)
-        self.named = np.array([row.scientific_name != NO_TAXON for row in rows], bool)
+        birds = list(zip(class_names, self.named.tolist(), found, strict=True))
+        rows = [(row or CrosswalkRow(name)) if bird else CrosswalkRow(name, NO_TAXON) for name, bird, row in birds]
+        self.unlisted = tuple(name for name, bird, row in birds if bird and row is None)
+        self.undecided = tuple(
+            name for (name, _, row), kind in zip(birds, self.class_kinds, strict=True)
+            if kind == Kind.UNDECIDED and row is None
+        )  # fmt: skip
         self.levels = tuple(_level(rank, rows) for rank in RANKS)
         self.scientific_names = tuple(
             row.scientific_name if row.scientific_name and _taxon_name(row, "species") else None for row in rows
@@ -120,8 +136,7 @@ def _taxon_name(row: CrosswalkRow, rank: Rank) -> str:
         return ""
     if rank != "species":
         return {"genus": row.genus, "family": row.family, "order": row.order}[rank]
-    higher = (row.genus, row.family, row.order)
-    return "" if row.scientific_name and row.scientific_name in higher else row.scientific_name or row.class_name
+    return (row.scientific_name or row.class_name) if row.rank in (None, "species") else ""
 
 
 def _level(rank: Rank, rows: Sequence[CrosswalkRow]) -> Level:
@@ -144,10 +159,23 @@ def _species(rank: Rank, rows: list[CrosswalkRow]) -> Taxon:
 
 
 def _higher_taxon(rank: Rank, rows: list[CrosswalkRow]) -> Taxon:
-    name = _taxon_name(rows[0], rank)
-    word = shared_word([row.english_name for row in rows if row.english_name])
+    return higher_taxon(_taxon_name(rows[0], rank), rank, [row.english_name for row in rows if row.english_name])
+
+
+def higher_taxon(name: str, rank: str, english_names: Sequence[str], anything: str = "bird") -> Taxon:
+    """A genus, family, order or class.
+
+    Args:
+        name: Scientific name.
+        rank: Its rank.
+        english_names: Of its species.
+        anything: What its species are at least.
+    """
+    if name == ANY_BIRD.name:
+        return ANY_BIRD
+    word = shared_word(english_names)
     said = f"{name} sp." if rank == "genus" else name
-    return Taxon(name, rank, word, None, None, f"unidentified {word or 'bird'} ({said})")
+    return Taxon(name, rank, word, None, None, f"unidentified {word or anything} ({said})")
 
 
 def shared_word(english_names: Sequence[str]) -> str | None:

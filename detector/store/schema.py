@@ -107,7 +107,9 @@ DETECTIONS = pa.schema(  # decisions/detections.parquet: a row a box from LOWEST
         pa.field("h", pa.float32(), nullable=False),
         pa.field("score", pa.float32(), nullable=False),  # the detector's, 0..1
         pa.field("label", pa.string(), nullable=False),  # the detector's category with the highest score
-        pa.field("kind", pa.string(), nullable=False),  # bird | animal (not a bird) | uncertain | person | vehicle
+        # bird | animal (not a bird) | uncertain (an animal, maybe a bird) | person | vehicle | blank (not counted) |
+        # undecided (nobody knows the label); only birds, and animals that a person named, have names
+        pa.field("kind", pa.string(), nullable=False),
         pa.field("individual_id", pa.string()),  # boxes linked through a video or a burst share it
         pa.field("event_id", pa.string()),
         pa.field("repeat_group", pa.string()),  # suspicious repeats of one thing share it
@@ -118,7 +120,9 @@ DETECTIONS = pa.schema(  # decisions/detections.parquet: a row a box from LOWEST
         pa.field("hebrew_name", pa.string()),
         pa.field("ebird_code", pa.string()),
         pa.field("display_name", pa.string(), nullable=False),  # "unidentified wheatear (Oenanthe sp.)", "person"
-        pa.field("confidence", pa.float32()),  # of the name, 0..1; null where there is none
+        # probability that the name is right, 0..1: the classifier's, with its local list, as --calibration made it fit;
+        # of a detector of species that is alone, its score; 1 where a person named it; null where there is no name
+        pa.field("confidence", pa.float32()),
         pa.field("species_score", pa.float32()),  # the detector's and the classifier's scores in one, 0..1
         pa.field("candidates", pa.list_(CANDIDATE)),  # the three best species, falling
         pa.field("reasons", pa.list_(pa.string())),  # why it is unsure: too small, too dark, classes disagree ...

@@ -206,7 +206,9 @@ def test_gate_keeps_mammals_from_getting_names(tmp_path: Path, facts_maker: Make
     assert [bird.kind, animal.kind, uncertain.kind] == ["bird", "animal", "uncertain"]
     assert bird.confidence == pytest.approx(1 / (1 + 3 * np.exp(-6)), abs=1e-3)
     assert (animal.name, animal.display_name, animal.candidates) == (None, "animal", ())
-    assert (uncertain.name, uncertain.candidates[0].name) == ("Upupa epops", "Upupa epops")
+    assert (uncertain.name, uncertain.rank, uncertain.confidence, uncertain.species_score) == (None, None, None, None)
+    assert (uncertain.display_name, uncertain.needs_review) == ("unidentified animal, maybe a bird", True)
+    assert uncertain.candidates[0].name == "Upupa epops"  # for a person to confirm
 
 
 def test_calibration_of_another_classifier_is_refused(tmp_path: Path, facts_maker: Maker) -> None:
@@ -253,12 +255,12 @@ def test_prior_decides_between_likes_and_marks_the_rare(tmp_path: Path, facts_ma
     summary = decide(tmp_path / "out", options(priors=[str(prior)]))
     wheatear, hoopoe, isabelline = boxes(tmp_path / "out")
     assert wheatear.name == "Oenanthe oenanthe"
-    assert (hoopoe.name, hoopoe.needs_review, hoopoe.reasons) == ("Upupa epops", True, ("not on the local list",))
+    assert (hoopoe.name, hoopoe.needs_review, hoopoe.reasons) == ("Upupa epops", False, ("not on the local list",))
     assert (isabelline.name, isabelline.reasons) == ("Oenanthe isabellina", ("rare here",))
     [note] = summary.notes
     assert note.startswith("1 species are not in list.csv, though eBird knows them")
     assert note.endswith(": Upupa epops")
-    assert summary.needs_review == 2
+    assert summary.needs_review == 0  # both are sure: a list alone makes no work
 
 
 def test_each_region_has_its_prior(tmp_path: Path, facts_maker: Maker, photo: Photo) -> None:

@@ -12,13 +12,14 @@ from hypothesis.extra.numpy import arrays
 from backbones.errors import DataError
 from detector.data.plumages import PLUMAGES
 from detector.species.crosswalk import load_crosswalk, shipped_crosswalk
+from detector.species.kinds import Kind, Kinds
 from detector.species.naming import RARE_FREQUENCY, best_species, choose_ranks, name_birds
 from detector.species.posterior import posterior
 from detector.species.taxonomy import RANKS, Taxonomy, shared_word
 
 SOURCES = Path(__file__).parents[3] / "../shared/data/taxonomy"
 
-# two wheatears, their family's redstart, a crow of the same order, a stork, a class that is nothing, an unknown name
+# two wheatears, their family's redstart, a crow of the same order, a stork, a class that is nothing, an unlisted owl
 CLASSES = (
     "Northern wheatear",
     "Isabelline wheatear",
@@ -26,7 +27,7 @@ CLASSES = (
     "Hooded crow",
     "White stork",
     "Unknown",
-    "garden gnome",
+    "prairie owl",
 )
 TAXONOMY = Taxonomy(CLASSES)
 
@@ -65,9 +66,29 @@ def test_a_scientific_name_that_no_row_has_brings_its_genus_family_and_order() -
 
 def test_unknown_is_no_taxon_and_an_unlisted_class_is_a_species_of_its_own() -> None:
     assert TAXONOMY.named.tolist() == [True] * 5 + [False, True]
-    assert TAXONOMY.unlisted == ("garden gnome",)
-    assert [taxon.name for taxon in TAXONOMY.species.taxa][-1] == "garden gnome"
+    assert TAXONOMY.unlisted == ("prairie owl",)
+    assert [taxon.name for taxon in TAXONOMY.species.taxa][-1] == "prairie owl"
     assert TAXONOMY.scientific_names[4:] == ("Ciconia ciconia", None, None)
+
+
+def test_classes_that_are_no_birds_or_that_nobody_knows_name_nothing() -> None:
+    classes = ["Hooded crow", "Red fox", "garden gnome", "Unknown", "blank"]
+    taxonomy = Taxonomy(classes)
+    assert taxonomy.named.tolist() == [True, False, False, False, False]
+    assert [str(kind) for kind in taxonomy.class_kinds] == ["bird", "animal", "undecided", "undecided", "blank"]
+    assert taxonomy.undecided == ("garden gnome",)  # of "Unknown" the table says that it is no taxon
+    told = Taxonomy(classes, kinds=Kinds(given={"garden gnome": Kind.BIRD}))
+    assert (told.undecided, told.unlisted, told.named[2]) == ((), ("garden gnome",), True)
+
+
+def test_classes_of_higher_ranks_count_in_their_own() -> None:
+    taxonomy = Taxonomy(["Laridae", "gulls", "Oenanthe sp.", "Passeriformes", "Aves", "raptor", "Northern wheatear"])
+    assert taxonomy.named.all()
+    assert [[taxon.name for taxon in level.taxa] for level in taxonomy.levels] == [
+        ["Oenanthe oenanthe"], ["Oenanthe"], ["Laridae", "Muscicapidae"], ["Charadriiformes", "Passeriformes"]
+    ]  # fmt: skip
+    row = np.array([[0.4, 0.4, 0, 0, 0.2, 0, 0]], np.float32)
+    assert name_birds(row, taxonomy)[0].name == "Laridae"
 
 
 def test_classes_of_one_species_are_one_taxon() -> None:
@@ -80,7 +101,7 @@ def test_a_users_table_overrides_class_by_class_and_cell_by_cell(tmp_path: Path)
     path = tmp_path / "mine.csv"
     path.write_bytes(
         "\ufeffclass_name;hebrew_name;scientific_name;genus\r\n"
-        "White stork;חסידה לבנה;;\r\ngarden gnome;;-;\r\nwheatear;;Oenanthe;Oenanthe\r\n".encode()
+        "White stork;חסידה לבנה;;\r\nprairie owl;;-;\r\nwheatear;;Oenanthe;Oenanthe\r\n".encode()
     )
     taxonomy = Taxonomy((*CLASSES, "wheatear"), load_crosswalk(path))
     stork = taxonomy.species.taxa[4]
@@ -106,7 +127,7 @@ def test_a_table_that_cannot_be_used_says_where(tmp_path: Path, text: str, probl
 
 
 def test_names_of_a_detector_find_the_species_of_the_classifier() -> None:
-    found = TAXONOMY.find_species(["Oenanthe oenanthe", "White Stork", "garden gnome", "Unknown", "Barn owl"])
+    found = TAXONOMY.find_species(["Oenanthe oenanthe", "White Stork", "prairie owl", "Unknown", "Barn owl"])
     assert found.tolist() == [0, 4, 5, -1, -1]
 
 
@@ -163,14 +184,14 @@ def test_boxes_are_named_alone_as_together(rows: np.ndarray) -> None:
         (probabilities(c0=0.35, c2=0.35, c4=0.3), "Muscicapidae", "family", "unidentified wheatear (Muscicapidae)"),
         (probabilities(c0=0.4, c3=0.4, c4=0.2), "Passeriformes", "order", "unidentified bird (Passeriformes)"),
         (probabilities(c0=0.5, c4=0.5), "Aves", "class", "unidentified bird"),
-        (probabilities(c6=1.0), "garden gnome", "species", "garden gnome"),
+        (probabilities(c6=1.0), "prairie owl", "species", "prairie owl"),
     ],
 )
 def test_the_name_is_of_the_lowest_rank_that_is_sure_enough(row: np.ndarray, name: str, rank: str, shown: str) -> None:
     naming = name_birds(row, TAXONOMY)[0]
     assert (naming.name, naming.rank, naming.display_name) == (name, rank, shown)
     assert naming.confidence is None if rank == "class" else naming.confidence >= 0.65
-    assert not naming.needs_review
+    assert naming.needs_review == (rank != "species")
     assert naming.reasons == (() if rank == "species" else ("classes disagree",))
 
 
@@ -206,16 +227,30 @@ def test_a_bird_that_looks_like_no_class_is_said_to_be_unlike_any_species() -> N
     assert naming.reasons == ("unlike any known species",)
 
 
-def test_species_off_the_local_list_or_rare_on_it_need_review() -> None:
-    rows = np.concatenate([probabilities(c0=1.0), probabilities(c1=1.0), probabilities(c2=1.0)])
+def test_species_off_the_local_list_or_rare_on_it_need_review_unless_they_are_sure() -> None:
+    rows = np.concatenate([probabilities(c0=1.0), probabilities(c1=0.9), probabilities(c2=0.9), probabilities(c1=1.0)])
     frequency = np.full(len(CLASSES), 0.2)
     frequency[[1, 2]] = RARE_FREQUENCY / 2, np.nan
-    expected = [((), False), (("rare here",), True), (("not on the local list",), True)]
-    for given_frequency in (frequency, np.tile(frequency, (3, 1))):
+    rare, off = ("rare here",), ("not on the local list",)
+    expected = [((), False), (rare, True), (off, True), (rare, False)]  # a prior alone makes no work
+    for given_frequency in (frequency, np.tile(frequency, (4, 1))):
         namings = name_birds(rows, TAXONOMY, frequency=given_frequency)
         assert [(each.reasons, each.needs_review) for each in namings] == expected
-    unsure = name_birds(probabilities(c1=0.5, c2=0.5), TAXONOMY, frequency=frequency)[0]
-    assert not unsure.needs_review  # a family has no frequency
+
+
+def test_what_a_person_should_look_at_is_what_is_not_named_or_hardly() -> None:
+    rows = np.concatenate([probabilities(**{f"c{place}": value}) for place, value in ((0, 0.95), (0, 0.7), (3, 0.95))])
+    quiet, near, other = name_birds(rows, TAXONOMY, disagree=np.array([False, False, True]))
+    assert (quiet.needs_review, quiet.reasons) == (False, ())
+    assert (near.name, near.needs_review) == ("Oenanthe oenanthe", True)
+    assert (other.needs_review, other.reasons) == (True, ("detector and classifier disagree",))
+    assert name_birds(rows[:1], TAXONOMY, uncertain=np.array([True]))[0].needs_review
+
+
+def test_what_is_missing_of_one_is_for_what_is_no_class() -> None:
+    naming = name_birds(probabilities(c0=0.21), TAXONOMY)[0]
+    assert (naming.name, naming.confidence, naming.reasons) == ("Aves", None, ("low score",))
+    assert (naming.candidates[0].name, naming.candidates[0].confidence) == ("Oenanthe oenanthe", pytest.approx(0.21))
 
 
 def test_ranks_follow_one_another() -> None:

@@ -1,0 +1,186 @@
+"""The world's birds and mammals by all their names: of species and subspecies, genera, families and orders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+from detector.base.tables import read_table
+from detector.species.label_words import TABLES, meaningful, name_key, singulars, split_words, word_kinds
+
+NO_TAXON = "-"  # as scientific_name: the class is no taxon, such as "Unknown"
+BIRDS, MAMMALS = "Aves", "Mammalia"
+
+
+@dataclass(frozen=True)
+class CrosswalkRow:
+    """A class and its taxon; "" where something is not known.
+
+    Attributes:
+        class_name: As the classifier or detector calls it.
+        scientific_name: Binomial; a genus, family, order or "Aves" alone for a class of that rank; "-" for a class that
+            is no taxon.
+        english_name: eBird's, where it has the taxon.
+        hebrew_name: Hebrew name.
+        ebird_code: eBird's species code.
+        genus: Its genus.
+        family: Its family, scientific.
+        order: Its order, scientific.
+    """
+
+    class_name: str
+    scientific_name: str = ""
+    english_name: str = ""
+    hebrew_name: str = ""
+    ebird_code: str = ""
+    genus: str = ""
+    family: str = ""
+    order: str = ""
+
+    @property
+    def rank(self) -> str | None:
+        """species, genus, family, order or class; None for what is no taxon, or not known to be one."""
+        if self.scientific_name in ("", NO_TAXON):
+            return None
+        if self.scientific_name in (BIRDS, MAMMALS):
+            return "class"
+        higher = (("genus", self.genus), ("family", self.family), ("order", self.order))
+        return next((rank for rank, name in higher if name == self.scientific_name), "species")
+
+
+class Fauna:
+    """The species of a class.
+
+    Args:
+        root: The class: "Aves".
+        rows: Its species; `class_name` is not looked at.
+        others: Further names of each species.
+        genera: Family and order by genus.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        rows: Iterable[CrosswalkRow],
+        others: Mapping[str, Iterable[str]],
+        genera: Mapping[str, tuple[str, str]],
+    ) -> None:
+        self.root = root
+        self.genera = genera
+        self.species = {name_key(row.scientific_name): row for row in rows}
+        self._others = others
+        self._higher = {name_key(root): CrosswalkRow(root, root)}
+        for genus, (family, order) in genera.items():
+            self._higher.setdefault(name_key(order), CrosswalkRow(order, order, order=order))
+            self._higher.setdefault(name_key(family), CrosswalkRow(family, family, family=family, order=order))
+            self._higher[name_key(genus)] = CrosswalkRow(genus, genus, genus=genus, family=family, order=order)
+
+    def find(self, name: str) -> CrosswalkRow | None:
+        """The taxon of a name.
+
+        A subspecies is its species; "Oenanthe sp." and "wheatear" are the taxa that have all that is called so.
+        """
+        key = name_key(name)
+        row = self.species.get(key) or self._english.get(key) or self._higher.get(key)
+        if row is not None:
+            return row
+        words = meaningful(split_words(name))
+        key = "".join(words)
+        row = self.species.get(key) or self._english.get(key) or self._higher.get(key)
+        if row is None:
+            row = next((self.groups[word] for word in singulars(key) if word in self.groups), None)
+        if row is None and len(words) > 2:
+            row = self.species.get(words[0] + words[1])  # Motacilla alba alba; Upupa epops Linnaeus
+        return row
+
+    def has(self, scientific_name: str) -> bool:
+        """Whether a taxon of any rank is listed by this scientific name."""
+        key = name_key(scientific_name)
+        return key in self.species or key in self._higher
+
+    @cached_property
+    def _english(self) -> dict[str, CrosswalkRow]:
+        """Species by English names; of several species the one whose first name it is."""
+        names: dict[str, CrosswalkRow] = {}
+        for row in self.species.values():
+            names.setdefault(name_key(row.english_name), row)
+        for row in self.species.values():
+            for name in self._others.get(row.scientific_name, ()):
+                names.setdefault(name_key(name), row)
+        names.pop("", None)
+        return names
+
+    @property
+    def names(self) -> Iterable[str]:
+        """Scientific and English names of all species."""
+        for row in self.species.values():
+            yield row.scientific_name
+            yield from (name for name in (row.english_name, *self._others.get(row.scientific_name, ())) if name)
+
+    @cached_property
+    def groups(self) -> dict[str, CrosswalkRow]:
+        """By the words that English names end with, the lowest taxon that has all species of that word."""
+        members: dict[str, list[CrosswalkRow]] = {}
+        for row in self.species.values():
+            for name in (row.english_name, *self._others.get(row.scientific_name, ())):
+                last = name.rpartition(" ")[2]
+                for word in {name_key(last), name_key(last.rpartition("-")[2])}:
+                    members.setdefault(word, []).append(row)
+        members.pop("", None)
+        listed = word_kinds()
+        groups = {
+            word: self._lowest(rows) for word, rows in members.items() if listed.get(word) in (None, "bird", "animal")
+        }
+        if self.root == BIRDS:  # raptor, songbird
+            groups = {word: self._higher[name_key(BIRDS)] for word, kind in listed.items() if kind == "bird"} | groups
+        return groups
+
+    def _lowest(self, rows: list[CrosswalkRow]) -> CrosswalkRow:
+        for rank in ("genus", "family", "order"):
+            taxa = {getattr(row, rank) for row in rows}
+            if len(taxa) == 1:
+                return self._higher[name_key(taxa.pop())]
+        return self._higher[name_key(self.root)]
+
+
+@cache
+def world_birds() -> Fauna:
+    """The birds of the world; tables/README.md says whose list it is."""
+    return _fauna(BIRDS, "world_birds.csv")
+
+
+@cache
+def world_mammals() -> Fauna:
+    """The mammals of the world."""
+    return _fauna(MAMMALS, "mammals.csv")
+
+
+def _fauna(root: str, file: str) -> Fauna:
+    genera = _genera(root)
+    table = read_table(
+        TABLES / file,
+        what=f"the list of {root}",
+        required=["scientific_name", "english_name", "other_names"],
+        optional=["ebird_code"],
+    )
+    rows, others = [], {}
+    for each in table:
+        name = each["scientific_name"]
+        genus = name.partition(" ")[0]
+        rows.append(CrosswalkRow(name, name, each["english_name"], "", each["ebird_code"], genus, *genera[genus]))
+        if each["other_names"]:
+            others[name] = each["other_names"].split("|")
+    return Fauna(root, rows, others, genera)
+
+
+@cache
+def _genera(root: str) -> dict[str, tuple[str, str]]:
+    columns = ["genus", "family", "order", "class"]
+    table = read_table(TABLES / "genera.csv", what="the table of genera", required=columns)
+    return {each["genus"]: (each["family"], each["order"]) for each in table if each["class"] == root}
+
+
+def bird_genera() -> dict[str, tuple[str, str]]:
+    """Family and order of every genus of birds."""
+    return _genera(BIRDS)

@@ -1,0 +1,72 @@
+"""The words of labels and names: how they are told apart, compared, and what single words say about a kind."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+from detector.base.tables import read_table
+
+TABLES = Path(__file__).with_name("tables")
+IGNORED = "ignored"  # the kind of words in kinds.csv that say nothing of it: sp., juvenile, flying
+
+_UNCOMBINED = str.maketrans({"ø": "o", "œ": "oe", "æ": "ae", "ł": "l", "đ": "d", "ı": "i"})
+_NOT_LETTERS = re.compile(r"[^a-z0-9]+")
+_WORD = re.compile(r"[^\W_]+")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_ASIDE = re.compile(r"\([^)]*\)|\[[^\]]*\]")
+_IRREGULAR = {"mice": "mouse", "geese": "goose", "oxen": "ox", "lice": "louse", "men": "man", "women": "woman"}
+
+
+def name_key(name: str) -> str:
+    """What names are compared by: letters and digits, without case, accents, hyphens, underscores and spaces.
+
+    "gray" is "grey" and "colored" is "coloured", as in the two Englishes.
+    """
+    if name.isascii():
+        key = _NOT_LETTERS.sub("", name.lower())
+    else:
+        apart = unicodedata.normalize("NFKD", name.casefold().translate(_UNCOMBINED))
+        key = "".join(letter for letter in apart if letter.isalnum())
+    return key.replace("gray", "grey").replace("colored", "coloured")
+
+
+def split_words(text: str) -> list[str]:
+    """The words of a label, without case, accents, numbers and what stands in brackets: "001.Black_Bear (adult)"."""
+    spaced = _CAMEL.sub(" ", _ASIDE.sub(" ", text).replace("'", "").replace("\u2019", ""))
+    words = (name_key(word) for word in _WORD.findall(unicodedata.normalize("NFC", spaced)))
+    return [word for word in words if word and not word.isdigit()]
+
+
+def singulars(word: str) -> Iterator[str]:
+    """A word, and what it may be the plural of."""
+    yield word
+    if word in _IRREGULAR:
+        yield _IRREGULAR[word]
+    if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
+        if word.endswith("ies"):
+            yield word[:-3] + "y"
+        if word.endswith("ves"):
+            yield from (word[:-3] + "f", word[:-3] + "fe")
+        if word.endswith("es"):
+            yield word[:-2]
+        yield word[:-1]
+
+
+@cache
+def word_kinds() -> dict[str, str]:
+    """The kind that words and phrases alone stand for, by `name_key`: tables/kinds.csv."""
+    table = read_table(TABLES / "kinds.csv", what="the table of kinds", required=["words", "kind"])
+    return {name_key(row["words"]): row["kind"] for row in table}
+
+
+def meaningful(words: Sequence[str]) -> list[str]:
+    """Words (of `split_words`) without those that say nothing of what it is: unidentified, sp., juvenile."""
+    kinds = word_kinds()
+    return [word for word in words if kinds.get(word) != IGNORED and word not in _UNNAMED]
+
+
+_UNNAMED = {"unknown", "unidentified", "undetermined", "unclassified", "unsure", "uncertain", "other", "others"}

@@ -1,0 +1,88 @@
+"""Names that people write: what taxon is meant, and whether it is a name at all."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from functools import cached_property
+
+from detector.species.fauna import NO_TAXON, CrosswalkRow, world_birds, world_mammals
+from detector.species.kinds import Kind, Kinds
+from detector.species.label_words import meaningful, name_key, split_words
+from detector.species.taxonomy import Taxon, higher_taxon
+
+_CLOSE, _MOST = 0.8, 3  # of difflib's ratio; names offered
+
+
+def named_taxon(text: str, kinds: Kinds) -> Taxon | None:
+    """The taxon that a name means: a bird's of any rank, or a mammal's; None for people, things, and unknown words.
+
+    Args:
+        text: A scientific, English, Hebrew or class name: "Oenanthe sp.", "gulls", "Motacilla alba alba", "coyote".
+        kinds: Of names.
+    """
+    kind = kinds.of(text)
+    if kind not in (Kind.BIRD, Kind.ANIMAL):
+        return None
+    row = kinds.crosswalk.find(text)
+    if kind == Kind.ANIMAL and (row is None or row.scientific_name == NO_TAXON):
+        row = world_mammals().find(text)
+        if row is None or row.rank == "class":
+            return None
+    if row is None or row.rank is None:
+        return Taxon(text, "species", None, None, None, text)
+    if row.rank != "species":
+        return _higher(row, "animal" if kind == Kind.ANIMAL else "bird")
+    english = row.english_name or None
+    return Taxon(
+        row.scientific_name, "species", english, row.hebrew_name or None, row.ebird_code or None,
+        english or row.scientific_name,
+    )  # fmt: skip
+
+
+def _higher(row: CrosswalkRow, anything: str) -> Taxon:
+    rank = row.rank
+    assert rank is not None
+    species = (world_birds() if anything == "bird" else world_mammals()).species.values()
+    members = [each.english_name for each in species if rank != "class" and getattr(each, rank) == row.scientific_name]
+    return higher_taxon(row.scientific_name, rank, list(filter(None, members)), anything)
+
+
+class NameCheck:
+    """Tells names from misspelt ones.
+
+    Args:
+        kinds: Of names.
+        labels: Names that the store knows besides: its detector's categories and its classifier's classes.
+    """
+
+    def __init__(self, kinds: Kinds, labels: Sequence[str]) -> None:
+        self.kinds = kinds
+        self.labels = tuple(labels)
+
+    def problem(self, text: str) -> str | None:
+        """What is wrong with a name, and which may be meant; None if it is one."""
+        kind = self.kinds.of(text)
+        birdlike = kind in (Kind.BIRD, Kind.UNDECIDED)
+        known = not birdlike or not meaningful(split_words(text)) or self._listed(text)
+        if known:
+            return None
+        near = difflib.get_close_matches(name_key(text), self._names, _MOST, _CLOSE)
+        names = list(dict.fromkeys(self._names[key] for key in near))
+        hint = f"did you mean {' or '.join(names)}?" if names else "write a scientific or English name"
+        return f"'{text}' is no name that is known: {hint} (names of your own go into a table for --taxonomy)"
+
+    def _listed(self, text: str) -> bool:
+        key = name_key(text)
+        own = key in self.kinds.given or key in map(name_key, self.labels)
+        return own or self.kinds.crosswalk.find_listed(text) is not None
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """All names by their keys."""
+        rows = self.kinds.crosswalk.rows
+        own = [
+            name for row in rows for name in (row.class_name, row.scientific_name, row.english_name, row.hebrew_name)
+        ]
+        names = (*self.labels, *own, *world_birds().names, *world_mammals().names)
+        return {key: name for name in reversed(names) if (key := name_key(name))}
