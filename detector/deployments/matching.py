@@ -47,10 +47,13 @@ class Matching:
         words = {name.casefold(): name for name in folders or map("/".join, self.of_folder)}
         texts = []
         for row in self.without_files:
-            name = told_deployment(row.card or "any card", row.folder)
-            near = difflib.get_close_matches(name.casefold(), words, n=1, cutoff=0.4)
+            place = (f"card '{row.card}', " if row.card else "") + f"folder '{row.folder}'"
+            name = told_deployment(row.card or "", row.folder).casefold()
+            # the names that `hoopoe deployments` gives are those of card and folder
+            near = [own for own in [row.deployment_id.casefold()] if own in words]
+            near = near or difflib.get_close_matches(name, words, n=1, cutoff=0.4)
             meant = f"; did you mean {words[near[0]]}?" if near else ""
-            texts.append(f"row {row.line} (deployment '{row.deployment_id}', {name}) matches no file{meant}")
+            texts.append(f"row {row.line} ({place}) matches no file{meant}")
         return texts
 
 

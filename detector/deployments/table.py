@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
@@ -28,6 +29,7 @@ COLUMNS = (
     *("videoClockShift", "deploymentStart", "deploymentEnd", "cameraModel", "prior", "firstFile", "lastFile", "files"),
 )
 AGREE = {"latitude": "latitude", "longitude": "longitude", "kind": "kind", "locationName": "location_name"}
+FILE_DATES = ("firstFile", "lastFile")
 DATES, CLOCK_SHIFTS = ("deploymentStart", "deploymentEnd"), ("clockShift", "videoClockShift")
 MAX_LISTED = 10
 CAPTURE_METHODS = {  # Camtrap DP's words, by what people write
@@ -126,7 +128,7 @@ def read_deployments(path: Path, notify: Callable[[str], None] = quiet) -> list[
         row, wrong = _parse(record, day_before_month)
         problems += [(record.line, problem) for problem in wrong]
         rows.append(row)
-    problems = sorted([*problems, *_overlaps(rows), *_disagreements(rows)])
+    problems = sorted([*problems, *_overlaps(rows), *_disagreements(rows)], key=lambda each: each[0])
     if problems:
         more = f" and {len(problems) - MAX_LISTED} more" if len(problems) > MAX_LISTED else ""
         texts = [f"row {line}: {problem}" for line, problem in problems[:MAX_LISTED]]
@@ -153,6 +155,10 @@ def _day_first(path: Path, records: Sequence[Row]) -> bool | None:
     try:
         return day_first(dates)
     except ValueError as error:
+        # a spreadsheet writes all dates of a table alike, also those that nobody reads
+        files = [(f"row {row.line}, {name}", row[name]) for name in FILE_DATES for row in records]
+        with suppress(ValueError):
+            return day_first([*dates, *files])
         raise DataError(str(error), where=path, mend="write them so in all rows") from error
 
 

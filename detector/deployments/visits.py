@@ -130,16 +130,17 @@ def period_problems(times: Times, row: Deployment, counted: bool) -> Iterator[st
         f"{int(outside.sum())} of {known} files with a time lie outside the period that row {row.line} states "
         f"({', '.join(sides)}): {fate}"
     )
-    if outside.sum() < known:
-        return
-    first = times[outside].min()
-    shift = _whole_shift(times[outside], row)
-    example = "" if shift is None else f", such as {_written(first)}={_written(first + shift)}"
-    yield f"all of its files lie outside its period: its clock was probably wrong; set its clockShift{example}"
+    if outside.sum() == known:
+        shift = _whole_shift(times[outside], row)
+        first = times[outside].min()
+        example = "" if shift is None else f", such as {_written(first)}={_written(first + shift)}"
+        yield f"none of its files lies in its period: its clock was probably wrong; set its clockShift{example}"
 
 
 def _whole_shift(times: Times, row: Deployment) -> np.timedelta64 | None:
     """The whole months by which a clock was wrong if all files are to lie in the row's period."""
+    if row.start is None or row.end is None:
+        return None  # whatever is late or early enough would do
     first: datetime = times.min().item()
     for months in CLOCK_SHIFTS_MONTHS:
         year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
