@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from detector.base.content_hash import content_hash
 from detector.boxes import xywh_to_xyxy
 from detector.data.resizing import SizeRule, resize
 from detector.footage.appearance import SIDE, box_appearance
+from detector.footage.heads import capture_of_head
 from detector.footage.light import LONG_SIDE, brightness, is_night_ir, shrink
 from detector.footage.motion import MotionGate
 from detector.footage.photos import Photo, read_photo
@@ -121,9 +122,23 @@ def perform(task: LookTask | CropTask) -> Iterator[Seen]:
     """Do a task in a reading process: first what the item is, then its frames.
 
     Raises:
-        MediaError: The file cannot be read, or not further.
+        MediaError: The file cannot be read, or not further; what its head says was yielded nevertheless.
     """
-    return _look(task) if isinstance(task, LookTask) else _crop(task)
+    facts = ItemFacts()
+    try:
+        for seen in _look(task) if isinstance(task, LookTask) else _crop(task):
+            facts = seen if isinstance(seen, ItemFacts) else facts
+            yield seen
+    except Exception:
+        if facts.captured_at is None:  # the day of a torn file is one on which its camera worked
+            head = capture_of_head(task.item)
+            yield replace(
+                facts,
+                captured_at=head.captured_at,
+                captured_from=head.captured_from,
+                camera_model=facts.camera_model or head.camera_model,
+            )
+        raise
 
 
 def _look(task: LookTask) -> Iterator[Seen]:

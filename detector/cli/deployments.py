@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Look at when and by which camera each file was taken, and write a row a camera."""
     from detector.base.folders import compile_camera
-    from detector.deployments.template import deployment_rows, taken_of_store, write_deployments
+    from detector.deployments.template import deployment_rows, taken_of_file, taken_of_store, write_deployments
 
     camera = compile_camera(args.camera_from) if args.camera_from else None
     if args.output.exists():
@@ -43,7 +43,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         from rich.progress import track
 
-        from detector.deployments.footage_times import taken_of_file
         from detector.footage.cards import name_cards
 
         media = [item for card in name_cards(args.inputs) for item in card.media()]

@@ -259,7 +259,7 @@ def _half_matched(matching: Matching, options: DecideOptions) -> list[str]:
     if complaints and matching.told and not options.unmatched:
         names = sorted({row.deployment_id for row in matching.told})
         raise DataError(
-            f"some rows match no file, while some cameras have no row: {some(complaints)}; without a row: {some(names)}",
+            f"some rows match no file, and some cameras have no row: {some(complaints)}; without a row: {some(names)}",
             where=options.deployments,
             mend="correct the columns card and folder, as a spreadsheet may have changed them; "
             "or say that it is so: --unmatched allow",

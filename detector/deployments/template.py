@@ -15,7 +15,9 @@ from backbones.errors import ConfigError
 from detector.base.files import write_bytes
 from detector.base.folders import group_cameras
 from detector.deployments.table import COLUMNS
+from detector.footage.heads import capture_of_head
 from detector.store.reader import FactsReader
+from detector.types import MediaItem
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,12 @@ def write_deployments(path: Path, rows: Iterable[dict[str, str]]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_bytes(path, text.getvalue().encode("utf-8-sig"))
+
+
+def taken_of_file(item: MediaItem) -> Taken:
+    """What the head of a file says."""
+    capture = capture_of_head(item)
+    return Taken(item.card, item.path, capture.captured_at, capture.camera_model)
 
 
 def taken_of_store(folder: Path) -> Iterable[Taken]:

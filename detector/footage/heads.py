@@ -1,4 +1,4 @@
-"""When and by what files on cards were taken: from their heads alone."""
+"""When and by what a file was taken, from its head alone: no pixel is read."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import av
 
 from backbones.inference.images import open_header
 from detector.base.files import open_regular
-from detector.deployments.template import Taken
 from detector.footage.metadata import Capture, capture_of_photo, capture_of_video, video_tags
 from detector.types import MediaItem
 
 
-def taken_of_file(item: MediaItem) -> Taken:
+def capture_of_head(item: MediaItem) -> Capture:
     """What a file's head says; a file that cannot be opened has what its name says, if anything."""
     try:
-        capture = _capture(item)
+        return _capture(item)
     except Exception:  # whatever damaged files lead decoders to; `annotate` reports them
-        capture = capture_of_video({}, item.file.name)
-    return Taken(item.card, item.path, capture.captured_at, capture.camera_model)
+        return capture_of_video({}, item.file.name)
 
 
 def _capture(item: MediaItem) -> Capture:
