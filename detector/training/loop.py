@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -39,8 +40,9 @@ def train(run: Session, position: Position) -> Position:
             set_learning_rate(run.optimiser, rate)
 
             losses = accumulate_gradients(run, batch)
-            if config.clip_norm is not None:
-                losses[GRADIENT_NORM] = clip_grad_norm_(run.model.parameters(), config.clip_norm)
+            # measured without a limit too: finite losses may have gradients that are not, which would spoil the weights
+            limit = math.inf if config.clip_norm is None else config.clip_norm
+            losses[GRADIENT_NORM] = clip_grad_norm_(run.model.parameters(), limit)
             values, stop = run.agree(losses)
             run.refuse_non_finite(values, position.step, batch)
 

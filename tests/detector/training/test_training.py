@@ -15,6 +15,7 @@ from detector.data.loader import collate
 from detector.models.building import build_detector
 from detector.models.config import ModelConfig
 from detector.models.saving import load_detector
+from detector.training import loop
 from detector.training.batch_size import fits_on_gpu, largest_that_fits, most_useful
 from detector.training.batches import split_batch
 from detector.training.guards import lost_process_explained, out_of_memory_explained
@@ -97,6 +98,22 @@ def test_a_validation_set_without_boxes_gives_no_figure_and_still_a_detector(mak
     assert load_detector(outcome.folder.best)[1].metrics["AP"] is None
     outcome = train_detector(make_request("none", "train.epochs=1", validation=[]))
     assert outcome.folder.best.exists()
+
+
+@pytest.mark.parametrize("limit", ["5.0", "null"])
+def test_gradient_that_is_not_finite_stops_the_run_before_it_spoils_the_weights(
+    make_request, monkeypatch, limit
+) -> None:
+    def spoiled(run, batch, accumulate=loop.accumulate_gradients):
+        losses = accumulate(run, batch)
+        next(each for each in run.model.parameters() if each.grad is not None).grad.view(-1)[0] = float("nan")
+        return losses
+
+    monkeypatch.setattr(loop, "accumulate_gradients", spoiled)
+    request = make_request("run", f"train.clip_norm={limit}")
+    with pytest.raises(DataError, match=r"gradient_norm nan"):
+        train_detector(request)
+    assert not (request.output / "best.safetensors").exists()
 
 
 def test_vision_2235_a_loss_that_is_not_finite_stops_the_run_and_names_the_images(make_request, monkeypatch) -> None:
