@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from pathlib import Path, PurePath
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from backbones.errors import DataError
-from detector.annotation.cards import cards_of
 from detector.annotation.facts import ItemRows
 from detector.annotation.importing import (
     ImportedDetections,
     ImportedFile,
     ImportedFrame,
-    imported_frame,
-    path_under,
     read_detections,
 )
+from detector.annotation.importing_media import FolderOfCrops, MediaFolder, as_upright, missing_media
 from detector.annotation.options import WorkOptions
 from detector.annotation.progress import FilesProgress
 from detector.annotation.readers import Readers
@@ -28,9 +25,7 @@ from detector.annotation.run import RunReport, reading, species_entry, versions
 from detector.annotation.second_look import KnownFrame, KnownItem, SecondLook, SecondSight
 from detector.annotation.stages import unclassified
 from detector.annotation.values import FrameFacts, ItemFacts
-from detector.base.names import Spelling
 from detector.base.stopping import StopRequest
-from detector.base.times import time_of_disk
 from detector.footage.appearance import SIDE
 from detector.footage.cards import Card
 from detector.footage.discovery import media_type
@@ -42,7 +37,7 @@ from detector.store.schema import LOWEST_SCORE
 from detector.store.writer import FactsWriter
 from detector.types import MediaItem
 
-CROP_CATEGORY = "animal"  # of pictures that are crops: the classifier says whether it is a bird's
+SECOND_RECORD = "records are of files that another record is of, too"
 
 
 @dataclass(frozen=True)
@@ -88,14 +83,17 @@ def classify_crops(
     """
     place = MediaFolder.of(media, output)
     imported = _read(detections, place)
+    if not len(imported):
+        raise DataError("it names no files", where=detections[0], mend="give a file with records of photos or videos")
     with FactsWriter(output, retry_failed=retry_failed) as writer:
+        missing = missing_media(imported, place, writer.finished, detections[0])
         merge_run(output, _run_file(place.card, imported, species, options))
         with (
             StopRequest().listening() as stop,
             FilesProgress(len(imported), "classifying", quiet) as progress,
             reading(readers, work) as processes,
         ):
-            run = _Import(imported, place, options, writer, progress, species.net.embedding_size)
+            run = _Import(imported, place, options, writer, progress, species.net.embedding_size, missing)
             second_look = SecondLook(
                 species=species,
                 categories=imported.categories,
@@ -108,69 +106,9 @@ def classify_crops(
             for sight in second_look.run(run.items()):
                 run.save(run.rows(sight))
             run.report.seconds = progress.seconds
-            run.report.signal = stop.signal
+            run.report.signal = stop.signal if run.report.files + run.report.finished_before < len(imported) else None
+            run.report.notes += run.notes()
     return run.report
-
-
-@dataclass(frozen=True)
-class MediaFolder:
-    """The folder that files of boxes name files of: a card, or a folder within one.
-
-    Attributes:
-        folder: Where it is.
-        card: The card.
-        prefix: What paths under the card begin with, forward slashes; empty, or ends with one.
-    """
-
-    folder: Path
-    card: Card
-    prefix: str
-
-    @cached_property
-    def spelling(self) -> Spelling:
-        """How the disk spells what other tools name in another Unicode form."""
-        return Spelling(self.folder)
-
-    @classmethod
-    def of(cls, folder: Path, output: Path) -> MediaFolder:
-        """The folder as part of a store's cards."""
-        real = os.path.realpath(folder)
-        card = next(
-            card for card in cards_of([folder], output, {}) if f"{real}/".startswith(f"{os.path.realpath(card.root)}/")
-        )
-        inside = PurePath(os.path.relpath(real, os.path.realpath(card.root))).as_posix()
-        return cls(folder, card, "" if inside == "." else f"{inside}/")
-
-    def item(self, path: str) -> MediaItem | None:
-        """The media item of this path; None where it leads out of the folder."""
-        inside = path_under(self.folder, path)
-        if inside is None:
-            return None
-        inside = self.spelling.of(inside) or inside
-        file = self.folder / inside
-        kind = media_type(inside) or "photo"
-        if not file.is_file():
-            return MediaItem(self.card.id, self.prefix + inside, kind, 0, file)
-        status = file.stat()
-        return MediaItem(self.card.id, self.prefix + inside, kind, status.st_size, file, time_of_disk(status.st_mtime))
-
-
-class _FolderOfCrops:
-    """Pictures each of which is one crop; see `ImportedDetections`."""
-
-    detector = "crops"
-
-    def __init__(self, place: MediaFolder) -> None:
-        self.categories: tuple[str, ...] = (CROP_CATEGORY,)
-        photos = (item.path for item in place.card.media() if item.media_type == "photo")
-        self.paths = [path.removeprefix(place.prefix) for path in photos if path.startswith(place.prefix)]
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __iter__(self) -> Iterator[ImportedFile]:
-        for path in self.paths:
-            yield ImportedFile(path, (imported_frame(0, [[0, 0, 1, 1]], [1.0], [0]),))
 
 
 def _read(detections: Sequence[Path], place: MediaFolder) -> ImportedDetections:
@@ -180,7 +118,7 @@ def _read(detections: Sequence[Path], place: MediaFolder) -> ImportedDetections:
     if len(detections) > 1:
         problem = "a folder of crops is one input, and no other goes with it"
         raise DataError(problem, where=folders[0], mend="give them one by one")
-    return _FolderOfCrops(place)
+    return FolderOfCrops(place)
 
 
 class _Import:
@@ -193,6 +131,7 @@ class _Import:
         writer: Takes the rows.
         progress: Shows how far it is.
         embedding_size: Of the classifier.
+        missing: Ids of the items whose files were not there when the run began.
     """
 
     def __init__(
@@ -203,31 +142,53 @@ class _Import:
         writer: FactsWriter,
         progress: FilesProgress,
         embedding_size: int,
+        missing: Collection[str],
     ) -> None:
         self.imported, self.place, self.options = imported, place, options
         self.writer, self.progress, self.embedding_size = writer, progress, embedding_size
+        self.missing = missing
         self.report = RunReport()
+        self.left_out: Counter[str] = Counter()  # over all records
+        self.sizes: Counter[str] = Counter()  # records whose stated size is not that of the upright picture
         self.warnings: dict[str, str] = {}  # of items under way, by their ids
 
     def items(self) -> Iterator[KnownItem]:
         """The items to look at; what is finished is passed over, what cannot be looked at is saved as a failure."""
         before = set(self.writer.finished)
+        seen: set[str] = set()
         for file in self.imported:
             item = self.place.item(file.path)
-            if item is None:
-                item = MediaItem(self.place.card.id, file.path, media_type(file.path) or "photo", 0, Path(file.path))
-                file = replace(file, failure=file.failure or "its path leads out of the folder of media")
+            if item.media_id in seen:  # a photo counts as the first record has it
+                self.left_out[SECOND_RECORD] += 1
+                self.progress.skip()
+                continue
+            seen.add(item.media_id)
+            self.left_out.update(file.left_out)
             if item.media_id in before:
                 self.report.note_finished(self.writer.failed.get(item.media_id))
                 self.progress.skip()
-                continue
-            if item.media_id in self.writer.finished or item.media_id in self.warnings:
-                continue  # named twice: it counts once
-            if failure := file.failure or _failure(item):
+            elif failure := file.failure or self._failure(item):
                 self.save(ItemRows(item, self.imported.categories).done(failure))
-                continue
-            self.warnings[item.media_id] = file.warning or ""
-            yield KnownItem(item, _known_frames(file, item, len(self.imported.categories)))
+            else:
+                turned, doubt = as_upright(file, item)
+                if doubt is not None:
+                    self.sizes[doubt] += 1
+                losses = [f"{count} {what}: left out" for what, count in file.left_out.items()]
+                self.warnings[item.media_id] = "; ".join([*losses, doubt] if doubt else losses)
+                yield KnownItem(item, _known_frames(turned, item, len(self.imported.categories)))
+
+    def _failure(self, item: MediaItem) -> str | None:
+        if media_type(item.path) is None:
+            return "this is neither a photo nor a video"
+        if item.media_id not in self.missing:
+            return None
+        outside = not self.place.holds(item)
+        return "its path leads out of the folder of media" if outside else "the file is missing in the folder of media"
+
+    def notes(self) -> list[str]:
+        """What cannot be used of the records, in sentences with counts."""
+        said = [f"{count} {what}: left out" for what, count in self.left_out.items()]
+        return said + [f"{count} records: {doubt}" for doubt, count in self.sizes.items()]
 
     def rows(self, sight: SecondSight) -> list[FactRow]:
         """The rows of an item."""
@@ -245,16 +206,17 @@ class _Import:
         return rows.done(sight.failure, "; ".join(filter(None, warnings)) or None)
 
     def save(self, rows: Sequence[FactRow]) -> None:
-        """Keep the rows of an item."""
+        """Keep the rows of an item.
+
+        Raises:
+            MediaError: Its file was there when the run began, and is not now.
+        """
+        first = rows[0]
+        if (first.failure or first.warning) and first.media_id not in self.missing:
+            self.place.check_there(first.path)
         self.writer.add(rows)
         self.report.note(rows)
         self.progress.advance(failed=rows[0].failure is not None)
-
-
-def _failure(item: MediaItem) -> str | None:
-    if media_type(item.path) is None:
-        return "this is neither a photo nor a video"
-    return None if item.file.is_file() else "the file is missing in the folder of media"
 
 
 def _known_frames(file: ImportedFile, item: MediaItem, labels: int) -> tuple[KnownFrame, ...]:

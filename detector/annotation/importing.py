@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from backbones.errors import DataError
 from detector.data.coco_json import nan_as_null
+
+MOST_SHARE = 1.5  # boxes overhang by a little; what is larger is no share of a picture
+IN_PIXELS = "boxes are in pixels, not in shares of the picture"
+NO_AREA = "boxes have no area, or lie outside the picture"
+NO_CATEGORY = "boxes are of no known category"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,13 +48,15 @@ class ImportedFile:
         path: As the tool names it, with forward slashes.
         frames: Those that the tool looked at, by number; a photo has one.
         failure: Why it found nothing, or why the record cannot be used; then there are no frames.
-        warning: What was left out of the record.
+        left_out: What of the record cannot be used, in words -> how many boxes.
+        size_wh: Width and height of the picture by which the boxes were stated in pixels; None: they were shares.
     """
 
     path: str
     frames: tuple[ImportedFrame, ...]
     failure: str | None = None
-    warning: str | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    size_wh: tuple[float, float] | None = None
 
 
 class ImportedDetections(Protocol):
@@ -97,9 +105,13 @@ def read_detections(paths: Sequence[Path]) -> ImportedDetections:
 
 
 def read_json_bytes(path: Path) -> bytes:
-    """The bytes of a JSON file, without a byte-order mark, Python's NaN and Infinity replaced by null."""
+    """The bytes of a JSON file in UTF-8, without a byte-order mark, Python's NaN and Infinity replaced by null."""
     try:
         data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+        if data[:2] in (b"\xff\xfe", b"\xfe\xff"):  # as PowerShell writes
+            data = data.decode("utf-16").encode()
+    except UnicodeDecodeError as error:
+        raise DataError(f"not JSON: {error}", where=path, mend="is the file whole? Export or copy it again") from error
     except OSError as error:
         raise DataError(error.strerror or str(error), where=path, mend="give the path of a file of boxes") from error
     return nan_as_null(data) if b"NaN" in data or b"Infinity" in data else data
@@ -123,19 +135,25 @@ def _format_of(path: Path, data: bytes) -> str:
     )
 
 
-def imported_frame(number: int, boxes_xywh: ArrayLike, scores: ArrayLike, labels: ArrayLike) -> ImportedFrame:
-    """A frame of boxes as a file states them: cut off at the picture, those without area left out."""
+def imported_frame(
+    number: int, boxes_xywh: ArrayLike, scores: ArrayLike, labels: ArrayLike, left_out: Counter[str] | None = None
+) -> ImportedFrame:
+    """Boxes as a file states them: cut off at the picture, those that cannot be used left out and counted."""
     boxes = np.asarray(boxes_xywh, np.float64).reshape(-1, 4)
+    in_pixels = (np.abs(boxes) > MOST_SHARE).any(axis=1)
     low = np.clip(boxes[:, :2], 0, 1)
     high = np.clip(boxes[:, :2] + boxes[:, 2:], 0, 1)
     has_area = (high > low).all(axis=1)
+    if left_out is not None:
+        left_out.update({IN_PIXELS: int(in_pixels.sum()), NO_AREA: int((~has_area & ~in_pixels).sum())})
     clipped = np.concatenate([low, high - low], axis=1).astype(np.float32)
     score = np.clip(np.asarray(scores, np.float32), 0, 1)
-    return ImportedFrame(number, clipped[has_area], score[has_area], np.asarray(labels, np.int64)[has_area])
+    kept = has_area & ~in_pixels
+    return ImportedFrame(number, clipped[kept], score[kept], np.asarray(labels, np.int64)[kept])
 
 
 class _Joined:
-    """Several files of one tool as one: categories are joined by name, and a media file counts where it comes first."""
+    """Several files of one tool as one: categories are joined by name."""
 
     def __init__(self, parts: Sequence[ImportedDetections]) -> None:
         self.parts = parts
@@ -146,13 +164,10 @@ class _Joined:
         return sum(map(len, self.parts))
 
     def __iter__(self) -> Iterator[ImportedFile]:
-        seen: set[str] = set()
         for part in self.parts:
             own = np.array([self.categories.index(name) for name in part.categories], np.int64)
             for file in part:
-                if file.path not in seen:
-                    seen.add(file.path)
-                    yield ImportedFile(file.path, _relabelled(file.frames, own), file.failure, file.warning)
+                yield replace(file, frames=_relabelled(file.frames, own))
 
 
 def joined(parts: Sequence[ImportedDetections]) -> ImportedDetections:

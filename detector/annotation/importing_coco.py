@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backbones.errors import DataError
-from detector.annotation.importing import ImportedFile, imported_frame
+from detector.annotation.importing import IN_PIXELS, NO_AREA, ImportedFile, imported_frame
 from detector.data.coco_json import Id
 
 Content = tuple[Path, bytes]
@@ -121,11 +122,12 @@ class CocoDetections:
                 yield ImportedFile(path, (), "its COCO record states no width and height")
                 continue
             size = np.array([image.width or 1, image.height or 1] * 2)
-            frame = imported_frame(0, self.boxes_xywh[part] / size, self.scores[part], self.labels[part])
-            left_out = part.stop - part.start - len(frame.scores)
-            yield ImportedFile(
-                path, (frame,), None, f"{left_out} boxes without area were left out" if left_out else None
-            )
+            left_out: Counter[str] = Counter()
+            frame = imported_frame(0, self.boxes_xywh[part] / size, self.scores[part], self.labels[part], left_out)
+            outside = left_out.pop(IN_PIXELS, 0)  # they are in pixels by right; these lie beyond the stated size
+            left_out[NO_AREA] += outside
+            stated = (float(size[0]), float(size[1])) if image.width and image.height else None
+            yield ImportedFile(path, (frame,), None, +left_out, stated)
 
 
 Value = TypeVar("Value")

@@ -6,13 +6,14 @@ million images takes little more memory than its bytes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
 from backbones.errors import DataError
-from detector.annotation.importing import ImportedFile, ImportedFrame, imported_frame
+from detector.annotation.importing import IN_PIXELS, NO_CATEGORY, ImportedFile, ImportedFrame, imported_frame
 
 NO_BOX = "empty"  # a category that some tools write for pictures without anything
 
@@ -100,13 +101,14 @@ def _imported(image: _Image, label_of: Mapping[str, int]) -> ImportedFile:
     if image.failure is not None or image.detections is None:
         return ImportedFile(path, (), image.failure or "the file of boxes says nothing about it")
     known = [box for box in image.detections if str(box.category) in label_of]
+    left_out = Counter({NO_CATEGORY: len(image.detections) - len(known)})
     by_frame: dict[int, list[_Box]] = {number: [] for number in image.frames_processed or ()}
     for box in known:
         by_frame.setdefault(_frame_number(box), []).append(box)
-    frames = tuple(_frame(number, boxes, label_of) for number, boxes in sorted((by_frame or {0: []}).items()))
-    left_out = len(image.detections) - sum(len(frame.scores) for frame in frames)
-    warning = f"{left_out} boxes without area or of no known category were left out" if left_out else None
-    return ImportedFile(path, frames, None, warning)
+    numbered = sorted((by_frame or {0: []}).items())
+    frames = tuple(_frame(number, boxes, label_of, left_out) for number, boxes in numbered)
+    failure = IN_PIXELS if left_out[IN_PIXELS] else None  # without them it would look blank
+    return ImportedFile(path, () if failure else frames, failure, +left_out)
 
 
 def _frame_number(box: _Box) -> int:
@@ -114,10 +116,11 @@ def _frame_number(box: _Box) -> int:
     return max(number or 0, 0)
 
 
-def _frame(number: int, boxes: list[_Box], label_of: Mapping[str, int]) -> ImportedFrame:
+def _frame(number: int, boxes: list[_Box], label_of: Mapping[str, int], left_out: Counter[str]) -> ImportedFrame:
     return imported_frame(
         number,
         [box.bbox for box in boxes],
         [box.conf for box in boxes],
         [label_of[str(box.category)] for box in boxes],
+        left_out,
     )

@@ -20,6 +20,18 @@ def orient(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(pixels)
 
 
+def orient_boxes(boxes_xywh: NDArray[np.floating], orientation: int) -> NDArray[np.floating]:
+    """Apply an EXIF orientation to boxes (N, 4): left, top, width and height as shares of the stored picture."""
+    x, y, w, h = boxes_xywh.T
+    if orientation in _TURNS:
+        x, y, w, h = y, x, h, w
+    if orientation in (2, 3, 6, 7):
+        x = 1 - x - w
+    if orientation in (3, 4, 7, 8):
+        y = 1 - y - h
+    return np.stack([x, y, w, h], axis=1)
+
+
 def upright_size(stored_wh: tuple[int, int], orientation: int) -> tuple[int, int]:
     """Width and height once the orientation is applied."""
     return (stored_wh[1], stored_wh[0]) if orientation in _TURNS else stored_wh

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from backbones.errors import DataError
-from detector.annotation.importing import path_under, read_detections
+from detector.annotation.importing import IN_PIXELS, NO_AREA, NO_CATEGORY, path_under, read_detections
 
 INTEROP = Path(__file__).parents[4] / "shared" / "data" / "interop"
 CATEGORIES = {"1": "animal", "2": "person", "3": "vehicle"}
@@ -38,7 +38,20 @@ def test_boxes_that_overhang_are_clipped_and_those_without_area_left_out(tmp_pat
     boxes = [box(-0.01, 0.2, 0.11, 0.9), box(0.5, 0.5, 0.0, 0.1), box(1.2, 0.1, 0.2, 0.2)]
     [file] = read_detections([megadetector(tmp_path / "md.json", {"file": "a.jpg", "detections": boxes})])
     assert np.allclose(file.frames[0].boxes_xywh, [[0, 0.2, 0.1, 0.8]])
-    assert file.warning == "2 boxes without area or of no known category were left out"
+    assert file.left_out == {NO_AREA: 2}
+
+
+def test_boxes_in_pixels_are_told_and_do_not_make_a_picture_blank(tmp_path):
+    boxes = [box(40, 40, 100, 100), box(0.1, 0.1, 0.2, 0.2), box(0, 0, 1, 1, category="7")]
+    [file] = read_detections([megadetector(tmp_path / "md.json", {"file": "a.jpg", "detections": boxes})])
+    assert (file.failure, file.frames) == (IN_PIXELS, ())
+    assert file.left_out == {IN_PIXELS: 1, NO_CATEGORY: 1}
+
+
+def test_utf_16_as_powershell_writes_it_is_read(tmp_path):
+    path = megadetector(tmp_path / "md.json", {"file": "a.jpg", "detections": []})
+    path.write_text(path.read_text(encoding="utf-8"), encoding="utf-16")
+    assert [file.path for file in read_detections([path])] == ["a.jpg"]
 
 
 def test_unknown_and_empty_categories_are_no_detections(tmp_path):
@@ -83,8 +96,8 @@ def test_files_are_joined_by_the_names_of_their_categories(tmp_path):
         categories={"7": "bird", "8": "animal"},
     )
     imported = read_detections([one, two])
-    names = {file.path: [imported.categories[label] for label in file.frames[0].labels] for file in imported}
-    assert names == {"a.jpg": ["animal"], "b.jpg": ["bird"]}
+    names = [(file.path, [imported.categories[label] for label in file.frames[0].labels]) for file in imported]
+    assert names == [("a.jpg", ["animal"]), ("a.jpg", []), ("b.jpg", ["bird"])]
 
 
 COCO = {

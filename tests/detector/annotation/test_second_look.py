@@ -8,17 +8,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from backbones.errors import DataError, MediaError
 from detector.annotation import reclassification
-from detector.annotation.import_run import ImportOptions, classify_crops
-from detector.annotation.options import SeeingOptions
+from detector.annotation.import_run import SECOND_RECORD, ImportOptions, classify_crops
+from detector.annotation.importing import IN_PIXELS, NO_AREA, NO_CATEGORY
+from detector.annotation.importing_media import TURNED
+from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.reclassification import overlay_name, reclassify
 from detector.annotation.run import annotate
+from detector.base.orientation import orient
+from detector.footage.discovery import media_type
 from detector.species.classifier import SpeciesClassifier
 from detector.store.run_json import load_run
 from detector.store.schema import unpack_vector
-from detector.store.writer import OverlayWriter
+from detector.store.writer import FactsWriter, OverlayWriter
 from tests.detector.annotation.conftest import save_photo, save_species, save_video
 from tests.detector.annotation.store_checks import assert_same_facts, read_store
 
@@ -31,7 +36,7 @@ CATEGORIES = {"1": "animal", "2": "person", "3": "vehicle"}
 def classify(species, work, readers, tmp_path):
     """Classifies the boxes of files into a store under the test's folder."""
 
-    def run(name, detections, media, **options):
+    def run(name, detections, media, work=work, **options):
         out = tmp_path / name
         report = classify_crops(detections, media, out, species, ImportOptions(**options), work, True, readers)
         return report, read_store(out)
@@ -157,15 +162,116 @@ def test_boxes_from_annotate_give_the_same_logits_again(
     ],
 )
 def test_every_real_file_of_another_tool_goes_in(classify, name, tmp_path):
-    media = SHARED / "footage" / "lila_camera_traps"
-    report, facts = classify("out", [INTEROP / name], media)
+    footage, media = SHARED / "footage" / "lila_camera_traps", tmp_path / "media"
     listed = {image.get("file", image.get("file_name")) for image in json.loads((INTEROP / name).read_text())["images"]}
+    relative = sorted(path for path in listed if not path.startswith("/"))
+    for seed, path in enumerate(relative):
+        (media / path).parent.mkdir(parents=True, exist_ok=True)
+        if (footage / path).is_file():
+            shutil.copy(footage / path, media / path)
+        elif media_type(path) == "video":
+            save_video(media / path, frames=3, seed=seed)
+        else:
+            save_photo(media / path, seed)
+    if not relative:  # paths of another machine
+        save_photo(media / "other.jpg", 1)
+        with pytest.raises(MediaError, match="are not there"):
+            classify("out", [INTEROP / name], media)
+        return
+    report, facts = classify("out", [INTEROP / name], media)
     assert len(facts) == report.files == len(listed)
-    there = {path for (_, path) in facts if (media / path).is_file()}
-    assert {path for (_, path), rows in facts.items() if rows[0].failure is None} == there
+    assert {path for (_, path), rows in facts.items() if rows[0].failure is None} >= set(relative)
     if name.startswith("megadetector"):
-        assert there
         assert any(found.logits for rows in facts.values() for row in rows for found in row.detections or ())
+
+
+def boxed(names):
+    return [{"file": name, "detections": [box(0, 0, 0.5, 0.5)]} for name in names]
+
+
+@pytest.mark.parametrize(
+    ("names", "hint"),
+    [
+        (["media/a.jpg", "media/b.jpg"], "give --media {parent}"),
+        (["D:\\survey\\a.jpg", "D:\\survey\\b.jpg"], "remove 'D:/survey/' from the paths"),
+        (["gone.jpg", "lost.jpg"], "in which the paths"),
+    ],
+)
+def test_the_wrong_folder_of_media_makes_no_failures(classify, tmp_path, names, hint):
+    for seed, name in enumerate(("a.jpg", "b.jpg", "c.jpg")):
+        save_photo(tmp_path / "media" / name, seed)
+    with pytest.raises(MediaError, match=r"2 of the 3 files that md\.json names are not there") as error:
+        classify("out", [write_boxes(tmp_path / "md.json", boxed([*names, "c.jpg"]))], tmp_path / "media")
+    assert hint.format(parent=tmp_path) in error.value.mend
+    assert read_store(tmp_path / "out") == {}
+
+
+def test_media_that_go_away_midway_make_no_failures(classify, tmp_path, monkeypatch):
+    for seed in range(20):
+        save_photo(tmp_path / "media" / f"{seed}.jpg", seed)
+    boxes = write_boxes(tmp_path / "md.json", boxed([f"{seed}.jpg" for seed in range(20)]))
+    add = FactsWriter.add
+
+    def add_and_move(self, rows):
+        add(self, rows)
+        if len(self.finished) == 1:
+            for file in (tmp_path / "media").iterdir():
+                file.rename(tmp_path / file.name)
+
+    monkeypatch.setattr(FactsWriter, "add", add_and_move)
+    work = WorkOptions(batch_size=1, crop_batch_size=1, workers=1)
+    with pytest.raises(MediaError, match="is gone"):
+        classify("out", [boxes], tmp_path / "media", work=work)
+    assert not any(rows[0].failure for rows in read_store(tmp_path / "out").values())
+
+
+def test_boxes_that_cannot_be_used_are_counted(classify, tmp_path):
+    for seed, name in enumerate(("a.jpg", "b.jpg", "c.jpg")):
+        save_photo(tmp_path / "media" / name, seed)
+    images = [
+        {"file": "a.jpg", "detections": [box(0, 0, 0.5, 0.5), box(0.5, 0.5, 0, 0.1), box(0, 0, 1, 1, category="9")]},
+        {"file": "b.jpg", "detections": [box(40, 40, 100, 100)]},
+        {"file": "c.jpg", "detections": []},
+        {"file": "./a.jpg", "detections": [box(0, 0, 1, 1)]},
+    ]
+    report, facts = classify("out", [write_boxes(tmp_path / "md.json", images)], tmp_path / "media")
+    assert len(facts["media", "a.jpg"][0].detections) == 1
+    assert "have no area" in facts["media", "a.jpg"][0].warning
+    assert (report.failures, report.all_well) == ({IN_PIXELS: 1}, False)  # it must not look blank
+    assert sorted(report.notes) == sorted(
+        f"1 {what}: left out" for what in (NO_AREA, NO_CATEGORY, IN_PIXELS, SECOND_RECORD)
+    )
+    in_pixels = write_boxes(tmp_path / "pixels.json", images[1:2])
+    with pytest.raises(DataError, match="pixels"):
+        classify("other", [in_pixels], tmp_path / "media")
+    with pytest.raises(DataError, match="names no files"):
+        classify("other", [write_boxes(tmp_path / "empty.json", [])], tmp_path / "media")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_boxes_of_pictures_as_stored_are_turned_with_them(classify, tmp_path, orientation):
+    """Some annotation tools do not know EXIF; a record's size tells whether its picture was turned."""
+    stored = np.zeros((96, 128, 3), np.uint8)
+    stored[16:32, 96:120] = 255
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    (tmp_path / "media").mkdir()
+    Image.fromarray(stored).save(tmp_path / "media" / "a.jpg", exif=exif, quality=95)
+    upright = orient(stored, orientation)
+    y, x = (axis.nonzero()[0] for axis in (upright.any(axis=(1, 2)), upright.any(axis=(0, 2))))
+    expected = np.array([x[0] / len(upright[0]), y[0] / len(upright)])
+    swaps = orientation >= 5
+    box_of_record = [96, 16, 24, 16] if swaps else [x[0], y[0], len(x), len(y)]
+    content = {
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 128, "height": 96}],
+        "categories": [{"id": 1, "name": "bird"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [float(side) for side in box_of_record]}],
+    }
+    (tmp_path / "coco.json").write_text(json.dumps(content))
+    report, facts = classify("out", [tmp_path / "coco.json"], tmp_path / "media")
+    [found] = facts["media", "a.jpg"][0].detections
+    assert np.allclose([found.x, found.y], expected)
+    assert (report.notes == [f"1 records: {TURNED}"]) == swaps
 
 
 @pytest.fixture
