@@ -23,6 +23,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+WORKBOOK = "workbook"
 _WORKBOOK, _OLD_WORKBOOK = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 _SAVE = "save it as CSV UTF-8 (in Excel: Save As, CSV UTF-8)"
 _SEP_LINE = re.compile(r'"?sep=(.)"?[,;\t]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
@@ -32,7 +33,7 @@ _NOT_WESTERN = re.compile(r"(?<![^\W\d_])(?:(?![A-Za-z])[^\W\d_]){2,}(?![^\W\d_]
 
 
 def read_text(path: Path, what: str, max_bytes: int = MAX_BYTES) -> tuple[str, str]:
-    """The text of a table, and the name of its encoding: UTF-8, UTF-16 or UTF-32, else cp1252; "workbook": Excel's.
+    """The text of a table, and the name of its encoding: UTF-8, UTF-16 or UTF-32, else cp1252; `WORKBOOK`: Excel's.
 
     Args:
         path: The file.
@@ -44,7 +45,7 @@ def read_text(path: Path, what: str, max_bytes: int = MAX_BYTES) -> tuple[str, s
     """
     data = read_bytes(path, max_bytes=max_bytes, what=what.removeprefix("the "))
     if data.startswith(_WORKBOOK):
-        return workbook_text(data, path, what, max_bytes), "workbook"
+        return workbook_text(data, path, what, max_bytes), WORKBOOK
     if data.startswith(_OLD_WORKBOOK):
         raise DataError(f"{what} is an old Excel workbook (XLS), not CSV", where=path, mend=_SAVE)
     encoding = _encoding(data)

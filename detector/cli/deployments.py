@@ -13,12 +13,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "Columns are those of Camtrap DP. Fill in latitude and longitude, timeZone (Asia/Jerusalem, or +02:00 for a "
         "clock without summer time), kind (feeder, water, nest), and clockShift where the clock was wrong "
-        "(2016-01-01 00:05=2024-05-03 10:22); then give the table to `annotate` or `decide`."
+        "(2016-01-01 00:05=2024-05-03 10:22); then give the table to `annotate` or `decide`. Rows of one deploymentID "
+        "are visits to a camera, or cameras (cameraID) at one place. When new cards came, give the store and the "
+        "filled table again: rows are added, and what was filled in stays."
     )
     parser.add_argument(
         "inputs", nargs="+", type=Path, metavar="INPUT", help="cards of photos and videos; or the folder of a store"
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="CSV", help="the table to write")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="CSV",
+        help="the table to write; to one that is there, the cameras without a row are added",
+    )
     parser.add_argument(
         "--camera-from",
         metavar="REGEX",
@@ -27,30 +35,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look at when and by which camera each file was taken, and write a row a camera."""
+    """Look at when and by which camera each file was taken, and write a row a camera; or add those that lack one."""
     from detector.base.folders import compile_camera
-    from detector.deployments.template import deployment_rows, taken_of_file, taken_of_store, write_deployments
+    from detector.deployments import template
+    from detector.deployments.table import read_deployments
 
-    camera = compile_camera(args.camera_from) if args.camera_from else None
-    if args.output.exists():
-        raise ConfigError(
-            "there is a table already", where=args.output, mend="choose another --output, or remove the file"
-        )
+    camera_from = compile_camera(args.camera_from).pattern if args.camera_from else None
+    known = read_deployments(args.output) if args.output.exists() else []
     if (args.inputs[0] / "run.json").is_file():
         if len(args.inputs) > 1:
             raise ConfigError("a store is given beside other inputs", where=args.inputs[0], mend="give it alone")
-        rows = deployment_rows(taken_of_store(args.inputs[0]), camera)
+        taken = list(template.taken_of_store(args.inputs[0]))
     else:
         from rich.progress import track
 
         from detector.footage.cards import name_cards
 
         media = [item for card in name_cards(args.inputs) for item in card.media()]
-        rows = deployment_rows((taken_of_file(item) for item in track(media, "reading times")), camera)
-    if not rows:
+        taken = [template.taken_of_file(item) for item in track(media, "reading times")]
+    if not taken:
         raise ConfigError(
             "there are no photos or videos", where=args.inputs[0], mend="give the folder of a card, or its parent"
         )
-    write_deployments(args.output, rows)
-    print(f"{args.output}: {len(rows)} cameras; fill in places, time zones and kinds")
+    rows = template.deployment_rows(taken, camera_from, known)
+    if not args.output.exists():
+        template.write_deployments(args.output, rows)
+        print(f"{args.output}: {len(rows)} cameras; fill in places, time zones and kinds")
+    elif rows:
+        template.add_deployments(args.output, rows)
+        print(f"{args.output}: {len(rows)} cameras added to {len(known)} rows, which stay as they are")
+    else:
+        print(f"{args.output}: all cameras have a row already; nothing is changed")
     return 0

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from detector.base.dates import TableTime, parse_date
 from detector.base.times import Times, add_ms
 
-_FIXED = re.compile(r"(?:UTC|GMT)?\s*([+-]?)([0-9]{1,2})(?::?([0-9]{2})(?::00)?|[.,]([0-9]{1,2}))?", re.IGNORECASE)
+_FIXED = re.compile(r"(?:UTC|GMT)?\s*([+-]?)([0-9]{1,2})(?::?([0-5][0-9])(?::00)?|[.,]([0-9]{1,2}))?", re.IGNORECASE)
 _EAST, _WEST = timedelta(hours=14), timedelta(hours=-12)  # the ends of the world's offsets
 
 

@@ -113,9 +113,9 @@ def match_folders(
 
 
 def _above(folder: Folder, keys: Mapping[Key, object]) -> Key | None:
-    card, levels = name_key(folder[0]), name_key(folder[1]).split("/") if folder[1] else []
+    card, levels = name_key(folder[0]).strip(), name_key(folder[1]).split("/") if folder[1] else []
     for depth in range(len(levels), -1, -1):
-        above = "/".join(levels[:depth])
+        above = "/".join(levels[:depth]).strip()  # cells of a table have no space around them
         for key in ((card, above), (None, above)):
             if key in keys:
                 return key

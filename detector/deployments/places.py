@@ -19,7 +19,7 @@ _DEGREES = re.compile(
     rf"(?:(?P<minutes>{_NUMBER})\s*['′’´]\s*(?:(?P<seconds>{_NUMBER})\s*(?:[\"″”]|''|′′)\s*)?)?(?P<after>[NSEW])?",
     re.IGNORECASE,
 )
-_NEAR, _FAR = 2.0, 5.0  # degrees from the middle of a survey
+FAR, NEARER = 1.0, 5.0  # degrees from the middle of a survey, and how many times nearer the swapped place is
 
 
 def parse_degrees(text: str, axis: Axis) -> float:
@@ -62,8 +62,8 @@ def odd_places(places: Sequence[tuple[str, Place]]) -> Iterator[str]:
         return
     middle = median(latitude for latitude, _ in known), median(longitude for _, longitude in known)
     for where, (latitude, longitude) in places:
-        far = _apart((latitude, longitude), middle) > _FAR
-        if far and _apart((longitude, latitude), middle) < _NEAR:
+        apart = _apart((latitude, longitude), middle)
+        if apart > FAR and _apart((longitude, latitude), middle) * NEARER < apart:
             yield f"{where}: its place lies far from the others; perhaps latitude and longitude are swapped"
 
 

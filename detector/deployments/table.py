@@ -14,7 +14,7 @@ from typing import TypeVar
 from backbones.errors import DataError
 from detector.base.dates import TableTime, day_first, parse_date
 from detector.base.names import name_key
-from detector.base.tables import Row, quiet, read_table
+from detector.base.tables import Row, Table, quiet, read_table
 from detector.deployments.clocks import ClockPair, local_time, parse_clock_shift, parse_zone
 from detector.deployments.places import Axis, odd_places, parse_degrees, swapped
 
@@ -110,14 +110,7 @@ def read_deployments(path: Path, notify: Callable[[str], None] = quiet) -> list[
     Raises:
         DataError: The table cannot be read, or rows are wrong; names each of them, up to ten.
     """
-    table = read_table(
-        path,
-        what="the table of deployments",
-        required=COLUMNS[:1],
-        optional=(*COLUMNS[1:], *DETAILS),
-        multiline=DETAILS,
-        mend="make it with `hoopoe deployments`, and fill it in",
-    )
+    table = read_deployment_cells(path)
     for note in table.notes:
         notify(note)
     records = table.rows
@@ -141,6 +134,22 @@ def read_deployments(path: Path, notify: Callable[[str], None] = quiet) -> list[
     for note in odd_places(places):
         notify(note)
     return rows
+
+
+def read_deployment_cells(path: Path) -> Table:
+    """The table of deployments as it is written.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    return read_table(
+        path,
+        what="the table of deployments",
+        required=COLUMNS[:1],
+        optional=(*COLUMNS[1:], *DETAILS),
+        multiline=DETAILS,
+        mend="make it with `hoopoe deployments`, and fill it in",
+    )
 
 
 def _day_first(path: Path, records: Sequence[Row]) -> bool | None:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from backbones.errors import ConfigError
+from backbones.errors import DataError
 from detector.base.files import write_bytes
-from detector.base.folders import group_cameras
-from detector.deployments.table import COLUMNS
+from detector.base.formulas import guard
+from detector.base.table_text import WORKBOOK
+from detector.deployments.matching import Folder, match_deployments
+from detector.deployments.table import AGREE, COLUMNS, Deployment, read_deployment_cells
 from detector.footage.heads import capture_of_head
 from detector.store.reader import FactsReader
 from detector.types import MediaItem
+
+FILL_IN = (*COLUMNS[:4], "locationID", *COLUMNS[4:12], "captureMethod", *COLUMNS[12:])
+OF_PLACE = (*AGREE, "locationID", "timeZone", "prior")  # what visits to one place have in common
 
 
 @dataclass(frozen=True)
@@ -60,47 +64,80 @@ class _Tally:
         self.first, self.last = min(firsts, default=None), max(lasts, default=None)
 
 
-def deployment_rows(media: Iterable[Taken], camera: re.Pattern[str] | None = None) -> list[dict[str, str]]:
+def deployment_rows(
+    media: Iterable[Taken], camera_from: str | None = None, known: Sequence[Deployment] = ()
+) -> list[dict[str, str]]:
     """A row a camera, told from folders; see `folders.group_cameras`.
 
     `firstFile` and `lastFile` are as the camera wrote them, for a person to see whether its clock was right; the
     columns deploymentStart and deploymentEnd are blank, which means the first and the last file after correction.
+
+    Args:
+        media: All items.
+        camera_from: Regular expression of the camera's name.
+        known: Rows of a table that is there already; their cameras get no other row.
     """
-    folders: dict[tuple[str, str], _Tally] = {}
+    folders: dict[Folder, _Tally] = {}
     for taken in media:
         folders.setdefault((taken.card, taken.path.rpartition("/")[0]), _Tally()).add(taken)
-    cameras: dict[tuple[str, str, str], _Tally] = {}
+    matching = match_deployments(list(folders), known, camera_from)
+    cameras: dict[int, _Tally] = {}
     for place, tally in folders.items():
-        [((card, folder), name)] = group_cameras([place], camera).items()
-        cameras.setdefault((card, folder, name), _Tally()).join(tally)
+        cameras.setdefault(matching.of_folder[place][0], _Tally()).join(tally)
     rows = []
-    for (card, folder, name), tally in sorted(cameras.items()):
+    for index, row in enumerate(matching.rows):
+        if row.listed:
+            continue
+        tally = cameras[index]
         filled = {
-            "deploymentID": name,
-            "card": card,
-            "folder": folder,
+            "deploymentID": row.deployment_id,
+            "card": row.card or "",
+            "folder": row.folder,
             "cameraModel": tally.models.most_common(1)[0][0] if tally.models else "",
             "firstFile": tally.first.isoformat(" ", "seconds") if tally.first else "",
             "lastFile": tally.last.isoformat(" ", "seconds") if tally.last else "",
             "files": str(tally.files),
         }
-        rows.append({column: filled.get(column, "") for column in COLUMNS})
+        rows.append(filled)
     return rows
 
 
-def write_deployments(path: Path, rows: Iterable[dict[str, str]]) -> None:
+def write_deployments(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
     """Write the table, UTF-8 with BOM so that Excel shows every script.
 
     Raises:
-        ConfigError: A file is there: somebody may have filled it in.
+        HoopoeError: It cannot be written.
     """
-    if path.exists():
-        raise ConfigError("there is a table already", where=path, mend="choose another --output, or remove the file")
+    _write(path, FILL_IN, rows, ",")
+
+
+def add_deployments(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    """Add rows to a table that people filled in; what stands there stays, notes of their own among it.
+
+    A new row of a deployment that is there is another visit to its place, which is filled in from there.
+
+    Raises:
+        DataError: The table cannot be read, or is a workbook.
+    """
+    table = read_deployment_cells(path)
+    if table.encoding == WORKBOOK:
+        raise DataError("rows cannot be added to a workbook", where=path, mend="save it as CSV UTF-8, and give that")
+    there = [row.cells for row in table.rows]
+    first = {cells["deploymentID"]: cells for cells in reversed(there)}
+    added = []
+    for row in rows:
+        place = first.get(row["deploymentID"], {})
+        added.append({**{name: place[name] for name in OF_PLACE if place.get(name)}, **row})
+    columns = [*table.columns, *(name for name in FILL_IN if name not in table.columns)]
+    _write(path, columns, [*there, *added], table.delimiter)
+
+
+def _write(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, str]], delimiter: str) -> None:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\r\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_bytes(path, text.getvalue().encode("utf-8-sig"))
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")
+    writer.writerow(columns)
+    writer.writerows([guard(row.get(name, "")) for name in columns] for row in rows)
+    write_bytes(path, text.getvalue().encode("utf-8-sig", errors="surrogateescape"))
 
 
 def taken_of_file(item: MediaItem) -> Taken:

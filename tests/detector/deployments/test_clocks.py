@@ -77,7 +77,26 @@ def test_hour_that_occurs_twice_is_the_first() -> None:
 
 @pytest.mark.parametrize(
     ("text", "minutes"),
-    [("+02:00", 120), ("UTC-3", -180), ("+0530", 330), ("utc", 0), ("Z", 0), ("Asia/Jerusalem", 120)],
+    [
+        ("+02:00", 120),
+        ("UTC-3", -180),
+        ("+0530", 330),
+        ("utc", 0),
+        ("Z", 0),
+        ("Asia/Jerusalem", 120),
+        ("asia/jerusalem", 120),
+        ("America/New York", -300),
+        ("2", 120),
+        ("+2", 120),
+        ("02:00", 120),
+        ("2:00:00", 120),
+        ("5.5", 330),
+        ("-3,5", -210),
+        ("5,75", 345),
+        ("UTC\u22123", -180),
+        ("GMT +14", 840),
+        ("-12", -720),
+    ],
 )
 def test_zones_of_either_kind(text: str, minutes: int) -> None:
     assert utc_offsets(times("2024-01-01"), parse_zone(text)).minutes.tolist() == [minutes]
@@ -86,8 +105,21 @@ def test_zones_of_either_kind(text: str, minutes: int) -> None:
 def test_wrong_zone_names_the_nearest() -> None:
     with pytest.raises(ValueError, match="did you mean Asia/Jerusalem"):
         parse_zone("Asia/Jerusalm")
+    with pytest.raises(ValueError, match="did you mean Asia/Jerusalem"):
+        parse_zone("Jerusalem time")
     with pytest.raises(ValueError, match="not a time zone"):
         parse_zone("../../etc/passwd")
+
+
+@pytest.mark.parametrize("text", ["+15:00", "-13", "120", "2.1", "99", "+2:60", "+", "IST"])
+def test_what_is_no_offset_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"not an offset|not a time zone"):
+        parse_zone(text)
+
+
+def test_right_time_in_utc_is_that_of_the_zone() -> None:
+    [pair] = parse_clock_shift("2016-01-01=2024-05-01T06:30:00Z", zone=parse_zone("Asia/Jerusalem"))
+    assert pair.right == datetime(2024, 5, 1, 9, 30)
 
 
 def test_offset_behind_a_time_is_dropped() -> None:

@@ -15,6 +15,7 @@ from backbones.errors import ConfigError, DataError
 from detector.base.folders import camera_folder, compile_camera, group_cameras
 from detector.cli.main import main
 from detector.deployments.matching import Matching, match_deployments, match_folders
+from detector.deployments.places import Axis, parse_degrees
 from detector.deployments.table import Deployment, read_deployments
 from detector.deployments.template import Taken, deployment_rows, taken_of_store, write_deployments
 
@@ -70,7 +71,7 @@ def test_table_has_a_row_a_camera_with_its_first_and_last_file() -> None:
     assert (first["deploymentID"], first["folder"], first["files"]) == ("card/hide", "hide", "3")
     assert (first["firstFile"], first["lastFile"]) == ("2024-05-01 00:00:00", "2024-05-02 00:00:00")
     assert first["cameraModel"] == "HF2"
-    assert second["firstFile"] == second["latitude"] == ""
+    assert (second["firstFile"], "latitude" in second) == ("", False)
 
 
 def test_filled_table_is_read(tmp_path: Path) -> None:
@@ -85,6 +86,7 @@ def test_filled_table_is_read(tmp_path: Path) -> None:
     assert (row.latitude, row.longitude) == (31.5, 34.75)
     assert str(row.zone) == "Asia/Jerusalem"
     assert row.clock_shift[0].right == row.start == datetime(2024, 5, 1)
+    assert row.line == 2
     assert row.details == (("baitUse", "true"),)
 
 
@@ -106,12 +108,82 @@ def test_every_wrong_row_is_named(tmp_path: Path) -> None:
     [
         ("deploymentID,lattitude\na,1\n", "unknown column 'lattitude'"),
         ("folder\na\n", "no column deploymentID"),
-        ("deploymentID,folder,latitude,longitude\na,x,1,2\na,y,1,3\n", "disagree in longitude"),
+        (
+            "deploymentID,folder,latitude,longitude\na,x,1,2\na,y,1,3\n",
+            "rows 2 and 3 of deployment 'a' disagree in longi",
+        ),
+        ("deploymentID,folder,latitude,longitude\na,x,1,2\na,y,,\n", "disagree in latitude"),
+        ("deploymentID,latitude,longitude\na,1,\n", "row 2: latitude and longitude come together"),
+        ("deploymentID,latitude,longitude\na,131.5,34.9\n", "perhaps latitude and longitude are swapped"),
+        ("deploymentID,latitude,longitude\na,34.9E,31.5N\n", "perhaps latitude and longitude are swapped"),
+        ("deploymentID,deploymentStart,deploymentEnd\na,2024-05-02,2024-05-01\n", "row 2: deploymentEnd is before"),
+        ("deploymentID,deploymentStart\na,2024-05-02T06:00Z\n", "row 2: deploymentStart: it is in UTC"),
+        ("deploymentID,captureMethod\na,sometimes\n", "none of activityDetection, timeLapse"),
+        ("deploymentID,folder\na,x\nb,x\n", "row 3: the folder has a row already: row 2"),
+        ("deploymentID,folder\na,x\na,x\n", "row 3: the folder has a row already: row 2"),
+        (
+            "deploymentID,folder,deploymentStart,deploymentEnd\na,x,2024-05-01,2024-05-03\nb,x,2024-05-03,2024-05-09\n",
+            "row 3: the folder has a row already",
+        ),
     ],
 )
 def test_wrong_tables_are_refused(tmp_path: Path, text: str, match: str) -> None:
     with pytest.raises(DataError, match=match):
         read_deployments(table(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "axis", "degrees"),
+    [
+        ("31.25", "latitude", 31.25),
+        ("31,25", "latitude", 31.25),
+        ("-31.25", "latitude", -31.25),
+        ("\u221231.25", "longitude", -31.25),
+        ("31.25°N", "latitude", 31.25),
+        ("31.25 º S", "latitude", -31.25),
+        ("W 104.5°", "longitude", -104.5),
+        ("31°15'N", "latitude", 31.25),
+        ("31° 15′ 36″ S", "latitude", -31.26),
+        ("0", "longitude", 0.0),
+        ("-180", "longitude", -180.0),
+    ],
+)
+def test_degrees_are_read_as_people_write_them(text: str, axis: Axis, degrees: float) -> None:
+    assert parse_degrees(text, axis) == pytest.approx(degrees)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "north", "90.1", "31.25°E", "-31 S", "N31N", "31°61'", "1e1", "nan", "inf", "31.2.5"]
+)
+def test_what_is_no_latitude_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"latitude|degrees|below 60"):
+        parse_degrees(text, "latitude")
+
+
+def test_odd_places_are_told(tmp_path: Path) -> None:
+    header, said = "deploymentID,folder,latitude,longitude\n", []
+    rows = [f"{n},{n},{31 + n / 10},{34.75 + n / 10}" for n in range(5)]
+    read_deployments(table(tmp_path, header + "\n".join(rows)), said.append)
+    assert said == []
+    rows[3] = "3,3,35.05,31.3"
+    read_deployments(table(tmp_path, header + "\n".join([*rows, "z,z,0,0"])), said.append)
+    assert [note.partition(",")[0].partition(";")[0] for note in said] == [
+        "deployments.csv row 7: 0",
+        "deployments.csv row 5: its place lies far from the others",
+    ]
+
+
+def test_dates_of_files_tell_how_a_table_writes_dates(tmp_path: Path) -> None:
+    header = "deploymentID,deploymentStart,firstFile,lastFile\n"
+    [row] = read_deployments(table(tmp_path, f"{header}a,05/06/2024,06/06/2024 10:00,23/06/2024 11:00\n"))
+    assert row.start == datetime(2024, 6, 5)
+    with pytest.raises(DataError, match="may begin with the day or with the month"):
+        read_deployments(table(tmp_path, f"{header}a,05/06/2024,06/06/2024 10:00,\n"))
+
+
+def test_date_without_a_clock_ends_with_its_day(tmp_path: Path) -> None:
+    [row] = read_deployments(table(tmp_path, "deploymentID,deploymentStart,deploymentEnd\na,2024-05-01,2024-05-01\n"))
+    assert (row.start, row.end) == (datetime(2024, 5, 1), datetime(2024, 5, 1, 23, 59, 59, 999_000))
 
 
 def test_table_in_another_encoding_is_refused(tmp_path: Path) -> None:
@@ -162,8 +234,53 @@ def test_command_writes_the_table_from_cards(tmp_path: Path, capsys: pytest.Capt
     assert (row["deploymentID"], row["cameraModel"], row["files"]) == ("card", "HF2", "2")
     assert (row["firstFile"], row["lastFile"]) == ("2024-05-01 06:30:15", "2024-05-03 10:11:12")
     assert [each.deployment_id for each in read_deployments(output)] == ["card"]
-    assert main(["deployments", str(card), "--output", str(output)]) == 2
-    assert "there is a table already" in capsys.readouterr().err
+    before = output.read_bytes()
+    assert main(["deployments", str(card), "--output", str(output)]) == 0
+    assert "nothing is changed" in capsys.readouterr().out
+    assert output.read_bytes() == before
+
+
+def test_new_cards_are_added_to_a_filled_table(tmp_path: Path, facts_maker: SimpleNamespace) -> None:
+    """What people filled in, columns of their own, delimiter and all, stays; a new visit has its deployment's place."""
+    out, output = tmp_path / "out", tmp_path / "deployments.csv"
+    facts_maker.write(out, [[facts_maker.row("hide/a.jpg", "one")]])
+    filled = (
+        "card;folder;deploymentID;latitude;longitude;timeZone;my notes;kind\r\n"
+        "one;hide;North;31,5;34,75;Asia/Jerusalem;'=by the well;feeder\r\n"
+    )
+    output.write_text(filled, encoding="cp1252")
+    assert main(["deployments", str(out), "--output", str(output)]) == 0
+    assert output.read_text(encoding="cp1252") == filled.replace("\r\n", "\n"), "there is nothing to add"
+
+    facts_maker.write(out, [[facts_maker.row("DCIM/100RECNX/a.jpg", "two")], [facts_maker.row("North/b.jpg", "three")]])
+    assert main(["deployments", str(out), "--output", str(output), "--camera-from", "North"]) == 0
+    with output.open(encoding="utf-8-sig", newline="") as file:
+        first, visit, new = csv.DictReader(file, delimiter=";")
+    assert dict(list(first.items())[:8]) == dict(
+        zip(filled.splitlines()[0].split(";"), filled.splitlines()[1].split(";"), strict=True)
+    )
+    assert (new["deploymentID"], new["card"], new["latitude"], new["files"]) == ("two", "two", "", "1")
+    assert (visit["card"], visit["folder"], visit["latitude"], visit["kind"]) == ("three", "North", "31,5", "feeder")
+    assert [row.deployment_id for row in read_deployments(output)] == ["North", "North", "two"]
+    assert main(["deployments", str(out), "--output", str(output), "--camera-from", "North"]) == 0
+    assert len(read_deployments(output)) == 3
+
+
+def test_wrong_table_is_not_added_to(tmp_path: Path, facts_maker: SimpleNamespace) -> None:
+    facts_maker.write(tmp_path / "out", [[facts_maker.row("a.jpg")]])
+    path = table(tmp_path, "deploymentID,card,folder,latitude\nA,x,,95\n")
+    before = path.read_bytes()
+    assert main(["deployments", str(tmp_path / "out"), "--output", str(path)]) == 2
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("folder", ["-left", "=1+1", "'=quoted", "ä\u0308", "a;b", 'with "quotes"'])
+def test_any_folder_name_survives_the_table(tmp_path: Path, facts_maker: SimpleNamespace, folder: str) -> None:
+    facts_maker.write(tmp_path / "out", [[facts_maker.row(f"{folder}/a.jpg")]])
+    output = tmp_path / "d.csv"
+    assert main(["deployments", str(tmp_path / "out"), "--output", str(output)]) == 0
+    found = match_deployments([("card", folder)], read_deployments(output), None)
+    assert not found.told
 
 
 def test_store_tells_the_same_as_its_cards(tmp_path: Path, facts_maker: SimpleNamespace) -> None:
