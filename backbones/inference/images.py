@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -26,7 +27,6 @@ MAX_BYTES = 2 << 30  # the most pixels that are decoded, uncompressed with 16 bi
 
 _COPY_AGAIN = "copy it from the card again, or leave it out"
 _16_BIT_MODES = ("I;16", "I;16B", "I;16L", "I;16N")
-_opening = threading.Lock()
 
 
 def open_image(source: ImageSource) -> Image.Image:
@@ -70,15 +70,41 @@ def open_header(file: IO[bytes]) -> Image.Image:
     Raises:
         Exception: Whatever Pillow raises on what is no image.
     """
-    with _opening, warnings.catch_warnings(action="ignore"):  # both are global; Pillow warns of every oddity in EXIF
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # its own limit is lower, and warns at half of it
+    with our_limits():
+        image = Image.open(file, formats=readable_formats())
+        with suppress(Exception):  # a damaged EXIF block raises whatever its bytes lead to
+            image.getexif()
+        return image
+
+
+class _Limits:
+    """Pillow's own limit is lower than ours, and it warns at half of it and of every oddity in EXIF: both are global.
+
+    Threads may be inside at once: the first one that enters sets them, the last one that leaves puts them back.
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.inside = threading.Lock(), 0
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self.lock:
+            self.inside += 1
+            if self.inside == 1:
+                self.limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+                self.warnings = warnings.catch_warnings(action="ignore")
+                self.warnings.__enter__()
         try:
-            image = Image.open(file, formats=readable_formats())
-            with suppress(Exception):  # a damaged EXIF block raises whatever its bytes lead to
-                image.getexif()
-            return image
+            yield
         finally:
-            Image.MAX_IMAGE_PIXELS = limit
+            with self.lock:
+                self.inside -= 1
+                if not self.inside:
+                    self.warnings.__exit__(None, None, None)
+                    Image.MAX_IMAGE_PIXELS = self.limit
+
+
+our_limits = _Limits()
 
 
 @cache
@@ -107,8 +133,9 @@ def check_size(size_wh: tuple[int, int], where: object, max_pixels: int = MAX_PI
 def _upright_rgb(image: Image.Image, where: object) -> Image.Image:
     if not image.width or not image.height:
         raise MediaError(f"the image is empty ({image.width} x {image.height})", where=where, mend="leave it out")
-    image.load()
-    return as_rgb(_upright(image))
+    with our_limits():
+        image.load()
+        return as_rgb(_upright(image))
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -148,12 +175,11 @@ def _as_8_bits(grey: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     if grey.dtype.kind in "iu" and grey.min() >= 0 and grey.max() <= 65535:
         wide = grey.dtype.itemsize == 2 or grey.max() > 255
         return (grey >> 8 if wide else grey).astype(np.uint8)
-    values: npt.NDArray[Any] = grey.astype(
-        np.float32 if grey.dtype.kind == "f" else np.float64
-    )  # the only copy: it may be large
+    wide_enough = np.float32 if grey.dtype.kind == "f" else np.float64
+    values: npt.NDArray[Any] = grey.astype(wide_enough)  # the only copy, as it may be large
     finite = np.isfinite(values)
     low, high = float(values.min(where=finite, initial=np.inf)), float(values.max(where=finite, initial=-np.inf))
-    if grey.dtype.kind == "f" and (low >= 0 and high <= 1):
+    if grey.dtype.kind == "f" and low >= 0 and high <= 1:
         low, high = 0.0, 1.0
     values[np.isnan(values)] = low
     np.clip(values, low, high, out=values)

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from backbones.errors import MediaError
+from detector.base.files import open_regular
 
 PART_BYTES = 64 * 1024  # of each of head, middle and tail: enough to tell photos of one camera, one disk read each
 
@@ -18,7 +19,7 @@ def content_hash(file: Path) -> str:
         MediaError: If the file cannot be read.
     """
     try:
-        with file.open("rb") as opened:
+        with open_regular(file, what="photo or video", error=MediaError) as opened:
             size = os.fstat(opened.fileno()).st_size
             digest = hashlib.blake2b(size.to_bytes(8, "little"), digest_size=16)
             if size <= 3 * PART_BYTES:

@@ -20,12 +20,20 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from backbones.errors import HoopoeError, MediaError
-from backbones.inference.images import MAX_BYTES, MAX_PIXELS, as_rgb, check_size, open_header, readable_formats
+from backbones.inference.images import (
+    MAX_BYTES,
+    MAX_PIXELS,
+    as_rgb,
+    check_size,
+    open_header,
+    our_limits,
+    readable_formats,
+)
 from detector.base.failures import OUT_OF_MEMORY, ran_out_of_memory, said_by
 from detector.base.files import open_regular, read_bytes
 from detector.base.orientation import UNDOING, orient, upright_size
 from detector.base.signatures import HEAD_BYTES, kind_of
-from detector.base.torn import forget_words, loss_of
+from detector.base.torn import DAMAGED, forget_words, loss_of
 
 HEIC_SUFFIXES = frozenset({".heic", ".heif", ".hif"})  # with pillow-heif only
 PHOTO_SUFFIXES = HEIC_SUFFIXES | {
@@ -46,6 +54,8 @@ _PADDING_BYTES = 65536  # cards' clusters: a file may be filled up with zeros
 _KINDS_READ = tuple(
     f"a {kind} image" for kind in ("JPEG", "PNG", "TIFF", "WebP", "BMP", "GIF", "HEIC", "AVIF", "JPEG 2000", "PPM")
 )
+_MANY_BYTES = 16 << 20  # in smaller files the blocks do no harm
+_MOST_BLOCKS = 100  # of EXIF; Pillow joins them one by one, each time copying all
 _COPY_AGAIN = "copy it from the card again, or leave it out"
 _HEIC = "a HEIC image"
 HEIC_MEND = "pip install hoopoe[heic]"
@@ -105,6 +115,8 @@ def decode_picture(
     )
     if not data:
         raise MediaError("the file is empty", where=where, mend=_COPY_AGAIN)
+    if len(data) > _MANY_BYTES and data.count(b"Exif\0\0") > _MOST_BLOCKS:
+        raise MediaError(f"it has more than {_MOST_BLOCKS} EXIF blocks", where=where, mend=_COPY_AGAIN)
     with _reasons(data, where), open_header(BytesIO(data)) as image:
         check_size(image.size, where, max_pixels)
         exif, orientation = _exif(image)
@@ -211,8 +223,11 @@ def _pixels(image: Image.Image, data: bytes, factor: int) -> tuple[NDArray[np.ui
             return pixels, loss_of(data, pixels) if isinstance(image, JpegImageFile) else None
     if factor > 1:
         image.draft(None, (image.width // factor, image.height // factor))
-    image.load()
-    return np.asarray(as_rgb(image)), None
+    with our_limits():
+        image.load()
+        pixels = np.asarray(as_rgb(image))
+    # libpng refuses what is damaged anywhere; Pillow shows what is there
+    return pixels, DAMAGED if image.format == "PNG" and _opencv_can(image, data) else None
 
 
 def _opencv_can(image: Image.Image, data: bytes) -> bool:

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-LOST = "a part of the picture is lost"  # in the warning
+ENDS_EARLY = "a part of the picture is lost: its data end too early"
+DAMAGED = "a part of the picture is lost: its data are damaged"
 _GREY, _TOLERANCE = 128, 2  # what libjpeg shows where there are no data
 _JUNK = bytes(range(1, 200)) * 2  # any bits will do; without 0xFF, which begins a marker
 _HARMLESS_BYTES = 16  # between the data and the next marker: some cameras fill up
@@ -54,7 +55,7 @@ def loss_of(data: bytes, pixels: NDArray[np.uint8]) -> str | None:
         pixels: RGB (H, W, 3), as stored: not turned.
     """
     if _heard is None:
-        return f"{LOST}: its data end too early" if _ends_early(data, pixels) else None
+        return ENDS_EARLY if _ends_early(data, pixels) else None
     return _loss_in(_words())
 
 
@@ -70,10 +71,9 @@ def _words() -> str:
 def _loss_in(words: str) -> str | None:
     for said in _LOSSES.finditer(words):
         if said[1] is None:
-            early = "premature" in said[0].lower()
-            return f"{LOST}: its data {'end too early' if early else 'are damaged'}"
+            return ENDS_EARLY if "premature" in said[0].lower() else DAMAGED
         if int(said[1]) > _HARMLESS_BYTES:
-            return f"{LOST}: its data are damaged"
+            return DAMAGED
     return None
 
 

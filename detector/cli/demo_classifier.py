@@ -24,6 +24,7 @@ def train_species(demo: Demo) -> None:
     from rich.progress import track
 
     import backbones
+    from detector.data.images import read_image
     from detector.training.classifier import normalised, train_classifier
     from detector.training.demo_start import classifier_from_detector, shipped_start
     from detector.training.species_crops import read_species_crops
@@ -34,7 +35,7 @@ def train_species(demo: Demo) -> None:
     net, rgb_stats = classifier_from_detector(shipped_start(), len(names))
     crops, labels = read_species_crops(annotations, net.input_size, views=VIEWS, seed=demo.seed)
     paths, size_wh = sorted((demo.mammals / "train").iterdir()), net.input_size[::-1]
-    pictures = [Image.open(path).resize(size_wh, Image.Resampling.BICUBIC) for path in paths]
+    pictures = [Image.fromarray(read_image(path)).resize(size_wh, Image.Resampling.BICUBIC) for path in paths]
     mammals = np.stack([np.asarray(picture) for picture in pictures])
     demo.say(f"{len(crops)} crops of {len(crops) // VIEWS} birds in {len(annotations)} scenes; {len(mammals)} mammals")
 

@@ -145,6 +145,8 @@ class _Walk:
                     yield from self.file(entry.path, path, kind, entry.stat)
                 elif entry.is_symlink():
                     self.problem(entry.path, "the link leads nowhere", "mend or remove it")
+                else:
+                    self.problem(entry.path, "this is a device or pipe, not a file", "leave it out")
             elif entry.is_file():
                 self.pass_over(os.path.splitext(entry.name)[1].lower() or "without a suffix")
         except OSError as error:

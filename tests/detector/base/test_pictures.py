@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from backbones.inference.images import open_image
+from backbones.inference.images import open_image, readable_formats
 from detector.base import pictures
 from detector.base.pictures import decode_picture
 from detector.data.images import read_image
@@ -29,7 +29,8 @@ TURNED = {  # how the eight orientations show stored pixels (JEITA CP-3451, tabl
     7: lambda pixels: np.rot90(np.swapaxes(pixels, 0, 1), 2),
     8: lambda pixels: np.rot90(pixels, 1),
 }
-EXACT = {"PNG": {}, "TIFF": {}, "WEBP": {"lossless": True, "exact": True}, "BMP": {}, "JPEG2000": {}, "PPM": {}}
+LOSSLESS_WEBP = {"lossless": True, "exact": True}
+EXACT = {"PNG": {}, "TIFF": {}, "WEBP": LOSSLESS_WEBP, "BMP": {}, "GIF": {}, "JPEG2000": {}, "PPM": {}}
 
 
 def of_mode(mode: str) -> Image.Image:
@@ -65,6 +66,7 @@ WRITABLE = {
     "TIFF": ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "I;16", "I", "F"),
     "WEBP": ("RGB", "RGBA"),
     "BMP": ("1", "L", "P", "RGB"),
+    "GIF": ("1", "L", "P"),
     "JPEG2000": ("L", "LA", "RGB", "RGBA"),
     "PPM": ("L", "RGB"),
 }
@@ -104,6 +106,29 @@ def test_jpegs_are_what_pillow_reads_for_every_reader(
         expected = TURNED[orientation](np.asarray(image.convert("RGB")))
     for image in (decode_picture(file).image, read_image(file), read_photo(file).image, np.asarray(open_image(file))):
         np.testing.assert_array_equal(image, expected)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["AVIF", "MPO"])
+def test_phones_formats_are_turned_upright_too(tmp_path: Path, kind: str, orientation: int) -> None:
+    if kind not in readable_formats() and kind != "MPO":
+        pytest.skip("this Pillow cannot write it")
+    file, exif = tmp_path / "photo", Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    wide = Image.fromarray(SCENE).resize((160, 96), Image.Resampling.BICUBIC)
+    wide.save(file, kind, exif=exif, quality=95, **({"subsampling": "4:4:4"} if kind == "AVIF" else {}))
+    expected = TURNED[orientation](np.asarray(wide, int))
+    read = [decode_picture(file).image, read_image(file), read_photo(file).image, np.asarray(open_image(file))]
+    assert all(image.shape == expected.shape and np.abs(image - expected).mean() < 8 for image in read)
+    assert all(np.array_equal(image, read[0]) for image in read)
+
+
+def test_heic_is_read_with_its_plug_in(tmp_path: Path) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.from_pillow(Image.fromarray(SCENE)).save(tmp_path / "phone.HEIC", quality=100, chroma=444)
+    images = [decode_picture(tmp_path / "phone.HEIC").image, np.asarray(open_image(tmp_path / "phone.HEIC"))]
+    assert np.abs(images[0] - SCENE.astype(int)).mean() < 8
+    np.testing.assert_array_equal(*images)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "JPEG"])

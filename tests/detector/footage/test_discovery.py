@@ -121,7 +121,9 @@ def test_what_is_no_file_is_not_listed(tmp_path: Path) -> None:
     if not hasattr(os, "mkfifo"):
         pytest.skip("no pipes here")
     os.mkfifo(tmp_path / "pipe.jpg")  # reading it would wait for ever
-    assert paths(tmp_path) == []
+    problems: list[MediaError] = []
+    assert paths(tmp_path, report=problems.append) == []
+    assert [error.problem for error in problems] == ["this is a device or pipe, not a file"]
 
 
 def test_an_unreadable_folder_is_reported_and_the_others_listed(

@@ -61,18 +61,27 @@ def test_a_bad_task_costs_itself_only(impatient: IsolatedReaders, order: str) ->
 
 
 def test_reasons_name_file_and_cause(impatient: IsolatedReaders) -> None:
-    tasks = [("abort", 1), ("kill", 2), ("raise", 3), ("media error", 4), ("sleep", 5)]
+    tasks = [("abort", 1), ("kill", 2), ("raise", 3), ("media error", 4), ("sleep", 5), ("address", 6)]
     events = list(impatient.run(tasks))
     reasons = failures(events)
     assert "SIGABRT" in reasons["abort", 1]
     assert "memory" in reasons["kill", 2]
     assert reasons["raise", 3] == "ZeroDivisionError: no such luck"
+    assert reasons["address", 6] == "OSError: cannot identify image file <object object>"
     assert reasons["media error", 4] == "the file is empty"
-    assert reasons["sleep", 5].startswith("reading it made no progress for")
+    assert reasons["sleep", 5] == f"reading it made no progress for {IMPATIENT_S:.0f} s and was stopped"
     errors = {event.task[1]: event.error for event in events}
     assert all(isinstance(error, MediaError) and error.mend for error in errors.values())
     assert errors[1].where == "file 1"
     assert errors[4].where == "a.jpg"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system bounds a process's memory")
+def test_a_file_that_takes_all_memory_fails_and_the_process_goes_on(pool: IsolatedReaders) -> None:
+    tasks = [("process", 0), ("allocate", 1), ("allocate", 2), ("process", 3)]
+    events = list(pool.run(tasks))
+    assert set(failures(events).values()) == {"reading it takes more memory than there is for one file"}
+    assert set(failures(events)) == {("allocate", 1), ("allocate", 2)}
 
 
 def test_values_before_a_crash_are_kept(pool: IsolatedReaders) -> None:
