@@ -118,7 +118,8 @@ def crops_in_folder(folder: Path) -> list[tuple[str, Path]]:
     Raises:
         DataError: There are none.
     """
-    found = [(label.name, path) for label in sorted(folder.iterdir()) if label.is_dir() for path in _pictures(label)]
+    labels = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    found = [(label.name, path) for label in labels for path in _pictures(label)]
     if not found:
         mend = f"put the crops of each class into a folder of its name, and non-birds into {NO_BIRD_FOLDER}"
         raise DataError("there are no labelled crops", where=folder, mend=mend)
@@ -138,7 +139,8 @@ def crops_of_others(folder: Path) -> list[tuple[str, Path]]:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file())
+    paths = (path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file())
+    return sorted(path for path in paths if not path.name.startswith("."))  # such as macOS's ._1.jpg
 
 
 def classify_folder(crops: Sequence[tuple[str, Path]], labelling: Labelling, advance: Advance) -> LabelledLogits:

@@ -125,7 +125,7 @@ def _name_chunk(
     )
     for row, (at, taxon_index, sure, indices, values) in enumerate(rows):
         taxon = taxonomy.levels[at].taxa[taxon_index] if at >= 0 else ANY_BIRD
-        candidates = tuple(map(Candidate, map(names.__getitem__, indices), values))
+        candidates = tuple(Candidate(names[at], value) for at, value in zip(indices, values, strict=True) if value > 0)
         reasons = [reason for reason, mask in flags if mask[row]] if at != 0 else []
         if at != 0 and (unlike[row] or weak[row] or not reasons):
             reasons.append(UNLIKE if unlike[row] else LOW_SCORE if weak[row] else DISAGREE)

@@ -80,9 +80,7 @@ class NameCheck:
     @cached_property
     def _names(self) -> dict[str, str]:
         """All names by their keys."""
-        rows = self.kinds.crosswalk.rows
-        own = [
-            name for row in rows for name in (row.class_name, row.scientific_name, row.english_name, row.hebrew_name)
-        ]
-        names = (*self.labels, *own, *world_birds().names, *world_mammals().names)
+        columns = ("english_name", "scientific_name", "hebrew_name", "class_name")
+        own = [getattr(row, column) for row in self.kinds.crosswalk.rows for column in columns]
+        names = (*own, *self.labels, *world_birds().names, *world_mammals().names)
         return {key: name for name in reversed(names) if (key := name_key(name))}
