@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from backbones.architecture import HEAD_WIDTH
 from backbones.base import Backbone, Stage
 from backbones.layers import DepthwiseConv2d, DropPath, PointwiseConv2d, attention, drop_path_rates
 from backbones.routing_attention import bi_level_routing_attention, route
 
 TOP_K = (1, 4, 16)  # regions that a query sees in stages 1 to 3; stage 4 attends to everything
 REGION_TOKENS = (8, 4, 2)  # tokens along the side of a region in stages 1 to 3
-HEAD_DIM = 32
 FULL_ATTENTION_HEADS = 8
 MLP_RATIO = 3
 LEPE_KERNEL = 5
@@ -29,7 +29,7 @@ class RoutingAttention(nn.Module):
 
     def __init__(self, dim: int, region_tokens: int, top_k: int) -> None:
         super().__init__()
-        self.num_heads = dim // HEAD_DIM
+        self.num_heads = dim // HEAD_WIDTH
         self.scale = dim**-0.5
         self.region_tokens = region_tokens
         self.top_k = top_k

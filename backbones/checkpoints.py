@@ -8,15 +8,25 @@ birder/common/fs_ops.py. The format is told from the content, so a renamed file 
 from __future__ import annotations
 
 import json
-import pickle
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from backbones.errors import CheckpointError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from backbones.architecture import check_architecture
+from backbones.errors import CheckpointError, ConfigError
 from backbones.files import write_bytes
+from backbones.tensor_files import (
+    FETCH_AGAIN,
+    PICKLE_MAGIC,
+    ZIP_MAGIC,
+    first_bytes,
+    is_safetensors,
+    read_pt,
+    read_safetensors,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,11 +38,48 @@ TASK = "image_classification"
 FORMAT_VERSION = "0.8.4"  # the version of birder whose format this is
 METADATA_KEYS = ("signature", "class_to_idx", "rgb_stats")
 
-_ZIP_MAGIC = b"PK\x03\x04"  # torch.save since 1.6
-_PICKLE_MAGIC = b"\x80"  # torch.save before
-_SAFETENSORS_MAX_HEADER = 100_000_000  # bytes; the format's own limit. The length may look like a pickle's first byte
 _LFS_MAGIC = b"version https://git-lfs"
-_FETCH_AGAIN = "fetch the file again"
+
+# far beyond what there is; a file that claims more is not believed
+_Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
+_Side = Annotated[int, Field(strict=True, ge=1, le=16_384)]
+_Batch = Annotated[int, Field(strict=True)]
+_Mean = Annotated[float, Field(strict=True, ge=-1000, le=1000)]
+_Std = Annotated[float, Field(strict=True, ge=1e-6, le=1000)]
+_Name = Annotated[str, Field(strict=True, max_length=1000)]
+
+
+class _Input(BaseModel):
+    data_shape: tuple[_Batch, _Side, _Side, _Side]
+
+
+class _Output(BaseModel):
+    data_shape: tuple[_Batch, _Count]
+
+
+class _Signature(BaseModel):
+    inputs: tuple[_Input]
+    outputs: tuple[_Output]
+
+
+class _Stats(BaseModel):
+    mean: tuple[_Mean, ...]
+    std: tuple[_Std, ...]
+
+
+class _Metadata(BaseModel):
+    """The form of what stands beside the tensors; more entries than these do no harm."""
+
+    model_config = ConfigDict(frozen=True)
+
+    signature: _Signature
+    class_to_idx: dict[_Name, _Count]
+    rgb_stats: _Stats
+    config: dict[_Name, Any]
+    network: _Name | None
+
+
+_JSON: TypeAdapter[Any] = TypeAdapter(Any)  # unlike the json module's, its parser bounds the depth
 
 
 @dataclass(frozen=True)
@@ -58,14 +105,27 @@ class Checkpoint:
     network: str | None = None
 
     def __post_init__(self) -> None:
-        for entry, holds in _CLAIMS.items():
-            try:
-                valid = holds(self)
-            except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-                valid = False
-            if not valid:
-                problem = f"{entry} is not of the expected form: {str(getattr(self, entry))[:200]}"
-                raise CheckpointError(problem, where=self.path, mend="see Checkpoint for what it should be")
+        _check_state(self)
+        entries = {key: getattr(self, key) for key in _Metadata.model_fields}
+        try:
+            _Metadata.model_validate(entries)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            key, *place = map(str, first["loc"])
+            said = f"{first['msg']} at {'.'.join(place)[:80]}" if place else first["msg"]
+            raise _misformed(key, said, self.path) from error
+        indices = list(self.class_to_idx.values())
+        if len(set(indices)) < len(indices) or max(indices, default=-1) >= self.num_classes:
+            said = f"{len(indices)} classes do not have an index each below {self.num_classes}"
+            raise _misformed("class_to_idx", said, self.path)
+        channels = get_channels_from_signature(self.signature)
+        if not len(self.rgb_stats["mean"]) == len(self.rgb_stats["std"]) == channels:
+            raise _misformed("rgb_stats", f"{channels} channels have a mean and a std each", self.path)
+        try:
+            check_architecture(self.config, self.path)
+        except ConfigError as error:
+            mend = "load it with the software that wrote it"
+            raise CheckpointError(error.problem, where=self.path, mend=mend) from error
 
     @property
     def num_classes(self) -> int:
@@ -102,13 +162,13 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             pickle of anything but tensors and plain values.
     """
     path = Path(path)
-    head = _first_bytes(path)
-    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= _SAFETENSORS_MAX_HEADER:
-        entries = _read_safetensors(path)
-    elif head.startswith((_ZIP_MAGIC, _PICKLE_MAGIC)):
-        entries = _read_pt(path)
+    head = first_bytes(path)
+    if is_safetensors(head):
+        entries = _safetensors_entries(path)
+    elif head.startswith((ZIP_MAGIC, PICKLE_MAGIC)):
+        entries = _pt_entries(path)
     else:
-        raise CheckpointError(f"this is not a checkpoint, but {_describe(head)}", where=path, mend=_FETCH_AGAIN)
+        raise CheckpointError(f"this is not a checkpoint, but {_describe(head)}", where=path, mend=FETCH_AGAIN)
     return _checkpoint(entries, path)
 
 
@@ -127,15 +187,6 @@ def write_safetensors(checkpoint: Checkpoint) -> None:
     write_bytes(checkpoint.path, save(tensors, metadata))  # save_file would hide the file from other users
 
 
-def _first_bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(64)
-    except OSError as error:
-        reason = "there is no such file" if isinstance(error, FileNotFoundError) else f"it cannot be opened ({error})"
-        raise CheckpointError(reason, where=path, mend="check the path") from error
-
-
 def _describe(head: bytes) -> str:
     if not head:
         return "an empty file"
@@ -146,24 +197,8 @@ def _describe(head: bytes) -> str:
     return "a text file" if head.isascii() and b"\0" not in head else "something else"
 
 
-def _read_pt(path: Path) -> dict[str, Any]:
-    import torch
-
-    try:
-        entries = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        # torch's own message advises weights_only=False: never pass that on
-        found = re.search(r"GLOBAL (\w[\w.]*)", str(error))
-        raise CheckpointError(
-            f"its pickle holds more than tensors ({found[1] if found else 'or is damaged'}) and was refused, unrun",
-            where=path,
-            mend="load only files that you trust, saved as a state dict or as .safetensors",
-        ) from None
-    except MemoryError:
-        raise
-    except Exception as error:  # on damaged bytes torch raises RuntimeError, OSError, EOFError, KeyError ...
-        problem = f"the file is damaged, or not a checkpoint ({_first_line(error)})"
-        raise CheckpointError(problem, where=path, mend=_FETCH_AGAIN) from error
+def _pt_entries(path: Path) -> dict[str, Any]:
+    entries = read_pt(path)
     if not isinstance(entries, dict):
         raise CheckpointError(
             f"this holds a {type(entries).__name__}, not a checkpoint", where=path, mend="see save_pretrained"
@@ -171,31 +206,22 @@ def _read_pt(path: Path) -> dict[str, Any]:
     return entries
 
 
-def _read_safetensors(path: Path) -> dict[str, Any]:
-    from safetensors import SafetensorError, safe_open
-
+def _safetensors_entries(path: Path) -> dict[str, Any]:
+    state, metadata = read_safetensors(path)
+    plain: dict[str, Any] = {key: metadata[key] for key in ("task", "network") if key in metadata}
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        plain = {key: metadata[key] for key in ("task", "network") if key in metadata}
-        parsed = {key: json.loads(metadata[key]) for key in (*METADATA_KEYS, "config") if metadata.get(key)}
-    except (SafetensorError, ValueError) as error:
-        problem = f"the file is damaged ({_first_line(error)})"
-        raise CheckpointError(problem, where=path, mend=_FETCH_AGAIN) from error
+        parsed = {key: _JSON.validate_json(metadata[key]) for key in (*METADATA_KEYS, "config") if metadata.get(key)}
+    except ValidationError as error:
+        said = error.errors(include_input=False, include_url=False)[0]["msg"]
+        raise CheckpointError(f"the file is damaged: its metadata ({said})", where=path, mend=FETCH_AGAIN) from error
     return {"state": state, **plain, **parsed}
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _checkpoint(entries: dict[str, Any], path: Path) -> Checkpoint:
     task = entries.get("task", TASK)
-    if task != TASK:
-        raise CheckpointError(
-            f"this is a checkpoint for {task}, not for {TASK}", where=path, mend="give a classifier's checkpoint"
-        )
+    if not isinstance(task, str) or task != TASK:
+        problem = f"this is a checkpoint for {str(task)[:80]}, not for {TASK}"
+        raise CheckpointError(problem, where=path, mend="give a classifier's checkpoint")
     missing = [key for key in ("state", *METADATA_KEYS) if key not in entries]
     if missing:
         raise CheckpointError(
@@ -214,37 +240,16 @@ def _checkpoint(entries: dict[str, Any], path: Path) -> Checkpoint:
     )
 
 
-def _state_holds(checkpoint: Checkpoint) -> bool:
+def _check_state(checkpoint: Checkpoint) -> None:
     import torch
 
-    tensors = checkpoint.state.items()
-    return bool(tensors) and all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in tensors)
+    state = checkpoint.state
+    if not isinstance(state, Mapping) or not state:
+        raise _misformed("state", "there are no tensors", checkpoint.path)
+    if not all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()):
+        raise _misformed("state", "not everything in it is a tensor with a name", checkpoint.path)
 
 
-def _signature_holds(checkpoint: Checkpoint) -> bool:
-    sides = get_size_from_signature(checkpoint.signature)
-    return min(*sides, get_channels_from_signature(checkpoint.signature)) > 0 and checkpoint.num_classes >= 0
-
-
-def _classes_hold(checkpoint: Checkpoint) -> bool:
-    indices = list(checkpoint.class_to_idx.values())
-    return len(set(indices)) == len(indices) and all(0 <= index < checkpoint.num_classes for index in indices)
-
-
-def _rgb_stats_hold(checkpoint: Checkpoint) -> bool:
-    mean, std = checkpoint.rgb_stats["mean"], checkpoint.rgb_stats["std"]
-    return len(mean) == len(std) == get_channels_from_signature(checkpoint.signature) and min(std) > 0
-
-
-def _config_holds(checkpoint: Checkpoint) -> bool:
-    return isinstance(checkpoint.config, Mapping) and isinstance(checkpoint.network, str | None)
-
-
-# in this order: each may rely on those before it
-_CLAIMS = {
-    "state": _state_holds,
-    "signature": _signature_holds,
-    "class_to_idx": _classes_hold,
-    "rgb_stats": _rgb_stats_hold,
-    "config": _config_holds,
-}
+def _misformed(entry: str, said: str, path: Path) -> CheckpointError:
+    mend = "save it again with backbones.save_pretrained, or fetch it again"
+    return CheckpointError(f"{entry} is not of the expected form: {said}", where=path, mend=mend)

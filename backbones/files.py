@@ -120,7 +120,7 @@ def regular_size(
         raise error(text, where=path, mend="check the path") from reason
     if not stat.S_ISREG(found.st_mode):
         kind = "folder" if stat.S_ISDIR(found.st_mode) else "device or pipe"
-        raise error(f"this is a {kind}, not a {what}", where=path, mend=f"give the path of a {what}")
+        raise error(f"this is a {kind}, not a {what}", where=path, mend=f"check the path: a {what} is needed")
     if max_bytes is not None and found.st_size > max_bytes:
         problem = f"the {what} has {found.st_size:,} bytes, more than the {max_bytes:,} that are read"
         raise error(problem, where=path, mend=f"give a smaller {what}")

@@ -21,6 +21,7 @@ from backbones.checkpoints import (
 )
 from backbones.errors import CheckpointError, ConfigError
 from backbones.hub import PUBLISHED, download, find_published
+from backbones.tensor_files import fitted
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +39,6 @@ __all__ = [
 ]
 
 MIN_AGREEMENT = 0.5  # of the tensors' names and shapes; below this it is another network altogether
-_SHOWN_TENSORS = 4
 
 
 class PretrainedModel(NamedTuple):
@@ -90,8 +90,8 @@ def load_pretrained_model(
 
     checkpoint, hint = _read(weights)
     net = _recognise(checkpoint, hint)
-    _check_tensors(checkpoint, _shapes(net))
-    net.load_state_dict(checkpoint.state, assign=True)  # in place of the meta tensors: no time goes into random weights
+    state = fitted(checkpoint.state, net.state_dict(), checkpoint.path)
+    net.load_state_dict(state, assign=True)  # in place of the meta tensors: no time goes into random weights
     net.to(device=device, dtype=dtype or torch.float32)
     net.train(not inference).requires_grad_(not inference)
     return PretrainedModel(net, checkpoint.class_to_idx, checkpoint.signature, checkpoint.rgb_stats)
@@ -200,25 +200,3 @@ def _build(name: str, checkpoint: Checkpoint) -> Backbone:
 
 def _shapes(net: Backbone) -> dict[str, torch.Size]:
     return {name: tensor.shape for name, tensor in net.state_dict().items()}
-
-
-def _check_tensors(checkpoint: Checkpoint, expected: Mapping[str, torch.Size]) -> None:
-    found = {name: tensor.shape for name, tensor in checkpoint.state.items()}
-    missing = [f"{name} {tuple(expected[name])}" for name in expected if name not in found]
-    extra = [f"{name} {tuple(found[name])}" for name in found if name not in expected]
-    misshapen = [
-        f"{name} {tuple(found[name])} in place of {tuple(expected[name])}"
-        for name in expected
-        if name in found and found[name] != expected[name]
-    ]
-    problems = [
-        f"{len(names)} {kind} ({', '.join(names[:_SHOWN_TENSORS])}{', ...' if len(names) > _SHOWN_TENSORS else ''})"
-        for kind, names in (("missing", missing), ("extra", extra), ("of another shape", misshapen))
-        if names
-    ]
-    if problems:
-        raise CheckpointError(
-            f"its tensors do not fit: {'; '.join(problems)}",
-            where=checkpoint.path,
-            mend="fetch or save the file again",
-        )

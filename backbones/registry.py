@@ -5,6 +5,7 @@ from fnmatch import fnmatch
 from typing import Any
 
 from backbones import biformer, davit
+from backbones.architecture import check_architecture
 from backbones.base import Backbone
 from backbones.errors import ConfigError
 
@@ -54,6 +55,7 @@ def create_model(
     family, variant = _find(name)
     if min(input_size) < 32:
         raise ConfigError(f"input size {input_size} is below 32 x 32 pixels", where=name)
+    check_architecture(config or {}, where=name)
     settings = dict(variant) | (config or {})
     unknown = sorted(settings.keys() - variant.keys() - {"window_size"})
     if unknown:
@@ -62,6 +64,7 @@ def create_model(
         )
     if drop_path_rate is not None:
         settings["drop_path_rate"] = drop_path_rate
+    check_architecture(settings, where=name)  # together, entries of both may not fit
     return family(name, num_classes, input_size, in_channels, settings)
 
 

@@ -21,7 +21,7 @@ class AugmentationConfig(Section):
     scale: tuple[float, float] = (0.5, 2.0)
     """Large-scale jitter: range of the factor on top of the network size, drawn evenly in its logarithm."""
 
-    crop_size: int | None = Field(default=None, ge=32)
+    crop_size: int | None = Field(default=None, ge=32, le=16_384)
     """Side in network pixels of square training crops (small birds in large images); null trains on whole images."""
 
     crop_object: Probability = 0.9
@@ -57,7 +57,7 @@ class AugmentationConfig(Section):
     copy_paste: Probability = 0.0
     """Probability of pasting birds of another image."""
 
-    copy_paste_limit: int = Field(default=3, ge=1)
+    copy_paste_limit: int = Field(default=3, ge=1, le=1000)
     """The most birds that are pasted into one image."""
 
     @model_validator(mode="after")
@@ -93,10 +93,10 @@ class DataConfig(Section):
     group_by_aspect: bool = True
     """Put images of similar aspect ratio into one batch, so that less of it is padding."""
 
-    workers: int | None = Field(default=None, ge=0)
+    workers: int | None = Field(default=None, ge=0, le=1024)
     """Processes that read images; 0 reads in the training process, null takes one a core, at most 8."""
 
-    prefetch: int = Field(default=2, ge=1)
+    prefetch: int = Field(default=2, ge=1, le=1024)
     """Batches that each worker prepares ahead."""
 
     augmentation: AugmentationConfig = AugmentationConfig()

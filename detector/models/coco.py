@@ -16,6 +16,7 @@ from torchvision.models.detection import FasterRCNN_ResNet50_FPN_V2_Weights, fas
 from torchvision.ops import batched_nms
 
 from backbones.errors import CheckpointError, DownloadError
+from backbones.tensor_files import fitted, read_pt
 from detector.models.config import ModelConfig
 from detector.models.transform import IMAGENET_MEAN, IMAGENET_STD, NormalizeAndPad
 
@@ -94,10 +95,11 @@ def load_coco() -> Any:
             box_detections_per_img=BEFORE_JOINING,
         )
     try:
-        model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), assign=True)
-    except Exception as error:  # on damaged bytes torch raises RuntimeError, UnpicklingError, EOFError ...
-        problem = f"the file is damaged ({' '.join(str(error).split())[:120]})"
-        raise CheckpointError(problem, where=path, mend=f"delete it, and fetch {WEIGHTS.url} again") from error
+        state = read_pt(path)
+        model.load_state_dict(fitted(state if isinstance(state, dict) else {}, model.state_dict(), path), assign=True)
+    except CheckpointError as error:
+        mend = f"delete it, and fetch {WEIGHTS.url} again"
+        raise CheckpointError(error.problem, where=path, mend=mend) from error
     model.transform = JoinedClasses(config, classes, GROUPS)
     model.config = config
     return model.eval()

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, field_validator, model_validator
 
+from backbones.architecture import check_architecture
+from backbones.errors import ConfigError
 from detector.config import Section
 
 GROUPS = 32  # of channels in a GroupNorm; torchvision's RetinaNet v2
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+# far beyond what is of use: a file that claims more is not believed
+Side = Annotated[int, Field(ge=1, le=16_384)]  # pixels
+Count = Annotated[int, Field(ge=1, le=100_000)]
+Ratio = Annotated[float, Field(ge=1e-3, le=1000)]
+Name = Annotated[str, Field(max_length=1000)]
 
 
 class ModelConfig(Section):
@@ -21,16 +28,16 @@ class ModelConfig(Section):
     version: Literal["v1", "v2"] = "v1"
     """Heads: v1 as published; v2 deeper and with GroupNorm (faster_rcnn), with GroupNorm and GIoU (retinanet)."""
 
-    categories: Annotated[tuple[str, ...], Field(min_length=1)] = ("bird",)
+    categories: Annotated[tuple[Name, ...], Field(min_length=1, max_length=100_000)] = ("bird",)
     """Names of the categories, in the order of the labels; training takes them from its data."""
 
-    backbone: str = "davit_tiny"
+    backbone: Name = "davit_tiny"
     """Network under the detector, one of backbones.list_models()."""
 
-    weights: str | None = None
+    weights: Name | None = None
     """What the backbone starts from: published weights, the path of a classifier, or null for random ones."""
 
-    backbone_size: tuple[PositiveInt, PositiveInt] | None = None
+    backbone_size: tuple[Side, Side] | None = None
     """Height and width, pixels, that the backbone is made for (DaViT's window is 1/32); null: its weights', or 384."""
 
     backbone_config: dict[str, Any] = Field(default_factory=dict)
@@ -54,34 +61,34 @@ class ModelConfig(Section):
     rgb_std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
     """Standard deviation of the channels, for pixels in 0..1; null: the weights', ImageNet's."""
 
-    min_size: PositiveInt = 800
+    min_size: Side = 800
     """Pixels that the short side of an image is resized to, unless the long side then had more than max_size."""
 
-    max_size: PositiveInt = 1333
+    max_size: Side = 1333
     """Pixels that the long side of a resized image has at most."""
 
-    fpn_channels: Annotated[int, Field(ge=2 * GROUPS, multiple_of=GROUPS)] = 256
+    fpn_channels: Annotated[int, Field(ge=2 * GROUPS, le=8192, multiple_of=GROUPS)] = 256
     """Channels of the feature pyramid and of the heads' convolutions."""
 
-    anchor_scale: PositiveFloat = 1.0
+    anchor_scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
     """Size of all anchors, relative to 8 (faster_rcnn) or 4, 5, 6.3 (retinanet) times the stride; birds are small."""
 
-    anchor_ratios: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (0.5, 1.0, 2.0)
+    anchor_ratios: Annotated[tuple[Ratio, ...], Field(min_length=1, max_length=100)] = (0.5, 1.0, 2.0)
     """Height / width of the anchors."""
 
-    box_head_width: PositiveInt = 1024
+    box_head_width: Count = 1024
     """Width of the fully connected layers of faster_rcnn's box head."""
 
     shared_boxes: bool = False
     """One set of box deltas for all categories (faster_rcnn), for few examples of each; false has one for each."""
 
-    train_proposals: PositiveInt = 2000
+    train_proposals: Count = 2000
     """Proposals per level before, and per image after, suppression while training (faster_rcnn)."""
 
-    proposals: PositiveInt = 1000
+    proposals: Count = 1000
     """Proposals per level before, and per image after, suppression in use (faster_rcnn)."""
 
-    roi_samples: PositiveInt = 512
+    roi_samples: Count = 512
     """Proposals per image that the box head is trained on (faster_rcnn)."""
 
     score_threshold: Share = 0.05
@@ -93,8 +100,17 @@ class ModelConfig(Section):
     one_name: bool = False
     """Whether nms_iou also holds for detections of different categories, so that a bird has the likeliest name only."""
 
-    max_detections: PositiveInt = 100
+    max_detections: Count = 100
     """Detections per image, the best first."""
+
+    @field_validator("backbone_config")
+    @classmethod
+    def _can_be_built(cls, entries: dict[str, Any]) -> dict[str, Any]:
+        try:
+            check_architecture(entries, "model.backbone_config")
+        except ConfigError as error:
+            raise ValueError(error.problem) from None
+        return entries
 
     @model_validator(mode="after")
     def _fits_together(self) -> ModelConfig:

@@ -6,16 +6,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 import torchvision
-from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from backbones.errors import CheckpointError, ConfigError, HoopoeError
+from backbones.tensor_files import first_bytes, fitted, is_safetensors, read_safetensors
 from detector import __version__
 from detector.base.files import write_bytes
 from detector.models.building import build_detector
@@ -24,7 +24,6 @@ from detector.models.config import ModelConfig
 from detector.models.pyramid import PyramidBackbone
 
 FORMAT = "hoopoe-detector-1"
-_SHOWN_TENSORS = 4
 
 
 def _versions() -> dict[str, str]:
@@ -56,6 +55,17 @@ class DetectorMeta:
     def rgb_stats(self) -> dict[str, tuple[float, ...]]:
         """ "mean" and "std" of the channels that images are normalised with, for pixels in 0..1."""
         return {"mean": self.config.rgb_mean or (), "std": self.config.rgb_std or ()}
+
+
+class _Entries(BaseModel):
+    """The form of the metadata; `config` is checked on its own, as that of another version may differ."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    config: dict[str, Any]
+    training_data: dict[str, Any]
+    metrics: dict[str, Any]
+    versions: dict[str, Annotated[str, Field(max_length=200)]]
 
 
 def save_detector(path: str | Path, model: nn.Module, meta: DetectorMeta) -> None:
@@ -106,8 +116,7 @@ def load_detector(source: str | Path, device: torch.device | str = "cpu") -> tup
     except HoopoeError as error:
         mend = f"load it with Hoopoe {meta.versions.get('hoopoe', 'that wrote it')}"
         raise CheckpointError(f"the detector cannot be built ({error.problem})", where=source, mend=mend) from error
-    _check_tensors(state, model, source)
-    model.load_state_dict(state, assign=True)
+    model.load_state_dict(fitted(state, model.state_dict(), source), assign=True)
     return _moved(model, device).eval(), meta
 
 
@@ -116,23 +125,23 @@ def read_detector(source: str | Path) -> tuple[dict[str, Tensor], DetectorMeta]:
     path = Path(source).expanduser()
     if not path.is_file():
         raise CheckpointError(_not_a_file(path), where=source, mend=f"give a .safetensors file, or '{COCO_NAME}'")
+    mend = "give the best.safetensors of a run, or copy it again"
+    if not is_safetensors(first_bytes(path)):
+        raise CheckpointError("this is not a detector's file, or it is damaged", where=path, mend=mend)
+    state, metadata = read_safetensors(path)
+    _check_format(metadata, path)
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            _check_format(metadata, path)
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        entries = json.loads(metadata["meta"])
-        config = ModelConfig.model_validate(entries.pop("config"))
-        return state, DetectorMeta(config, **entries)
+        entries = _Entries.model_validate_json(metadata.get("meta", ""))
     except ValidationError as error:
-        version = entries.get("versions", {}).get("hoopoe", "unknown")
+        problem = f"this is not a detector's file, or it is damaged ({_short(error)})"
+        raise CheckpointError(problem, where=path, mend=mend) from error
+    try:
+        config = ModelConfig.model_validate(entries.config)
+    except ValidationError as error:
+        version = entries.versions.get("hoopoe", "unknown")
         problem = f"its settings are of Hoopoe {version} and cannot be read by {__version__} ({_short(error)})"
         raise CheckpointError(problem, where=path, mend=f"install Hoopoe {version}") from error
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        problem = f"this is not a detector's file, or it is damaged ({_short(error)})"
-        raise CheckpointError(
-            problem, where=path, mend="give the best.safetensors of a run, or copy it again"
-        ) from error
+    return state, DetectorMeta(config, entries.training_data, entries.metrics, entries.versions)
 
 
 def _moved(model: nn.Module, device: torch.device | str) -> nn.Module:
@@ -161,22 +170,9 @@ def _check_format(metadata: Mapping[str, str], path: Path) -> None:
     raise CheckpointError(problem, where=path, mend=mend)
 
 
-def _check_tensors(state: Mapping[str, Tensor], model: nn.Module, source: str | Path) -> None:
-    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    problems = [
-        f"{len(names)} {kind} ({', '.join(names[:_SHOWN_TENSORS])}{', ...' if len(names) > _SHOWN_TENSORS else ''})"
-        for kind, names in (
-            ("missing", sorted(expected.keys() - found.keys())),
-            ("extra", sorted(found.keys() - expected.keys())),
-            ("of another shape", sorted(name for name in found.keys() & expected if found[name] != expected[name])),
-        )
-        if names
-    ]
-    if problems:
-        problem = f"its tensors are not those of its configuration: {'; '.join(problems)}"
-        raise CheckpointError(problem, where=source, mend="copy the file again")
-
-
 def _short(error: Exception) -> str:
+    """The first error in a line, without what a stranger's file says at length."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_input=False, include_url=False)[0]
+        return f"{'.'.join(map(str, first['loc']))[:80]}: {first['msg']}"[:200]
     return " ".join(str(error).split())[:200]

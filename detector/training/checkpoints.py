@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from backbones.errors import CheckpointError, ConfigError, DataError
+from backbones.tensor_files import read_pt
 from detector.base.files import atomic_write
 from detector.training.config import Config
 
@@ -23,6 +24,9 @@ FREE_KEYS = frozenset(
     ("data.workers", "data.prefetch", "train.eval_batch_size", "train.log_steps")
     + ("train.checkpoint_steps", "train.checkpoint_minutes")
 )
+
+
+Count = Annotated[int, Field(ge=0, le=10**12)]
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,11 @@ class Position:
         finished: Whether the last epoch is done, or the run has ended early.
     """
 
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
+    epoch: Count = 0
+    batch: Count = 0
+    step: Count = 0
     best: float | None = None
-    waits: int = 0
+    waits: Count = 0
     finished: bool = False
 
 
@@ -78,11 +82,19 @@ class Checkpoint:
     state: Mapping[str, Any]
 
     def restore(self, learner: Learner) -> None:
-        """Put the tensors back where they came from."""
-        learner.model.load_state_dict(self.state["model"])
-        learner.optimiser.load_state_dict(self.state["optimiser"])
-        if learner.ema is not None:
-            learner.ema.load_state_dict(self.state["ema"])
+        """Put the tensors back where they came from.
+
+        Raises:
+            CheckpointError: They are not of this network.
+        """
+        try:
+            learner.model.load_state_dict(self.state["model"])
+            learner.optimiser.load_state_dict(self.state["optimiser"])
+            if learner.ema is not None:
+                learner.ema.load_state_dict(self.state["ema"] or {})
+        except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
+            problem = f"the checkpoint's tensors do not fit ({' '.join(str(error).split())[:120]})"
+            raise CheckpointError(problem, where="last.pt", mend="start the run again in a new folder") from error
 
 
 def state_of(learner: Learner) -> dict[str, Any]:
@@ -115,25 +127,34 @@ def load_checkpoint(path: Path) -> Checkpoint:
         CheckpointError: The file is damaged, or of another version.
     """
     mend = "start the run again in a new folder; --init takes over its best.safetensors"
+    content = read_pt(path)
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != FORMAT:
+        problem = f"the checkpoint has the format {str(found)[:40]}, this Hoopoe reads {FORMAT}"
+        raise CheckpointError(problem, where=path, mend=mend)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        found = content.get("format")
-        if found != FORMAT:
-            problem = f"the checkpoint has the format {found}, this Hoopoe reads {FORMAT}"
-            raise CheckpointError(problem, where=path, mend=mend)
-        return Checkpoint(
-            Position(**content["position"]),
-            Config.model_validate(content["config"]),
-            Config.model_validate(content["resolved"]),
-            content["fingerprint"],
-            {name: content[name] for name in ("model", "ema", "optimiser")},
-        )
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, KeyError, TypeError, AttributeError) as error:
-        problem = f"the checkpoint cannot be read ({' '.join(str(error).split())[:120]})"
+        entries = _Entries.model_validate({name: content.get(name) for name in _Entries.model_fields})
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))[:80]
+        problem = f"the checkpoint is damaged, or of another version of Hoopoe ({place}: {first['msg']})"
         raise CheckpointError(problem, where=path, mend=mend) from error
-    except ValueError as error:  # pydantic's; CheckpointError is none
-        problem = "the checkpoint's configuration is of another version of Hoopoe"
-        raise CheckpointError(problem, where=path, mend=mend) from error
+    state = {"model": entries.model, "ema": entries.ema, "optimiser": entries.optimiser}
+    return Checkpoint(entries.position, entries.config, entries.resolved, entries.fingerprint, state)
+
+
+class _Entries(BaseModel):
+    """The form of a checkpoint; its tensors are compared with the network's where they are put back."""
+
+    model_config = ConfigDict(strict=True)
+
+    position: Annotated[Position, Field(strict=False)]
+    config: Annotated[Config, Field(strict=False)]
+    resolved: Annotated[Config, Field(strict=False)]
+    fingerprint: str
+    model: dict[str, Any]
+    ema: dict[str, Any] | None
+    optimiser: dict[str, Any]
 
 
 def refuse_another_run(checkpoint: Checkpoint, config: Config, fingerprint: str, path: Path) -> None:

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from detector.config import Section
 from detector.data.config import DataConfig
 from detector.models.config import ModelConfig
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
 REFERENCE_BATCH = 16  # images a step; torchvision's, detectron2's and MMDetection's
 
 
 class TrainConfig(Section):
     """How a detector is trained."""
 
-    epochs: PositiveInt = 50
+    epochs: Count = 50
     """Passes over the training images."""
 
-    seed: NonNegativeInt = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Decides about everything random: initial weights, the order of images, augmentation, sampling."""
 
-    batch_size: PositiveInt | Literal["auto"] = REFERENCE_BATCH
+    batch_size: Count | Literal["auto"] = REFERENCE_BATCH
     """Images a step, over all devices and accumulated parts; auto: what fits on CUDA devices, the default on a CPU."""
 
-    accumulate: PositiveInt = 1
+    accumulate: Count = 1
     """Parts that each device divides its images of a step into: the same step in a part of the memory."""
 
     precision: Literal["auto", "bf16", "fp32"] = "auto"
@@ -47,13 +48,13 @@ class TrainConfig(Section):
     final_lr_factor: Share = 0.01
     """Where the cosine ends, relative to the peak."""
 
-    milestones: tuple[PositiveInt, ...] = ()
+    milestones: tuple[Count, ...] = ()
     """Epochs after which `multistep` multiplies the learning rate by gamma."""
 
     gamma: PositiveFloat = 0.1
     """Factor of `multistep`."""
 
-    warmup_steps: NonNegativeInt = 500
+    warmup_steps: Annotated[int, Field(ge=0, le=10**9)] = 500
     """Steps in which the learning rate rises in a line; at most a tenth of the run."""
 
     warmup_factor: Share = 0.001
@@ -65,25 +66,25 @@ class TrainConfig(Section):
     ema_decay: Annotated[float, Field(gt=0.0, lt=1.0)] | None = 0.999
     """Decay of the averaged weights that are evaluated and saved, lower in the first steps; null: no average."""
 
-    eval_epochs: PositiveInt = 1
+    eval_epochs: Count = 1
     """Epochs from one evaluation to the next; the last epoch is always evaluated."""
 
-    eval_batch_size: PositiveInt = 8
+    eval_batch_size: Count = 8
     """The most images in one pass of an evaluation, on each device."""
 
     best: Literal["AP", "AP50"] = "AP"
     """The figure that decides which weights are the best."""
 
-    patience: PositiveInt | None = None
+    patience: Count | None = None
     """Evaluations in a row without a new best after which the run ends early; null: never."""
 
-    checkpoint_steps: PositiveInt | None = None
+    checkpoint_steps: Count | None = None
     """Steps from one checkpoint to the next; there always is one at the end of an epoch."""
 
     checkpoint_minutes: PositiveFloat | None = 15.0
     """Minutes after which a checkpoint is written in the middle of an epoch; null: never."""
 
-    log_steps: PositiveInt = 20
+    log_steps: Count = 20
     """Steps from one line of metrics.jsonl, TensorBoard and the log to the next."""
 
     @model_validator(mode="after")

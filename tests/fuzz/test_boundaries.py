@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from tests.fuzz.files import FILES
 from tests.fuzz.harness import Boundary, check, damaged, search
+from tests.fuzz.weights import WEIGHTS
 
-BOUNDARIES = (*FILES,)
+BOUNDARIES = (*FILES, *WEIGHTS)
 SECONDS = float(os.environ.get("HOOPOE_FUZZ_SECONDS", "3600"))
 KEPT = Path(__file__).parents[2] / "runs" / "fuzz"
 
