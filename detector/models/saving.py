@@ -57,13 +57,21 @@ class DetectorMeta:
         return {"mean": self.config.rgb_mean or (), "std": self.config.rgb_std or ()}
 
 
+class _TrainingData(BaseModel):
+    """What is used of it again; the rest is kept as it is."""
+
+    model_config = ConfigDict(extra="allow")
+
+    mapping: dict[str, str | None] = {}
+
+
 class _Entries(BaseModel):
     """The form of the metadata; `config` is checked on its own, as that of another version may differ."""
 
     model_config = ConfigDict(extra="forbid")
 
     config: dict[str, Any]
-    training_data: dict[str, Any]
+    training_data: _TrainingData
     metrics: dict[str, Any]
     versions: dict[str, Annotated[str, Field(max_length=200)]]
 
@@ -141,7 +149,9 @@ def read_detector(source: str | Path) -> tuple[dict[str, Tensor], DetectorMeta]:
         version = entries.versions.get("hoopoe", "unknown")
         problem = f"its settings are of Hoopoe {version} and cannot be read by {__version__} ({_short(error)})"
         raise CheckpointError(problem, where=path, mend=f"install Hoopoe {version}") from error
-    return state, DetectorMeta(config, entries.training_data, entries.metrics, entries.versions)
+    return state, DetectorMeta(
+        config, entries.training_data.model_dump(exclude_unset=True), entries.metrics, entries.versions
+    )
 
 
 def _moved(model: nn.Module, device: torch.device | str) -> nn.Module:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
@@ -146,11 +146,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
 class _Entries(BaseModel):
     """The form of a checkpoint; its tensors are compared with the network's where they are put back."""
 
-    model_config = ConfigDict(strict=True)
-
-    position: Annotated[Position, Field(strict=False)]
-    config: Annotated[Config, Field(strict=False)]
-    resolved: Annotated[Config, Field(strict=False)]
+    position: Position
+    config: Config
+    resolved: Config
     fingerprint: str
     model: dict[str, Any]
     ema: dict[str, Any] | None
