@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections import Counter
 from pathlib import Path
 
 from backbones.errors import ConfigError
@@ -50,8 +52,13 @@ def run(args: argparse.Namespace) -> int:
         from rich.progress import track
 
         from detector.footage.cards import name_cards
+        from detector.footage.discovery import passed_over_words
 
-        media = [item for card in name_cards(args.inputs) for item in card.media()]
+        others: Counter[str] = Counter()
+        cards = name_cards(args.inputs)
+        media = [item for card in cards for item in card.media(pass_over=lambda suffix: others.update((suffix,)))]
+        if others:
+            print(passed_over_words(others), file=sys.stderr)
         taken = [template.taken_of_file(item) for item in track(media, "reading times")]
     if not taken:
         raise ConfigError(

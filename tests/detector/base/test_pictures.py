@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -91,6 +92,27 @@ def test_every_reader_gives_the_same_pixels(tmp_path: Path, kind: str, mode: str
     ):
         assert image.dtype == np.uint8, name
         np.testing.assert_array_equal(image, expected, name)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_sixteen_bits_are_their_upper_eight_in_grey_and_colour(tmp_path: Path, suffix: str, channels: int) -> None:
+    wide = np.random.default_rng(0).integers(0, 65536, (24, 40, channels), np.uint16)
+    bgr = wide[..., [2, 1, 0, 3][:channels]] if channels > 1 else wide
+    file = tmp_path / f"photo{suffix}"
+    assert cv2.imwrite(str(file), bgr)
+    expected = np.repeat(wide, 3, axis=2) if channels == 1 else wide[..., :3]
+    for image in (decode_picture(file).image, np.asarray(open_image(file))):
+        np.testing.assert_array_equal(image, expected >> 8)
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "JPEG"])
+def test_cmyk_is_light_that_ink_leaves(tmp_path: Path, kind: str) -> None:
+    ink = np.repeat(np.repeat(np.random.default_rng(1).integers(0, 256, (3, 5, 4), np.uint8), 8, 0), 8, 1)
+    Image.fromarray(ink, "CMYK").save(tmp_path / "photo", kind, **({"quality": 100} if kind == "JPEG" else {}))
+    expected = (255 - ink[..., :3].astype(float)) * (255 - ink[..., 3:].astype(float)) / 255
+    for image in (decode_picture(tmp_path / "photo").image, np.asarray(open_image(tmp_path / "photo"))):
+        assert np.abs(image - expected).max() <= (1 if kind == "TIFF" else 4)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

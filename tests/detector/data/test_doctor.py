@@ -134,6 +134,17 @@ FAULTS = [
 ]
 
 
+def test_a_picture_of_which_a_part_is_lost_is_named_and_kept(coco_set):
+    path = coco_set.images / "a.jpg"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 4] + b"\xff\xd9")
+    examined = examine(CocoSource(*coco_set.source))
+    assert [(each.code, each.record) for each in examined.findings if each.severity != "info"] == [
+        ("file_in_part", "image 1")
+    ]
+    _, repairs, _ = mend(coco_set)
+    assert not repairs
+
+
 @pytest.mark.parametrize(("plant", "code", "record", "actions", "images", "boxes"), FAULTS)
 def test_a_fault_is_found_named_and_mended(coco_set, plant, code, record, actions, images, boxes):
     plant(coco_set)
