@@ -44,7 +44,7 @@ def watch(visits: Sequence[Visit], gap_days: int) -> Watch:
     active, total, with_files = [], 0, 0
     for _, own in groupby(sorted(periods, key=_camera), key=_camera):
         mine = list(own)
-        days = _union([_range(visit.start, visit.end) for visit in mine])
+        days = _days(mine)
         seen = np.intersect1d(_union([visit.days for visit in mine]), days)
         working = days[~_in_gap(days, seen, gap_days)]
         active.append(working)
@@ -62,6 +62,15 @@ def watch(visits: Sequence[Visit], gap_days: int) -> Watch:
 
 def _camera(visit: Visit) -> str:
     return visit.camera
+
+
+def _days(visits: Sequence[Visit]) -> Days:
+    """Days of periods. Folders that no table lists have one: nobody said that their camera was away between them."""
+    spans = [(visit.start, visit.end) for visit in visits if visit.listed]
+    if told := [visit for visit in visits if not visit.listed]:
+        starts, ends = ([getattr(visit, name) for visit in told] for name in ("start", "end"))
+        spans.append((min(starts), max(ends)))
+    return _union([_range(*span) for span in spans])
 
 
 def _range(start: datetime | None, end: datetime | None) -> Days:

@@ -25,6 +25,7 @@ class Visit:
     Attributes:
         row: Index of the row.
         camera: Which of the cameras of its deployment it is.
+        listed: Whether a table lists it.
         start: Local time; None: unknown.
         end: Of its last file, or as stated, whichever is later; None: unknown.
         days: datetime64[D] (N,), rising: with files.
@@ -33,6 +34,7 @@ class Visit:
 
     row: int
     camera: str
+    listed: bool
     start: datetime | None
     end: datetime | None
     days: NDArray[np.datetime64]
@@ -89,6 +91,7 @@ def make_visit(index: int, row: Deployment, times: Times, ends: Times, is_video:
     return Visit(
         index,
         row.camera,
+        row.listed,
         start=min((moment for moment in starts if moment is not None), default=None),
         end=max((moment for moment in stops if moment is not None), default=None),
         days=np.unique(times[known].astype("datetime64[D]")),

@@ -55,7 +55,7 @@ FILE_COLUMNS = (
     "file", "deployment", "timestamp", "date", "time", "captured_at", "captured_from", "media_type", "blank",
     "detections", "birds", "species", "english_names", "hebrew_names", "people", "vehicles", "highest_score",
     "needs_review", "sequence", "night", "width", "height", "duration_s", "frame_rate", "frames_looked_at", "failure",
-    "warning", "duplicate_of", "card", "path", "media_id",
+    "warning", "duplicate_of", "outside_period", "card", "path", "media_id",
 )  # fmt: skip
 
 
@@ -140,6 +140,7 @@ def _file_row(record: MediaRecord, shown: tuple[DetectionRecord, ...], names: Fi
         record.failure,
         record.warning,
         record.duplicate_of,
+        record.outside,
         record.card,
         record.path,
         record.media_id,

@@ -109,6 +109,9 @@ def test_files_outside_the_period_are_told_and_in_no_event(survey: Survey) -> No
     [effort] = read_effort(survey.out)
     assert (effort.days, effort.outside, effort.media) == (20, 2, 6)
     check_package(survey.out)
+    export(survey.out, ["csv"])
+    outside = {row["file"]: row["outside_period"] for row in rows_of(survey.out / "files.csv")}
+    assert [file for file, value in outside.items() if value == "TRUE"] == ["b/004.jpg", "b/005.jpg"]
     left_out = rows_of(survey.out / "camtrap-dp/left-out.csv")
     assert [row["file"] for row in left_out] == ["b/004.jpg", "b/005.jpg"]
     assert all("outside the period" in row["reason"] for row in left_out)

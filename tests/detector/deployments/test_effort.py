@@ -16,10 +16,14 @@ from detector.store.records import Gap
 
 
 def visit(
-    times: np.ndarray | list[str], start: datetime | None = None, end: datetime | None = None, camera: str = ""
+    times: np.ndarray | list[str],
+    start: datetime | None = None,
+    end: datetime | None = None,
+    camera: str = "",
+    line: int | None = 2,
 ) -> Visit:
     """A visit of a camera whose files have these times."""
-    row = Deployment("A", start=start, end=end, details=(("cameraID", camera),), line=2)
+    row = Deployment("A", start=start, end=end, details=(("cameraID", camera),), line=line)
     taken = np.array(times, "datetime64[ms]")
     inside = ~find_outside(taken, row)
     return make_visit(0, row, taken[inside], taken[inside], np.zeros(int(inside.sum()), bool))
@@ -59,6 +63,14 @@ def test_visits_add_up_and_the_time_between_them_is_a_gap() -> None:
     assert (watched.start, watched.end) == (datetime(2024, 1, 1), datetime(2024, 3, 28, 10))
     assert (watched.days, watched.active_days, watched.days_with_files) == (31 + 28, 31 + 28, 21)
     assert watched.gaps == (Gap(date(2024, 2, 1), date(2024, 2, 29)),)
+
+
+def test_folders_that_no_table_lists_are_one_visit() -> None:
+    """A folder a week, a file a folder: the camera hung there all the time."""
+    folders = [visit([f"2024-05-{day:02}T10"], line=None) for day in (1, 6, 11)]
+    assert (watch(folders, 7).days, watch(folders, 7).active_days, watch(folders, 7).gaps) == (11, 11, ())
+    listed = [visit([f"2024-05-{day:02}T10"]) for day in (1, 6, 11)]
+    assert watch(listed, 7).days == 3
 
 
 def test_a_day_counts_once_a_camera() -> None:
