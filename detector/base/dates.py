@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
 FIRST_YEAR, LAST_YEAR = 1970, 2100  # of a camera or a person; what is outside was mistyped
+LONGEST = 50  # of a time in letters and digits
 
 _CLOCK = (
     r"(?:(?:\s*T\s*|\s+)(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]+))?)?"
@@ -87,6 +88,8 @@ def parse_date(text: str, day_before_month: bool | None = None) -> TableTime:
         ValueError: It is none, or is not in `FIRST_YEAR` to `LAST_YEAR`.
     """
     text = text.strip().replace("\u2212", "-")
+    if len(text) > LONGEST:
+        raise ValueError(f"'{text[:LONGEST]}...' is not a time such as 2024-05-01 06:30:15")
     match = _YEAR_FIRST.fullmatch(text)
     if match:
         month, day = match["a"], match["b"]

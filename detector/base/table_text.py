@@ -29,6 +29,7 @@ _SAVE = "save it as CSV UTF-8 (in Excel: Save As, CSV UTF-8)"
 _SEP_LINE = re.compile(r'"?sep=(.)"?[,;\t]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
 # Hebrew, Cyrillic or Greek in a code page of one byte a letter looks like this when it is read as western European:
 # whole words of accented letters, or signs within words
+_UTF8_LETTER = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _NOT_WESTERN = re.compile(r"(?<![^\W\d_])(?:(?![A-Za-z])[^\W\d_]){2,}(?![^\W\d_])|[^\W\d_][¡-©«-¹»-¿×÷][^\W\d_]")
 
 
@@ -57,12 +58,18 @@ def read_text(path: Path, what: str, max_bytes: int = MAX_BYTES) -> tuple[str, s
             where=path,
             mend=_SAVE,
         ) from error
-    if encoding == "cp1252" and _NOT_WESTERN.search(text):
-        raise DataError(
-            f"{what} cannot be read: it is not in UTF-8, and its letters are not western European",
-            where=path,
-            mend=_SAVE,
-        )
+    if encoding == "cp1252":
+        if broken := _UTF8_LETTER.search(data):
+            line = data.count(b"\n", 0, broken.start()) + 1
+            raise DataError(
+                f"{what} is damaged: it is UTF-8 in places (line {line}), and not in others", where=path, mend=_SAVE
+            )
+        if _NOT_WESTERN.search(text):
+            raise DataError(
+                f"{what} cannot be read: it is not in UTF-8, and its letters are not western European",
+                where=path,
+                mend=_SAVE,
+            )
     text = text.lstrip("\ufeff")
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1

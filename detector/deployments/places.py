@@ -16,7 +16,7 @@ _LETTERS: dict[Axis, str] = {"latitude": "NS", "longitude": "EW"}
 _NUMBER = r"[0-9]+(?:[.,][0-9]*)?"
 _DEGREES = re.compile(
     rf"(?P<before>[NSEW])?\s*(?P<sign>[+-])?\s*(?P<degrees>{_NUMBER})\s*[°º˚]?\s*"
-    rf"(?:(?P<minutes>{_NUMBER})\s*['′’´]\s*(?:(?P<seconds>{_NUMBER})\s*(?:[\"″”]|''|′′)\s*)?)?(?P<after>[NSEW])?",
+    rf"(?:(?<=[\s°º˚])(?P<minutes>{_NUMBER})\s*['′’´]\s*(?:(?P<seconds>{_NUMBER})\s*(?:[\"″”]|''|′′)\s*)?)?(?P<after>[NSEW])?",
     re.IGNORECASE,
 )
 FAR, NEARER = 1.0, 5.0  # degrees from the middle of a survey, and how many times nearer the swapped place is

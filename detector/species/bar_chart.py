@@ -25,6 +25,7 @@ CSV_COLUMNS = ("scientific_name", "period", "frequency")
 OTHER_PERIODS = "other_periods"  # of the CSV: what is true of periods without a row
 ABSENT, UNKNOWN = "absent", "unknown"
 WHAT = "the prior"
+LONGEST_LABEL = 1000  # of a row; names are shorter
 
 _MARKED = re.compile(r"""<em[^>]*class=["']?sci["']?[^>]*>(.*?)(?:</em>|$)""", re.IGNORECASE)
 _BRACKETS = re.compile(r"[\[(][^\])]*[\])]?")  # "(Feral Pigeon)", "[oreganus Group]"
@@ -103,7 +104,7 @@ def _bar_chart(lines: Sequence[str], header: int, path: Path) -> FrequencyTable:
             continue
         values = _values(cells, f"{path} line {number}")
         if scientific is None:
-            nameless.append(_BRACKETS.sub(" ", html.unescape(label)).strip()[:40])
+            nameless.append(html.unescape(label[:40]).strip())
             continue
         name, whole = _species_of(scientific)
         if name is None:
@@ -122,6 +123,8 @@ def _bar_chart(lines: Sequence[str], header: int, path: Path) -> FrequencyTable:
 
 def _scientific_name(label: str) -> str | None:
     """The scientific part of a row's label, as it stands there; None where there is none."""
+    if len(label) > LONGEST_LABEL:
+        return None
     text = html.unescape(html.unescape(label))
     if marked := _MARKED.search(text):
         return re.sub("<[^>]*>", "", marked.group(1)).strip() or None

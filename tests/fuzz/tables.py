@@ -160,6 +160,13 @@ def number(text: str) -> float | None:
     return None if text in ("", "NA") else float(text.replace(",", ".").replace("\u2212", "-"))
 
 
+def degrees(text: str) -> float | None:
+    if match := re.fullmatch(r"([NSEW]?) ?([0-9.,]+) ?°? ?([NSEW]?)", text, re.IGNORECASE):
+        value = number(match[2])
+        return -value if value and (match[1] + match[3]).upper() in ("S", "W") else value
+    return number(text)
+
+
 def date(text: str) -> datetime | None:
     if match := re.match(r"(\d+)/(\d+)/(\d{4})$", text):
         day, month = sorted((int(match[1]), int(match[2])), reverse=True)
@@ -187,7 +194,7 @@ def deployments_of(reading: Reading) -> Any:
 
 def deployment_of(row: dict[str, str]) -> tuple[Any, ...]:
     folder = row.get("folder", "").replace("\\", "/").strip("/").removeprefix("./")
-    place = number(row.get("latitude", "")), number(row.get("longitude", ""))
+    place = degrees(row.get("latitude", "")), degrees(row.get("longitude", ""))
     start = date(row.get("deploymentStart", ""))
     return row["deploymentID"], row.get("card", ""), folder, *place, row.get("kind", "").lower(), start
 

@@ -104,6 +104,7 @@ def test_blank_rows_are_counted_as_a_spreadsheet_counts_them(path: Path) -> None
         ("class_name\nСорока".encode("cp1251"), "not in UTF-8"),
         ("class_name\nŁąka wąska".encode("cp1250"), "not in UTF-8"),
         (b"class_name\n\x81", "not in UTF-8"),
+        ("class_name\nÉtang".encode() + b"\xb4", "it is UTF-8 in places .line 2., and not in others"),
         ("class_name".encode("utf-16")[:-1], "not in UTF-8"),
     ],
 )

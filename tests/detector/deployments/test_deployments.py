@@ -288,3 +288,9 @@ def test_store_tells_the_same_as_its_cards(tmp_path: Path, facts_maker: SimpleNa
     facts_maker.write(tmp_path, [frames, [facts_maker.row("hide/b.jpg", captured_at=None)]])
     [row] = deployment_rows(taken_of_store(tmp_path))
     assert (row["deploymentID"], row["files"], row["firstFile"]) == ("card/hide", "2", "2024-05-01 06:30:00")
+
+
+def test_minutes_stand_apart_from_degrees() -> None:
+    assert parse_degrees("31 15'N", "latitude") == parse_degrees("31°15'", "latitude") == 31.25
+    with pytest.raises(ValueError, match="not a number of degrees"):
+        parse_degrees("13.'", "longitude")
