@@ -137,8 +137,8 @@ def _print_problems(console: Any, summary: DecisionSummary) -> None:
         lines.append(f"{summary.by_disk:,} files have no time of their own: when each was last changed stands for it")
     if summary.repeat_groups:
         lines.append(
-            f"{summary.repeat_groups} things stand still in many pictures ({summary.repeated} detections): "
-            "they are left out until a person says that they are real"
+            f"{summary.repeat_groups} things stand still in pictures of many days; {summary.repeated} detections of "
+            "them are left out: say `real` or `nothing` of each in repeats.csv, and give it with --reviews"
         )
     if summary.unlisted and len(summary.unlisted) < len(summary.deployments):
         lines.append(f"not in the table of deployments: {', '.join(summary.unlisted)}")

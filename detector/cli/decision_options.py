@@ -70,6 +70,13 @@ def add_decision_arguments(parser: argparse.ArgumentParser) -> None:
         help="what files without a time in them or in their names get: none (default), or when each was last changed",
     )
     parser.add_argument(
+        "--repeat-days",
+        type=int,
+        metavar="N",
+        help="different days on which something must be seen to stand still, so that no sitting bird is taken for a "
+        "thing (default: 5)",
+    )
+    parser.add_argument(
         "--gap-days", type=int, metavar="N", help="days without any file that say a camera stood still (default: 7)"
     )
 
@@ -141,9 +148,10 @@ def decision_options(args: argparse.Namespace, stored: DecideOptions) -> DecideO
         given["repeats_at_nests"] = args.repeats == "leave-out-at-nests-too"
     if args.time_from:
         given["time_from"] = args.time_from
-    if args.gap_days is not None:
-        _check(args.gap_days >= 1, "gap_days", "a number of days from 1 up", args.gap_days)
-        given["gap_days"] = args.gap_days
+    for name in ("gap_days", "repeat_days"):
+        if (days := getattr(args, name)) is not None:
+            _check(days >= 1, name, "a number of days from 1 up", days)
+            given[name] = days
     return DecideOptions.model_validate({**stored.model_dump(), **given})
 
 

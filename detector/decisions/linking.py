@@ -139,7 +139,7 @@ class _Links:
         """One box in each of two photos: many such pairs at once."""
         for start in range(0, len(first), CHUNK):
             before, after = first[start : start + CHUNK], second[start : start + CHUNK]
-            linked = self._costs(before, after, _iou_of_pairs) <= HIGHEST_COST
+            linked = self._costs(before, after, iou_of_pairs) <= HIGHEST_COST
             self.previous[after[linked]] = before[linked]
 
     def assign(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> None:
@@ -189,7 +189,7 @@ def _costs(a: Floats, b: Floats, unlike: Floats, iou: Callable[[Floats, Floats],
     return np.where((distance <= 1) & (growth <= LARGEST_GROWTH), cost, np.inf)
 
 
-def _iou_of_pairs(a: Floats, b: Floats) -> Floats:
+def iou_of_pairs(a: Floats, b: Floats) -> Floats:
     """IoU (N,) of boxes xywh (N, 4), one with one."""
     low = np.maximum(a[:, :2], b[:, :2])
     high = np.minimum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:])
@@ -263,6 +263,6 @@ def _without_slips(
         a, b = facts.xywh[rows[beside]].astype(np.float64), facts.xywh[rows[middle]].astype(np.float64)
         alike = (standardised(facts.appearance[rows[beside]]) * looks).sum(axis=1)
         known = facts.has_appearance[rows[beside]] & facts.has_appearance[rows[middle]]
-        same &= known & (_iou_of_pairs(a, b) >= SLIP_IOU) & (alike >= SLIP_LOOKS)
+        same &= known & (iou_of_pairs(a, b) >= SLIP_IOU) & (alike >= SLIP_LOOKS)
     says[middle[same]] = says[one[same]]
     return says

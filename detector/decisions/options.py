@@ -62,5 +62,8 @@ class DecideOptions(Section):
     time_from: Literal["camera", "mtime"] = "camera"
     """Where files without a time get one: nowhere, or from when they were last changed."""
 
+    repeat_days: int = Field(5, ge=1)
+    """Different days on which something must stand still to be a thing: birds sit for hours, and come back for days."""
+
     gap_days: int = Field(7, ge=1)
     """Days in a row without any file after which a camera is thought to have stood still."""

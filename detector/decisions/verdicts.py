@@ -63,6 +63,7 @@ def decide_boxes(
     names: Names,
     rules: NamingRules,
     repeat: NDArray[np.int64],
+    taken: NDArray[np.bool_],
 ) -> BoxDecisions:
     """What the models and the neighbours say, before any person does.
 
@@ -72,6 +73,7 @@ def decide_boxes(
         names: Of the individuals.
         rules: By what they are named.
         repeat: (B,), the first box of each box's group of repeats, or -1.
+        taken: (B,), which of them are left out of the counts.
     """
     of_box = individuals.of_box
     kind, name = names.kind[of_box], names.name[of_box]
@@ -88,15 +90,14 @@ def decide_boxes(
     score = names.species_score[of_box]
     weight = np.float32(rules.weight)
     fused = np.clip(facts.score, 0, 1) ** (1 - weight) * confidence**weight
-    repeated = repeat >= 0
     return BoxDecisions(
         kind=kind,
         name=name,
         confidence=confidence,
         species_score=np.where(np.isnan(score), fused, score),
-        needs_review=names.needs_review[of_box] | repeated,
+        needs_review=names.needs_review[of_box] | (repeat >= 0),
         reasons=names.reasons[of_box],
-        suppressed=repeated | (kind == BLANK),
+        suppressed=taken | (kind == BLANK),
         reviewer=np.full(len(kind), -1, np.int32),
         reviewers=[],
     )
@@ -124,7 +125,8 @@ def apply_reviews(
 
     What is said of one box of an individual holds for its other boxes of which nothing is said, except that it is
     nothing. What is said of a whole frame, file or group holds for its boxes that count, or the strongest if none does;
-    that it is nothing holds for all.
+    that it is nothing holds for all. Repeats that are left out come back by a word on their group or on one of them, or
+    by `real`, and not by what else is said of a whole frame or file.
 
     Args:
         decisions: Changed in place.
@@ -141,15 +143,21 @@ def apply_reviews(
     """
     word = np.full(len(facts.score), -1)
     real = word.copy()  # says nothing of the name, so that it does not take the place of other words
+    taken = decisions.suppressed & (repeat >= 0)
     lost = set()
     for number, boxes in enumerate(_targets(facts, repeat, reviews)):
         if not len(boxes):
             lost.add(number)
+        if reviews[number].is_of_several and reviews[number].verdict not in ("nothing", "real"):
+            boxes = boxes[~taken[boxes]]
+            if not len(boxes):
+                lost.add(number)
+                continue
         if len(boxes) > 1 and reviews[number].verdict != "nothing":
             strong = boxes[reaches(facts.score[boxes], score_threshold)]
             boxes = strong if len(strong) else boxes[[facts.score[boxes].argmax()]]
         (real if reviews[number].verdict == "real" else word)[boxes] = number
-    _spread(word, individuals, reviews)
+    _spread(word, individuals, reviews, taken)
     reviewers: dict[str, int] = {}
     for number, boxes in _by_word(word):
         review = reviews[number]
@@ -205,14 +213,16 @@ def _targets(facts: FactsTable, repeat: NDArray[np.int64], reviews: Sequence[Rev
     return targets
 
 
-def _spread(word: NDArray[np.int64], individuals: Individuals, reviews: Sequence[Review]) -> None:
-    """Let the last word on a box of an individual hold for its other boxes."""
+def _spread(
+    word: NDArray[np.int64], individuals: Individuals, reviews: Sequence[Review], taken: NDArray[np.bool_]
+) -> None:
+    """Let the last word on a box of an individual hold for its other boxes, but for repeats that are left out."""
     spreads = np.array([review.verdict in _SPREADS for review in reviews], bool)
     said = np.flatnonzero(word >= 0)
     said = said[spreads[word[said]]]
     latest = np.full(len(individuals.size), -1)
     np.maximum.at(latest, individuals.of_box[said], word[said])
-    silent = word < 0
+    silent = (word < 0) & ~taken
     word[silent] = latest[individuals.of_box[silent]]
 
 

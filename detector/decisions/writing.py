@@ -131,6 +131,8 @@ def _repeat_rows(made: Made) -> list[dict[str, Any]]:
                 "last": times[-1] if len(times) else None,
                 "suppressed": bool(boxes.suppressed[members].any()),
                 "reviewed_by": boxes.reviewers[reviewer] if reviewer >= 0 else None,
+                "left_out": int(boxes.suppressed[members].sum()),
+                **{name: facts.media[name][int(facts.box_media[first])].as_py() for name in ("card", "path")},
             }
         )
     return sorted(rows, key=lambda row: (row["deployment_id"], -row["boxes"]))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from detector.base.names import name_key
-from detector.store.records import MediaRecord
+from detector.store.records import MediaRecord, RepeatRecord
 
 LONGEST_NAME_BYTES = 80  # of a part of a path: leaves room for suffixes below the 255 of most file systems
 # what Windows forbids, what a shell or a path could misread, and what a terminal would obey
@@ -25,7 +25,7 @@ class FileNames:
     def __init__(self, roots: Mapping[str, str]) -> None:
         self._prefixes = _prefixes(roots)
 
-    def of(self, record: MediaRecord) -> str:
+    def of(self, record: MediaRecord | RepeatRecord) -> str:
         """The name of a media item; no two items of a store share one."""
         return self._prefixes.get(record.card, f"{record.card}/") + record.path
 

@@ -13,7 +13,7 @@ from detector.store import records_reader
 from detector.store.files import open_parquet
 from detector.store.layout import decisions_folder
 from detector.store.presence import absent_cards
-from detector.store.records import DeploymentRecord, EffortRecord, EventRecord, MediaRecord
+from detector.store.records import DeploymentRecord, EffortRecord, EventRecord, MediaRecord, RepeatRecord
 from detector.store.run_file import RunFile
 from detector.store.run_json import load_run
 
@@ -30,6 +30,7 @@ class ExportSource:
         effort: When the cameras worked.
         media_count: How many media items there are; None where that is not known.
         absent: See `absent_cards`: which cards are not at their roots, and why.
+        repeats: What stands still in many pictures, for a person to judge.
     """
 
     run: RunFile
@@ -39,6 +40,7 @@ class ExportSource:
     effort: Callable[[], Iterator[EffortRecord]]
     media_count: int | None = None
     absent: Callable[[Mapping[str, str]], dict[str, str]] = lambda _: {}
+    repeats: Callable[[], Iterator[RepeatRecord]] = lambda: iter(())
 
     @property
     def score_threshold(self) -> float:
@@ -70,6 +72,7 @@ class ExportSource:
             effort=partial(records_reader.read_effort, folder),
             media_count=media_count,
             absent=partial(absent_cards, folder),
+            repeats=partial(records_reader.read_repeats, folder),
         )
 
 

@@ -59,6 +59,32 @@ FILE_COLUMNS = (
 )  # fmt: skip
 
 
+REPEAT_COLUMNS = (
+    "repeat_group", "verdict", "example", "deployment", "detector_label", "n_detections", "seen_in_files", "left_out",
+    "first", "last", "x", "y", "w", "h", "reviewed_by",
+)  # fmt: skip
+
+
+def repeat_rows(source: ExportSource, options: ExportOptions) -> Iterator[tuple[Cell, ...]]:
+    """A row a thing that stands still in many pictures, under REPEAT_COLUMNS: a table of reviews to fill in."""
+    names = FileNames(options.card_roots(source.run))
+    for thing in source.repeats():
+        yield (
+            thing.repeat_group,
+            None,
+            names.of(thing),
+            thing.deployment_id,
+            thing.label,
+            thing.boxes,
+            thing.media,
+            thing.left_out,
+            thing.first,
+            thing.last,
+            *(rounded(side, SHARE_DIGITS) for side in (thing.x, thing.y, thing.w, thing.h)),
+            thing.reviewed_by,
+        )
+
+
 def result_rows(source: ExportSource, options: ExportOptions) -> Iterator[tuple[Cell, ...]]:
     """A row a detection that is shown, under RESULT_COLUMNS."""
     names = FileNames(options.card_roots(source.run))

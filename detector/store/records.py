@@ -150,6 +150,9 @@ class RepeatRecord:
     last: datetime | None
     suppressed: bool
     reviewed_by: str | None
+    left_out: int = 0
+    card: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,11 @@ class Review:
             object.__setattr__(self, "reviewed_at", self.reviewed_at.astimezone(UTC).replace(tzinfo=None))
 
     @property
+    def is_of_several(self) -> bool:
+        """Whether it is of all boxes of a frame or a file."""
+        return self.media_id is not None and self.box is None
+
+    @property
     def target(self) -> tuple[str | None, int | None, int | None, str | None]:
         """What it is of."""
         return self.media_id, self.frame_number, self.box, self.repeat_group

@@ -165,8 +165,11 @@ REPEATS = pa.schema(  # decisions/repeats.parquet: what stands in many pictures 
         pa.field("media", pa.int32(), nullable=False),
         pa.field("first", pa.timestamp("ms")),  # local time; null where no time is known
         pa.field("last", pa.timestamp("ms")),
-        pa.field("suppressed", pa.bool_(), nullable=False),  # false: a person says it is real
+        pa.field("suppressed", pa.bool_(), nullable=False),  # false: all count, as a person or the classifier says
         pa.field("reviewed_by", pa.string()),
+        pa.field("left_out", pa.int32(), nullable=False),  # how many of its boxes do not count
+        pa.field("card", pa.string(), nullable=False),  # of the file of its first box
+        pa.field("path", pa.string(), nullable=False),
     ]
 )
 

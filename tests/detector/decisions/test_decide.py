@@ -332,7 +332,7 @@ def test_independence_follows_the_kind_of_camera(tmp_path: Path, facts_maker: Ma
 
 @pytest.fixture
 def stone_store(tmp_path: Path, facts_maker: Maker) -> Path:
-    """A stone in 30 photos of each of two cameras, ten minutes apart, and a bird beside it in one."""
+    """A stone in 30 photos of each of two cameras, five hours apart, and a bird beside it in one."""
     stone = facts_maker.box(appearance=bytes(range(64)))
     bird = facts_maker.box(x=0.7, appearance=bytes(range(64, 0, -1)))
     items = [
@@ -340,7 +340,7 @@ def stone_store(tmp_path: Path, facts_maker: Maker) -> Path:
             facts_maker.row(
                 f"{place}/{n:02d}.jpg",
                 boxes=[stone, bird] if n == 3 else [stone],
-                captured_at=START + timedelta(minutes=10 * n),
+                captured_at=START + timedelta(hours=5 * n),
             )
         ]
         for place in ("a", "nest")

@@ -5,15 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.decisions.events import find_events
-from detector.decisions.repeats import FEWEST_FRAMES, find_repeats
 from detector.decisions.sequences import find_sequences
-
-STONE = [0.5, 0.5, 0.1, 0.08]
 
 
 def sequences(deployment: list[int], seconds: list[float | None], videos: tuple[int, ...] = ()) -> list[int]:
@@ -109,71 +105,3 @@ def test_rules_of_events(drawn: tuple, random) -> None:  # type: ignore[no-untyp
     again = events(*([values[box] for box in order] for values in (place, key, when, at, counts)))
     assert again.count.tolist() == found.count.tolist()
     assert again.of_box.tolist() == [found.of_box[box] for box in order]
-
-
-def repeats(xywh, looks, camera=None, sequence=None):  # type: ignore[no-untyped-def]
-    count = len(xywh)
-    frames = np.arange(count)
-    return find_repeats(
-        np.array(xywh, np.float32).reshape(-1, 4),
-        np.array(looks, np.uint8).reshape(-1, 64),
-        np.ones(count, bool),
-        np.zeros(count, int) if camera is None else np.array(camera),
-        frames,
-        frames if sequence is None else np.array(sequence),
-    )
-
-
-@pytest.fixture
-def stones() -> tuple[np.ndarray, np.ndarray]:
-    """A stone in 60 photos: its box and its light waver."""
-    rng = np.random.default_rng(0)
-    w, h = STONE[2:]
-    boxes = np.array(STONE) + rng.uniform(-0.01, 0.01, (60, 4)) * [w, h, w, h]
-    looks = rng.uniform(50, 150, 64)[None] * rng.uniform(0.6, 1.4, (60, 1)) + rng.normal(0, 3, (60, 64))
-    return boxes, looks.clip(0, 255)
-
-
-def test_nothing_repeats_in_nothing() -> None:
-    assert len(repeats([], [])) == 0
-
-
-def test_stone_is_one_group(stones: tuple[np.ndarray, np.ndarray]) -> None:
-    assert set(repeats(*stones).tolist()) == {0}
-
-
-def test_bird_that_changes_its_looks_is_none(stones: tuple[np.ndarray, np.ndarray]) -> None:
-    boxes, _ = stones
-    looks = np.random.default_rng(1).integers(0, 255, (60, 64))
-    assert set(repeats(boxes, looks).tolist()) == {-1}
-
-
-def test_few_frames_few_sequences_and_several_cameras_are_none(stones: tuple[np.ndarray, np.ndarray]) -> None:
-    boxes, looks = stones
-    few = FEWEST_FRAMES - 1
-    assert set(repeats(boxes[:few], looks[:few]).tolist()) == {-1}
-    assert set(repeats(boxes, looks, sequence=np.arange(60) // 15).tolist()) == {-1}
-    assert set(repeats(boxes, looks, camera=np.arange(60) % 4).tolist()) == {-1}
-
-
-def test_stone_by_day_and_by_night_is_one_group(stones: tuple[np.ndarray, np.ndarray]) -> None:
-    boxes, looks = stones
-    looks = np.where(np.arange(60)[:, None] % 2, looks, 255 - looks)
-    assert set(repeats(boxes, looks).tolist()) == {0}
-
-
-@settings(max_examples=30)
-@given(
-    st.floats(0.01, 0.7), st.floats(0.01, 0.7), st.floats(0.01, 0.25), st.floats(0.01, 0.25), st.integers(0, 2**32 - 1)
-)
-def test_stone_is_found_wherever_it_lies_among_birds(x: float, y: float, w: float, h: float, seed: int) -> None:
-    """No place in the frame falls between the cells of the search."""
-    rng = np.random.default_rng(seed)
-    first = np.array([[x, y, w, h]])
-    near = first + rng.uniform(-0.012, 0.012, (40, 4)) * [w, h, w, h]  # of IoU 0.9 and more with the first
-    birds = np.concatenate([rng.uniform(0, 0.7, (200, 2)), rng.uniform(0.02, 0.3, (200, 2))], axis=1)
-    face = rng.integers(0, 255, 64)
-    looks = np.concatenate([np.tile(face, (41, 1)), rng.integers(0, 255, (200, 64))])
-    found = repeats(np.concatenate([first, near, birds]), looks)
-    assert set(found[:41].tolist()) == {0}
-    assert set(found[41:].tolist()) <= {-1}

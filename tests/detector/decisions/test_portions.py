@@ -95,7 +95,7 @@ def test_portions_decide_what_the_whole_does(
 def test_repeats_and_copies_are_found_in_portions(tmp_path: Path, facts_maker: SimpleNamespace) -> None:
     stone = facts_maker.box(appearance=bytes(range(64)))
     rows = [
-        [facts_maker.row(f"{place}/{n:02d}.jpg", boxes=[stone], captured_at=START + timedelta(minutes=10 * n))]
+        [facts_maker.row(f"{place}/{n:02d}.jpg", boxes=[stone], captured_at=START + timedelta(hours=5 * n))]
         for place in "ab"
         for n in range(30)
     ]
