@@ -243,10 +243,13 @@ READ: dict[str, Callable[[str], str]] = {"captureMethod": _capture_method}  # de
 
 
 def _overlaps(rows: Sequence[Deployment]) -> Iterator[tuple[int, str]]:
-    """Rows of one folder at the same time, which would share its files; by line."""
+    """Rows that would take the files of others: those of no folder, or of one folder at the same time; by line."""
     folders: dict[object, list[Deployment]] = {}
     for row in rows:
-        folders.setdefault(row.place, []).append(row)
+        if row.place == (None, "") and len(rows) > 1:
+            yield row.line or 0, "card and folder are empty: it would take the files of all cameras without a row"
+        else:
+            folders.setdefault(row.place, []).append(row)
     for same in folders.values():
         for earlier, later in pairwise(sorted(same, key=lambda row: row.start or datetime.min)):
             if later.start is None or (earlier.end is not None and earlier.end >= later.start):

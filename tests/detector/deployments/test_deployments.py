@@ -6,9 +6,12 @@ import csv
 import re
 from datetime import datetime
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from backbones.errors import ConfigError, DataError
@@ -118,6 +121,7 @@ def test_every_wrong_row_is_named(tmp_path: Path) -> None:
         ("deploymentID,latitude,longitude\na,34.9E,31.5N\n", "perhaps latitude and longitude are swapped"),
         ("deploymentID,deploymentStart,deploymentEnd\na,2024-05-02,2024-05-01\n", "row 2: deploymentEnd is before"),
         ("deploymentID,deploymentStart\na,2024-05-02T06:00Z\n", "row 2: deploymentStart: it is in UTC"),
+        ("deploymentID,folder\na,x\ntotal,\n", "row 3: card and folder are empty"),
         ("deploymentID,captureMethod\na,sometimes\n", "none of activityDetection, timeLapse"),
         ("deploymentID,folder\na,x\nb,x\n", "row 3: the folder has a row already: row 2"),
         ("deploymentID,folder\na,x\na,x\n", "row 3: the folder has a row already: row 2"),
@@ -212,6 +216,42 @@ def test_longest_folder_and_own_card_win() -> None:
     folders = [("card", "hide/DCIM"), ("other", "hide"), ("other", "hideout"), ("card", "")]
     found = names(match_folders(folders, rows, told))
     assert list(found.values()) == [["mine"], ["hide"], ["any"], ["any"]]
+
+
+LEVELS = st.sampled_from(["a", "A", "b", "b/DCIM", "b/c", "", "a/é"])
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["X", "Y", "X-2", "X-3"]), st.sampled_from(["k", "K", None]), LEVELS), max_size=6
+    ),
+    st.lists(st.tuples(st.sampled_from(["k", "K", "l"]), LEVELS), max_size=8, unique=True),
+    st.randoms(use_true_random=False),
+)
+def test_rules_of_matching(drawn: list, folders: list, random: Random) -> None:
+    """Against a search of every row for every folder; names of visits are unique; the order of folders is no matter."""
+    places = {(card, folder): name for name, card, folder in drawn}
+    rows = [Deployment(name, card, folder, line=n) for n, ((card, folder), name) in enumerate(places.items(), 2)]
+    found = match_deployments(folders, rows, None)
+    assert set(found.of_folder) == set(folders)
+    assert len(set(found.visit_ids)) == len(found.rows)
+    assert {row.deployment_id for row in found.rows} <= set(found.visit_ids)
+    for card, folder in folders:
+        above = [
+            row for row in rows if row.card in (card, None) and f"{folder}/".startswith(f"{row.folder}/".lstrip("/"))
+        ]
+        best = max(above, key=lambda row: (len(row.folder), row.card is not None), default=None)
+        [index] = found.of_folder[card, folder]
+        if best is not None and len(found.rows[index].folder) == len(best.folder):
+            assert found.rows[index] == best
+        else:  # told, or the row of a folder that differs only in case
+            row = found.rows[index]
+            same = f"{folder}/".casefold().startswith(f"{row.folder}/".lstrip("/").casefold())
+            assert same
+            assert row.card is None or row.card.casefold() == card.casefold()
+    shuffled = random.sample(folders, len(folders))
+    again = match_deployments(shuffled, rows, None)
+    assert (again.of_folder, again.visit_ids) == (found.of_folder, found.visit_ids)
 
 
 def test_what_no_row_is_above_is_told_once() -> None:
