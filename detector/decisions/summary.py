@@ -29,7 +29,7 @@ class NameSummary:
 
     Attributes:
         display_name: What people read.
-        kind: bird, animal, uncertain, person or vehicle.
+        kind: See `schema.DETECTIONS`.
         events: Independent events.
         largest_count: The most seen at once.
         deployments: Cameras that saw it.

@@ -8,7 +8,7 @@
 events.csv has the columns of camtrapR's record table: a row an independent event, with the start of the event as its
 DateTimeOriginal, in the camera's local time, and the time since the last record of the species at the station in
 delta.time.*. `n` is the most individuals at once in one frame (MaxN). What has no name is called by its kind: bird,
-animal, person, vehicle, uncertain; `Rank` tells species from genera.
+animal, person, vehicle, uncertain (an animal, maybe a bird), undecided; `Rank` tells species from genera.
 
 A station is a deployment of the table: cameras and visits of one deploymentID are one station, whose records depend on
 each other (camerasIndependent = FALSE). Give cameras whose records should not depend on each other deploymentIDs of
