@@ -4,8 +4,8 @@ A box is an observation of level media with count 1; a blank file has one of typ
 one of type unclassified. An independent event is an observation of level event with its MaxN as count. Times carry
 UTC offsets; of a box in a video it is that of the frame. Names by a machine are classified by detector and classifier,
 those of a review by the person; the other candidates and what makes a name unsure are in observationTags.
-classificationProbability is the probability that the name is right; where there is none, the detector's score that it is
-an animal, human or vehicle. What may be no bird has no name. Files that may show a person, also by a label that nobody
+classificationProbability is the probability that the name is right; where there is none, the detector's score of an
+animal, human or vehicle. What may be no bird has no name. Files that may show a person, also by a label that nobody
 knows, are not public, and neither are files that could not be read.
 
 Boxes and events tell of the same birds twice, at two levels: take one of them. R's camtrapR takes both alike, so

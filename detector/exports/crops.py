@@ -1,6 +1,6 @@
 """crops/TAXON/: each detection cut out of its picture, sorted by taxon, at the picture's full resolution.
 
-Folders carry scientific names; what has no name lies in a folder of its kind: animal, uncertain, person ... A file's name
+Folders carry scientific names; what has no name lies in that of its kind: animal, uncertain, person ... A file's name
 begins with deployment and media file and ends with media id, frame and box, so that no two are alike anywhere.
 """
 
