@@ -82,7 +82,7 @@ class Fauna:
         A subspecies is its species; "Oenanthe sp." and "wheatear" are the taxa that have all that is called so.
         """
         key = name_key(name)
-        row = self.species.get(key) or self._english.get(key) or self._higher.get(key)
+        row = self.species.get(key) or self._english.get(key) or self._higher.get(key) or self._coded.get(key)
         if row is not None:
             return row
         words = meaningful(split_words(name))
@@ -110,6 +110,12 @@ class Fauna:
                 names.setdefault(name_key(name), row)
         names.pop("", None)
         return names
+
+    @cached_property
+    def _coded(self) -> dict[str, CrosswalkRow]:
+        """Species by eBird's code, where that is no other word: "mouwhe1"; "hoopoe", but not "canvas" (Canvasback)."""
+        rows = ((row.ebird_code, row) for row in self.species.values() if row.ebird_code)
+        return {code: row for code, row in rows if any(map(str.isdigit, code)) or code in split_words(row.english_name)}
 
     @property
     def names(self) -> Iterable[str]:

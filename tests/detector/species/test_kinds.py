@@ -153,3 +153,19 @@ def test_the_table_of_kinds_says_each_word_once() -> None:
         kinds.setdefault(name_key(row["words"]), set()).add(row["kind"])
     assert {words: found for words, found in kinds.items() if len(found) > 1} == {}
     assert len(word_kinds()) == len(kinds)
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("Hoopoe", "Upupa epops"),
+        ("hoopoe", "Upupa epops"),
+        ("moudov", None),
+        ("eurhob", None),
+        ("mallar3", "Anas platyrhynchos"),
+        ("canvas", None),
+    ],
+)
+def test_codes_of_ebird_are_species_where_they_are_no_other_word(label, name):
+    row = world_birds().find(label)
+    assert (row and row.scientific_name) == name
