@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from backbones.errors import ConfigError, MediaError
-from detector.footage.cards import Card, known_card, name_cards, reroot
+from detector.footage.cards import Card, name_cards, reroot
 from detector.footage.discovery import passed_over_words
 from detector.store.presence import Known, Presence, has_moved_to, known_files, look_for
 from detector.store.run_json import read_run
@@ -51,12 +51,12 @@ def find_cards(inputs: Sequence[Path], output: Path, roots: Mapping[str, Path]) 
         MediaError: An input does not exist, or there are no photos and videos in it.
     """
     before = read_run(output)
-    known = reroot({} if before is None else {card: entry.root for card, entry in before.cards.items()}, roots)
+    said = {(before and before.card_id(card)) or card: root for card, root in roots.items()}
+    known = reroot({} if before is None else {card: entry.root for card, entry in before.cards.items()}, said)
     found = _Known(output, known)
     displaced = {card for card in found.asked_for(inputs) if found.presence(card).state != "here"}
     cards = name_cards(inputs, known, displaced)
     new = [card.root for card in cards if card.id not in known and not card.inputs]
-    said = {known_card(card, known) for card in roots}
     missing = [card for card in known if card not in said and (card in displaced or not Path(known[card]).is_dir())]
     moved = dict(_moved(missing, new, found)) if new else {}
     notes = [

@@ -130,7 +130,7 @@ class _PendingFiles:
     """
 
     def __init__(self, reader: FactsReader, run: RunFile, pending: Mapping[Path, Mapping[str, str]]) -> None:
-        self.roots = {card: Path(entry.root) for card, entry in run.cards.items()}
+        self.roots = {entry.label or card: Path(entry.root) for card, entry in run.cards.items()}
         self.count = with_boxes = 0
         self.absent: set[str] = set()
         sizes = {card: sizes_under(root) for card, root in self.roots.items()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from detector.cli import exit_codes
 from detector.cli.decide import few, print_summary
 from detector.cli.decision_options import add_decision_arguments, decision_options
 from detector.cli.device_options import add_device_arguments
+from detector.cli.exporting import add_export_argument, asked_formats, print_exports
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,19 +24,6 @@ if TYPE_CHECKING:
     from detector.store.run_file import RunFile
 
 REASONS_SHOWN = 8
-WRITTEN_BY = {  # by the formats of `hoopoe export`: a file or folder of each
-    "megadetector": "results.json",
-    "csv": "results.csv",
-    "xlsx": "results.xlsx",
-    "events": "events.csv",
-    "coco": "coco.json",
-    "coco-camera-traps": "coco-camera-traps.json",
-    "camtrap-dp": "camtrap-dp",
-    "label-studio": "label-studio.json",
-    "crops": "crops",
-    "images": "images",
-    "videos": "videos",
-}
 
 
 def add_work_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,12 +43,7 @@ def add_retry_argument(parser: argparse.ArgumentParser) -> None:
 def add_result_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what is decided of the facts, and what is written of the decisions."""
     add_decision_arguments(parser)
-    parser.add_argument(
-        "--export",
-        metavar="NAME,...",
-        help="formats to write, or none (default: those written before, at first megadetector,csv,events); "
-        "`hoopoe export --help` lists them",
-    )
+    add_export_argument(parser, ", at first megadetector,csv,events")
 
 
 def check_arguments(args: argparse.Namespace) -> None:
@@ -122,8 +104,8 @@ def finish(args: argparse.Namespace, output: Path, report: RunReport) -> int:
     from rich.console import Console
 
     from detector.decisions.decide import decide, stored_options
-    from detector.exports.export import export
-    from detector.exports.formats import DEFAULT_FORMATS, parse_formats
+    from detector.exports.formats import DEFAULT_FORMATS
+    from detector.exports.made import refresh
 
     if report.signal is not None:
         print(f"interrupted: {report.files} files are saved; the same command goes on from there", file=sys.stderr)
@@ -131,21 +113,11 @@ def finish(args: argparse.Namespace, output: Path, report: RunReport) -> int:
     console = Console()
     with Console(stderr=True).status("deciding"):
         summary = decide(output, decision_options(args, stored_options(output)))
-    formats: Sequence[str] = _written(output) or DEFAULT_FORMATS
-    if args.export is not None:
-        formats = () if args.export == "none" else parse_formats(args.export)
-    paths = export(output, formats) if formats else []
+    refreshed = refresh(output, asked_formats(args), DEFAULT_FORMATS)
     _print_report(console, report)
     print_summary(console, summary)
-    console.print()
-    for path in paths or [output]:
-        console.print(f"look at {path}", markup=False, highlight=False, soft_wrap=True)
+    print_exports(console, output, refreshed)
     return exit_codes.DONE if report.all_well else exit_codes.FAULTS
-
-
-def _written(output: Path) -> list[str]:
-    """The formats that were written before, which would be out of date now."""
-    return [name for name, path in WRITTEN_BY.items() if (output / path).exists()]
 
 
 def _print_report(console: Console, report: RunReport) -> None:

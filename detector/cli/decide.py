@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from detector.cli import exit_codes
 from detector.cli.decision_options import add_decision_arguments, decision_options
+from detector.cli.exporting import add_export_argument, asked_formats, print_exports
 
 if TYPE_CHECKING:
     from detector.decisions.summary import DecisionSummary
@@ -17,9 +19,12 @@ NAMES_SHOWN, CAMERAS_SHOWN, PROBLEMS_SHOWN = 40, 40, 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `hoopoe decide`."""
-    parser.epilog = "Options that are not given stay as they were the last time. Exports are made by `hoopoe export`."
+    parser.epilog = (
+        "Options that are not given stay as they were the last time. Tables that were exported are made again."
+    )
     parser.add_argument("store", type=Path, metavar="OUT", help="the folder that `hoopoe annotate` wrote")
     add_decision_arguments(parser)
+    add_export_argument(parser)
     parser.add_argument(
         "--reviews",
         type=Path,
@@ -35,24 +40,28 @@ def run(args: argparse.Namespace) -> int:
 
     from detector.decisions.decide import decide, stored_options
     from detector.decisions.rules import name_check
+    from detector.exports.made import refresh
     from detector.store.reviews import import_reviews
 
     options = decision_options(args, stored_options(args.store))
+    asked = asked_formats(args)
     imported = None
     if args.reviews:
         imported = import_reviews(args.store, args.reviews, name_problem=name_check(args.store, options).problem)
     console = Console()
     with console.status("deciding"):
         summary = decide(args.store, options)
+    refreshed = refresh(args.store, asked)
     print_summary(console, summary)
+    print_exports(console, args.store, refreshed)
     if imported is None:
-        return 0
+        return exit_codes.DONE
     console.print(f"{imported.new} new reviews of {args.reviews.name}", markup=False)
     for line in imported.notes:
         console.print(f"look: {line}", markup=False, highlight=False, soft_wrap=True)
     for line in imported.wrong:
         print(f"not taken: {line}", file=sys.stderr)
-    return 1 if imported.wrong else 0
+    return exit_codes.FAULTS if imported.wrong else exit_codes.DONE
 
 
 def print_summary(console: Any, summary: DecisionSummary) -> None:

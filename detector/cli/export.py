@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 from backbones.errors import ConfigError
+from detector.cli import exit_codes
+from detector.cli.exporting import old_lines
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
     """Write, and name what was written on stdout and what was left out on stderr."""
     from detector.exports.export import export
     from detector.exports.formats import parse_formats
+    from detector.exports.made import old_formats
     from detector.exports.source import ExportOptions, ExportSource
 
     formats = parse_formats(args.format)
@@ -58,16 +61,20 @@ def run(args: argparse.Namespace) -> int:
         threshold = ExportSource.of(args.store).score_threshold
     if not 0 <= threshold <= 1:
         raise ConfigError(f"a score is between 0 and 1, not {threshold}", where="--score-threshold", mend="such as 0.2")
+    faults: list[str] = []
     wishes = ("label_studio_prefix", "title", "contributor", "data_license", "media_license")
     options = ExportOptions(
         score_threshold=threshold,
         roots=parse_roots(args.root),
         notify=lambda sentence: print(sentence, file=sys.stderr),
+        fault=faults.append,
         **{wish: value for wish in wishes if (value := getattr(args, wish)) is not None},
     )
     for path in export(args.store, formats, options):
         print(path)
-    return 0
+    for line in [*faults, *old_lines(args.store, old_formats(args.store))]:
+        print(line, file=sys.stderr)
+    return exit_codes.FAULTS if faults else exit_codes.DONE
 
 
 def parse_roots(texts: list[str]) -> dict[str, Path]:

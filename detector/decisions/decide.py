@@ -31,7 +31,7 @@ from detector.decisions.sequences import find_sequences
 from detector.decisions.shown import look_at
 from detector.decisions.summarise import join_summaries, summarise
 from detector.decisions.summary import DecisionSummary
-from detector.decisions.tables import replacing_decisions
+from detector.decisions.tables import decisions_id, replacing_decisions
 from detector.decisions.times import Placed, place_media
 from detector.decisions.verdicts import BoxDecisions, apply_reviews, decide_boxes
 from detector.decisions.writing import DecisionsWriter
@@ -79,7 +79,8 @@ def decide(folder: Path, options: DecideOptions, now: datetime | None = None) ->
     with StoreLock(folder, DECISIONS_LOCK):
         with replacing_decisions(folder) as target, DecisionsWriter(target) as writer:
             summaries, lost = zip(*map(decide_portion, plan.portions), strict=True)
-        update_run(folder, lambda run: run.model_copy(update={"decisions": options.model_dump(mode="json")}))
+        made = {"decisions": options.model_dump(mode="json"), "decided": decisions_id(folder)}
+        update_run(folder, lambda run: run.model_copy(update=made))
     summary = join_summaries(summaries, len(set.intersection(*lost)))
     return replace(summary, notes=[*summary.notes, *unmatched])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backbones.errors import ConfigError
@@ -109,6 +109,8 @@ def read_rules(run: RunFile, options: DecideOptions) -> Rules:
         kinds=kinds,
     )
     deployments = read_deployments(Path(options.deployments), notes.append) if options.deployments else []
+    # facts come with cards by their labels; a table may name them by their ids
+    deployments = [replace(row, card=row.card and run.labels.get(row.card, row.card)) for row in deployments]
     return Rules(naming, crosswalk, deployments, prior_files if taxonomy else [], notes)
 
 

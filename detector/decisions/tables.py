@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -49,6 +50,16 @@ def replacing_decisions(folder: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def decisions_id(folder: Path) -> str:
+    """What tells these decisions from others: a hash of the tables, which equal decisions share."""
+    digest = hashlib.blake2b(digest_size=8)
+    for path in sorted(decisions_folder(folder).iterdir()):
+        digest.update(path.name.encode())
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "blake2b").digest())
+    return digest.hexdigest()
 
 
 def write_chunks(writer: pq.ParquetWriter, chunks: Iterable[pa.Table]) -> None:

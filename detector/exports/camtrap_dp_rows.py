@@ -42,7 +42,7 @@ class PackageRows:
     reviewers: dict[str, str] = field(default_factory=dict)  # of events
 
     def __post_init__(self) -> None:
-        self.names = FileNames(self.options.card_roots(self.run))
+        self.names = FileNames(self.run.cards)
         models = [f"Hoopoe {__version__}"]
         models += [f"detector {self.run.detector.name}"] if self.run.detector else []
         models += [f"classifier {self.run.species.name}"] if self.run.species else []

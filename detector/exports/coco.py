@@ -66,7 +66,7 @@ def _members(source: ExportSource, options: ExportOptions, annotations: Spool) -
 def _images(
     source: ExportSource, options: ExportOptions, categories: Categories, annotations: Spool
 ) -> Iterator[dict[str, object]]:
-    names = FileNames(options.card_roots(source.run))
+    names = FileNames(source.run.cards)
     image_id = annotation_id = 0
     for record in source.media():
         for picture in pictures_of(record, options.score_threshold, names):

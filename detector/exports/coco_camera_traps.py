@@ -42,7 +42,7 @@ def _members(source: ExportSource, options: ExportOptions, annotations: Spool) -
 def _images(
     source: ExportSource, options: ExportOptions, categories: Categories, annotations: Spool
 ) -> Iterator[dict[str, object]]:
-    names = FileNames(options.card_roots(source.run))
+    names = FileNames(source.run.cards)
     photos = photo_places(source)
     for record in source.media():
         video = record.media_type == "video"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from backbones.errors import ConfigError, HoopoeError
 from detector.exports.formats import DEFAULT_FORMATS, FORMATS, check_formats
+from detector.exports.made import remember
 from detector.exports.source import ExportOptions, ExportSource
 from detector.store.records import MediaRecord, reaches
 
@@ -45,6 +46,7 @@ def export(folder: Path, formats: Sequence[str] = DEFAULT_FORMATS, options: Expo
     options.card_roots(source.run)  # refuses unknown cards before anything is written
     _check_threshold(names, source, options)
     paths: list[Path] = []
+    written: list[str] = []
     errors: list[HoopoeError] = []
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -53,9 +55,11 @@ def export(folder: Path, formats: Sequence[str] = DEFAULT_FORMATS, options: Expo
             watched = replace(source, media=_watched(source.media, partial(progress.update, bar)))
             try:
                 paths += FORMATS[name].load()(watched, folder, options)
+                written.append(name)
             except HoopoeError as error:
                 errors.append(error)
             progress.remove_task(bar)
+    remember(folder, written, source, options)
     for later in errors[1:]:
         options.notify(str(later))
     if errors:

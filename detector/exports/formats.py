@@ -22,12 +22,15 @@ class Format:
     """A format: what it writes, and the function that writes it into a folder and returns the files to look at.
 
     One that `counts` tells of events, of birds at once or of blanks, which are of one threshold: that of the decisions.
+    One of `pictures` reads the cards again, which takes long: it is made only when somebody asks for it.
     """
 
     summary: str
     module: str
     function: str
+    writes: str
     counts: bool = False
+    pictures: bool = False
 
     def load(self) -> Write:
         """The function."""
@@ -35,19 +38,33 @@ class Format:
 
 
 FORMATS: dict[str, Format] = {
-    "megadetector": Format("results.json for Timelapse and MegaDetector's tools", "megadetector", "write_megadetector"),
-    "csv": Format(
-        "results.csv (a row a detection) and files.csv (a row a file)", "csv_tables", "write_csv", counts=True
+    "megadetector": Format(
+        "results.json for Timelapse and MegaDetector's tools", "megadetector", "write_megadetector", "results.json"
     ),
-    "xlsx": Format("results.xlsx, the same as an Excel workbook", "xlsx", "write_xlsx", counts=True),
-    "events": Format("events.csv and effort.csv, also for camtrapR", "events", "write_events", counts=True),
-    "coco": Format("coco.json", "coco", "write_coco"),
-    "coco-camera-traps": Format("coco-camera-traps.json", "coco_camera_traps", "write_coco_camera_traps"),
-    "camtrap-dp": Format("camtrap-dp/, a Camtrap DP 1.0.2 package", "camtrap_dp", "write_camtrap_dp", counts=True),
-    "label-studio": Format("label-studio.json, tasks with predictions", "label_studio", "write_label_studio"),
-    "crops": Format("crops/, each detection cut out, by taxon", "crops", "write_crops"),
-    "images": Format("images/, photos with their boxes", "images", "write_images"),
-    "videos": Format("videos/, videos with their boxes", "videos", "write_videos"),
+    "csv": Format(
+        "results.csv (a row a detection) and files.csv (a row a file)",
+        "csv_tables",
+        "write_csv",
+        "results.csv",
+        counts=True,
+    ),
+    "xlsx": Format("results.xlsx, the same as an Excel workbook", "xlsx", "write_xlsx", "results.xlsx", counts=True),
+    "events": Format(
+        "events.csv and effort.csv, also for camtrapR", "events", "write_events", "events.csv", counts=True
+    ),
+    "coco": Format("coco.json", "coco", "write_coco", "coco.json"),
+    "coco-camera-traps": Format(
+        "coco-camera-traps.json", "coco_camera_traps", "write_coco_camera_traps", "coco-camera-traps.json"
+    ),
+    "camtrap-dp": Format(
+        "camtrap-dp/, a Camtrap DP 1.0.2 package", "camtrap_dp", "write_camtrap_dp", "camtrap-dp", counts=True
+    ),
+    "label-studio": Format(
+        "label-studio.json, tasks with predictions", "label_studio", "write_label_studio", "label-studio.json"
+    ),
+    "crops": Format("crops/, each detection cut out, by taxon", "crops", "write_crops", "crops", pictures=True),
+    "images": Format("images/, photos with their boxes", "images", "write_images", "images", pictures=True),
+    "videos": Format("videos/, videos with their boxes", "videos", "write_videos", "videos", pictures=True),
 }
 DEFAULT_FORMATS = ("megadetector", "csv", "events")
 

@@ -45,7 +45,7 @@ def write_label_studio(source: ExportSource, folder: Path, options: ExportOption
 def _tasks(
     source: ExportSource, options: ExportOptions, labels: Labels, media_type: MediaType
 ) -> Iterator[dict[str, object]]:
-    names = FileNames(options.card_roots(source.run))
+    names = FileNames(source.run.cards)
     models = _model_version(source.run)
     for record in source.media():
         if record.media_type != media_type or record.failure is not None or not record.width or not record.height:

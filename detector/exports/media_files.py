@@ -216,6 +216,6 @@ def _remove(folder: Path, names: Iterable[str]) -> None:
 
 def _tell(what: str, failures: list[HoopoeError], options: ExportOptions) -> None:
     for error in failures[:FAILURES_SAID]:
-        options.notify(f"{what}: {error}")
+        options.fault(f"{what}: {error}")
     if len(failures) > FAILURES_SAID:
-        options.notify(f"{what}: {len(failures) - FAILURES_SAID} more files could not be read")
+        options.fault(f"{what}: {len(failures) - FAILURES_SAID} more files could not be read")

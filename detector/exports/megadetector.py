@@ -31,7 +31,7 @@ UNKNOWN_FRAME_RATE = -1.0  # what MegaDetector writes for a video that it could 
 def write_megadetector(source: ExportSource, folder: Path, options: ExportOptions) -> list[Path]:
     """Write results.json."""
     path = folder / "results.json"
-    names = FileNames(options.card_roots(source.run))
+    names = FileNames(source.run.cards)
     classes = _Classes(source.crosswalk())
     with whole_text(path) as out:
         write_object(out, _members(source, options, names, classes))

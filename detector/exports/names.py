@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 
 from detector.base.names import name_key
+from detector.store.file_names import told_prefixes
 from detector.store.records import MediaRecord, RepeatRecord
+from detector.store.run_file import CardEntry
 
 LONGEST_NAME_BYTES = 80  # of a part of a path: leaves room for suffixes below the 255 of most file systems
 # what Windows forbids, what a shell or a path could misread, and what a terminal would obey
@@ -16,33 +17,20 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECA
 
 
 class FileNames:
-    """Names of media files as other programs find them, with forward slashes.
+    """Names of media files as other programs find them, with forward slashes; see `store.file_names`.
 
-    One card: the path under its root. Several cards under one folder: the path under that folder, which is the one to
-    open in Timelapse. Cards that lie on several disks: the card's id, then the path under its root.
+    Args:
+        cards: Of the store, by id.
     """
 
-    def __init__(self, roots: Mapping[str, str]) -> None:
-        self._prefixes = _prefixes(roots)
+    def __init__(self, cards: Mapping[str, CardEntry]) -> None:
+        told = told_prefixes({card: entry.root for card, entry in cards.items()})
+        prefixes = {card: told[card] if entry.prefix is None else entry.prefix for card, entry in cards.items()}
+        self._prefixes = prefixes | {entry.label: prefixes[card] for card, entry in cards.items() if entry.label}
 
     def of(self, record: MediaRecord | RepeatRecord) -> str:
         """The name of a media item; no two items of a store share one."""
         return self._prefixes.get(record.card, f"{record.card}/") + record.path
-
-
-def _prefixes(roots: Mapping[str, str]) -> dict[str, str]:
-    if len(roots) == 1:
-        return dict.fromkeys(roots, "")
-    apart = {card: f"{card}/" for card in roots}
-    try:
-        common = os.path.commonpath(list(roots.values()))
-    except ValueError:  # several drives, or no cards
-        return apart
-    if not common or os.path.dirname(common) == common:
-        return apart
-    inside = {card: os.path.relpath(root, common).replace(os.sep, "/") + "/" for card, root in roots.items()}
-    inside = {card: "" if prefix == "./" else prefix for card, prefix in inside.items()}  # a card with others in it
-    return inside if len(set(inside.values())) == len(inside) else apart
 
 
 def frame_name(name: str, frame_number: int) -> str:

@@ -71,9 +71,15 @@ class ExportSource:
             deployments=partial(records_reader.read_deployments, folder),
             effort=partial(records_reader.read_effort, folder),
             media_count=media_count,
-            absent=partial(absent_cards, folder),
+            absent=partial(_absent, folder, run.labels),
             repeats=partial(records_reader.read_repeats, folder),
         )
+
+
+def _absent(folder: Path, labels: Mapping[str, str], roots: Mapping[str, str]) -> dict[str, str]:
+    own = {card: root for card, root in roots.items() if card not in labels.values()}
+    absent = absent_cards(folder, own)
+    return absent | {labels[card]: reason for card, reason in absent.items() if card in labels}
 
 
 def _say_nothing(_: str) -> None:
@@ -93,6 +99,7 @@ class ExportOptions:
         data_license: Of the tables, by its SPDX or Open Definition id, for Camtrap DP.
         media_license: Of the photos and videos.
         notify: Is told, in a sentence, what an export left out and why.
+        fault: Is told of files of which no picture could be made.
     """
 
     score_threshold: float = 0.2
@@ -103,11 +110,14 @@ class ExportOptions:
     data_license: str = "notspecified"
     media_license: str = "notspecified"
     notify: Callable[[str], None] = _say_nothing
+    fault: Callable[[str], None] = _say_nothing
 
     def card_roots(self, run: RunFile) -> dict[str, str]:
-        """Card id to the folder where the card is now, of all cards of a run.
+        """Card id, and label, to the folder where the card is now, of all cards of a run.
 
         Raises:
             ConfigError: `roots` names a card that the run does not know.
         """
-        return reroot({card: entry.root for card, entry in run.cards.items()}, self.roots)
+        said = {run.card_id(card) or card: root for card, root in self.roots.items()}
+        roots = reroot({card: entry.root for card, entry in run.cards.items()}, said)
+        return roots | {label: roots[card] for card, label in run.labels.items()}

@@ -67,7 +67,7 @@ REPEAT_COLUMNS = (
 
 def repeat_rows(source: ExportSource, options: ExportOptions) -> Iterator[tuple[Cell, ...]]:
     """A row a thing that stands still in many pictures, under REPEAT_COLUMNS: a table of reviews to fill in."""
-    names = FileNames(options.card_roots(source.run))
+    names = FileNames(source.run.cards)
     for thing in source.repeats():
         yield (
             thing.repeat_group,
@@ -87,7 +87,7 @@ def repeat_rows(source: ExportSource, options: ExportOptions) -> Iterator[tuple[
 
 def result_rows(source: ExportSource, options: ExportOptions) -> Iterator[tuple[Cell, ...]]:
     """A row a detection that is shown, under RESULT_COLUMNS."""
-    names = FileNames(options.card_roots(source.run))
+    names = FileNames(source.run.cards)
     for record in source.media():
         for found in record.shown(options.score_threshold):
             yield _result_row(record, found, names)
@@ -132,7 +132,7 @@ def _result_row(record: MediaRecord, found: DetectionRecord, names: FileNames) -
 
 def file_rows(source: ExportSource, options: ExportOptions) -> Iterator[tuple[Cell, ...]]:
     """A row a media item, also blanks and failures, under FILE_COLUMNS."""
-    names = FileNames(options.card_roots(source.run))
+    names = FileNames(source.run.cards)
     for record in source.media():
         yield _file_row(record, record.shown(options.score_threshold), names)
 

@@ -72,6 +72,7 @@ class FactsReader:
         species = None if run is None else run.species
         name = None if species is None else species.overlay
         self.classifier = classifier_key(species)
+        self.labels = {} if run is None else run.labels
         self.overlay = None if name is None else overlay_folder(self.folder, name)
 
     def parts(self) -> list[Path]:
@@ -88,7 +89,7 @@ class FactsReader:
             return file.metadata.num_rows
 
     def batches(self, part: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """A part's rows as they were written, without the overlay.
+        """A part's rows as they were written, without the overlay, and cards by their labels.
 
         Args:
             part: One of `parts`.

@@ -64,15 +64,20 @@ class _Files:
 
     by_name: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # -> card and path
     roots: dict[str, str] = field(default_factory=dict)  # with forward slashes
+    ids: dict[str, str] = field(default_factory=dict)  # of cards, by what people call them
 
     @classmethod
     def of(cls, reader: FactsReader, folder: Path) -> _Files:
         run = read_run(folder)
-        files = cls(roots={card: PurePath(entry.root).as_posix() for card, entry in run.cards.items()} if run else {})
+        files = cls()
+        if run is not None:
+            files.roots = {card: PurePath(entry.root).as_posix() for card, entry in run.cards.items()}
+            files.ids = {name_key(label): card for card, label in run.labels.items()}
         for part in reader.parts():
             before = None
             for batch in reader.batches(part, ["card", "path"]):
-                for item in zip(batch["card"].to_pylist(), batch["path"].to_pylist(), strict=True):
+                for card, path in zip(batch["card"].to_pylist(), batch["path"].to_pylist(), strict=True):
+                    item = files.ids.get(name_key(card), card), path
                     if item != before:
                         files.by_name.setdefault(_last(item[1]), []).append(item)
                     before = item
@@ -81,6 +86,7 @@ class _Files:
     def find(self, card: str | None, path: str) -> list[str]:
         """Ids of the files that a path may mean: the path under the card's root, or that with more of it in front."""
         wanted = name_key(path)
+        card = None if card is None else self.ids.get(name_key(card), card)
         files = [
             item for item in self.by_name.get(_last(path), ()) if card is None or name_key(item[0]) == name_key(card)
         ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from detector.base.names import same_name
 from detector.config import Section
 from detector.store.schema import VERSION
 
@@ -18,6 +19,12 @@ class CardEntry(Section):
 
     inputs: list[str] = Field(default_factory=list)
     """The files or folders under the root that were asked for; empty: all."""
+
+    prefix: str | None = None
+    """What the names of its files begin with in exports; null: told from all roots, as before there were prefixes."""
+
+    label: str | None = None
+    """What a person calls it; null: its id."""
 
 
 class DetectorEntry(Section):
@@ -52,6 +59,16 @@ class SpeciesEntry(Section):
     """(height, width) of the crops that it sees, pixels."""
 
 
+class ExportEntry(Section):
+    """A format that was exported."""
+
+    options: dict[str, object] = Field(default_factory=dict)
+    """Those that were given, by their names in `ExportOptions`."""
+
+    decided: str | None = None
+    """Id of the decisions that it shows."""
+
+
 class RunFile(Section):
     """The whole of run.json."""
 
@@ -73,8 +90,25 @@ class RunFile(Section):
     decisions: dict[str, object] = Field(default_factory=dict)
     """Options of the last `decide`; one without options repeats it."""
 
+    decided: str | None = None
+    """Id of the decisions that are there; null: none yet, or of a time before there were ids."""
+
+    exports: dict[str, ExportEntry] = Field(default_factory=dict)
+    """By format, the last export of each."""
+
     versions: dict[str, str] = Field(default_factory=dict)
     """Of Hoopoe, torch and torchvision."""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Card id -> what a person calls it, of the cards that have another name than their id."""
+        return {card: entry.label for card, entry in self.cards.items() if entry.label is not None}
+
+    def card_id(self, name: str) -> str | None:
+        """The id of the card that a person names by id or label, in whatever Unicode form; None: there is none."""
+        ids = {label: card for card, label in self.labels.items()} | {card: card for card in self.cards}
+        found = same_name(name, ids)
+        return None if found is None else ids[found]
 
 
 def run_file_path(folder: Path) -> Path:

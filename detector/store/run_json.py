@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from backbones.errors import ConfigError, DataError
 from detector.base.files import write_bytes
-from detector.base.names import same_name
+from detector.store.file_names import with_prefixes
 from detector.store.layout import facts_folder, parts
 from detector.store.lock import RUN_LOCK, StoreLock
 from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry, run_file_path
@@ -112,18 +112,19 @@ def _joined_run(folder: Path, before: RunFile | None, run: RunFile) -> RunFile:
                 "(`hoopoe reclassify` changes its classifier)",
             )
         run = run.model_copy(update={"species": before.species, "detector": before.detector})
-    if before is not None:
-        run = run.model_copy(
-            update={
-                "cards": {
-                    **before.cards,
-                    **{card: _merged(before.cards.get(card), new) for card, new in run.cards.items()},
-                },
-                "decisions": run.decisions or before.decisions,
-                "versions": {**before.versions, **run.versions},
-            }
-        )
-    return run
+    if before is None:
+        return run.model_copy(update={"cards": with_prefixes({}, run.cards)})
+    cards = {**before.cards, **{card: _merged(before.cards.get(card), new) for card, new in run.cards.items()}}
+    return before.model_copy(
+        update={
+            "cards": with_prefixes(before.cards, cards),
+            "detector": run.detector,
+            "species": run.species,
+            "options": run.options,
+            "decisions": run.decisions or before.decisions,
+            "versions": {**before.versions, **run.versions},
+        }
+    )
 
 
 def set_card_root(folder: Path, card: str, root: str) -> RunFile:
@@ -132,16 +133,24 @@ def set_card_root(folder: Path, card: str, root: str) -> RunFile:
     Raises:
         ConfigError: The store knows no such card.
     """
-    run = load_run(folder)
-    known = same_name(card, run.cards)
-    if known is None:
-        raise ConfigError(
-            f"the store knows no card '{card}'", where=folder, mend=f"choose one of {', '.join(sorted(run.cards))}"
-        )
-    entry = run.cards[known].model_copy(update={"root": root})
-    run = run.model_copy(update={"cards": {**run.cards, known: entry}})
-    write_run(folder, run)
-    return run
+    return update_card(folder, card, root=root)
+
+
+def update_card(folder: Path, card: str, **changes: object) -> RunFile:
+    """Change what `run.json` says of a card, which may be named by its label.
+
+    Raises:
+        ConfigError: The store knows no such card.
+    """
+
+    def changed(run: RunFile) -> RunFile:
+        known = run.card_id(card)
+        if known is None:
+            cards = ", ".join(sorted({**run.cards, **dict.fromkeys(run.labels.values())})) or "none"
+            raise ConfigError(f"the store knows no card '{card}'", where=folder, mend=f"it knows {cards}")
+        return run.model_copy(update={"cards": {**run.cards, known: run.cards[known].model_copy(update=changes)}})
+
+    return update_run(folder, changed)
 
 
 _MEND = "restore it from a copy, or begin a new store in another folder"
@@ -152,7 +161,8 @@ def _merged(before: CardEntry | None, now: CardEntry) -> CardEntry:
         inputs = now.inputs if before is None else []  # all, once all were asked for
     else:
         inputs = list(dict.fromkeys([*before.inputs, *now.inputs]))
-    return CardEntry(root=now.root, inputs=inputs)
+    kept = now if before is None else before
+    return kept.model_copy(update={"root": now.root, "inputs": inputs})
 
 
 def _differences(before: RunFile, now: RunFile) -> Iterator[str]:

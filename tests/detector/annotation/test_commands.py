@@ -10,9 +10,7 @@ import torch
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from detector.cli.annotation_options import WRITTEN_BY
 from detector.cli.main import main
-from detector.exports.formats import FORMATS
 from detector.models.building import build_detector, config_of
 from detector.models.config import ModelConfig
 from detector.models.saving import DetectorMeta, save_detector
@@ -124,7 +122,3 @@ def test_the_coco_export_evaluates_as_the_detector_itself_does(tmp_path, capsys)
     assert 0.05 < metrics["AP"] < 0.95
     assert run.stats[0] == pytest.approx(metrics["AP"], abs=1e-3)
     assert run.stats[1] == pytest.approx(metrics["AP50"], abs=1e-3)
-
-
-def test_every_format_of_exports_is_known_by_what_it_writes():
-    assert WRITTEN_BY.keys() == FORMATS.keys()

@@ -15,6 +15,7 @@ from detector.cli.main import main
 from detector.exports.export import export
 from detector.exports.formats import DEFAULT_FORMATS, FORMATS, Format, parse_formats
 from detector.exports.source import ExportOptions
+from detector.store.lock import RUN_LOCK
 
 STREAMED = ("megadetector", "csv", "xlsx", "events", "coco", "coco-camera-traps", "camtrap-dp", "label-studio")
 
@@ -32,8 +33,7 @@ def test_every_format_writes_an_empty_store(tmp_path, store_maker):
     folder = store_maker.write(tmp_path / "store", [])
     paths = export(folder, list(FORMATS))
     assert all(path.is_file() for path in paths)
-    left = [path.name for path in folder.rglob(".*")]
-    assert left == []
+    assert [path.name for path in folder.rglob(".*")] == [RUN_LOCK]
 
 
 def test_the_default_formats_are_those_of_the_ecologist(store):

@@ -93,7 +93,7 @@ def test_one_unreadable_file_costs_only_itself_and_old_crops_go(tmp_path, make):
         save_photo(card / name)
     (card / "broken.jpg").write_bytes(b"<html>no picture</html>")
     said = []
-    options = ExportOptions(roots={"A": card}, notify=said.append)
+    options = ExportOptions(roots={"A": card}, fault=said.append)
     birds = [make.media("a.png", make.detection()), make.media("sub/a.png", make.detection(), make.person(box=1))]
     lost = [make.media("broken.jpg", make.detection()), make.media("gone.jpg", make.detection())]
     write_crops(make.source([*birds, *lost, make.media("../../x.jpg", make.detection())]), tmp_path, options)
@@ -123,7 +123,7 @@ def test_pictures_of_a_card_that_is_not_there_stay(tmp_path, make):
         (ExportOptions(roots={"A": card}), replace(source, absent=lambda roots: dict.fromkeys(roots, "another card"))),
     ):
         said = []
-        write_crops(here, tmp_path, replace(options, notify=said.append))
+        write_crops(here, tmp_path, replace(options, fault=said.append))
         assert read_index(folder) == [before]
         assert pictures_in(folder) == {before["picture"]}
         assert len(said) == 1

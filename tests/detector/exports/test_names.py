@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.exports.names import LONGEST_NAME_BYTES, FileNames, frame_name, safe_name
+from detector.store.run_file import CardEntry
 
 
 @pytest.mark.parametrize(
@@ -25,12 +26,15 @@ from detector.exports.names import LONGEST_NAME_BYTES, FileNames, frame_name, sa
 )
 @pytest.mark.skipif(os.sep != "/", reason="paths of POSIX")
 def test_names_are_relative_to_the_folder_of_all_cards(make, roots, card, expected):
-    assert FileNames(roots).of(make.media("x.jpg", card=card)) == expected
+    assert (
+        FileNames({card: CardEntry(root=root) for card, root in roots.items()}).of(make.media("x.jpg", card=card))
+        == expected
+    )
 
 
 def test_the_same_path_on_two_cards_gives_two_names(make):
     for roots in ({"A": "/a", "B": "/b"}, {"A": "/c/a", "B": "/c/b"}, {"A": "/c", "B": "/c"}):
-        names = FileNames(roots)
+        names = FileNames({card: CardEntry(root=root) for card, root in roots.items()})
         assert names.of(make.media(card="A")) != names.of(make.media(card="B"))
 
 
