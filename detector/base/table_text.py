@@ -24,17 +24,18 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 WORKBOOK = "workbook"
+WESTERN = {"cp1252": "Windows", "mac-roman": "Mac"}
 _WORKBOOK, _OLD_WORKBOOK = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 _SAVE = "save it as CSV UTF-8 (in Excel: Save As, CSV UTF-8)"
 _SEP_LINE = re.compile(r'"?sep=(.)"?[,;\t]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
+_UTF8_LETTER = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 # Hebrew, Cyrillic or Greek in a code page of one byte a letter looks like this when it is read as western European:
 # whole words of accented letters, or signs within words
-_UTF8_LETTER = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _NOT_WESTERN = re.compile(r"(?<![^\W\d_])(?:(?![A-Za-z])[^\W\d_]){2,}(?![^\W\d_])|[^\W\d_][¡-©«-¹»-¿×÷][^\W\d_]")
 
 
 def read_text(path: Path, what: str, max_bytes: int = MAX_BYTES) -> tuple[str, str]:
-    """The text of a table, and the name of its encoding: UTF-8, UTF-16 or UTF-32, else cp1252; `WORKBOOK`: Excel's.
+    """The text of a table, and the name of its encoding: UTF-8, UTF-16 or UTF-32, else of `WESTERN`; or `WORKBOOK`.
 
     Args:
         path: The file.
@@ -58,7 +59,7 @@ def read_text(path: Path, what: str, max_bytes: int = MAX_BYTES) -> tuple[str, s
             where=path,
             mend=_SAVE,
         ) from error
-    if encoding == "cp1252":
+    if encoding in WESTERN:
         if broken := _UTF8_LETTER.search(data):
             line = data.count(b"\n", 0, broken.start()) + 1
             raise DataError(
@@ -90,7 +91,8 @@ def _encoding(data: bytes) -> str:
     try:
         codecs.lookup("utf-8").decode(data)
     except UnicodeDecodeError:
-        return "cp1252"
+        # Excel on a Mac ends lines as Macs once did, and writes its letters so too
+        return "mac-roman" if b"\r" in data and b"\n" not in data else "cp1252"
     return "utf-8"
 
 

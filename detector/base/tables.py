@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from backbones.errors import DataError
 from detector.base.formulas import unguard
-from detector.base.table_text import MAX_BYTES, read_text, separator, split_separator_line
+from detector.base.table_text import MAX_BYTES, WESTERN, read_text, separator, split_separator_line
 
 N = TypeVar("N", int, float)
 CORRECT_ROW = "correct that row"
@@ -69,24 +69,22 @@ class Row:
         return DataError(problem, where=self.where, mend=mend)
 
     def integer(self, column: str, lowest: int = 0, highest: int = 2**31 - 1) -> int | None:
-        """A whole number, also written as 3.0; None where the cell is empty, or has R's NA.
+        """A whole number, also written as 3.0; None where the cell is empty.
 
         Raises:
             DataError: It is none, or out of range.
         """
         text = self[column]
-        if text in ("", MISSING):
-            return None
-        return self._in_range(column, as_integer(text), lowest, highest, "whole number")
+        return None if not text else self._in_range(column, as_integer(text), lowest, highest, "whole number")
 
     def number(self, column: str, lowest: float, highest: float) -> float | None:
-        """A number, also with a decimal comma; None where the cell is empty, or has R's NA.
+        """A number, also with a decimal comma; None where the cell is empty.
 
         Raises:
             DataError: It is none, or out of range.
         """
         text = self[column]
-        return None if text in ("", MISSING) else self._in_range(column, as_number(text), lowest, highest, "number")
+        return None if not text else self._in_range(column, as_number(text), lowest, highest, "number")
 
     def _in_range(self, column: str, value: N | None, lowest: N, highest: N, kind: str) -> N:
         if value is None or not lowest <= value <= highest:
@@ -131,6 +129,7 @@ class Table:
     _unnamed: frozenset[int]
     _width: int
     _multiline: frozenset[str]
+    _names: frozenset[str]
 
     def __iter__(self) -> Iterator[Row]:
         """The rows that are not blank.
@@ -142,6 +141,10 @@ class Table:
             if line <= self._header_line or not any(cells):
                 continue
             values = {name: cells[place] if place < len(cells) else "" for name, place in self._places}
+            if MISSING in cells:
+                values = {
+                    name: "" if cell == MISSING and name not in self._names else cell for name, cell in values.items()
+                }
             row = Row(self.path, line, values)
             self._check(row, cells)
             yield row
@@ -174,6 +177,7 @@ def read_table(
     optional: Sequence[str] = (),
     aliases: Mapping[str, str] | None = None,
     multiline: Collection[str] = (),
+    names: Collection[str] = (),
     max_bytes: int = MAX_BYTES,
     mend: str | None = None,
 ) -> Table:
@@ -187,6 +191,7 @@ def read_table(
             column which is missing is an error, for what it says would be lost.
         aliases: Other names of columns, to the known ones.
         multiline: Columns whose cells may have line breaks in them.
+        names: Columns of names, in which NA is one; elsewhere it is R's word for an empty cell.
         max_bytes: A larger file is refused.
         mend: What to do where a required column is missing.
 
@@ -200,30 +205,30 @@ def read_table(
     delimiter = delimiter or separator(text, lambda cell: _key(cell) in known)
     mend = mend or f"its first row names the columns: {', '.join((*required, *optional))}"
     rows = ((line, [known.get(_key(cell), cell) for cell in cells]) for line, cells in _records(text, delimiter, path))
-    line, names = next(((line, names) for line, names in rows if any(names)), (0, []))
-    _check_header(path, what, names, known.values(), mend)
-    if missing := [name for name in required if name not in names]:
+    line, header = next(((line, cells) for line, cells in rows if any(cells)), (0, []))
+    _check_header(path, what, header, known.values(), mend)
+    if missing := [name for name in required if name not in header]:
         for below, cells in itertools.islice(rows, ROWS_OF_TITLE):
             if set(required) <= set(cells):
                 mend = f"they stand in row {below}: delete the rows above"
         raise DataError(f"{what} has no column {', '.join(missing)} in its first row", where=path, mend=mend)
-    places = tuple((name, place) for place, name in enumerate(names) if name)
-    columns = tuple(name for name in names if name)
+    places = tuple((name, place) for place, name in enumerate(header) if name)
+    columns = tuple(name for name in header if name)
     passed_over = tuple(name for name in columns if name not in known.values())
     # R and pandas put names of rows into a first column without a name: nothing is lost there
-    unnamed = frozenset(place for place, name in enumerate(names) if place and not name)
+    unnamed = frozenset(place for place, name in enumerate(header) if place and not name)
     notes = []
     if passed_over:
         notes.append(f"{path.name}: columns that are not known are passed over: {', '.join(passed_over[:10])}")
-    if encoding == "cp1252":
+    if encoding in WESTERN:
         word = re.search(r"\w*[^\x00-\x7f]\w*", text)
         notes.append(
-            f"{path.name} is not in UTF-8; it was read as western European (cp1252), with names such as "
-            f"'{word[0] if word else ''}'"
+            f"{path.name} is not in UTF-8; it was read as western European ({WESTERN[encoding]}'s {encoding}), with "
+            f"words such as '{word[0][:40] if word else ''}'"
         )
     return Table(
         path, columns, passed_over, encoding, delimiter, tuple(notes),
-        text, line, places, unnamed, len(names), frozenset(multiline),
+        text, line, places, unnamed, len(header), frozenset(multiline), frozenset(names),
     )  # fmt: skip
 
 

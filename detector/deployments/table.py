@@ -148,6 +148,7 @@ def read_deployment_cells(path: Path) -> Table:
         required=COLUMNS[:1],
         optional=(*COLUMNS[1:], *DETAILS),
         multiline=DETAILS,
+        names=("deploymentID", "card", "folder"),
         mend="make it with `hoopoe deployments`, and fill it in",
     )
 

@@ -91,7 +91,7 @@ def read_crosswalk(path: Path, notify: Callable[[str], None] = quiet) -> list[Cr
     Raises:
         DataError: The file cannot be read, or a row has no class name, or a class has two rows.
     """
-    table = read_table(path, what="the taxonomy", required=COLUMNS[:1], optional=COLUMNS[1:])
+    table = read_table(path, what="the taxonomy", required=COLUMNS[:1], optional=COLUMNS[1:], names=COLUMNS[:1])
     for note in table.notes:
         notify(note)
     rows: list[CrosswalkRow] = []

@@ -75,7 +75,7 @@ def read_review_table(path: Path, now: datetime) -> ReviewTable:
         raise DataError("the table of reviews has no column `verdict`", where=path, mend=_MEND)
     if not {"media_id", "path", "file", "repeat_group"} & set(table.columns):
         raise DataError("the table of reviews does not say of which files it is", where=path, mend=_MEND)
-    rows = [Row(row.path, row.line, {name: _cell(text) for name, text in row.cells.items()}) for row in table]
+    rows = table.rows
     try:
         day_before_month = day_first((f"row {row.line}", row["reviewed_at"]) for row in rows)
     except ValueError as error:
@@ -93,10 +93,6 @@ def read_review_table(path: Path, now: datetime) -> ReviewTable:
     # an edited table of results has dozens of columns that say nothing here
     notes = table.notes if AS_EXPORTED not in table.columns else ()
     return ReviewTable(tuple(said), tuple(wrong), notes)
-
-
-def _cell(text: str) -> str:
-    return "" if text == "NA" else text  # R's word for nothing
 
 
 def _said(row: Row, now: datetime, day_before_month: bool | None) -> Said | None:

@@ -19,13 +19,14 @@ FEW, MANY = 80, 2500  # mutations of each kind of table
 def saved_otherwise(kind: str, draw: random.Random) -> bytes:
     """The same table as another program saves it."""
     grid = [list(row) for row in KINDS[kind].grid]
-    encoding = draw.choice(["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+    ending = draw.choice(["\r\n", "\n", "\r"])
+    encoding = draw.choice(["utf-8", "utf-8-sig", "utf-16", "mac-roman" if ending == "\r" else "cp1252"])
     if kind == "chart":
         if draw.random() < 0.5:
             grid = [row[:-1] if row[-1:] == [""] and len(row) > 1 else row for row in grid]  # no trailing tabs
         if draw.random() < 0.5:
             grid[4][0] = draw.choice(["Stichprobengröße:", "Tamaño de la muestra:", " Sample Size:"])
-        text = chart_text([[""]] * draw.randrange(4) + grid, draw.choice(["\n", "\r\n", "\r"]))
+        text = chart_text([[""]] * draw.randrange(4) + grid, ending)
         return text.encode(encoding)
     delimiter = draw.choice([",", ";", "\t"])
     if delimiter != "," and draw.random() < 0.5:
@@ -48,8 +49,8 @@ def saved_otherwise(kind: str, draw: random.Random) -> bytes:
         grid = [[*row, *[""] * draw.randrange(1, 4)] for row in grid]
     if draw.random() < 0.3:
         grid.insert(draw.randrange(1, len(grid) + 1), [""] * draw.randrange(1, 4))
-    text = written(grid, delimiter, draw.random() < 0.3, draw.choice(["\r\n", "\n", "\r"]))
-    return (f"sep={delimiter}\r\n" * (draw.random() < 0.3) + text).encode(encoding)
+    text = written(grid, delimiter, draw.random() < 0.3, ending)
+    return (f"sep={delimiter}{ending}" * (draw.random() < 0.3) + text).encode(encoding)
 
 
 NASTY = (

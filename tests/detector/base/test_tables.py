@@ -48,11 +48,17 @@ def test_an_empty_file_is_no_table_and_a_header_alone_is_one_without_rows(path: 
 def test_encodings_separators_and_quotes_are_told_apart(
     path: Path, encoding: str, delimiter: str, quoting: int
 ) -> None:
-    for ending in ("\n", "\r\n", "\r"):
+    for ending in ("\n", "\r\n", *(["\r"] if encoding != "cp1252" else [])):
         table = read(path, text_of(delimiter, quoting, ending), encoding)
         assert [[row[name] for name in HEADER] for row in table] == ROWS
         assert [row.line for row in table] == [2, 3]
         assert (table.delimiter, "cp1252" in str(table.notes)) == (delimiter, encoding == "cp1252")
+
+
+def test_a_macs_letters_are_told_by_its_ends_of_lines(path: Path) -> None:
+    table = read(path, text_of(ending="\r"), "mac-roman")
+    assert [[row[name] for name in HEADER] for row in table] == ROWS
+    assert "mac-roman" in table.notes[0]
 
 
 @pytest.mark.parametrize("sign", [";", ",", "\t", "|"])
@@ -69,9 +75,12 @@ def test_names_of_columns_are_taken_in_any_case_and_spacing(path: Path, name: st
     assert "Notes by Ann" in table.notes[0]
 
 
-def test_rs_column_of_row_names_is_passed_over(path: Path) -> None:
-    table = read(path, '"","class_name","box"\n"1","Öl",2.0\n"2",NA,3\n')
-    assert [(row["class_name"], row.integer("box")) for row in table] == [("Öl", 2), ("NA", 3)]
+def test_rs_column_of_row_names_and_its_na_are_nothing(path: Path) -> None:
+    text = '"","class_name","box","folder"\n"1","Öl",2.0,NA\n"2",NA,NA,"NA"\n'
+    rows = [(row["class_name"], row.integer("box"), row["folder"]) for row in read(path, text)]
+    assert rows == [("Öl", 2, ""), ("", None, "")]
+    rows = [(row["class_name"], row.integer("box"), row["folder"]) for row in read(path, text, names=["folder"])]
+    assert rows == [("Öl", 2, "NA"), ("", None, "NA")]
 
 
 def test_blank_rows_are_counted_as_a_spreadsheet_counts_them(path: Path) -> None:
