@@ -18,6 +18,7 @@ from detector.annotation.importing import (
     read_detections,
 )
 from detector.annotation.importing_media import FolderOfCrops, MediaFolder, as_upright, missing_media
+from detector.annotation.looking import with_capture
 from detector.annotation.options import WorkOptions
 from detector.annotation.progress import FilesProgress
 from detector.annotation.readers import Readers
@@ -29,6 +30,7 @@ from detector.base.stopping import StopRequest
 from detector.footage.appearance import SIDE
 from detector.footage.cards import Card
 from detector.footage.discovery import media_type
+from detector.footage.heads import capture_of_head, capture_of_name
 from detector.species.classifier import SpeciesClassifier
 from detector.store.facts import FactRow
 from detector.store.run_file import CardEntry, DetectorEntry, RunFile
@@ -168,7 +170,7 @@ class _Import:
                 self.report.note_finished(self.writer.failed.get(item.media_id))
                 self.progress.skip()
             elif failure := file.failure or self._failure(item):
-                self.save(ItemRows(item, self.imported.categories).done(failure))
+                self.save(ItemRows(item, self.imported.categories, facts=self._head(item)).done(failure))
             else:
                 turned, doubt = as_upright(file, item)
                 if doubt is not None:
@@ -184,6 +186,11 @@ class _Import:
             return None
         outside = not self.place.holds(item)
         return "its path leads out of the folder of media" if outside else "the file is missing in the folder of media"
+
+    def _head(self, item: MediaItem) -> ItemFacts:
+        """When a file was taken at which nobody looks: its day is one on which its camera worked."""
+        there = item.media_type == "photo" and item.media_id not in self.missing
+        return with_capture(ItemFacts(), capture_of_head(item) if there else capture_of_name(item))
 
     def notes(self) -> list[str]:
         """What cannot be used of the records, in sentences with counts."""

@@ -16,6 +16,7 @@ from detector.data.resizing import SizeRule, resize
 from detector.footage.appearance import SIDE, box_appearance
 from detector.footage.heads import capture_of_head
 from detector.footage.light import LONG_SIDE, brightness, is_night_ir, shrink
+from detector.footage.metadata import Capture
 from detector.footage.motion import MotionGate
 from detector.footage.photos import Photo, read_photo
 from detector.footage.sampling import Sampling
@@ -131,13 +132,7 @@ def perform(task: LookTask | CropTask) -> Iterator[Seen]:
             yield seen
     except Exception:
         if facts.captured_at is None:  # the day of a torn file is one on which its camera worked
-            head = capture_of_head(task.item)
-            yield replace(
-                facts,
-                captured_at=head.captured_at,
-                captured_from=head.captured_from,
-                camera_model=facts.camera_model or head.camera_model,
-            )
+            yield with_capture(facts, capture_of_head(task.item))
         raise
 
 
@@ -223,6 +218,16 @@ def appearances(image: NDArray[np.uint8], boxes_xywh: NDArray[np.float32]) -> ND
     boxes = xywh_to_xyxy(boxes_xywh) * np.array([image.shape[1], image.shape[0]] * 2, np.float32)
     looks = [np.frombuffer(box_appearance(image, box), np.uint8) for box in boxes]
     return np.stack(looks) if looks else np.zeros((0, SIDE * SIDE), np.uint8)
+
+
+def with_capture(facts: ItemFacts, capture: Capture) -> ItemFacts:
+    """What a file is, and when it was taken."""
+    return replace(
+        facts,
+        captured_at=capture.captured_at,
+        captured_from=capture.captured_from,
+        camera_model=facts.camera_model or capture.camera_model,
+    )
 
 
 def photo_facts(digest: str, photo: Photo) -> ItemFacts:

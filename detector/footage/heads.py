@@ -15,7 +15,12 @@ def capture_of_head(item: MediaItem) -> Capture:
     try:
         return _capture(item)
     except Exception:  # whatever damaged files lead decoders to; `annotate` reports them
-        return capture_of_video({}, item.file.name)
+        return capture_of_name(item)
+
+
+def capture_of_name(item: MediaItem) -> Capture:
+    """What a file's name says, if anything; the file need not be there."""
+    return capture_of_video({}, item.file.name)
 
 
 def _capture(item: MediaItem) -> Capture:

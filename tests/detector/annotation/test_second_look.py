@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,19 @@ def test_boxes_of_photos_and_videos_become_classified_facts(classify, tmp_path):
     again, same = classify("out", [boxes], media)
     assert (again.files, again.finished_before) == (0, 6)
     assert_same_facts(facts, same)
+
+
+def test_a_record_that_failed_keeps_the_time_of_its_file(classify, tmp_path):
+    exif = Image.Exif()
+    exif[ExifTags.Base.DateTime] = "2024:05:01 06:30:15"
+    (tmp_path / "media").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "media" / "a.jpg", exif=exif)
+    failed = {"failure": "image access failure", "detections": None}
+    images = [{"file": "a.jpg", **failed}, {"file": "20240502_070000.jpg", **failed}]
+    _, store = classify("out", [write_boxes(tmp_path / "md.json", images)], tmp_path / "media")
+    taken = {rows[0].path: (rows[0].captured_at, rows[0].failure) for rows in store.values()}
+    assert taken["a.jpg"] == (datetime(2024, 5, 1, 6, 30, 15), "image access failure")
+    assert taken["20240502_070000.jpg"][0] == datetime(2024, 5, 2, 7)
 
 
 def test_a_folder_of_crops_has_one_box_a_picture(classify, tmp_path):
