@@ -225,7 +225,7 @@ def _pixels(image: Image.Image, data: bytes, factor: int) -> tuple[NDArray[np.ui
         image.draft(None, (image.width // factor, image.height // factor))
     with our_limits():
         image.load()
-        pixels = np.asarray(as_rgb(image))
+        pixels = np.array(as_rgb(image))  # a copy, as Pillow's own cannot be written to
     # libpng refuses what is damaged anywhere; Pillow shows what is there
     return pixels, DAMAGED if image.format == "PNG" and _opencv_can(image, data) else None
 

@@ -33,8 +33,10 @@ def hear_decoders() -> None:
     global _heard
     if os.name != "posix" or _heard is not None:
         return
-    sys.stderr.flush()
-    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    try:
+        sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    except OSError:  # it is closed
+        return
     _heard, written = os.pipe()
     os.set_blocking(_heard, False)
     os.set_blocking(written, False)  # a decoder that says more than is collected must not wait

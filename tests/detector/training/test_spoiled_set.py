@@ -61,6 +61,8 @@ def spoil(s: Spoiler) -> None:
     s.path(s.next_image("file_missing")).unlink()
     cut = s.path(s.next_image("file_unreadable"))
     cut.write_bytes(cut.read_bytes()[:700])
+    torn = s.path(s.next_image("file_in_part"))
+    torn.write_bytes(torn.read_bytes()[:-500] + b"\xff\xd9")
     s.next_image("size_wrong").update(width=WIDTH + 1)
     s.next_image("path_escapes").update(file_name="../train.json")
     del s.next_image("size_missing")["width"]
@@ -129,7 +131,7 @@ def test_the_mended_copy_has_nothing_left_to_mend(spoiled: Spoiler, report: dict
     words = ["doctor", str(spoiled.folder / "fixed.json"), "--images", str(spoiled.images), "--output", str(again)]
     assert main(words) == 0
     codes = {finding["code"] for finding in json.loads(again.read_text())["sets"][0]["findings"]}
-    left_as_it_is = {"exif_rotated", "exif_ambiguous", "small_boxes", "images_empty", "crowd"}
+    left_as_it_is = {"file_in_part", "exif_rotated", "exif_ambiguous", "small_boxes", "images_empty", "crowd"}
     assert codes <= left_as_it_is | {"categories_sparse", "category_unused"}
 
 
