@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "deployments": ("detector.cli.deployments", "begin a table of cameras, to fill in places and time zones"),
     "decide": ("detector.cli.decide", "name, count and time what was found; needs no model"),
     "export": ("detector.cli.export", "write Timelapse, Excel, R, COCO, Camtrap DP and more"),
+    "cards": ("detector.cli.cards", "list the cards of annotated footage, rename or remove one"),
     "reclassify": ("detector.cli.reclassify", "name the birds of annotated footage by another classifier"),
     "classify-crops": ("detector.cli.classify_crops", "name the birds in boxes of another tool"),
     "calibrate": ("detector.cli.calibrate", "make the confidence of species names mean what it says"),

@@ -100,7 +100,16 @@ class FactsReader:
         """
         with open_parquet(part, MEND_FACTS) as file:
             for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
-                yield _with_disk_times(with_current_ids(batch), columns)
+                yield self._labelled(_with_disk_times(with_current_ids(batch), columns))
+
+    def _labelled(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The rows with the names by which people call the cards."""
+        place = batch.schema.get_field_index("card")
+        if place < 0 or not self.labels:
+            return batch
+        cards = batch.column(place).dictionary_encode()
+        names = pa.array([self.labels.get(card, card) for card in cards.dictionary.to_pylist()], pa.string())
+        return batch.set_column(place, batch.schema.field(place), names.take(cards.indices))
 
     def items(self, part: Path | None = None) -> Iterator[tuple[FactRow, ...]]:
         """Media items, each with all its rows, in the order in which they were written.

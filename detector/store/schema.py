@@ -71,7 +71,7 @@ CANDIDATE = pa.struct([("name", pa.string()), ("confidence", pa.float32())])
 MEDIA = pa.schema(
     [
         pa.field("media_id", pa.string(), nullable=False),
-        pa.field("card", pa.string(), nullable=False),
+        pa.field("card", pa.string(), nullable=False),  # its label, where a person gave it one
         pa.field("path", pa.string(), nullable=False),
         pa.field("media_type", pa.string(), nullable=False),
         pa.field("width", pa.int32()),

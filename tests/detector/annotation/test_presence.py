@@ -10,7 +10,9 @@ from backbones.errors import MediaError
 from detector.annotation.cards import cards_of, find_cards
 from detector.annotation.options import WorkOptions
 from detector.store import writer as writer_module
+from detector.store.cards import rename_card
 from detector.store.reader import finished
+from detector.store.reviews import import_reviews
 from detector.store.run_json import load_run
 from tests.detector.annotation.conftest import save_photo
 from tests.detector.annotation.store_checks import read_store
@@ -146,6 +148,22 @@ def test_a_copy_beside_the_card_is_no_move(run, make_card, tmp_path):
     shutil.copytree(card, tmp_path / "copy")
     report, _ = run("out", tmp_path / "copy")
     assert (report.files, report.notes) == (2, [])
+
+
+def test_a_renamed_card_goes_on_under_its_name(run, make_card, tmp_path):
+    card, out = make_card("reader-2", photos=2, videos=0), tmp_path / "out"
+    run("out", card)
+    rename_card(out, "reader-2", "north slope")
+    save_photo(card / "DCIM" / "IMG_0009.JPG", 9)
+    report, facts = run("out", card)
+    assert (report.files, report.finished_before, {name for name, _ in facts}) == (1, 2, {"north slope"})
+    moved = tmp_path / "moved"
+    shutil.move(card, moved)
+    report, _ = run("out", moved, roots={"north slope": moved})
+    assert (report.files, report.finished_before) == (0, 3)
+    table = tmp_path / "reviews.csv"
+    table.write_text("card,path,verdict\nnorth slope,DCIM/IMG_0009.JPG,bird\nreader-2,DCIM/IMG_0000.JPG,bird\n")
+    assert import_reviews(out, table).new == 2
 
 
 def test_files_that_have_changed_since_are_said(run, make_card):
