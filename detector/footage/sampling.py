@@ -56,8 +56,13 @@ def sampled_frames(index: FrameIndex, sampling: Sampling) -> NDArray[np.int64]:
         return np.arange(len(index))
     if sampling == "keyframes":
         return np.flatnonzero(index.keyframes)
-    seconds = np.arange(0.0, index.times_s[-1] + _TICK_S, float(sampling))
-    return np.unique(np.searchsorted(index.times_s, seconds + _TICK_S, side="right") - 1)
+    every_s = max(float(sampling), _TICK_S)
+    # by frames and not by looks, of which a header can claim any number: the first look at which each frame is shown
+    looks = np.ceil((index.times_s - _TICK_S) / every_s)
+    looks += looks * every_s + _TICK_S < index.times_s  # quotients are rounded
+    looks -= (looks - 1) * every_s + _TICK_S >= index.times_s
+    ends = np.append(looks[1:], np.inf if looks[-1] * every_s < index.times_s[-1] + _TICK_S else looks[-1])
+    return np.flatnonzero(looks < ends)
 
 
 @dataclass(frozen=True)

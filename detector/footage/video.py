@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -16,16 +16,24 @@ from av.stream import Disposition
 from numpy.typing import ArrayLike, NDArray
 
 from backbones.errors import MediaError
-from backbones.inference.images import MAX_PIXELS
+from detector.base.failures import OUT_OF_MEMORY, ran_out_of_memory
 from detector.base.orientation import orient, orientation_of_matrix, upright_size
 from detector.base.signatures import HEAD_BYTES, kind_of
+from detector.base.times import LONGEST_S
 from detector.footage.frame_index import DEFAULT_RATE, PacketRecorder
 from detector.footage.metadata import Capture, capture_of_video, video_tags
 from detector.footage.sampling import Run, Sampling, check_sampling, plan_runs, sampled_frames
 from detector.types import Frame
 
+MAX_PIXELS = 50_000_000  # above 8K; decoders hold sixteen such frames and more
 SHORTER_S = 0.5  # how much earlier than its header says the pictures may end before that is worth a warning
-_OPTIONS = {"protocol_whitelist": "file"}  # a playlist that calls itself a video must not reach for the network
+_DECODER = {"max_pixels": str(MAX_PIXELS)}  # a stream may claim another size than its container
+# a playlist that calls itself a video must not reach for the network
+_OPTIONS = {"protocol_whitelist": "file", **_DECODER}
+# of a damaged picture the decoder would fill up the rest with whatever lay in memory, such as another picture's birds
+_WHOLE = {"err_detect": "explode"}
+_TRANSPORT = ("mpeg", "mpegts")
+_MOST_AGAIN = 100  # times in a row that FFmpeg may ask to be asked again
 _COPY_AGAIN = "copy it from the card again, or leave it out"
 
 
@@ -63,16 +71,14 @@ class Video:
         self.file = file
         self._threads = threads
         self._losses: list[str] = []
-        recorder = PacketRecorder()
-        with self._opened() as container:
-            stream = self._video_stream(container)
-            first = self._list_packets(container, stream, recorder)
-            self._index = recorder.index(stream)
-            self._note_missing(container, stream, recorder)
-            tags = video_tags(container, file)
+        self._whole_only = True
+        first, capture = self._survey()
+        if first is None:
+            self._whole_only = False  # a camera may write each of its pictures against the rules
+            first, capture = self._survey()
+        if first is None:
+            raise MediaError("none of its frames can be decoded", where=self.file, mend=_COPY_AGAIN)
         size_wh = upright_size((first.width, first.height), _orientation(first))
-        capture = capture_of_video(tags, file.name)
-        self._losses += [capture.doubt] if capture.doubt else []
         self.info = VideoInfo(size_wh, len(self._index), self._index.frame_rate, self._index.duration_s, capture)
 
     @property
@@ -170,10 +176,14 @@ class Video:
 
     @contextmanager
     def _opened(self) -> Iterator[av.container.InputContainer]:
+        if self.file.exists() and not self.file.is_file():
+            raise MediaError("this is no regular file", where=self.file, mend="leave it out")
         try:
             path = os.path.abspath(self.file)  # a relative name could look like a protocol's
             container = av.open(path, options=_OPTIONS, metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
+            if ran_out_of_memory(error):
+                raise MediaError(OUT_OF_MEMORY, where=self.file, mend=_COPY_AGAIN) from error
             raise self._unreadable() from error
         with container:
             yield container
@@ -212,30 +222,35 @@ class Video:
             raise MediaError(
                 f"it claims {size} pixels, more than is safe to decode", where=self.file, mend="leave it out"
             )
+        whole = self._whole_only and stream.codec_context.name == "mjpeg"
+        stream.codec_context.options = _DECODER | (_WHOLE if whole else {})
         stream.codec_context.thread_count = self._threads
         stream.thread_type = "NONE" if self._threads == 1 else "AUTO"
         return stream
 
-    def _list_packets(
-        self, container: av.container.InputContainer, stream: av.VideoStream, recorder: PacketRecorder
-    ) -> av.VideoFrame:
-        """Record all packets; returns the first frame."""
+    def _survey(self) -> tuple[av.VideoFrame | None, Capture]:
+        """List the packets, and note what is missing; returns the first frame that can be decoded, and when it was."""
         first: av.VideoFrame | None = None
-        for packet in _packets(container, stream):
-            recorder.add(packet)
-            if first is None:
-                first = next(iter(_decode(stream.codec_context, packet)), None)
-        if not len(recorder):
-            raise MediaError("there is no frame in it", where=self.file, mend=_COPY_AGAIN)
-        first = first or next(iter(_decode(stream.codec_context, None)), None)
-        if first is None:
-            raise MediaError("none of its frames can be decoded", where=self.file, mend=_COPY_AGAIN)
-        return first
+        with self._opened() as container:
+            stream = self._video_stream(container)
+            recorder = PacketRecorder(container.format.name in _TRANSPORT)
+            for packet in _packets(container, stream):
+                recorder.add(packet)
+                if first is None:
+                    first = next(iter(_decode(stream.codec_context, packet)), None)
+            if not len(recorder):
+                raise MediaError("there is no frame in it", where=self.file, mend=_COPY_AGAIN)
+            first = first or next(iter(_decode(stream.codec_context, None)), None)
+            capture = capture_of_video(video_tags(container, self.file), self.file.name)
+            self._index = recorder.index(stream)
+            missing = self._index.doubt or self._missing(container, stream, recorder)
+            self._losses = [text for text in (missing, capture.doubt) if text]
+        return first, capture
 
-    def _note_missing(
+    def _missing(
         self, container: av.container.InputContainer, stream: av.VideoStream, recorder: PacketRecorder
-    ) -> None:
-        """Compare what is there with what the header says."""
+    ) -> str | None:
+        """What is less than the header says; None: nothing."""
         rate = stream.average_rate or stream.guessed_rate
         by_frames = stream.frames / float(rate) if rate else 0.0  # AVI's duration is of what is there
         if stream.duration and stream.time_base:
@@ -245,8 +260,9 @@ class Video:
         missing_s = declared_s - self._index.duration_s
         incomplete = stream.frames > recorder.count - recorder.corrupt
         frame_s = 1 / (self._index.frame_rate or DEFAULT_RATE)
-        if missing_s > (frame_s / 2 if incomplete else SHORTER_S):
-            self._losses.append(f"it ends at {self._index.duration_s:.2f} s, its header says {declared_s:.2f} s")
+        if declared_s <= LONGEST_S and missing_s > (frame_s / 2 if incomplete else SHORTER_S):
+            return f"it ends at {self._index.duration_s:.2f} s, its header says {declared_s:.2f} s"
+        return None
 
     def _as_frame(self, frame: av.VideoFrame, number: int) -> Frame:
         orientation = _orientation(frame)  # of each frame, like its size and pixel format: they may change midway
@@ -267,18 +283,28 @@ def read_frames(file: Path, sampling: Sampling = 1.0, *, threads: int = 1) -> It
 
 def _packets(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet]:
     """The stream's packets up to the end of the file, or to where it cannot be read."""
-    try:
-        for packet in container.demux(stream):
-            if packet.size:
-                yield packet
-    except av.FFmpegError:  # the index ends here, and what is missing of the header's duration is reported
-        return
+    for _ in range(_MOST_AGAIN):
+        try:
+            for packet in container.demux(stream):
+                if packet.size:
+                    yield packet
+            return
+        except BlockingIOError:  # nothing is lost, and it goes on where it was
+            continue
+        except (av.FFmpegError, IndexError):  # the index ends here, and what is missing of the duration is reported;
+            return  # PyAV's IndexError is a stream that began midway
 
 
 def _decode(decoder: av.VideoCodecContext, packet: av.Packet | None) -> list[av.VideoFrame]:
     """The frames that a packet, or with None the end, sets free; none if it is damaged."""
     try:
         return decoder.decode(packet)
+    except BlockingIOError:  # after damage, frames may be left in the decoder: they come out before it takes the packet
+        held = [] if packet is None else _decode(decoder, None)
+        decoder.flush_buffers()
+        with suppress(av.FFmpegError):
+            return held + (decoder.decode(packet) if packet is not None else [])
+        return held
     except av.FFmpegError:
         return []
 
