@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 SURE = 0.9  # the probability from which a single box is sure of its species
 SURE_KIND = 0.5  # the score from which a box is sure of its label: detectors waver between birds and other animals
-WAVERING, BIRD, ANIMAL, PERSON, VEHICLE = -1, 0, 1, 2, 3
-_KINDS = {"bird": BIRD, "animal": ANIMAL, "person": PERSON, "vehicle": VEHICLE}
+WAVERING, BIRD, ANIMAL, PERSON, VEHICLE, BLANK, UNDECIDED = range(-1, 6)
+_KINDS = {"bird": BIRD, "animal": ANIMAL, "person": PERSON, "vehicle": VEHICLE, "blank": BLANK, "undecided": UNDECIDED}
 SPECIES_KEPT = 3  # the likeliest of each box
 EMBEDDING_KEPT = 64  # numbers of a random projection, which keeps cosines to about 0.1
 
@@ -39,7 +39,7 @@ class Shown:
     """What boxes (B,) show.
 
     Attributes:
-        kind: int8 (B,): BIRD, ANIMAL, PERSON, VEHICLE, or WAVERING between the first two.
+        kind: int8 (B,): BIRD, ANIMAL, PERSON ... or WAVERING between the first two.
         species: int32 (B, 3), the likeliest ones, falling; -1: none.
         probability: float32 (B, 3), theirs, without a local list.
         surely_bird: bool (B,), by the gate where one was fitted, else because it is sure of its species.

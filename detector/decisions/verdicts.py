@@ -263,9 +263,10 @@ def _take_name(decisions: BoxDecisions, boxes: NDArray[np.int64], text: str, kin
 
 
 def _as_given(taxon: Taxon, given: Sequence[Name]) -> Name:
-    """The name that models gave to the same taxon, so that events join; else its own."""
-    key = name_key(taxon.name)
-    return next((name for name in given if name.name and name_key(name.name) == key), Name.of(taxon))
+    """The name that models gave to the same species, so that events join; else its own."""
+    key, own = name_key(taxon.name), Name.of(taxon)
+    same = (name for name in given if name.name and name.rank == own.rank and name_key(name.name) == key)
+    return next((name for name in same if own.rank in (None, "species") or name.display_name == own.display_name), own)
 
 
 def _give_kind(

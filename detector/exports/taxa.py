@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from detector.species.crosswalk import Crosswalk
-from detector.species.fauna import BIRDS, MAMMALS, world_mammals
+from detector.species.fauna import BIRDS, MAMMALS, world_birds, world_mammals
 from detector.store.records import Candidate, DetectionRecord, EventRecord
 
 
@@ -65,6 +65,9 @@ def lineage_of(taxon: Taxon, crosswalk: Crosswalk) -> Lineage:
     """The ranks of a taxon from its class down to itself."""
     bird = crosswalk.find(taxon.name)
     row = bird or world_mammals().find(taxon.name)
+    group = None if row else world_birds().find_group(taxon.name)  # a class of the name of many: "robin"
+    if group is not None:
+        return Lineage(BIRDS, group[1].order, group[1].family, group[1].genus)
     if row is not None and row.rank not in (None, "class"):
         species = row.scientific_name if row.rank == "species" else ""
         return Lineage(BIRDS if bird else MAMMALS, row.order, row.family, row.genus, species)

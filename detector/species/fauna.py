@@ -77,22 +77,28 @@ class Fauna:
             self._higher[name_key(genus)] = CrosswalkRow(genus, genus, genus=genus, family=family, order=order)
 
     def find(self, name: str) -> CrosswalkRow | None:
-        """The taxon of a name.
-
-        A subspecies is its species; "Oenanthe sp." and "wheatear" are the taxa that have all that is called so.
-        """
+        """The taxon of a name; a subspecies is its species, "Oenanthe sp." its genus, "raptor" is Aves."""
         key = name_key(name)
-        row = self.species.get(key) or self._english.get(key) or self._higher.get(key) or self._coded.get(key)
+        row = self._of_key(key) or self._coded.get(key)
         if row is not None:
             return row
         words = meaningful(split_words(name))
         key = "".join(words)
-        row = self.species.get(key) or self._english.get(key) or self._higher.get(key)
-        if row is None:
-            row = next((self.groups[word] for word in singulars(key) if word in self.groups), None)
+        row = self._of_key(key)
         if row is None and len(words) > 2:
             row = self.species.get(words[0] + words[1])  # Motacilla alba alba; Upupa epops Linnaeus
+        if row is None and any(word in self._general for word in singulars(key)):
+            row = self._higher[name_key(self.root)]
         return row
+
+    def _of_key(self, key: str) -> CrosswalkRow | None:
+        row = self.species.get(key) or self._english.get(key) or self._higher.get(key)
+        return row or next((self._higher[word] for word in _informal(key) if word in self._higher), None)
+
+    def find_group(self, name: str) -> tuple[str, CrosswalkRow] | None:
+        """The word and the lowest taxon of all species that are called so: of "gulls", gull and Laridae."""
+        key = "".join(meaningful(split_words(name)))
+        return next(((word, self.groups[word]) for word in singulars(key) if word in self.groups), None)
 
     def has(self, scientific_name: str) -> bool:
         """Whether a taxon of any rank is listed by this scientific name."""
@@ -135,12 +141,16 @@ class Fauna:
                     members.setdefault(word, []).append(row)
         members.pop("", None)
         listed = word_kinds()
-        groups = {
+        return {
             word: self._lowest(rows) for word, rows in members.items() if listed.get(word) in (None, "bird", "animal")
         }
-        if self.root == BIRDS:  # raptor, songbird
-            groups = {word: self._higher[name_key(BIRDS)] for word, kind in listed.items() if kind == "bird"} | groups
-        return groups
+
+    @cached_property
+    def _general(self) -> set[str]:
+        """Words for any bird: bird, raptor, songbird."""
+        if self.root != BIRDS:
+            return set()
+        return {"bird", *(word for word, kind in word_kinds().items() if kind == "bird" and word not in self.groups)}
 
     def _lowest(self, rows: list[CrosswalkRow]) -> CrosswalkRow:
         for rank in ("genus", "family", "order"):
@@ -148,6 +158,12 @@ class Fauna:
             if len(taxa) == 1:
                 return self._higher[name_key(taxa.pop())]
         return self._higher[name_key(self.root)]
+
+
+def _informal(word: str) -> tuple[str, ...]:
+    """The families and orders of "accipitrid", "felids", "galliform"."""
+    word = word.removesuffix("s")
+    return (f"{word}ae",) if word.endswith("id") else (f"{word}es",) if word.endswith("form") else ()
 
 
 @cache

@@ -182,19 +182,14 @@ def _of_head(words: Sequence[str]) -> Kind | None:
             listed = _listed(phrase)
             if listed is not None:
                 return listed
-            if phrase in world_birds().groups or world_birds().find(_as_taxon(phrase)):
+            if phrase in world_birds().groups or world_birds().find(phrase):
                 return Kind.BIRD
-            if phrase in world_mammals().groups or world_mammals().find(_as_taxon(phrase)):
+            if phrase in world_mammals().groups or world_mammals().find(phrase):
                 return Kind.ANIMAL
     last = words[-1] if words else ""
     if last.endswith(_BIRD_ENDINGS):
         return Kind.BIRD
     return Kind.ANIMAL if last.endswith(_ANIMAL_ENDINGS) else None
-
-
-def _as_taxon(word: str) -> str:
-    """The family or order of "accipitrid", "galliform"; other words as they are."""
-    return f"{word}ae" if word.endswith("id") else f"{word}es" if word.endswith("form") else word
 
 
 def _of_binomial(words: Sequence[str]) -> Kind | None:

@@ -33,7 +33,7 @@ class Naming:
 
     Attributes:
         name: Scientific name of the taxon, or a class name where no crosswalk knows the class; "Aves" at least.
-        rank: species, genus, family, order or class.
+        rank: species, genus, family, order or class; None where no list knows the class.
         english_name: English name, of a higher taxon the word that its members share.
         hebrew_name: Hebrew name.
         ebird_code: eBird's species code.
@@ -47,7 +47,7 @@ class Naming:
     """
 
     name: str
-    rank: str
+    rank: str | None
     english_name: str | None
     hebrew_name: str | None
     ebird_code: str | None

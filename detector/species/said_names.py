@@ -25,12 +25,16 @@ def named_taxon(text: str, kinds: Kinds) -> Taxon | None:
     if kind not in (Kind.BIRD, Kind.ANIMAL):
         return None
     row = kinds.crosswalk.find(text)
-    if kind == Kind.ANIMAL and (row is None or row.scientific_name == NO_TAXON):
-        row = world_mammals().find(text)
-        if row is None or row.rank == "class":
+    if kind == Kind.ANIMAL:
+        row = row if row is not None and row.scientific_name != NO_TAXON else world_mammals().find(text)
+        if row is None or row.rank in (None, "class"):
             return None
     if row is None or row.rank is None:
-        return Taxon(text, "species", None, None, None, text)
+        group = world_birds().find_group(text)
+        if group is None:
+            return Taxon(text, None, None, None, None, text)
+        word, row = group
+        return higher_taxon(row.scientific_name, str(row.rank), [word])
     if row.rank != "species":
         return _higher(row, "animal" if kind == Kind.ANIMAL else "bird")
     english = row.english_name or None
@@ -41,8 +45,8 @@ def named_taxon(text: str, kinds: Kinds) -> Taxon | None:
 
 
 def _higher(row: CrosswalkRow, anything: str) -> Taxon:
-    rank = row.rank
-    assert rank is not None
+    """A genus, family, order or class, by the word that most of its species share."""
+    rank = str(row.rank)
     species = (world_birds() if anything == "bird" else world_mammals()).species.values()
     members = [each.english_name for each in species if rank != "class" and getattr(each, rank) == row.scientific_name]
     return higher_taxon(row.scientific_name, rank, list(filter(None, members)), anything)
@@ -75,7 +79,7 @@ class NameCheck:
     def _listed(self, text: str) -> bool:
         key = name_key(text)
         own = key in self.kinds.given or key in map(name_key, self.labels)
-        return own or self.kinds.crosswalk.find_listed(text) is not None
+        return own or bool(self.kinds.crosswalk.find_listed(text) or world_birds().find_group(text))
 
     @cached_property
     def _names(self) -> dict[str, str]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.species.crosswalk import Crosswalk, shipped_crosswalk
-from detector.species.fauna import NO_TAXON, CrosswalkRow
+from detector.species.fauna import NO_TAXON, CrosswalkRow, world_birds
 from detector.species.kinds import Kind, Kinds
 from detector.species.label_words import name_key
 
@@ -26,7 +26,7 @@ class Taxon:
 
     Attributes:
         name: Scientific name; the class name where no crosswalk knows the class.
-        rank: Its rank.
+        rank: Its rank; None where no list knows the class.
         english_name: English name; of a higher taxon, the word that its members' names end with: "wheatear".
         hebrew_name: Hebrew name.
         ebird_code: eBird's species code.
@@ -34,7 +34,7 @@ class Taxon:
     """
 
     name: str
-    rank: str
+    rank: str | None
     english_name: str | None
     hebrew_name: str | None
     ebird_code: str | None
@@ -104,7 +104,7 @@ class Taxonomy:
         self.named = np.array([kind == Kind.BIRD for kind in self.class_kinds], bool)
         found = [self.crosswalk.find(name) for name in class_names]
         birds = list(zip(class_names, self.named.tolist(), found, strict=True))
-        rows = [(row or CrosswalkRow(name)) if bird else CrosswalkRow(name, NO_TAXON) for name, bird, row in birds]
+        rows = [(row or _unlisted(name)) if bird else CrosswalkRow(name, NO_TAXON) for name, bird, row in birds]
         self.unlisted = tuple(name for name, bird, row in birds if bird and row is None)
         self.undecided = tuple(
             name for (name, _, row), kind in zip(birds, self.class_kinds, strict=True)
@@ -130,6 +130,12 @@ class Taxonomy:
         return np.array([index.get(name_key(_taxon_name(row, "species") or ""), -1) for row in rows], np.int64)
 
 
+def _unlisted(name: str) -> CrosswalkRow:
+    """The row of a bird that no list has by this name: a "robin" may be any of many, but is one of Passeriformes."""
+    group = world_birds().find_group(name)
+    return CrosswalkRow(name) if group is None else replace(group[1], class_name=name, scientific_name="")
+
+
 def _taxon_name(row: CrosswalkRow, rank: Rank) -> str:
     """The name of a class's taxon of a rank, or ""."""
     if row.scientific_name == NO_TAXON:
@@ -152,9 +158,9 @@ def _level(rank: Rank, rows: Sequence[CrosswalkRow]) -> Level:
 
 def _species(rank: Rank, rows: list[CrosswalkRow]) -> Taxon:
     row = rows[0]
-    name = _taxon_name(row, rank)
+    name, known = _taxon_name(row, rank), rank if row.scientific_name else None
     return Taxon(
-        name, rank, row.english_name or None, row.hebrew_name or None, row.ebird_code or None, row.english_name or name
+        name, known, row.english_name or None, row.hebrew_name or None, row.ebird_code or None, row.english_name or name
     )
 
 
@@ -168,7 +174,7 @@ def higher_taxon(name: str, rank: str, english_names: Sequence[str], anything: s
     Args:
         name: Scientific name.
         rank: Its rank.
-        english_names: Of its species.
+        english_names: Of its species, or of those that are meant.
         anything: What its species are at least.
     """
     if name == ANY_BIRD.name:

@@ -82,13 +82,34 @@ def test_classes_that_are_no_birds_or_that_nobody_knows_name_nothing() -> None:
 
 
 def test_classes_of_higher_ranks_count_in_their_own() -> None:
-    taxonomy = Taxonomy(["Laridae", "gulls", "Oenanthe sp.", "Passeriformes", "Aves", "raptor", "Northern wheatear"])
+    classes = [
+        "Laridae",
+        "Oenanthe sp.",
+        "accipitrids",
+        "Passeriformes",
+        "Aves",
+        "raptor",
+        "birds",
+        "Northern wheatear",
+    ]
+    taxonomy = Taxonomy(classes)
     assert taxonomy.named.all()
     assert [[taxon.name for taxon in level.taxa] for level in taxonomy.levels] == [
-        ["Oenanthe oenanthe"], ["Oenanthe"], ["Laridae", "Muscicapidae"], ["Charadriiformes", "Passeriformes"]
+        ["Oenanthe oenanthe"], ["Oenanthe"], ["Laridae", "Muscicapidae", "Accipitridae"],
+        ["Charadriiformes", "Passeriformes", "Accipitriformes"],
     ]  # fmt: skip
-    row = np.array([[0.4, 0.4, 0, 0, 0.2, 0, 0]], np.float32)
-    assert name_birds(row, taxonomy)[0].name == "Laridae"
+    assert name_birds(np.eye(8, dtype=np.float32)[[0]], taxonomy)[0].name == "Laridae"
+
+
+def test_classes_by_the_short_names_of_gardeners_keep_them_and_their_relations() -> None:
+    taxonomy = Taxonomy(["Robin", "Wren", "gull", "European Herring Gull"])
+    assert [(taxon.name, taxon.rank) for taxon in taxonomy.species.taxa] == [
+        ("Robin", None), ("Wren", None), ("gull", None), ("Larus argentatus", "species")
+    ]  # fmt: skip
+    naming = name_birds(np.array([[0, 0, 0.5, 0.5]], np.float32), taxonomy)[0]
+    assert (naming.name, naming.rank) == ("Laridae", "family")
+    naming = name_birds(np.array([[0.4, 0.5, 0.1, 0]], np.float32), taxonomy)[0]
+    assert (naming.name, naming.rank) == ("Passeriformes", "order")
 
 
 def test_classes_of_one_species_are_one_taxon() -> None:
@@ -184,15 +205,15 @@ def test_boxes_are_named_alone_as_together(rows: np.ndarray) -> None:
         (probabilities(c0=0.35, c2=0.35, c4=0.3), "Muscicapidae", "family", "unidentified wheatear (Muscicapidae)"),
         (probabilities(c0=0.4, c3=0.4, c4=0.2), "Passeriformes", "order", "unidentified bird (Passeriformes)"),
         (probabilities(c0=0.5, c4=0.5), "Aves", "class", "unidentified bird"),
-        (probabilities(c6=1.0), "prairie owl", "species", "prairie owl"),
+        (probabilities(c6=1.0), "prairie owl", None, "prairie owl"),
     ],
 )
 def test_the_name_is_of_the_lowest_rank_that_is_sure_enough(row: np.ndarray, name: str, rank: str, shown: str) -> None:
     naming = name_birds(row, TAXONOMY)[0]
     assert (naming.name, naming.rank, naming.display_name) == (name, rank, shown)
     assert naming.confidence is None if rank == "class" else naming.confidence >= 0.65
-    assert naming.needs_review == (rank != "species")
-    assert naming.reasons == (() if rank == "species" else ("classes disagree",))
+    assert naming.needs_review == (rank not in ("species", None))
+    assert naming.reasons == (() if rank in ("species", None) else ("classes disagree",))
 
 
 def test_no_boxes_get_no_names() -> None:
