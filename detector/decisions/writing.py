@@ -103,7 +103,9 @@ class DecisionsWriter:
         self._stack.close()
         if error is None:
             for name, table_schema in _SMALL_TABLES.items():
-                tables.write_records(self._target / f"{name}.parquet", table_schema, self._rows[name])
+                # deployments that share a folder are decided together, whatever their names
+                rows = sorted(self._rows[name], key=lambda row: row["deployment_id"])
+                tables.write_records(self._target / f"{name}.parquet", table_schema, rows)
 
 
 def _repeat_rows(made: Made) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +16,7 @@ from detector.deployments.table import Deployment
 
 BURST_MS = 5000  # as in `decisions.sequences`: photos of one trigger
 FEWEST_INTERVALS, REGULAR = 12, 0.9  # so many intervals, and such a share of them alike, are a time-lapse
-CLOCK_SHIFTS_MONTHS = (1, -1, 12, -12, 2, -2, 24, -24)  # mistakes in setting a clock that are looked for
+WRONG_MONTHS = (1, -1, 12, -12, 2, -2, 24, -24)  # mistakes in setting a clock that are looked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,27 +135,37 @@ def period_problems(times: Times, row: Deployment, counted: bool) -> Iterator[st
         f"({', '.join(sides)}): {fate}"
     )
     if outside.sum() == known:
-        shift = _whole_shift(times[outside], row)
+        shift = _likely_shift(times[outside], row)
         first = times[outside].min()
         example = "" if shift is None else f", such as {_written(first)}={_written(first + shift)}"
         yield f"none of its files lies in its period: its clock was probably wrong; set its clockShift{example}"
 
 
-def _whole_shift(times: Times, row: Deployment) -> np.timedelta64 | None:
-    """The whole months by which a clock was wrong if all files are to lie in the row's period."""
+def _likely_shift(times: Times, row: Deployment) -> np.timedelta64 | None:
+    """By how much a clock was wrong, by a usual mistake in setting it, if all files are to lie in the row's period."""
     if row.start is None or row.end is None:
         return None  # whatever is late or early enough would do
     first: datetime = times.min().item()
-    for months in CLOCK_SHIFTS_MONTHS:
-        year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
-        try:
-            right = first.replace(year=year, month=month + 1)
-        except ValueError:  # the 31st of a month of 30 days
-            continue
+    for right in _usual_mistakes(first):
         shift = np.datetime64(right, "ms") - np.datetime64(first, "ms")
         if not find_outside(times + shift, row).any():
             return shift
     return None
+
+
+def _usual_mistakes(shown: datetime) -> Iterator[datetime]:
+    """What the time may have been: day and month the other way round, or another month or year."""
+    for year, month, day in [
+        (shown.year, shown.day, shown.month),
+        *(_months_later(shown, months) for months in WRONG_MONTHS),
+    ]:
+        with suppress(ValueError):  # there is no such day
+            yield shown.replace(year=year, month=month, day=day)
+
+
+def _months_later(shown: datetime, months: int) -> tuple[int, int, int]:
+    year, month = divmod(shown.year * 12 + shown.month - 1 + months, 12)
+    return year, month + 1, shown.day
 
 
 def _written(moment: np.datetime64) -> str:

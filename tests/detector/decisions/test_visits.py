@@ -129,6 +129,7 @@ def test_files_outside_the_period_are_told_and_in_no_event(survey: Survey) -> No
     [
         (datetime(2024, 4, 3, 6), "2024-04-03 06:00=2024-05-03 06:00"),
         (datetime(2023, 5, 3, 6), "2023-05-03 06:00=2024-05-03 06:00"),
+        (datetime(2024, 7, 5, 6), "2024-07-05 06:00=2024-05-07 06:00"),
         (datetime(2016, 1, 1, 0), None),
     ],
 )
