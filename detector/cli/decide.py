@@ -149,6 +149,11 @@ def _print_problems(console: Any, summary: DecisionSummary) -> None:
             f"{summary.repeat_groups} things stand still in pictures of many days; {summary.repeated} detections of "
             "them are left out: say `real` or `nothing` of each in repeats.csv, and give it with --reviews"
         )
+    if summary.outside:
+        lines.append(
+            f"{summary.outside} files lie outside the periods that the table of deployments states: they are in no "
+            "event and no effort (files.csv, outside_period); --outside-period count counts them"
+        )
     if summary.unlisted and len(summary.unlisted) < len(summary.deployments):
         lines.append(f"not in the table of deployments: {', '.join(summary.unlisted)}")
     lines.extend(summary.notes)

@@ -16,6 +16,7 @@ from detector.deployments.table import Deployment
 
 BURST_MS = 5000  # as in `decisions.sequences`: photos of one trigger
 FEWEST_INTERVALS, REGULAR = 12, 0.9  # so many intervals, and such a share of them alike, are a time-lapse
+WORTH_A_WORD = 0.1  # of a camera's files outside its period; of fewer only the number is told
 WRONG_MONTHS = (1, -1, 12, -12, 2, -2, 24, -24)  # mistakes in setting a clock that are looked for
 
 
@@ -113,7 +114,7 @@ def told_capture_method(times: Times) -> str | None:
 
 
 def period_problems(times: Times, row: Deployment, counted: bool) -> Iterator[str]:
-    """Sentences about the files outside a row's period.
+    """Sentences about the files outside a row's period; none of a few that are left out, as of setting up a camera.
 
     Args:
         times: datetime64[ms] (N,), of its files, local.
@@ -121,15 +122,15 @@ def period_problems(times: Times, row: Deployment, counted: bool) -> Iterator[st
         counted: Whether such files count.
     """
     outside = find_outside(times, row)
-    if not outside.any():
-        return
     known = int((~np.isnat(times)).sum())
+    if not outside.any() or (not counted and outside.sum() < WORTH_A_WORD * known):
+        return
     sides = []
     if row.start is not None and (early := times < np.datetime64(row.start, "ms")).any():
         sides.append(f"{int(early.sum())} before {row.start:%Y-%m-%d %H:%M}")
     if row.end is not None and (late := times > np.datetime64(row.end, "ms")).any():
         sides.append(f"{int(late.sum())} after {row.end:%Y-%m-%d %H:%M}")
-    fate = "they count" if counted else "they are in no event and no effort (--outside-period count counts them)"
+    fate = "they count" if counted else "they are left out"
     yield (
         f"{int(outside.sum())} of {known} files with a time lie outside the period that row {row.line} states "
         f"({', '.join(sides)}): {fate}"

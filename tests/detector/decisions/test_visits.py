@@ -124,6 +124,13 @@ def test_files_outside_the_period_are_told_and_in_no_event(survey: Survey) -> No
     check_package(survey.out)
 
 
+def test_few_pictures_of_setting_up_are_only_counted(survey: Survey) -> None:
+    survey.photos("b", [0, *range(2, 30)])
+    summary = survey.decide("B,card,b,31.5,34.9,+03:00,2024-05-02,2024-06-20,")
+    assert (summary.outside, told(summary)) == (1, "")
+    assert "1 before 2024-05-02" in told(survey.decide(*["B,card,b,1,2,+03:00,2024-05-02,,"], outside_period="count"))
+
+
 @pytest.mark.parametrize(
     ("start", "shift"),
     [
