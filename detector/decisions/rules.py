@@ -156,6 +156,6 @@ def _joining(path: Path, local: LocalList) -> Iterator[str]:
         )
     if local.unmatched:
         yield (
-            f"{len(local.unmatched)} species are not in {path.name}, nor known to eBird, and are left as they are: "
+            f"{len(local.unmatched)} species do not join any in {path.name} by name, and are left as they are: "
             f"{some(local.unmatched)}"
         )

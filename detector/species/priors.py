@@ -43,7 +43,8 @@ class LocalList:
         log_prior: float32 (49, C), log of frequency over the median frequency of the classes that are on the list; 0 is
             neutral, and what classes have whose names do not join.
         absent: Scientific names of classes that eBird knows and the list lacks, sorted.
-        unmatched: Those of classes that neither the list nor eBird knows, sorted.
+        unmatched: Those of other classes that the list lacks: eBird does not know them, or the list may have them by
+            another name; sorted.
         moved: Classes that are on it by another name, as "Accipiter gentilis (Astur gentilis)".
     """
 
@@ -93,11 +94,11 @@ class Prior:
         """
         crosswalk = crosswalk or shipped_crosswalk()
         names = [name and " ".join(name.split()) for name in scientific_names]
-        found, moved = self._rows(names, crosswalk)
+        found, moved, doubtful = self._rows(names, crosswalk)
         frequency = np.full((PERIODS + 1, len(found)), np.nan)
         frequency[:, found >= 0] = self.frequencies[found[found >= 0]].T
         lacking = {name for name, row in zip(names, found, strict=True) if name and row < 0}
-        absent = {name for name in lacking if (row := crosswalk.find(name)) is not None and row.ebird_code}
+        absent = {name for name in lacking - doubtful if _ebird_code(name, crosswalk)}
         log_prior = self._log_prior(frequency, np.array([name in absent for name in names], bool))
         return LocalList(
             frequency.astype(np.float32),
@@ -107,8 +108,8 @@ class Prior:
             tuple(moved),
         )
 
-    def _rows(self, names: Sequence[str | None], crosswalk: Crosswalk) -> tuple[NDArray[np.int64], list[str]]:
-        """Each class's row, or -1; and the classes that have another name there, as "Accipiter gentilis (Astur ...)".
+    def _rows(self, names: Sequence[str | None], crosswalk: Crosswalk) -> tuple[NDArray[np.int64], list[str], set[str]]:
+        """Each class's row, or -1; what joined by another name, as "Accipiter gentilis (Astur ...)"; what may have.
 
         A list and a classifier may be years apart: a species that was moved into another genus of its family keeps its
         second name, up to the ending. It joins where that leaves no choice.
@@ -120,15 +121,22 @@ class Prior:
                 rows.setdefault(name_key(known.scientific_name), row)
         found = np.array([rows.get(name_key(name), -1) if name else -1 for name in names], np.int64)
         joined = {name_key(self.names[row]) for row in found if row >= 0}
-        theirs = _by_second_name([name for name in self.names if name_key(name) not in joined], crosswalk)
-        ours = _by_second_name([name for name, row in zip(names, found, strict=True) if name and row < 0], crosswalk)
-        moved = {}
-        for key, (name, *more) in ours.items():
-            if not more and len(theirs.get(key, ())) == 1 and not _differ(name, theirs[key][0], crosswalk):
-                moved[name] = theirs[key][0]
+        theirs = _by_second_name(name for name in self.names if name_key(name) not in joined)
+        ours = _by_second_name(name for name, row in zip(names, found, strict=True) if name and row < 0)
+        moved: dict[str, str] = {}
+        doubtful: set[str] = set()
+        for second, mine in ours.items():
+            for name in mine:
+                same = [other for other in theirs.get(second, ()) if not _differ(name, other, crosswalk)]
+                kin = [other for other in same if _family(name, crosswalk) == _family(other, crosswalk) != ""]
+                rivals = [each for each in mine if _family(each, crosswalk) == _family(name, crosswalk)]
+                if len(kin) == len(rivals) == 1:
+                    moved[name] = kin[0]
+                elif same:
+                    doubtful.add(name)
         found = np.array([rows[name_key(moved[name])] if name in moved else row
                           for name, row in zip(names, found, strict=True)], np.int64)  # fmt: skip
-        return found, [f"{name} ({other})" for name, other in sorted(moved.items())]
+        return found, [f"{name} ({other})" for name, other in sorted(moved.items())], doubtful
 
     def _log_prior(self, frequency: NDArray[np.float64], absent: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Logs (49, C) of frequencies (49, C) over their median; of absent classes (C,), and 0 for the others."""
@@ -149,20 +157,30 @@ class Prior:
         return self.join(scientific_names).log_prior[period]
 
 
+def _ebird_code(name: str, crosswalk: Crosswalk) -> str:
+    """eBird's code of a species; "" where eBird does not know it."""
+    row = crosswalk.find(name)
+    return row.ebird_code if row is not None else ""
+
+
 def _differ(name: str, other: str, crosswalk: Crosswalk) -> bool:
     """Whether eBird has both as species of their own."""
-    codes = [row.ebird_code if (row := crosswalk.find(each)) else "" for each in (name, other)]
+    codes = [_ebird_code(each, crosswalk) for each in (name, other)]
     return all(codes) and codes[0] != codes[1]
 
 
-def _by_second_name(names: Iterable[str], crosswalk: Crosswalk) -> dict[tuple[str, str], list[str]]:
-    """Species by family and second name without its ending, which follows the genus: flavus, flava, flavum."""
-    found: dict[tuple[str, str], list[str]] = {}
+def _family(name: str, crosswalk: Crosswalk) -> str:
+    """The family of a species' genus; "" where it is not known."""
+    return crosswalk.genera.get(name.split()[0], ("", ""))[0]
+
+
+def _by_second_name(names: Iterable[str]) -> dict[str, list[str]]:
+    """Species by their second name without its ending, which follows the genus: flavus, flava, flavum."""
+    found: dict[str, list[str]] = {}
     for name in dict.fromkeys(names):
         words = name.split()
-        family, _ = crosswalk.genera.get(words[0], ("", ""))
-        if len(words) == 2 and family:
-            found.setdefault((family, _ENDING.sub("", words[1].lower())), []).append(name)
+        if len(words) == 2:
+            found.setdefault(_ENDING.sub("", words[1].lower()), []).append(name)
     return found
 
 

@@ -234,7 +234,7 @@ def test_a_class_that_is_not_on_the_list_never_outweighs_what_it_should_not(freq
 
 
 def test_a_species_that_was_moved_to_another_genus_joins_where_that_leaves_no_choice() -> None:
-    prior = Prior(("Accipiter gentilis", "Charadrius alexandrinus", "Alcedo alba"), np.full((3, 49), 0.25))
+    prior = Prior(("Accipiter gentilis", "Charadrius alexandrinus", "Calidris alba"), np.full((3, 49), 0.25))
     local = prior.join(["Astur gentilis", "Anarhynchus alexandrinus", "Tyto alba"])
     assert np.isfinite(local.frequency[0]).tolist() == [True, True, False]
     assert local.moved == (
@@ -242,7 +242,10 @@ def test_a_species_that_was_moved_to_another_genus_joins_where_that_leaves_no_ch
     )  # fmt: skip
     assert local.absent == ("Tyto alba",)
     two = Prior(("Accipiter gentilis", "Tachyspiza gentilis"), np.full((2, 49), 0.25))
-    assert two.join(["Astur gentilis"]).moved == ()
+    local = two.join(["Astur gentilis"])
+    assert (local.moved, local.absent, local.unmatched) == ((), (), ("Astur gentilis",))
+    new_genus = Prior(("Alexandrinus krameri", "Upupa epops"), np.full((2, 49), 0.25))
+    assert new_genus.join(["Psittacula krameri"]).unmatched == ("Psittacula krameri",)
 
 
 def test_a_prior_in_which_no_name_joins_changes_nothing() -> None:
