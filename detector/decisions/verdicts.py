@@ -125,8 +125,9 @@ def apply_reviews(
 
     What is said of one box of an individual holds for its other boxes of which nothing is said, except that it is
     nothing. What is said of a whole frame, file or group holds for its boxes that count, or the strongest if none does;
-    that it is nothing holds for all. Repeats that are left out come back by a word on their group or on one of them, or
-    by `real`, and not by what else is said of a whole frame or file.
+    that it is nothing holds for all. "This file is a hoopoe" is not said of the person beside it: where some of the
+    boxes may be of the kind that is said, it is said of those alone. Repeats that are left out come back by a word on
+    their group or on one of them, or by `real`, and not by what else is said of a whole frame or file.
 
     Args:
         decisions: Changed in place.
@@ -156,6 +157,7 @@ def apply_reviews(
         if len(boxes) > 1 and reviews[number].verdict != "nothing":
             strong = boxes[reaches(facts.score[boxes], score_threshold)]
             boxes = strong if len(strong) else boxes[[facts.score[boxes].argmax()]]
+            boxes = _meant(boxes, decisions.kind, reviews[number], rules)
         (real if reviews[number].verdict == "real" else word)[boxes] = number
     _spread(word, individuals, reviews, taken)
     reviewers: dict[str, int] = {}
@@ -175,6 +177,15 @@ def apply_reviews(
         decisions.reviewer[unsaid] = reviewers.setdefault(reviews[number].reviewer, len(reviewers))
     decisions.reviewers = list(reviewers)
     return lost
+
+
+def _meant(boxes: NDArray[np.int64], kind: NDArray[np.int8], review: Review, rules: NamingRules) -> NDArray[np.int64]:
+    """Of several boxes those that a word on all of them can mean."""
+    said = rules.kinds.of(str(review.name)) if review.verdict == "named" else review.verdict
+    if said not in KINDS:
+        return boxes
+    meant = boxes[np.isin(kind[boxes], [KINDS.index(said), UNCERTAIN, UNDECIDED])]
+    return meant if len(meant) else boxes
 
 
 def _by_word(word: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
