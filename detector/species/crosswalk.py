@@ -9,7 +9,7 @@ from pathlib import Path
 
 from detector.base.tables import quiet, read_table
 from detector.species.fauna import NO_TAXON, CrosswalkRow, bird_genera, world_birds
-from detector.species.label_words import TABLES, meaningful, name_key, split_words
+from detector.species.label_words import TABLES, cores, name_key, split_words
 
 SHIPPED = ("birds.csv", "drawn_birds.csv")
 COLUMNS = tuple(field.name for field in fields(CrosswalkRow))
@@ -51,7 +51,8 @@ class Crosswalk:
 
     def find_own(self, name: str) -> CrosswalkRow | None:
         """The row of a name that the tables have: shipped for class names, and the user's."""
-        return self._found.get(name_key(name)) or self._found.get("".join(meaningful(split_words(name))))
+        keys = (name_key(name), *cores(split_words(name)))
+        return next((self._found[key] for key in keys if key in self._found), None)
 
     def overridden_by(self, rows: Iterable[CrosswalkRow]) -> Crosswalk:
         """The crosswalk in which what is not empty in these rows counts first, class by class."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 
 from detector.base.tables import read_table
-from detector.species.label_words import TABLES, meaningful, name_key, singulars, split_words, word_kinds
+from detector.species.label_words import TABLES, cores, meaningful, name_key, singulars, split_words, word_kinds
 
 NO_TAXON = "-"  # as scientific_name: the class is no taxon, such as "Unknown"
 BIRDS, MAMMALS = "Aves", "Mammalia"
@@ -82,12 +82,12 @@ class Fauna:
         row = self._of_key(key) or self._coded.get(key)
         if row is not None:
             return row
-        words = meaningful(split_words(name))
-        key = "".join(words)
-        row = self._of_key(key)
+        words = split_words(name)
+        row = next((row for core in cores(words) if (row := self._of_key(core))), None)
+        words = meaningful(words)
         if row is None and len(words) > 2:
             row = self.species.get(words[0] + words[1])  # Motacilla alba alba; Upupa epops Linnaeus
-        if row is None and any(word in self._general for word in singulars(key)):
+        if row is None and any(word in self._general for word in singulars("".join(words))):
             row = self._higher[name_key(self.root)]
         return row
 

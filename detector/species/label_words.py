@@ -63,10 +63,30 @@ def word_kinds() -> dict[str, str]:
     return {name_key(row["words"]): row["kind"] for row in table}
 
 
+def says_nothing(word: str) -> bool:
+    """Whether a word says nothing of what it is: unidentified, sp., juvenile."""
+    return word_kinds().get(word) == IGNORED or word in _UNNAMED
+
+
 def meaningful(words: Sequence[str]) -> list[str]:
-    """Words (of `split_words`) without those that say nothing of what it is: unidentified, sp., juvenile."""
-    kinds = word_kinds()
-    return [word for word in words if kinds.get(word) != IGNORED and word not in _UNNAMED]
+    """Words (of `split_words`) without those that say nothing of what it is."""
+    return [word for word in words if not says_nothing(word)]
+
+
+def cores(words: Sequence[str]) -> Iterator[str]:
+    """Keys of the name in words: all of them, then fewer and fewer of those that say nothing at its end and beginning.
+
+    So "little" is taken off "little owl" last: "adult little owl sp." is a little owl before it is any owl.
+    """
+    start, end = 0, len(words)
+    yield "".join(words)
+    while end > start and says_nothing(words[end - 1]):
+        end -= 1
+        yield "".join(words[start:end])
+    while start < end and says_nothing(words[start]):
+        start += 1
+        yield "".join(words[start:end])
+    yield "".join(meaningful(words))
 
 
 _UNNAMED = {"unknown", "unidentified", "undetermined", "unclassified", "unsure", "uncertain", "other", "others"}

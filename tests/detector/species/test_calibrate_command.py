@@ -81,6 +81,29 @@ def test_labelled_crops_become_a_calibration_a_figure_and_words(
         assert words in said, words
 
 
+def test_folders_are_told_by_their_names_and_what_nobody_knows_is_left_out(
+    weights: Path, crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(4)
+    for name in ("non_bird", "background", "Vulpes vulpes", "White_Stork", "gribbler", ".cache"):
+        (crops / name).mkdir()
+        for index in range(3):
+            colour = COLOURS["White stork"] if name == "White_Stork" else GREEN
+            Image.fromarray(patch(rng, colour)).save(crops / name / f"{index}.png")
+    (crops / "White_Stork" / "._0.png").write_bytes(b"what macOS leaves behind")
+    output = tmp_path / "calibration.json"
+    command = ["calibrate", "--species", str(weights), "--crops", str(crops), "--output", str(output)]
+    assert main(command) == 0
+    fitted, said = Calibration.read(output), capsys.readouterr().out
+    assert (fitted.bird_crops, fitted.other_crops) == (60 + 3, 10 + 9)
+    assert "3 crops are left out, for nobody knows what their labels are: gribbler" in said
+    assert "--kind 'gribbler=bird'" in said
+    assert "._0.png" not in said
+    assert main([*command, "--kind", "Gribbler=animal"]) == 0
+    assert Calibration.read(output).other_crops == 10 + 9 + 3
+    assert "gribbler" not in capsys.readouterr().out
+
+
 def test_boxes_and_detections_of_a_coco_data_set_fit_the_weight_too(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -106,8 +129,8 @@ def test_boxes_and_detections_of_a_coco_data_set_fit_the_weight_too(
     truth.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
     command = ["calibrate", "--species", str(weights), "--annotations", str(truth), "--images",
                str(tmp_path / "images"), "--output", str(tmp_path / "calibration.json")]  # fmt: skip
-    for agnostic in (False, True):
-        given = [{**result, "category_id": 99} if agnostic else result for result in results]
+    for agnostic in (None, 99, 1):  # of a detector of birds, whose only category may have the id of a species
+        given = [{**result, "category_id": agnostic} if agnostic else result for result in results]
         (tmp_path / "predictions.json").write_text(json.dumps(given))
         assert main([*command, "--detections", str(tmp_path / "predictions.json")]) == 0
         fitted = Calibration.read(tmp_path / "calibration.json")

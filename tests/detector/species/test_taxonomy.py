@@ -57,6 +57,19 @@ def test_a_class_is_found_by_class_scientific_or_english_name_in_any_case() -> N
         assert row.ebird_code == "eurgri1", name
 
 
+@pytest.mark.parametrize(
+    ("name", "scientific"),
+    [
+        ("adult little owl", "Athene noctua"), ("Little Owl (juv.)", "Athene noctua"), ("small owl sp.", None),
+        ("unidentified Great Tit", "Parus major"), ("juvenile", None),
+        ("male Large-billed Crow", "Corvus macrorhynchos"),
+    ],
+)  # fmt: skip
+def test_words_that_say_nothing_are_taken_off_a_name_but_not_out_of_it(name: str, scientific: str | None) -> None:
+    row = shipped_crosswalk().find(name)
+    assert (row and row.scientific_name) == scientific
+
+
 def test_a_scientific_name_that_no_row_has_brings_its_genus_family_and_order() -> None:
     row = shipped_crosswalk().find("Turdus migratorius")
     assert row is not None
