@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 
 from backbones.errors import MediaError
 from backbones.files import read_bytes
@@ -26,6 +26,15 @@ FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF", "JPEG2000", "PPM
 MAX_BYTES = 2 << 30  # the most pixels that are decoded, uncompressed with 16 bits a colour, have less
 
 _COPY_AGAIN = "copy it from the card again, or leave it out"
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _16_BIT_MODES = ("I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -140,11 +149,10 @@ def _upright_rgb(image: Image.Image, where: object) -> Image.Image:
 
 def _upright(image: Image.Image) -> Image.Image:
     try:
-        if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
-            return image  # exif_transpose would copy it
-        return ImageOps.exif_transpose(image)
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # EXIF that cannot be read says nothing about rotation, and is no reason to lose the picture
-        return image
+        turn = None
+    return image if turn is None else image.transpose(turn)  # ImageOps' way would write the EXIF anew, and can fail
 
 
 def as_rgb(image: Image.Image) -> Image.Image:

@@ -52,7 +52,8 @@ _FAST_MODES = ("RGB", "RGBA", "L", "P")
 _END_OF_JPEG = b"\xff\xd9"
 _PADDING_BYTES = 65536  # cards' clusters: a file may be filled up with zeros
 _KINDS_READ = tuple(
-    f"a {kind} image" for kind in ("JPEG", "PNG", "TIFF", "WebP", "BMP", "GIF", "HEIC", "AVIF", "JPEG 2000", "PPM")
+    f"{kind} image"
+    for kind in ("a JPEG", "a PNG", "a TIFF", "a WebP", "a BMP", "a GIF", "a HEIC", "an AVIF", "a JPEG 2000", "a PPM")
 )
 _MANY_BYTES = 16 << 20  # in smaller files the blocks do no harm
 _MOST_BLOCKS = 100  # of EXIF; Pillow joins them one by one, each time copying all

@@ -18,6 +18,8 @@ ENDS_EARLY = "a part of the picture is lost: its data end too early"
 DAMAGED = "a part of the picture is lost: its data are damaged"
 _GREY, _TOLERANCE = 128, 2  # what libjpeg shows where there are no data
 _JUNK = bytes(range(1, 200)) * 2  # any bits will do; without 0xFF, which begins a marker
+_START_OF_SCAN = b"\xda"
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)  # that ends a scan: no stuffed byte, no restart
 _HARMLESS_BYTES = 16  # between the data and the next marker: some cameras fill up
 _LOSSES = re.compile(r"premature end of|bad Huffman code|instead of RST|(\d+) extraneous bytes before marker", re.I)
 
@@ -80,12 +82,21 @@ def _loss_in(words: str) -> str | None:
 
 
 def _ends_early(data: bytes, pixels: NDArray[np.uint8]) -> bool:
-    """Whether the last pixel is one that libjpeg made up: more data before the end marker would change it."""
+    """Whether the last pixel is one that libjpeg made up: more data where they end would change it."""
     if np.abs(pixels[-1, -1].astype(int) - _GREY).max() > _TOLERANCE:
         return False
-    end = data.rindex(b"\xff\xd9")
+    end = _end_of_data(data)
     small = cv2.IMREAD_REDUCED_COLOR_8 | cv2.IMREAD_IGNORE_ORIENTATION
     before, after = (
         cv2.imdecode(np.frombuffer(content, np.uint8), small) for content in (data, data[:end] + _JUNK + data[end:])
     )
     return before is not None and (after is None or not np.array_equal(before, after))
+
+
+def _end_of_data(data: bytes) -> int:
+    """Where the first scan of the picture itself is over, past the ones of thumbnails, which lie in other segments."""
+    place = 2
+    while data[place : place + 1] == b"\xff" and data[place + 1 : place + 2] != _START_OF_SCAN:
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    marker = _MARKER.search(data, place + 2)
+    return marker.start() if marker else data.rindex(b"\xff\xd9")

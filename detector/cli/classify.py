@@ -1,6 +1,7 @@
 """`hoopoe classify IMAGE ... --model MODEL`: the most likely species of each picture."""
 
 import argparse
+from pathlib import Path
 
 from backbones.errors import ConfigError, HoopoeError
 from detector.cli.device_options import add_device_arguments, device_and_precision
@@ -9,7 +10,7 @@ from detector.cli.messages import print_error
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `hoopoe classify`."""
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="a picture, best cropped to one bird")
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="a picture, best cropped to one bird")
     parser.add_argument(
         "--model", required=True, metavar="NAME_OR_PATH", help="a published model, or a file of weights"
     )
@@ -24,12 +25,11 @@ def run(args: argparse.Namespace) -> int:
     if args.top < 1:
         raise ConfigError(f"{args.top} species cannot be shown", where="--top", mend="ask for at least one")
 
-    import numpy as np
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    from backbones.inference.images import open_image
+    from detector.data.images import read_image
     from detector.species.classifier import SpeciesClassifier
 
     classifier = SpeciesClassifier.load(args.model, *device_and_precision(args))
@@ -37,13 +37,13 @@ def run(args: argparse.Namespace) -> int:
     failed = 0
     for image in args.images:
         try:
-            probabilities = classifier.probabilities(np.asarray(open_image(image)))
+            probabilities = classifier.probabilities(read_image(image))
         except HoopoeError as error:
             failed += 1
             print_error(error)
             continue
         for rank, index in enumerate(probabilities.argsort()[::-1][: args.top].tolist()):
-            picture = "" if rank else escape(image)
+            picture = "" if rank else escape(str(image))
             table.add_row(picture, escape(classifier.class_names[index]), f"{probabilities[index]:.3f}")
         table.add_section()
     if table.row_count:

@@ -37,12 +37,21 @@ def holed(data: bytes, start: float, share: float, filling: int) -> bytes:
     return data[:first] + bytes([filling]) * size + data[first + size :]
 
 
-WHOLE = {"plain": jpeg(), "progressive": jpeg(progressive=True), "restarts": jpeg(restart_marker_rows=1)}
+def with_thumbnail(data: bytes) -> bytes:
+    GREY.resize((16, 16)).save(thumbnail := io.BytesIO(), "JPEG")
+    segment = b"Exif\0\0II*\0" + thumbnail.getvalue()
+    return data[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + data[2:]
+
+
 GREY = Image.new("RGB", (64, 64), (128, 128, 128))
+WHOLE = {"plain": jpeg(), "progressive": jpeg(progressive=True), "restarts": jpeg(restart_marker_rows=1)}
+WHOLE["thumbnail"] = with_thumbnail(WHOLE["plain"])
 TORN = {  # whose data end early, so that the last pixels are made up
     **{f"cut at {share}": cut(WHOLE["plain"], share) for share in (0.2, 0.5, 0.8, 0.95, 0.99)},
     "filled with zeros": WHOLE["plain"][:6000] + bytes(3000) + END,
     "a hole of zeros": holed(WHOLE["plain"], 0.5, 0.2, 0),
+    "a stray marker": WHOLE["plain"][:6000] + b"\xff\xc1" + WHOLE["plain"][6000:],
+    "a thumbnail": with_thumbnail(cut(WHOLE["plain"], 0.6)),
     "restarts, cut": cut(WHOLE["restarts"], 0.6),
 }
 DAMAGED_INSIDE = {  # which libjpeg alone notices
