@@ -113,7 +113,7 @@ DETECTIONS = pa.schema(  # decisions/detections.parquet: a row a box from LOWEST
         pa.field("individual_id", pa.string()),  # boxes linked through a video or a burst share it
         pa.field("event_id", pa.string()),
         pa.field("repeat_group", pa.string()),  # suspicious repeats of one thing share it
-        pa.field("suppressed", pa.bool_(), nullable=False),  # a repeat, or a review says it is nothing: not counted
+        pa.field("suppressed", pa.bool_(), nullable=False),  # a repeat, or a review or label says that it is nothing
         pa.field("name", pa.string()),  # scientific name of the taxon, or the class name where no taxonomy knows it
         pa.field("rank", pa.string()),  # species | genus | family | order | class; null: not named
         pa.field("english_name", pa.string()),

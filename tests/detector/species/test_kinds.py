@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from torchvision.models.detection import FasterRCNN_ResNet50_FPN_V2_Weights
 
 from detector.models.coco import GROUPS
 from detector.species.crosswalk import load_crosswalk
@@ -54,7 +55,7 @@ LABELS = {
         05000_Plantae_Tracheophyta_Magnoliopsida_Bidens_alba
     """,
     Kind.UNDECIDED: """
-        unknown; other; unidentified; juvenile; kite; crane; toy kite; construction crane; chat; chair; hiiker;
+        unknown; other; unidentified; juvenile; kite; crane; toy kite; construction crane; chat; gizmo; hiiker;
         coyotee; Class_0; 17; non-target; dog leash; pan; secretary; garden gnome
     """,
 }
@@ -76,6 +77,14 @@ def test_lineages_of_speciesnet_are_told_by_their_classes() -> None:
         "f2efdae9" + ";no cv result" * 6: Kind.UNDECIDED,
     }  # fmt: skip
     assert {label: kind_of_label(label) for label in kinds} == kinds
+
+
+def test_of_the_things_of_coco_only_the_toy_that_is_called_like_a_bird_is_undecided() -> None:
+    names = FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1.meta["categories"][1:]
+    names = [name for name in names if name != "N/A"]
+    assert len(names) == 80
+    assert [name for name in names if kind_of_label(name) == Kind.UNDECIDED] == ["kite"]
+    assert [name for name in names if kind_of_label(name) == Kind.BIRD] == ["bird"]
 
 
 def test_the_built_in_detectors_categories_are_all_decided() -> None:
