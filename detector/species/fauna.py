@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -11,6 +12,7 @@ from detector.species.label_words import TABLES, cores, meaningful, name_key, si
 
 NO_TAXON = "-"  # as scientific_name: the class is no taxon, such as "Unknown"
 BIRDS, MAMMALS = "Aves", "Mammalia"
+_OPEN = re.compile(r"/|\u00d7|\b(?:cf|aff|x)\b", re.IGNORECASE)  # names that leave the species open, or are of two
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,19 @@ class Fauna:
             self._higher[name_key(genus)] = CrosswalkRow(genus, genus, genus=genus, family=family, order=order)
 
     def find(self, name: str) -> CrosswalkRow | None:
-        """The taxon of a name; a subspecies is its species, "Oenanthe sp." its genus, "raptor" is Aves."""
+        """The taxon of a name.
+
+        A subspecies is its species; "Oenanthe sp.", "Oenanthe cf. deserti" and "Oenanthe deserti/isabellina" are their
+        genus; "raptor" is Aves.
+        """
         key = name_key(name)
         row = self._of_key(key) or self._coded.get(key)
         if row is not None:
             return row
         words = split_words(name)
+        if words and _OPEN.search(name):
+            row = self._higher.get(words[0])
+            return row if row is not None and row.rank == "genus" else None
         row = next((row for core in cores(words) if (row := self._of_key(core))), None)
         words = meaningful(words)
         if row is None and len(words) > 2:

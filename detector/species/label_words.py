@@ -86,7 +86,8 @@ def cores(words: Sequence[str]) -> Iterator[str]:
     while start < end and says_nothing(words[start]):
         start += 1
         yield "".join(words[start:end])
-    yield "".join(meaningful(words))
+    if not {"cf", "aff"} & set(words):  # Oenanthe cf. deserti is another than Oenanthe deserti
+        yield "".join(meaningful(words))
 
 
 _UNNAMED = {"unknown", "unidentified", "undetermined", "unclassified", "unsure", "uncertain", "other", "others"}

@@ -179,6 +179,8 @@ def test_a_classifier_that_knows_squirrels_and_people_takes_none_for_a_bird(stor
         ("corvus CORNIX", "bird", "species", "Corvus cornix", "Hooded Crow"),
         ("Motacilla alba alba", "bird", "species", "Motacilla alba", "White Wagtail"),
         ("Oenanthe sp.", "bird", "genus", "Oenanthe", "unidentified wheatear (Oenanthe sp.)"),
+        ("Oenanthe cf. deserti", "bird", "genus", "Oenanthe", "unidentified wheatear (Oenanthe sp.)"),
+        ("Oenanthe deserti/isabellina", "bird", "genus", "Oenanthe", "unidentified wheatear (Oenanthe sp.)"),
         ("Laridae", "bird", "family", "Laridae", "unidentified bird (Laridae)"),
         ("gulls", "bird", "family", "Laridae", "unidentified gull (Laridae)"),
         ("Robin", "bird", "order", "Passeriformes", "unidentified robin (Passeriformes)"),
