@@ -48,6 +48,7 @@ _REDUCED = {  # by the factor; libjpeg reads the smaller picture straight from t
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
 _FAST = ("PNG", "WEBP", "BMP")  # which OpenCV decodes faster, to the same pixels
+_OPENCV_SIDE = 1_000_000  # libpng's limit; OpenCV's own is a little higher
 _FAST_MODES = ("RGB", "RGBA", "L", "P")
 _END_OF_JPEG = b"\xff\xd9"
 _PADDING_BYTES = 65536  # cards' clusters: a file may be filled up with zeros
@@ -235,7 +236,10 @@ def _opencv_can(image: Image.Image, data: bytes) -> bool:
     """Whether OpenCV decodes it to the same pixels, and notices all that is missing."""
     if isinstance(image, JpegImageFile):
         return image.mode in ("RGB", "L") and data[-_PADDING_BYTES:].rstrip(b"\0").endswith(_END_OF_JPEG)
-    return image.format in _FAST and image.mode in _FAST_MODES and not getattr(image, "is_animated", False)
+    if image.format == "BMP" and data[28:30] == b"\x10\0":  # 5 bits a colour become 248 at most
+        return False
+    fast = image.format in _FAST and image.mode in _FAST_MODES and max(image.size) <= _OPENCV_SIDE
+    return fast and not getattr(image, "is_animated", False)
 
 
 def _several(image: Image.Image) -> str | None:

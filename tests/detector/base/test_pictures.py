@@ -1,6 +1,7 @@
 """One decoder for all: every mode, format and EXIF orientation gives the same pixels, whoever reads it."""
 
 import io
+import struct
 from pathlib import Path
 
 import cv2
@@ -105,6 +106,25 @@ def test_sixteen_bits_are_their_upper_eight_in_grey_and_colour(tmp_path: Path, s
     expected = np.repeat(wide, 3, axis=2) if channels == 1 else wide[..., :3]
     for image in (decode_picture(file).image, np.asarray(open_image(file))):
         np.testing.assert_array_equal(image, expected >> 8)
+
+
+def test_fifteen_bits_become_white_where_they_are_full(tmp_path: Path) -> None:
+    levels = np.arange(32, dtype=np.uint16)[None].repeat(2, 0)
+    data = (levels << 10 | levels << 5 | levels).tobytes()
+    info = struct.pack("<IiiHHIIiiII", 40, 32, 2, 1, 16, 0, len(data), 0, 0, 0, 0)
+    (tmp_path / "photo").write_bytes(b"BM" + struct.pack("<IHHI", 54 + len(data), 0, 0, 54) + info + data)
+    for image in (decode_picture(tmp_path / "photo").image, np.asarray(open_image(tmp_path / "photo"))):
+        np.testing.assert_array_equal(image, np.repeat(levels[..., None] * 255 // 31, 3, axis=2))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
+def test_a_side_may_be_longer_than_opencv_allows(tmp_path: Path, kind: str) -> None:
+    strip = np.zeros((2, 1_100_000, 3), np.uint8)
+    strip[:, ::3] = 200
+    Image.fromarray(strip).save(tmp_path / "photo", kind)
+    picture = decode_picture(tmp_path / "photo")
+    assert picture.warning is None
+    np.testing.assert_array_equal(picture.image, strip)
 
 
 @pytest.mark.parametrize("kind", ["TIFF", "JPEG"])
