@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from tests.fuzz.files import FILES
 from tests.fuzz.harness import Boundary, check, damaged, search
+from tests.fuzz.pictures import PICTURES
 from tests.fuzz.tables import TABLES
 from tests.fuzz.weights import WEIGHTS
 
-BOUNDARIES = (*FILES, *WEIGHTS, *TABLES)
+BOUNDARIES = (*PICTURES, *FILES, *WEIGHTS, *TABLES)
 SECONDS = float(os.environ.get("HOOPOE_FUZZ_SECONDS", "3600"))
 KEPT = Path(__file__).parents[2] / "runs" / "fuzz"
 
