@@ -256,7 +256,9 @@ class Video:
         if stream.duration and stream.time_base:
             declared_s = max(by_frames, float(stream.duration * stream.time_base))
         else:
-            declared_s = max(by_frames, (container.duration or 0) / av.time_base)
+            # a container's duration begins where its clock does, which may be before the pictures
+            begins_s = max(0.0, float((stream.start_time or 0) * (stream.time_base or 0)))
+            declared_s = max(by_frames, (container.duration or 0) / av.time_base - begins_s)
         missing_s = declared_s - self._index.duration_s
         incomplete = stream.frames > recorder.count - recorder.corrupt
         frame_s = 1 / (self._index.frame_rate or DEFAULT_RATE)

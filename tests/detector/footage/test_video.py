@@ -185,6 +185,14 @@ def test_a_wrong_duration_in_the_header_is_not_believed(tmp_path: Path) -> None:
     assert [frame.frame_number for frame in video.read(1.0)] == [0, 10, 20]
 
 
+@pytest.mark.parametrize("name", ["video.mkv", "video.mp4", "video.mov", "video.ts"])
+def test_pictures_that_begin_late_miss_nothing(tmp_path: Path, name: str) -> None:
+    images = [numbered(number) for number in range(30)]
+    video = open_video(write_video(tmp_path / name, images, pts=range(50, 80)))
+    assert [(frame.frame_number, frame.time_s) for frame in video.read(1.0)] == [(0, 0.0), (10, 1.0), (20, 2.0)]
+    assert video.warning is None
+
+
 def test_damage_in_the_middle_costs_the_frames_that_it_hits(tmp_path: Path) -> None:
     file = write_video(tmp_path / "video.mp4", [numbered(number) for number in range(100)], gop=10)
     data = bytearray(file.read_bytes())
