@@ -17,7 +17,7 @@ from detector.decisions.options import COUNT, DecideOptions
 from detector.deployments.clock_checks import clock_problems
 from detector.deployments.clocks import Offsets, utc_offsets
 from detector.deployments.matching import Matching
-from detector.deployments.running_numbers import running_numbers
+from detector.deployments.running_numbers import RUNNING_NUMBER, running_numbers
 from detector.deployments.table import Deployment
 from detector.deployments.visits import Visit, choose_rows, corrected, find_outside, make_visit, period_problems
 
@@ -171,9 +171,7 @@ def _written(facts: FactsTable, time_from: str) -> tuple[Times, NDArray[np.bool_
     rows = np.flatnonzero(named | np.isnat(times)) if named.any() else np.zeros(0, np.int64)
     numbers = rows[running_numbers(facts.media["path"].take(pa.array(rows)).to_pylist())]
     times[numbers] = np.datetime64("NaT")
-    refused = dict.fromkeys(
-        numbers[named[numbers]].tolist(), "behind the date in its name stands a number, and no time"
-    )
+    refused = dict.fromkeys(numbers[named[numbers]].tolist(), RUNNING_NUMBER)
     if time_from != "mtime":
         return times, np.zeros(len(times), bool), refused
     # a video's file is closed when it ends, and its time is that of its start

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from detector.base.times import Times
 from detector.deployments.clocks import Offsets
+from detector.deployments.running_numbers import RUNNING_NUMBER
 
 FACTORY_YEARS = (1970, 1980, *range(2000, 2031))  # clocks without power begin at the first of January of one of these
 FACTORY_DAYS = 3  # so long after it a time still counts as one of a clock that was reset
@@ -37,8 +38,11 @@ def clock_problems(
         refused: Why those count as unknown whose time cannot be.
         stated: bool (N,), times in a period that a person stated: they are right. None: none.
     """
-    if refused:
-        yield f"{len(refused)} files have a time that cannot be; set its clockShift. One of them: {refused[0]}"
+    impossible = [reason for reason in refused if reason != RUNNING_NUMBER]
+    if impossible:
+        yield f"{len(impossible)} files have a time that cannot be; set its clockShift. One of them: {impossible[0]}"
+    if numbers := len(refused) - len(impossible):
+        yield f"{numbers} files have no time but a running number behind the date in their names"
     known = times[~np.isnat(times)]
     if not len(known):
         return

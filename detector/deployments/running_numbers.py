@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+RUNNING_NUMBER = "behind the date in its name stands a running number, and no time of day"
 _DATED = re.compile(
     r"(?P<before>.*(?<!\d)(?:19|20)\d\d(?P<sign>[-_.]?)\d\d(?P=sign)\d\d[-_ .T]{0,2})(?P<digits>\d{6})(?!\d)"
 )

@@ -30,6 +30,7 @@ from detector.store.records import DetectionRecord
 LONGEST_SIDE = 1280  # pixels; drawing and encoding take as long as there are pixels
 TICKS_A_SECOND = 10_000  # of timestamps; mpeg4 takes at most 65,535
 DEFAULT_RATE = 25
+SLOWEST = Fraction(1, 1001)  # frames a second; a time-lapse of a frame an hour would round to none
 
 
 def write_videos(source: ExportSource, folder: Path, options: ExportOptions) -> list[Path]:
@@ -104,7 +105,7 @@ class _Encoder:
         self._container = container
         height, width = first.shape[:2]
         self._size_wh = (max(width // 2 * 2, 2), max(height // 2 * 2, 2))  # its colours have half the resolution
-        rate = Fraction(frame_rate or DEFAULT_RATE).limit_denominator(1001)
+        rate = max(Fraction(frame_rate or DEFAULT_RATE).limit_denominator(1001), SLOWEST)
         self._stream = container.add_stream(_codec(), rate=rate)
         self._stream.width, self._stream.height = self._size_wh
         self._stream.pix_fmt = "yuv420p"

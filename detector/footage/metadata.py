@@ -6,6 +6,7 @@ camera wrote is kept, so that a person can correct its clock.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -57,7 +58,8 @@ def capture_of_photo(exif: Image.Exif, name: str) -> Capture:
     tags: dict[int, object] = {}
     readers: tuple[Callable[[], Mapping[int, object]], ...] = (lambda: exif, lambda: exif.get_ifd(ExifTags.IFD.Exif))
     for read in readers:
-        with suppress(Exception):  # a damaged block raises whatever its bytes lead to, and must not cost the picture
+        # a damaged block raises whatever its bytes lead to, and must not cost the picture
+        with suppress(Exception), warnings.catch_warnings(action="ignore"):
             tags.update(read())
     times = [(_text(tags.get(time)), _text(tags.get(fraction))) for time, fraction in _EXIF_TIMES]
     return _capture(times, "exif", name, _text(tags.get(ExifTags.Base.Model)))

@@ -149,5 +149,7 @@ def test_a_running_number_in_names_is_no_time_of_day(tmp_path: Path, facts_maker
         for number in (1, 2, 59)
     ]
     facts_maker.write(tmp_path, [[row] for row in rows])
-    assert decide(tmp_path, DecideOptions.model_validate({}), NOW).without_time == 3
-    assert all("a number, and no time" in (item.warning or "") for item in read_media(tmp_path))
+    summary = decide(tmp_path, DecideOptions.model_validate({}), NOW)
+    assert summary.without_time == 3
+    assert "3 files have no time but a running number" in summary.clock_problems[0].problem
+    assert all("a running number, and no time of day" in (item.warning or "") for item in read_media(tmp_path))

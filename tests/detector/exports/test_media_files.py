@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -28,11 +29,11 @@ def save_photo(path: Path, size_wh=(640, 480)) -> None:
     Image.fromarray(pixels).save(path)
 
 
-def save_video(path: Path, frames=12, size_wh=(161, 121)) -> None:
+def save_video(path: Path, frames=12, size_wh=(161, 121), rate=4) -> None:
     """Frames that grow brighter, of an odd size, 4 a second."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1" if path.suffix == ".mkv" else "mjpeg", rate=4)
+        stream = container.add_stream("ffv1" if path.suffix == ".mkv" else "mjpeg", rate=rate)
         stream.width, stream.height = size_wh
         stream.pix_fmt = "bgr0" if path.suffix == ".mkv" else "yuvj420p"
         for number in range(frames):
@@ -222,3 +223,11 @@ def test_a_drawn_video_has_all_frames_at_their_times(tmp_path, make):
     assert (frames[0].width, frames[0].height) == (160, 120)
     colourful = [np.ptp(frame.to_ndarray(format="rgb24").astype(int), axis=-1).max() > 60 for frame in frames]
     assert colourful == [False] * 2 + [True] * 4 + [False] * 6
+
+
+def test_a_time_lapse_of_a_frame_an_hour_is_drawn(tmp_path, make):
+    save_video(tmp_path / "v.avi", frames=3, rate=Fraction(1, 3600))
+    record = make.video("v.avi", make.detection(), frames=(0,))
+    [made] = make_video(task_for(tmp_path / "v.avi", record, tmp_path / "videos"))
+    with av.open(str(tmp_path / "videos" / made.name)) as container:
+        assert [float(frame.time) for frame in container.decode(video=0)] == [0, 3600, 7200]
