@@ -99,6 +99,8 @@ def _said(row: Row, now: datetime, day_before_month: bool | None) -> Said | None
     """What a row says; None where it says nothing."""
     verdict, name = _word(row)
     if verdict is None:
+        if row["reviewer"] or row["reviewed_at"] or row["comment"]:  # a person was here
+            raise ValueError("it has no verdict")
         return None
     timed = bool(row["reviewed_at"])
     item, path = row["media_id"] or None, row["path"] or row["file"] or None

@@ -119,6 +119,11 @@ def texts_of(data: bytes) -> list[str]:
     return texts
 
 
+def value(column: str, cell: str) -> str:
+    """A cell; R's NA is an empty one, but where names stand."""
+    return "" if cell == "NA" and column not in ("deploymentID", "card", "folder", "class_name") else cell
+
+
 def key(name: str) -> str:
     return re.sub(r"[\s._\-]", "", name).lower()
 
@@ -141,7 +146,7 @@ class Reading:
             if any(cell and (place >= len(header) or (place and not header[place])) for place, cell in enumerate(row)):
                 return None  # a cell that no column holds would be lost
         records = [
-            (line, {name: row[place] if place < len(row) else "" for place, name in enumerate(header) if name})
+            (line, {name: value(name, [*row, *[""] * len(header)][place]) for place, name in enumerate(header) if name})
             for line, row in rows[1:]
         ]
         return cls(records, [name for name in header if name and name not in known])
@@ -157,7 +162,7 @@ def readings(data: bytes, known: Sequence[str]) -> Iterator[Reading]:
 
 
 def number(text: str) -> float | None:
-    return None if text in ("", "NA") else float(text.replace(",", ".").replace("\u2212", "-"))
+    return None if not text else float(text.replace(",", ".").replace("\u2212", "-"))
 
 
 def degrees(text: str) -> float | None:
@@ -215,7 +220,8 @@ def read_all_reviews(path: Path) -> tuple[Any, list[str]]:
 
 
 def reviews_of(reading: Reading) -> Any:
-    return {line: row for line, row in reading.records if row.get("verdict") or row.get("name")}
+    words = ("verdict", "name", "reviewer", "reviewed_at", "comment")
+    return {line: row for line, row in reading.records if any(row.get(word) for word in words)}
 
 
 def same_reviews(found: Any, expected: Any) -> bool:
@@ -226,7 +232,6 @@ def same_reviews(found: Any, expected: Any) -> bool:
             continue
         item, frame, box, verdict, name = found[line]
         said = [row.get(column, "") for column in ("media_id", "frame_number", "box", "verdict", "name")]
-        said = ["" if cell == "NA" else cell for cell in said]
         if item != said[0] and said[0]:
             return False
         if (frame, box) != (number(said[1]), number(said[2])) and said[0]:
@@ -257,7 +262,7 @@ def prior_of(reading: Reading) -> Any:
         share = row["frequency"].strip()
         value = float(share[:-1].replace(",", ".")) / 100 if share.endswith("%") else number(share)
         assert value is not None
-        period = "" if row["period"] in ("", "NA") else str(int(float(row["period"].replace(",", "."))))
+        period = "" if not row["period"] else str(int(float(row["period"].replace(",", "."))))
         expected.setdefault(" ".join(row["scientific_name"].split()), {})[period] = value
     return {
         name: [given.get(str(period), given.get("", 0.0)) for period in range(48)] for name, given in expected.items()

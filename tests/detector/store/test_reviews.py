@@ -141,6 +141,14 @@ def test_row_that_is_wrong_is_named_and_costs_no_other(store: Path, row: str, ma
     assert done.new == 1
 
 
+def test_row_without_a_verdict_on_which_a_person_was_is_told(store: Path) -> None:
+    text = f"media_id,frame_number,box,verdict,comment\n{A},0,0,,what is it?\n{B},0,0,,\n"
+    done = say(store, text)
+    assert done.new == 0
+    assert re.search(r"row 2: it has no verdict", " ".join(done.wrong))
+    assert len(done.wrong) == 1
+
+
 @pytest.mark.parametrize(
     "path", ["DCIM/a.jpg", "DCIM\\a.jpg", "card/DCIM/a.jpg", "/cards/card/DCIM/a.jpg", "cards/card/DCIM/a.jpg"]
 )
