@@ -11,7 +11,8 @@ from detector.species.kinds import Kind, Kinds
 from detector.species.label_words import meaningful, name_key, split_words
 from detector.species.taxonomy import Taxon, higher_taxon
 
-_CLOSE, _MOST = 0.8, 3  # of difflib's ratio; names offered
+_CLOSE, _VERY_CLOSE = 0.8, 0.9  # of difflib's ratio
+_MOST = 3  # names offered
 
 
 def named_taxon(text: str, kinds: Kinds) -> Taxon | None:
@@ -67,19 +68,25 @@ class NameCheck:
     def problem(self, text: str) -> str | None:
         """What is wrong with a name, and which may be meant; None if it is one."""
         kind = self.kinds.of(text)
-        birdlike = kind in (Kind.BIRD, Kind.UNDECIDED)
-        known = not birdlike or not meaningful(split_words(text)) or self._listed(text)
-        if known:
+        words = meaningful(split_words(text))
+        if not words or self._listed(text) or kind not in (Kind.BIRD, Kind.ANIMAL, Kind.UNDECIDED):
             return None
-        near = difflib.get_close_matches(name_key(text), self._names, _MOST, _CLOSE)
+        if kind == Kind.ANIMAL and len(words) == 1:
+            return None
+        # of mammals people have names that no list has, so that one is doubted only for what it is very near to
+        close = _VERY_CLOSE if kind == Kind.ANIMAL else _CLOSE
+        near = difflib.get_close_matches(name_key(text), self._names, _MOST, close)
         names = list(dict.fromkeys(self._names[key] for key in near))
+        if kind == Kind.ANIMAL and not names:
+            return None
         hint = f"did you mean {' or '.join(names)}?" if names else "write a scientific or English name"
         return f"'{text}' is no name that is known: {hint} (names of your own go into a table for --taxonomy)"
 
     def _listed(self, text: str) -> bool:
         key = name_key(text)
         own = key in self.kinds.given or key in map(name_key, self.labels)
-        return own or bool(self.kinds.crosswalk.find_listed(text) or world_birds().find_group(text))
+        listed = self.kinds.crosswalk.find_listed(text) or world_birds().find_group(text) or world_mammals().find(text)
+        return own or listed is not None
 
     @cached_property
     def _names(self) -> dict[str, str]:

@@ -229,7 +229,19 @@ def test_names_are_checked_before_they_are_kept(
     folder = store(["bird"], [[0.9]], [logits(0)])
     taxonomy = tmp_path / "names.csv"
     taxonomy.write_text("class_name,hebrew_name\nEurasian hoopoe,דוכיפת\n", encoding="utf-8")
-    names = ["Corvus cornixx", "Hooded cro", "coyotee", "Zzyzx", "דוכיפת", "Laridae", "fox", "unknown", "red squirrel"]
+    names = [
+        "Corvus cornixx",
+        "Hooded cro",
+        "coyotee",
+        "Vulpes vulpess",
+        "Zzyzx",
+        "Arabian red fox",
+        "דוכיפת",
+        "Laridae",
+        "fox",
+        "unknown",
+        "red squirrel",
+    ]
     table = tmp_path / "reviews.csv"
     table.write_text(
         "card,path,frame_number,box,verdict,name,reviewer\n"
@@ -239,7 +251,8 @@ def test_names_are_checked_before_they_are_kept(
     main(["decide", str(folder), "--reviews", str(table), "--taxonomy", str(taxonomy)])
     streams = capsys.readouterr()
     said = streams.out + streams.err
-    for wrong, meant in (("Corvus cornixx", "Corvus cornix"), ("Hooded cro", "Hooded Crow"), ("coyotee", "Coyote")):
+    for wrong, meant in (("Corvus cornixx", "Corvus cornix"), ("Hooded cro", "Hooded Crow"), ("coyotee", "Coyote"),
+                         ("Vulpes vulpess", "Vulpes vulpes")):  # fmt: skip
         assert f"'{wrong}' is no name that is known: did you mean {meant}" in said
     assert "'Zzyzx' is no name that is known: write a scientific or English name" in said
-    assert "5 new reviews" in said
+    assert "6 new reviews" in said
