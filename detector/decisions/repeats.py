@@ -15,6 +15,7 @@ Nest cameras are not looked at unless one asks for it, since there a bird sits f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -70,6 +71,10 @@ def find_repeats(
         int64 (B,): the first box of each box's group, or -1.
     """
     group = np.full(len(xywh), -1)
+    hour = time.astype("datetime64[h]").astype(np.int64)  # NaT is the lowest number
+    known = ~np.isnat(time)
+    spread = [(fewest_days, np.where(known, hour // 24, -1)), (FEWEST_HOURS, np.where(known, hour % 24, -1))]
+    camera = _kept(camera, spread)  # what watched for less cannot show it of anything
     area = xywh[:, 2] * xywh[:, 3]
     usable = np.flatnonzero((camera >= 0) & has_appearance & (xywh[:, 2:] > 0).all(axis=1) & (area <= LARGEST_AREA))
     if not len(usable):
@@ -78,12 +83,9 @@ def find_repeats(
     if not len(usable):
         return group
     leader = _follow_leaders(usable, xywh, standardised(appearance[usable]), camera)
-    leader = _kept(leader, {FEWEST_FRAMES: frame[usable], FEWEST_SEQUENCES: sequence[usable]})
-    hours = time[usable].astype("datetime64[h]").astype(np.int64)  # NaT is the lowest number
-    known = ~np.isnat(time[usable])
-    days, hours = (np.where(known, number, -1) for number in (hours // 24, hours % 24))
+    leader = _kept(leader, [(FEWEST_FRAMES, frame[usable]), (FEWEST_SEQUENCES, sequence[usable])])
     joined = _joined(leader, xywh, camera)
-    group[usable] = _kept(joined, {fewest_days: days, FEWEST_HOURS: hours})
+    group[usable] = _kept(joined, [(fewest, places[usable]) for fewest, places in spread])
     perches = _perches(group, xywh, camera, frame)
     group[np.isin(group, perches)] = -1
     return group
@@ -190,11 +192,11 @@ def _cells_within(
     return [(camera, x_side, y_side, x, y) for (x_side, x), (y_side, y) in product(*axes)]
 
 
-def _kept(leader: NDArray[np.int64], needed: dict[int, NDArray[np.integer]]) -> NDArray[np.int64]:
+def _kept(leader: NDArray[np.integer], needed: Sequence[tuple[int, NDArray[np.integer]]]) -> NDArray[np.int64]:
     """Leaders (N,), -1 where the group is not in enough different ones of each kind (N,); -1 is none."""
     values, of_box = np.unique(leader, return_inverse=True)
     enough = values >= 0
-    for fewest, places in needed.items():
+    for fewest, places in needed:
         there = places >= 0
         span = int(places.max(initial=0)) + 1
         different = np.unique(of_box[there] * span + places[there]) // span

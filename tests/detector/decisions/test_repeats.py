@@ -110,6 +110,7 @@ def test_a_thing_is_seen_on_many_days_and_at_several_hours(stones: tuple[np.ndar
     assert set(repeats(*stones, hours=number / 60).tolist()) == {-1}, "a heron that stands for an hour"
     assert set(repeats(*stones, hours=number * 72 / 60).tolist()) == {-1}, "a bird on its nest for three days"
     assert set(repeats(*stones, hours=number * 72 / 60, days=3).tolist()) == {0}, "unless one says that it is none"
+    assert set(repeats(*stones, hours=number / 15, days=3).tolist()) == {-1}, "four hours of one day"
     assert set(repeats(*stones, hours=number // 3 * 24 + number % 3 / 9).tolist()) == {-1}, "a perch at the same hour"
     assert set(repeats(*stones, hours=number * 21 * 24 / 60).tolist()) == {0}, "a stone for three weeks"
 

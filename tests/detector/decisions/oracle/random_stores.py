@@ -29,12 +29,12 @@ CATEGORIES = (
     ["bird", "person", "qwertz", "blank"],
 )
 ZONES = ("Europe/Berlin", "+02:00", "")
-BEGINNINGS = (  # before clocks change, and on any day
-    datetime(2024, 3, 31, 1, 50),
-    datetime(2024, 10, 27, 2, 50),
-    datetime(2024, 5, 1, 6, 0),
-)
-STEPS_S = (0.5, 1, 3, 5, 6, 60, 20 * 60, 30 * 60, 30 * 60 + 1, 85 * 60, 6 * 3600, 86_400, 4 * 86_400)
+BEGINNINGS = {  # when a camera begins, and its second file, by the clock: 15 minutes later, 75, and 15
+    datetime(2024, 3, 31, 1, 50): datetime(2024, 3, 31, 3, 5),
+    datetime(2024, 10, 27, 2, 50): datetime(2024, 10, 27, 3, 5),
+    datetime(2024, 5, 1, 6, 0): datetime(2024, 5, 1, 6, 15),
+}
+STEPS_S = (0.5, 1, 3, 5, 6, 60, 20 * 60, 30 * 60, 30 * 60 + 1, 6 * 3600, 86_400, 4 * 86_400)
 VERDICTS = ("bird", "animal", "person", "vehicle", "nothing", "real", "named")
 GRID = 64  # sides are multiples of 1/64, so that areas are exact
 
@@ -110,7 +110,10 @@ class _Maker:
         return store
 
     def camera(self, card: str, name: str) -> Iterator[list[FactRow]]:
-        moment, self.usual = self.one_of(BEGINNINGS), int(self.rng.integers(12))
+        first, self.usual = self.one_of(list(BEGINNINGS)), int(self.rng.integers(12))
+        yield self.photo(card, f"{name}/a.jpg", first)
+        moment = BEGINNINGS[first]
+        yield self.photo(card, f"{name}/b.jpg", moment)
         for number in range(int(self.rng.integers(1, 14))):
             moment += timedelta(seconds=float(self.one_of(STEPS_S)))
             known = moment if self.chance(0.9) else None

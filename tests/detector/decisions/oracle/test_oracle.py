@@ -12,6 +12,7 @@ from typing import Any
 import openpyxl
 import pytest
 
+from detector.decisions import planning
 from detector.decisions.decide import decide
 from detector.decisions.options import DecideOptions
 from detector.decisions.summary import DecisionSummary
@@ -25,7 +26,9 @@ FEW, MANY = range(30), range(30, 300)
 
 
 @pytest.mark.parametrize("seed", [*FEW, *(pytest.param(seed, marks=pytest.mark.slow) for seed in MANY)])
-def test_every_table_agrees_with_a_recount(tmp_path: Path, seed: int) -> None:
+def test_every_table_agrees_with_a_recount(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    if seed % 3 == 0:
+        monkeypatch.setattr(planning, "PORTION_FRAMES", 1)  # each camera for itself, as in a large store
     store = make_store(tmp_path / "out", seed)
     summary = decide(store.folder, DecideOptions.model_validate(store.options), NOW)
     export(store.folder, FORMATS)
