@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from detector.deployments.table import Deployment, read_deployments
 from detector.species.calibration import Calibration
 from detector.species.crosswalk import Crosswalk, load_crosswalk
 from detector.species.kinds import Kind, Kinds
+from detector.species.label_words import name_key
 from detector.species.priors import LocalList, Prior
 from detector.species.said_names import NameCheck
 from detector.species.taxonomy import Taxonomy
@@ -143,6 +145,10 @@ def label_notes(categories: Sequence[str], taxonomy: Taxonomy | None, kinds: Kin
             f"nobody knows what the classifier's {some(strange)} is: it names no bird; say it with "
             f"--kind '{strange[0]}=bird', or animal, person, vehicle, blank, or in a table for --taxonomy"
         )
+    unknown = {name_key(name): name for name in (*undecided, *strange)}
+    for label in sorted(kinds.given):
+        for near in difflib.get_close_matches(label, unknown, 1):
+            yield f"--kind says what '{label}' is: did you mean '{unknown[near]}'?"
 
 
 def _joining(path: Path, local: LocalList) -> Iterator[str]:

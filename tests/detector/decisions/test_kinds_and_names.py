@@ -99,6 +99,8 @@ def test_it_is_said_once_which_labels_nobody_knows_and_the_option_is_kept(
     said = capsys.readouterr().out
     assert said.count("gribbler is:") == said.count("thrumble is:") == 1
     assert "--kind 'gribbler=bird'" in said
+    assert main(["decide", str(folder), "--kind", "gribler=animal"]) == 0
+    assert "--kind says what 'gribler' is: did you mean 'gribbler'?" in capsys.readouterr().out
     assert main(["decide", str(folder), "--kind", "Gribbler=animal", "--kind", "thrumble=BIRD"]) == 0
     assert main(["decide", str(folder)]) == 0
     assert "nobody knows" not in capsys.readouterr().out
