@@ -89,13 +89,15 @@ class Video:
     def read(self, sampling: Sampling = 1.0) -> Iterator[Frame]:
         """Decode the frames that a sampling asks for, in the order shown.
 
+        For one that cannot be decoded the next that can stands in, if that comes before the next one asked for.
+
         Args:
             sampling: Seconds from one frame to the next, `all`, or `keyframes`.
 
         Raises:
             MediaError: If not one of them can be decoded.
         """
-        yield from self.read_numbers(sampled_frames(self._index, check_sampling(sampling)))
+        yield from self._read(sampled_frames(self._index, check_sampling(sampling)), stand_in=True)
 
     def read_numbers(self, numbers: ArrayLike) -> Iterator[Frame]:
         """Decode the frames of these numbers, in the order shown; numbers that the video has not are passed over.
@@ -104,15 +106,17 @@ class Video:
             MediaError: If not one of them can be decoded.
         """
         asked = np.unique(np.asarray(numbers, np.int64))
-        wanted = asked[(asked >= 0) & (asked < len(self._index))]
+        yield from self._read(asked[(asked >= 0) & (asked < len(self._index))], stand_in=False)
+
+    def _read(self, wanted: NDArray[np.int64], stand_in: bool) -> Iterator[Frame]:
         found = -1
-        for number, frame in self._decoded(wanted):
+        for number, frame in self._decoded(wanted, stand_in):
             found = number
             yield self._as_frame(frame, number)
         if found < 0:
             raise MediaError("none of its frames can be decoded", where=self.file, mend=_COPY_AGAIN)
 
-    def _decoded(self, wanted: NDArray[np.int64]) -> Iterator[tuple[int, av.VideoFrame]]:
+    def _decoded(self, wanted: NDArray[np.int64], stand_in: bool) -> Iterator[tuple[int, av.VideoFrame]]:
         """The wanted frames with their numbers: quickly, and from where that fails by decoding everything."""
         done = 0
         if self._index.pts is not None:
@@ -125,9 +129,10 @@ class Video:
         if done < len(wanted):
             for number, frame in self._decode_all():
                 place = done + int(np.searchsorted(wanted[done:], number))
-                if place < len(wanted) and wanted[place] == number:
+                asked = place < len(wanted) and wanted[place] == number
+                if asked or (stand_in and place > done):
                     lost += place - done
-                    done = place + 1
+                    done = place + asked
                     yield number, frame
                 if done == len(wanted):
                     break

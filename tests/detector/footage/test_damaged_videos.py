@@ -160,11 +160,25 @@ def test_a_damaged_jpeg_is_no_frame(tmp_path: Path, whole: dict[str, bytes]) -> 
     """Its rest would be whatever lay in memory."""
     content = bytearray(whole["avi"])
     place = [at for at in range(len(content)) if content.startswith(b"\xff\xda", at)][20] + 40
-    content[place : place + 200] = b"\xff\x00" * 100
+    content[place : place + 40] = b"\xff\x00" * 20
     (tmp_path / "a.avi").write_bytes(content)
     frames, words = read(tmp_path / "a.avi")
     assert [number for number, _, _ in frames] == [number for number in range(FRAMES) if number != 20]
+    assert [number for number, _, _ in frames] == [shown for _, _, shown in frames]
     assert words == "1 of 40 frames could not be decoded"
+
+
+def test_the_next_frame_stands_in_for_one_that_is_lost(tmp_path: Path, whole: dict[str, bytes]) -> None:
+    content = bytearray(whole["avi"])
+    for number in (0, 20, 21):
+        place = [at for at in range(len(content)) if content.startswith(b"\xff\xda", at)][number] + 40
+        content[place : place + 40] = b"\xff\x00" * 20
+    (tmp_path / "a.avi").write_bytes(content)
+    video = open_video(tmp_path / "a.avi")
+    shown = [(frame.frame_number, round(frame.time_s, 3), number_in(frame.image)) for frame in video.read(1.0)]
+    assert shown == [(1, 0.1, 1), (10, 1.0, 10), (22, 2.2, 22), (30, 3.0, 30)]
+    assert video.warning == "2 of 4 frames could not be decoded"
+    assert [frame.frame_number for frame in open_video(tmp_path / "a.avi").read_numbers([20, 30])] == [30]
 
 
 def test_a_stream_that_claims_a_huge_picture_is_not_decoded(tmp_path: Path, whole: dict[str, bytes]) -> None:
