@@ -112,7 +112,7 @@ def _make(
     sequence, photo_order = find_sequences(placed.row, placed.moments_ms, placed.known, facts.is_video)
     repeat = _repeats(facts, placed, sequence, options)
     shown = look_at(reader, facts, rules.naming, linkable(facts, sequence) | (repeat >= 0))
-    individuals = find_individuals(facts, sequence, photo_order, _sizes(facts), shown)
+    individuals = find_individuals(facts, sequence, photo_order, placed.moments_ms, _sizes(facts), shown)
     circumstances = _circumstances(facts, placed, individuals, rules)
     names = name_individuals(reader, facts, individuals, circumstances, rules.naming)
 

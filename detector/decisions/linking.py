@@ -15,12 +15,14 @@ from scipy.optimize import linear_sum_assignment
 
 from detector.boxes import Floats, box_iou, xywh_to_xyxy
 from detector.decisions.facts_table import FactsTable
+from detector.decisions.sequences import BURST_GAP_S
 from detector.decisions.shown import ANIMAL, Shown, cannot_be_one, unlike_species
 
 LINK_SCORE = 0.2  # boxes from here up are linked, whatever the threshold from which they count
 REACH = 3.0  # how far a bird gets between two photos of a burst, in sides of its box
 LARGEST_GROWTH = 2.5  # of its box's side, as it turns or comes nearer
 OVERLAP_PART, PLACE_PART, LOOKS_PART = 0.2, 0.6, 0.2  # of what speaks against a link, each 0..1
+TIME_PART = 0.2  # on top, of two photos as far apart as those of a burst may be
 SPECIES_PART, EMBEDDED_PART = 0.3, 0.5  # on top, as far as both know their species, and by the cosine of embeddings
 LEAST_LIKENESS = 0.1  # of that cosine; below, it is another bird
 HIGHEST_COST = 0.8
@@ -49,6 +51,7 @@ def find_individuals(
     facts: FactsTable,
     sequence: NDArray[np.int64],
     photo_order: NDArray[np.int64],
+    moments_ms: NDArray[np.int64],
     size_wh: NDArray[np.float64],
     shown: Shown,
 ) -> Individuals:
@@ -61,6 +64,7 @@ def find_individuals(
         facts: Of the store.
         sequence: (M,), from `find_sequences`.
         photo_order: (P,), from `find_sequences`.
+        moments_ms: (M,), as given to `find_sequences`.
         size_wh: (M, 2), pixels, so that distances are the same in both directions; 1 where unknown.
         shown: What the boxes show, from `shown.look_at`.
     """
@@ -76,7 +80,7 @@ def find_individuals(
     media = box_media[strong]  # rising
     start = np.searchsorted(media, np.arange(len(sequence)))
     count = np.bincount(media, minlength=len(sequence))
-    links = _Links(facts, shown, size_wh, strong, np.full(len(strong), -1))
+    links = _Links(facts, shown, moments_ms, size_wh, strong, np.full(len(strong), -1))
 
     before, after = photo_order[:-1], photo_order[1:]
     pairs = (sequence[before] == sequence[after]) & (count[before] > 0) & (count[after] > 0)
@@ -131,6 +135,7 @@ class _Links:
 
     facts: FactsTable
     shown: Shown
+    moments_ms: NDArray[np.int64]  # (M,), of items
     size_wh: NDArray[np.float64]  # (M, 2), of items, pixels
     rows: NDArray[np.int64]  # (S,), among all boxes
     previous: NDArray[np.int64]  # (S,), the box in the photo before; -1: none
@@ -160,6 +165,7 @@ class _Links:
         a, b = self.rows[first], self.rows[second]
         unlike = (1 - (self._looks(a) * self._looks(b)).sum(axis=-1)) / 2
         cost = _costs(self._boxes(a), self._boxes(b), unlike, iou) + SPECIES_PART * unlike_species(self.shown, a, b)
+        cost += TIME_PART * self._pauses(a, b)
         apart = cannot_be_one(self.shown, a, b)
         if self.shown.embedding.shape[1]:
             one, other = (self.shown.embedding[rows].astype(np.float32) for rows in (a, b))
@@ -172,6 +178,11 @@ class _Links:
     def _boxes(self, rows: NDArray[np.int64]) -> Floats:
         """xywh (..., 4) in pixels."""
         return self.facts.xywh[rows] * np.concatenate([self.size_wh[self.facts.box_media[rows]]] * 2, axis=-1)
+
+    def _pauses(self, one: NDArray[np.int64], other: NDArray[np.int64]) -> Floats:
+        """Between the photos of boxes, 1 for the longest within a burst."""
+        first, second = (self.moments_ms[self.facts.box_media[rows]] for rows in (one, other))
+        return np.abs(second - first) / (BURST_GAP_S * 1000)
 
     def _looks(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         flat = standardised(self.facts.appearance[rows.reshape(-1)])

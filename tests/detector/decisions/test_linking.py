@@ -107,6 +107,13 @@ def test_a_link_that_is_impossible_takes_no_place_from_one_that_is_possible(tmp_
     assert a.individual_id is not None
 
 
+def test_a_hop_of_a_second_is_likelier_than_one_that_takes_five(tmp_path: Path, facts_maker: Maker) -> None:
+    here, there = ({"x": x, "w": 0.05, "h": 0.05, "appearance": looks(n)} for n, x in enumerate((0.4, 0.49)))
+    for seconds, linked in ((1, True), (5, False)):
+        [[a], [b]] = burst(facts_maker, tmp_path / str(seconds), [[here], [there]], seconds)
+        assert (a.individual_id is not None) == linked == (a.individual_id == b.individual_id is not None)
+
+
 def test_embeddings_tell_birds_apart_where_the_store_keeps_them(tmp_path: Path, facts_maker: Maker) -> None:
     one, other = (pack_vector(np.random.default_rng(seed).standard_normal(96)) for seed in (0, 1))
     left, right = {"x": 0.4, "w": 0.05, "h": 0.05}, {"x": 0.44, "w": 0.05, "h": 0.05}
