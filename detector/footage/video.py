@@ -127,7 +127,7 @@ class Video:
                 done += 1
         lost = 0
         if done < len(wanted):
-            for number, frame in self._decode_all():
+            for number, frame in _rising(self._decode_all()):
                 place = done + int(np.searchsorted(wanted[done:], number))
                 asked = place < len(wanted) and wanted[place] == number
                 if asked or (stand_in and place > done):
@@ -300,6 +300,19 @@ def _packets(container: av.container.InputContainer, stream: av.VideoStream) -> 
             continue
         except (av.FFmpegError, IndexError):  # the index ends here, and what is missing of the duration is reported;
             return  # PyAV's IndexError is a stream that began midway
+
+
+def _rising(frames: Iterator[tuple[int, av.VideoFrame]]) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Numbered frames without those that are ahead of the next one, by a damaged time."""
+    last, held = -1, None
+    for number, frame in frames:
+        if held is not None and held[0] < number:
+            yield held
+            last, held = held[0], (number, frame)
+        elif number > last:
+            held = number, frame
+    if held is not None:
+        yield held
 
 
 def _decode(decoder: av.VideoCodecContext, packet: av.Packet | None) -> list[av.VideoFrame]:

@@ -156,6 +156,13 @@ def test_a_damaged_time_of_one_frame_costs_no_other(tmp_path: Path, whole: dict[
     assert words is None
 
 
+@pytest.mark.parametrize("number", [0, 1, 20, 39])
+def test_a_frame_with_the_time_of_another_place_is_left_out(number: int) -> None:
+    frames: Any = [(39 if at == number else at, at) for at in range(40)]
+    expected = [(at, at) for at in range(40) if at != number]
+    assert list(reading._rising(iter(frames)))[:39] == (expected if number != 39 else frames[:39])
+
+
 def test_a_damaged_jpeg_is_no_frame(tmp_path: Path, whole: dict[str, bytes]) -> None:
     """Its rest would be whatever lay in memory."""
     content = bytearray(whole["avi"])
