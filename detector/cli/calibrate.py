@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     device, precision = device_and_precision(args)
     classifier = SpeciesClassifier.load(args.species, device, precision)
     batch_size = WorkOptions.chosen(device).crop_batch_size  # of `annotate`: the same crops get the same logits
-    crosswalk = load_crosswalk(args.taxonomy)
+    crosswalk = load_crosswalk(args.taxonomy, print)
     given = {label: Kind(kind) for label, kind in parse_kinds(args.kind or ()).items()}
     taxonomy = Taxonomy(classifier.class_names, crosswalk, Kinds(crosswalk, given))
     console = Console()
