@@ -14,6 +14,7 @@ from detector.cli.exporting import add_export_argument, asked_formats, print_exp
 if TYPE_CHECKING:
     from detector.decisions.summary import DecisionSummary
 
+LONG_DAYS = 5 * 365  # of a deployment: a date is likelier to be wrong
 NAMES_SHOWN, CAMERAS_SHOWN, PROBLEMS_SHOWN = 40, 40, 20
 
 
@@ -139,6 +140,11 @@ def _print_cameras(console: Any, summary: DecisionSummary) -> None:
 
 def _print_problems(console: Any, summary: DecisionSummary) -> None:
     lines = [f"{each.deployment_id}: {each.problem}" for each in summary.clock_problems]
+    lines += [
+        f"{each.deployment_id}: it watched for {each.days:,} days: are the dates of its table and its clock right?"
+        for each in summary.deployments
+        if each.days > LONG_DAYS
+    ]
     if summary.without_time:
         more = "" if summary.by_disk else "; --time-from mtime uses when each was last changed"
         lines.append(f"{summary.without_time:,} files have no time: they are in no event{more}")

@@ -27,8 +27,8 @@ def add_decision_arguments(parser: argparse.ArgumentParser) -> None:
         "--prior",
         action="append",
         metavar="FILE",
-        help="how often species are seen: eBird's bar chart, or a CSV scientific_name,period,frequency (periods that it "
-        "leaves out are absence); one a region, which the column `prior` of the deployments names; or none",
+        help="how often species are seen: eBird's bar chart, or a CSV scientific_name,period,frequency (periods "
+        "that it leaves out are absence); one a region, which the column `prior` of the deployments names; or none",
     )
     parser.add_argument("--calibration", metavar="JSON", help="what `hoopoe calibrate` wrote; or none")
     parser.add_argument(

@@ -273,8 +273,8 @@ def same_frequencies(found: FrequencyTable, expected: Any) -> bool:
     return list(found.names) == list(expected) and np.allclose(found.frequencies, list(expected.values()), atol=1e-12)
 
 
-def chart_explains(found: FrequencyTable, text: str) -> bool:
-    """Every line that names a species as a whole is in the result, with its numbers."""
+def chart_explains(found: FrequencyTable, text: str, said: str) -> bool:
+    """Every line that names a species as a whole is in the result, with its numbers, or is said."""
     expected: dict[str, np.ndarray] = {}
     for line in re.split("\r\n|\r|\n", text):
         label, *cells = line.split("\t")
@@ -286,6 +286,8 @@ def chart_explains(found: FrequencyTable, text: str) -> bool:
                 return False
             if numbers.shape != (48,):
                 return False
+            if label[:20] in said:
+                continue
             expected[marked[1]] = np.maximum(expected.get(marked[1], 0.0), numbers)
     return bool(expected) and all(
         name in found.names and np.allclose(found.frequencies[found.names.index(name)], values, atol=1e-12)
@@ -304,9 +306,9 @@ class Kind:
     same: Callable[[Any, Any], bool] = lambda found, expected: found == expected
 
     def explains(self, found: Any, notes: Sequence[str], data: bytes) -> bool:
-        if self is KINDS["chart"]:
-            return any(chart_explains(found, text) for text in texts_of(data))
         said = " ".join(notes)
+        if self is KINDS["chart"]:
+            return any(chart_explains(found, text, said) for text in texts_of(data))
         for reading in readings(data, self.columns):
             try:
                 expected = self.expected(reading)

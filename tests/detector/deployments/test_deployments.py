@@ -334,3 +334,14 @@ def test_minutes_stand_apart_from_degrees() -> None:
     assert parse_degrees("31 15'N", "latitude") == parse_degrees("31°15'", "latitude") == 31.25
     with pytest.raises(ValueError, match="not a number of degrees"):
         parse_degrees("13.'", "longitude")
+
+
+def test_a_deployment_of_decades_is_told(
+    tmp_path: Path, facts_maker: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts_maker.write(tmp_path / "out", [[facts_maker.row("hide/a.jpg")]])
+    path = table(tmp_path, "deploymentID,folder,deploymentStart,deploymentEnd\nhide,hide,1974-05-01,2024-06-01\n")
+    assert main(["decide", str(tmp_path / "out"), "--deployments", str(path)]) == 0
+    assert (
+        "hide: it watched for 18,295 days: are the dates of its table and its clock right?" in capsys.readouterr().out
+    )
