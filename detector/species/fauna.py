@@ -109,10 +109,10 @@ class Fauna:
         key = "".join(meaningful(split_words(name)))
         return next(((word, self.groups[word]) for word in singulars(key) if word in self.groups), None)
 
-    def has(self, scientific_name: str) -> bool:
-        """Whether a taxon of any rank is listed by this scientific name."""
-        key = name_key(scientific_name)
-        return key in self.species or key in self._higher
+    def has(self, name: str) -> bool:
+        """Whether a taxon of any rank is listed by this scientific name, or as "accipitrid"."""
+        key = name_key(name)
+        return key in self.species or any(word in self._higher for word in (key, *_informal(key)))
 
     @cached_property
     def _english(self) -> dict[str, CrosswalkRow]:

@@ -41,21 +41,10 @@ MAYBE_BIRD = (Kind.BIRD, Kind.SOME_ANIMAL, Kind.UNDECIDED)  # boxes of these lab
 _LONGEST_PHRASE = 4  # words
 _SEPARATORS = re.compile(r"[,/;|&+]|\b(?:and|or|x)\b", re.IGNORECASE)
 _NEGATIONS = ("not", "non", "no")
+_NOT_KNOWN = ("identified", "identifiable", "known", "sure", "certain", "classified", "determined")  # after "not"
+_ANIMALS = {Kind.BIRD, Kind.ANIMAL, Kind.SOME_ANIMAL}
 _PREPOSITIONS = ("on", "in", "with", "at", "by", "near", "behind", "riding", "carrying", "holding", "without")
-_PEOPLE = {
-    "person",
-    "people",
-    "human",
-    "humans",
-    "man",
-    "men",
-    "woman",
-    "women",
-    "child",
-    "children",
-    "hiker",
-    "hunter",
-}
+_PEOPLE = {"person", "people", "human", "humans", "man", "men", "woman", "women", "child", "children", "hunter"}
 _BIRD_ENDINGS, _ANIMAL_ENDINGS = ("bird", "birds", "fowl", "finch"), ("fish", "snake", "beetle", "hound")
 _LATIN_ENDINGS = re.compile(r"(a|us|um|is|i|ae|e|or|ax|ex|ix|ens|ans|os|on|er|ops|yx|as)$")
 
@@ -102,11 +91,11 @@ class Kinds:
         if listed is not None:
             return listed
         if words and words[0] in _NEGATIONS:
-            return self._of_negation(words)
+            rest = words[2:] if words[1:2] and words[1] in _NOT_KNOWN else None
+            return self._of_negation(words) if rest is None else self.of(" ".join(rest))
         parts = [part for part in _SEPARATORS.split(label) if part.strip()]
         if len(parts) > 1 and self.crosswalk.find_listed(label) is None:
-            kinds = {self.of(part) for part in parts} - {Kind.UNDECIDED}
-            return kinds.pop() if len(kinds) == 1 else Kind.PERSON if Kind.PERSON in kinds else Kind.UNDECIDED
+            return _of_any({self.of(part) for part in parts} - {Kind.UNDECIDED})
         return self._of_name(label, words)
 
     def _of_name(self, label: str, words: Sequence[str]) -> Kind:
@@ -126,7 +115,7 @@ class Kinds:
     def _of_negation(self, words: Sequence[str]) -> Kind:
         """Of "not a bird", "no animal", "non-target"."""
         rest = self.of(" ".join(meaningful(words[1:])))
-        if rest in (Kind.BIRD, Kind.ANIMAL, Kind.SOME_ANIMAL):
+        if rest in _ANIMALS:
             return Kind.BLANK
         return Kind.BLANK if words[0] == "no" and rest in (Kind.BLANK, Kind.UNDECIDED) else Kind.UNDECIDED
 
@@ -153,6 +142,13 @@ def kind_of_label(label: str) -> Kind:
 def _listed(key: str) -> Kind | None:
     kind = word_kinds().get(key)
     return None if kind is None or kind == IGNORED else Kind(kind)
+
+
+def _of_any(kinds: set[Kind]) -> Kind:
+    """Of what may be any of several kinds; what may show a person is a person's."""
+    if len(kinds) == 1 or Kind.PERSON in kinds:
+        return Kind.PERSON if Kind.PERSON in kinds else kinds.pop()
+    return Kind.SOME_ANIMAL if kinds and kinds <= _ANIMALS else Kind.UNDECIDED
 
 
 def _taxa(row: CrosswalkRow) -> list[str]:
@@ -182,9 +178,9 @@ def _of_head(words: Sequence[str]) -> Kind | None:
             listed = _listed(phrase)
             if listed is not None:
                 return listed
-            if phrase in world_birds().groups or world_birds().find(phrase):
+            if phrase in world_birds().groups or world_birds().has(phrase):
                 return Kind.BIRD
-            if phrase in world_mammals().groups or world_mammals().find(phrase):
+            if phrase in world_mammals().groups or world_mammals().has(phrase):
                 return Kind.ANIMAL
     last = words[-1] if words else ""
     if last.endswith(_BIRD_ENDINGS):

@@ -23,7 +23,8 @@ LABELS = {
         accipitrid; Barred_Hawklet; ember robinet; Northern wheatear (juvenile); Gray Heron; Grey heron; Rüppell's
         Vulture; whiteHeadedBuffaloWeaver; greyBackedFiscal; secretarybird; Great Bustard of Nowhere; prairie owl;
         catbird; kiwi; 001.Black_footed_Albatross; Common Loon (Adult Female); Dove, mourning; Greater/Lesser
-        Spotted Eagle; chicks; goldfinch, Carduelis carduelis; Mallard x Muscovy; flock of birds; bird flying; snake
+        Spotted Eagle; chicks; goldfinch, Carduelis carduelis; Mallard x Muscovy; flock of birds;
+        not identified bird; bird flying; snake
         eagle; tiger heron; 03111_Animalia_Chordata_Aves_Accipitriformes_Accipitridae_Accipiter_badius; pájaro;
         ציפור; black kite; sandhill crane; Circus aeruginosus; Bubo bubo; Corvus corone cornix; guineaFowl; wild
         turkey
@@ -39,7 +40,8 @@ LABELS = {
         non-bird animal
     """,
     Kind.SOME_ANIMAL: """
-        animal; Animal; animals; wildlife; unknown animal; animal_unknown; unidentified animal; Animalia
+        animal; Animal; animals; wildlife; unknown animal; animal_unknown; unidentified animal; Animalia;
+        fox/crow; bird or animal
     """,
     Kind.PERSON: """
         person; people; Human; human_being; Homo sapiens; hiker; hunter; cyclist; motorcyclist; dog-walker; kids;
