@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -131,7 +131,7 @@ class _Maker:
     def photo(self, card: str, path: str, when: datetime | None, more: list[FoundBox] | None = None) -> list[FactRow]:
         if self.chance(0.08):
             return [self.row(card, path, when, "photo", failure="it cannot be read", detections=None)]
-        found = [*(more or []), *self.frame_boxes(None)]
+        found = [*(more or []), *self.frame_boxes()]
         return [self.row(card, path, when, "photo", detections=self.noted(card, path, 0, found))]
 
     def video(self, card: str, path: str, when: datetime | None) -> list[FactRow]:
@@ -145,7 +145,7 @@ class _Maker:
                 time_s=float(number),
                 frame_rate=25.0,
                 duration_s=5.0,
-                detections=self.noted(card, path, 25 * number, self.frame_boxes(self.one_of((0, 1)))),
+                detections=self.noted(card, path, 25 * number, self.tracked(self.frame_boxes())),
             )
             for number in range(self.one_of((1, 2, 4)))
         ]
@@ -170,8 +170,16 @@ class _Maker:
         }
         return FactRow(**{**values, **more})
 
-    def frame_boxes(self, track: int | None) -> list[FoundBox]:
-        found = [self.box(track) for _ in range(self.one_of((0, 0, 1, 1, 2, 3)))]
+    def tracked(self, found: list[FoundBox]) -> list[FoundBox]:
+        """A frame's boxes as a tracker may number them: no two alike, and some not at all."""
+        numbers = self.rng.permutation(len(found) + 1).tolist()
+        return [
+            replace(box, track_id=number if self.chance(0.9) else None)
+            for box, number in zip(found, numbers[1:], strict=True)
+        ]
+
+    def frame_boxes(self) -> list[FoundBox]:
+        found = [self.box() for _ in range(self.one_of((0, 0, 1, 1, 2, 3)))]
         if found and self.chance(0.3):  # boxes within the first, such as a head, or two birds
             outer = found[0]
             for left in (0.0, 0.5)[: self.one_of((1, 2))]:
@@ -179,10 +187,10 @@ class _Maker:
                 found.append(FoundBox(*place, self.scores(), logits=outer.logits, appearance=self.look()))
         return found
 
-    def box(self, track: int | None) -> FoundBox:
+    def box(self) -> FoundBox:
         x, y, w, h = (int(self.rng.integers(low, high)) / GRID for low, high in ((0, 40), (0, 40), (4, 24), (4, 24)))
         look = self.look() if self.chance(0.7) else None
-        return FoundBox(x, y, w, h, self.scores(), track, self.logits(), appearance=look)
+        return FoundBox(x, y, w, h, self.scores(), logits=self.logits(), appearance=look)
 
     def scores(self, score: float | None = None) -> tuple[float, ...]:
         """Often at the threshold, or beside it by one float32."""

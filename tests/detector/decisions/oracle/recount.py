@@ -123,9 +123,7 @@ class Recount:
 
     def moment(self, box: Row) -> datetime:
         """When a box was seen, UTC where the zone is known."""
-        item = self.file[box["media_id"]]
-        offset = timedelta(minutes=item["utc_offset_min"] or 0)
-        return item["timestamp"] + timedelta(seconds=box["time_s"]) - offset
+        return self.taken(self.file[box["media_id"]]) + timedelta(seconds=box["time_s"])
 
     def events(self) -> list[Event]:
         """Sights of one thing at one camera without a long pause."""
@@ -153,6 +151,28 @@ class Recount:
             event.end = self.file[final["media_id"]]["timestamp"] + timedelta(seconds=final["time_s"])
             event.began = self.moment(first)
         return events
+
+    def sequences(self) -> list[set[str]]:
+        """Photos of a visit that follow each other within five seconds; each other file is one for itself."""
+        sequences: list[set[str]] = []
+        bursts: dict[str, list[Row]] = defaultdict(list)
+        for item in self.media:
+            if item["media_type"] == "photo" and item["timestamp"] is not None:
+                bursts[item["visit_id"]].append(item)
+            else:
+                sequences.append({item["media_id"]})
+        for items in bursts.values():
+            last = datetime.min
+            for item in sorted(items, key=self.taken):
+                if self.taken(item) - last > timedelta(seconds=5):
+                    sequences.append(set())
+                last = self.taken(item)
+                sequences[-1].add(item["media_id"])
+        return sequences
+
+    def taken(self, item: Row) -> datetime:
+        """When a file was begun, UTC where the zone is known."""
+        return item["timestamp"] - timedelta(minutes=item["utc_offset_min"] or 0)
 
     def effort(self) -> dict[str, Effort]:
         """By deployment."""

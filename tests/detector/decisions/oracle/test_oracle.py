@@ -20,7 +20,7 @@ from detector.exports.export import export
 from tests.detector.decisions.oracle.random_stores import RandomStore, make_store
 from tests.detector.decisions.oracle.recount import Recount, what
 
-FORMATS = ("csv", "xlsx", "events", "megadetector", "coco", "coco-camera-traps", "camtrap-dp")
+FORMATS = ("csv", "xlsx", "events", "megadetector", "coco", "coco-camera-traps", "camtrap-dp", "label-studio")
 NOW = datetime(2025, 6, 1)
 FEW, MANY = range(30), range(30, 300)
 
@@ -37,6 +37,9 @@ def test_every_table_agrees_with_a_recount(tmp_path: Path, seed: int, monkeypatc
     check_files(recount, table(store.folder / "files.csv"))
     check_results(recount, table(store.folder / "results.csv"))
     check_workbook(store.folder)
+    check_sequences(recount)
+    check_repeats(recount, table(store.folder / "repeats.csv"))
+    check_label_studio(recount, store.folder)
     check_events(recount, table(store.folder / "events.csv"))
     check_effort(recount, table(store.folder / "effort.csv"))
     check_summary(recount, summary)
@@ -115,6 +118,40 @@ def same(cell: Any, text: str) -> bool:
     if isinstance(cell, int | float) and not isinstance(cell, bool):
         return cell == float(text)
     return text == ("" if cell is None else str(cell).upper() if isinstance(cell, bool) else cell)
+
+
+def check_sequences(recount: Recount) -> None:
+    found: dict[str, set[str]] = {}
+    for item in recount.media:
+        found.setdefault(item["sequence_id"], set()).add(item["media_id"])
+    assert sorted(map(sorted, found.values())) == sorted(map(sorted, recount.sequences()))
+    places = [(box["individual_id"], box["media_id"], box["frame_number"]) for box in recount.boxes]
+    linked = Counter(place for place in places if place[0])
+    assert max(linked.values(), default=1) == 1, "nobody is twice in a frame"
+
+
+def check_repeats(recount: Recount, rows: list[dict[str, str]]) -> None:
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for box in recount.boxes:
+        if box["repeat_group"]:
+            groups.setdefault(box["repeat_group"], []).append(box)
+    assert {row["repeat_group"] for row in rows} == set(groups)
+    for row in rows:
+        boxes = groups[row["repeat_group"]]
+        assert int(row["n_detections"]) == len(boxes) >= 20
+        assert int(row["seen_in_files"]) == len({box["media_id"] for box in boxes})
+        assert int(row["left_out"]) == sum(box["suppressed"] for box in boxes)
+
+
+def check_label_studio(recount: Recount, folder: Path) -> None:
+    for media_type, name in (("photo", "label-studio.json"), ("video", "label-studio-videos.json")):
+        items = [item for item in recount.media if item["media_type"] == media_type and item["failure"] is None]
+        tasks = json.loads((folder / name).read_text()) if items or media_type == "photo" else []
+        assert [task["data"]["media_id"] for task in tasks] == [item["media_id"] for item in items]
+        for task, item in zip(tasks, items, strict=True):
+            regions = task["predictions"][0]["result"]
+            frames = [key for region in regions for key in region["value"].get("sequence", [None])]
+            assert len(frames) == len(recount.shown(item))
 
 
 def check_events(recount: Recount, rows: list[dict[str, str]]) -> None:
