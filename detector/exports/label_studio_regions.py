@@ -27,9 +27,9 @@ class Labels:
         self.hints: dict[str, str] = dict.fromkeys(KINDS, "")
 
     def of(self, found: DetectionRecord) -> str:
-        """The label of a detection: its taxon, else its kind."""
+        """The label of a detection: its taxon, else its kind; where nobody knows that, the detector's word."""
         if found.name is None:
-            return self._known("animal" if found.kind == "uncertain" else found.kind, "")
+            return self._known({"uncertain": "animal", "undecided": found.label}.get(found.kind, found.kind), "")
         return self._known(found.name, " / ".join(name for name in (found.english_name, found.hebrew_name) if name))
 
     def _known(self, label: str, hint: str) -> str:

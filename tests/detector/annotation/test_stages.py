@@ -69,3 +69,5 @@ def test_boxes_that_may_be_birds_are_classified():
     )
     assert may_be_bird(categories, scores.astype(np.float32), 0.05).tolist() == [0, 2, 4]
     assert may_be_bird(categories, np.zeros((0, 4), np.float32), 0.05).tolist() == []
+    words = ("gribbler", "coyote", "Barred Owl", "leaf", "hiker")  # of the first nobody knows what it is yet
+    assert may_be_bird(words, np.eye(5, dtype=np.float32), 0.05).tolist() == [0, 2]
