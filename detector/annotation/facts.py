@@ -16,7 +16,8 @@ from detector.store.facts import FactRow, FoundBox
 from detector.store.schema import pack_vector
 from detector.types import MediaItem
 
-_TRACKED_APART = ("person", "vehicle")  # a bird and another animal are not: detectors waver between the two
+# a bird and another animal are not: detectors waver between the two
+_TRACKED_APART = ("person", "vehicle", "blank", "undecided")
 
 
 @dataclass

@@ -82,6 +82,17 @@ def test_a_person_is_no_bird_however_sure_either_is(
     assert (a.kind, b.kind, b.name) == (other, "bird", "Corvus cornix")
 
 
+@pytest.mark.parametrize("other", ["qwertz", "background"])
+def test_what_a_label_does_not_say_or_is_nothing_becomes_no_bird_beside_one(
+    tmp_path: Path, facts_maker: Maker, other: str
+) -> None:
+    """It may be a person's."""
+    detector = DetectorEntry(name="coco", categories=["bird", other])
+    photos = [[{"label_scores": (0.0, 0.3)}], [{"label_scores": (0.9, 0.0), "logits": logits(0)}]]
+    [[a], [b]] = burst(facts_maker, tmp_path, photos, detector=detector)
+    assert (a.kind, b.kind) == ("undecided" if other == "qwertz" else "blank", "bird")
+
+
 def test_a_cat_is_no_bird_but_a_detector_may_waver(tmp_path: Path, facts_maker: Maker) -> None:
     detector = DetectorEntry(name="coco", categories=["bird", "cat"])
     cat, bird = {"label_scores": (0.0, 0.95)}, {"label_scores": (0.6, 0.0), "logits": logits(0)}
