@@ -5,6 +5,7 @@ Each of its records must be in the result, be listed by row, or the file be refu
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from openpyxl import Workbook
 
 from detector.deployments.table import COLUMNS as DEPLOYMENT_COLUMNS
 from detector.deployments.table import DETAILS, read_deployments
@@ -281,4 +283,17 @@ WORDS = tuple(
         ),
     )
 )
-TABLES = tuple(_boundary(name) for name in KINDS)
+
+
+def _workbook(_: Path) -> list[bytes]:
+    book, packed = Workbook(), io.BytesIO()
+    for row in DEPLOYMENTS:
+        book.active.append(row)
+    book.save(packed)
+    return [packed.getvalue()]
+
+
+TABLES = (
+    *(_boundary(name) for name in KINDS),
+    Boundary("workbook", "t.xlsx", _workbook, lambda folder: read_deployments(folder / "t.xlsx"), WORDS, examples=50),
+)
