@@ -14,6 +14,7 @@ from detector.base.files import read_bytes
 from detector.base.workbooks import workbook_text
 
 MAX_BYTES = 64 << 20  # tables of people are smaller; another tool's dump of everything is not meant
+LONGEST_HEADER = 1 << 17  # characters that are looked at for what separates columns
 SEPARATORS = (",", ";", "\t")
 
 _BOMS = (
@@ -114,5 +115,5 @@ def separator(text: str, known: Callable[[str], bool]) -> str:
 
 def first_row(text: str, delimiter: str) -> Sequence[str]:
     """The cells of the first row that is not blank; none where there is no such row."""
-    rows = csv.reader(io.StringIO(text[: csv.field_size_limit()], newline=""), delimiter=delimiter)
+    rows = csv.reader(io.StringIO(text[:LONGEST_HEADER], newline=""), delimiter=delimiter)
     return next((row for row in rows if any(cell.strip(" ,;\t") for cell in row)), [])

@@ -26,8 +26,10 @@ N = TypeVar("N", int, float)
 CORRECT_ROW = "correct that row"
 MAX_COLUMNS = 2000
 ROWS_OF_TITLE = 20  # that a person may have put above the names of columns
+MAX_CELL = 131_072  # characters: the csv module's limit, and four times that of a spreadsheet
 MISSING = "NA"  # what R writes into cells without a value
 
+_LARGE = f"a cell has more than {MAX_CELL:,} characters"
 _INTEGER = re.compile(r"[+-]?[0-9]{1,15}(?:[.,]0*)?")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 
@@ -257,19 +259,18 @@ def _key(name: str) -> str:
 
 def _records(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[str]]]:
     """Rows with their numbers as a spreadsheet counts them, blank ones among them; cells without space around."""
-    line = 1
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    while True:
+    for line in itertools.count(1):
+        where = f"{path} row {line}"
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            where = f"{path} row {line}"
-            if "field larger" in str(error):
-                problem, mend = f"a cell has more than {csv.field_size_limit():,} characters", "shorten it"
-            else:
-                problem, mend = "quotation marks do not come in pairs", "close them, or write two for one within a cell"
-            raise DataError(problem, where=where, mend=f"{mend}: look from that row on") from error
+            large = "field larger" in str(error)
+            problem = _LARGE if large else "quotation marks do not come in pairs"
+            mend = "look from that row on: " + ("shorten it" if large else "close them, or write two within a cell")
+            raise DataError(problem, where=where, mend=mend) from error
         if cells is None:
             return
+        if any(len(cell) > MAX_CELL for cell in cells):  # other libraries lift the module's own limit
+            raise DataError(_LARGE, where=where, mend="shorten it")
         yield line, [unguard(cell.strip()) for cell in cells]
-        line += 1

@@ -134,6 +134,15 @@ def test_folders_missing_and_large_files_are_refused(tmp_path: Path) -> None:
         read(tmp_path / "t.csv", "class_name\n" + "x\n" * 1000, max_bytes=1000)
 
 
+def test_large_cells_are_refused_also_where_another_library_takes_them(path: Path) -> None:
+    before = csv.field_size_limit(1 << 30)
+    try:
+        with pytest.raises(DataError, match="row 3: a cell has more than 131,072 characters"):
+            read(path, f"class_name\na\n{'x' * 131_073}\n").rows  # noqa: B018
+    finally:
+        csv.field_size_limit(before)
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [("0", 0), ("0.0", 0), ("3,0", 3), ("+7", 7), ("007", 7), ("1.5", None), ("1e3", None), ("nan", None), ("", None),
