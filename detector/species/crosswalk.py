@@ -9,7 +9,7 @@ from pathlib import Path
 
 from detector.base.tables import quiet, read_table
 from detector.species.fauna import NO_TAXON, CrosswalkRow, bird_genera, world_birds
-from detector.species.label_words import TABLES, cores, name_key, split_words
+from detector.species.label_words import TABLES, cores, lineage, name_key, split_words
 
 SHIPPED = ("birds.csv", "drawn_birds.csv")
 COLUMNS = tuple(field.name for field in fields(CrosswalkRow))
@@ -46,6 +46,8 @@ class Crosswalk:
         row = self.find_own(name)
         if row is not None:
             return row
+        if names := lineage(name):
+            return next((row for each in names if (row := self.find_listed(each)) is not None), None)
         taxon = world_birds().find(name)
         return taxon and self._found.get(name_key(taxon.scientific_name), taxon)  # the tables' names of it
 

@@ -13,7 +13,15 @@ from functools import cache
 
 from detector.species.crosswalk import Crosswalk, shipped_crosswalk
 from detector.species.fauna import NO_TAXON, CrosswalkRow, world_birds, world_mammals
-from detector.species.label_words import IGNORED, meaningful, name_key, singulars, split_words, word_kinds
+from detector.species.label_words import (
+    IGNORED,
+    LINEAGE_SEMICOLONS,
+    meaningful,
+    name_key,
+    singulars,
+    split_words,
+    word_kinds,
+)
 
 
 class Kind(StrEnum):
@@ -72,7 +80,7 @@ class Kinds:
         given = self.given.get(name_key(label))
         if given is not None:
             return given
-        if label.count(";") >= 5:
+        if label.count(";") >= LINEAGE_SEMICOLONS:
             return self._of_lineage(label)
         own = self.crosswalk.find_own(label)
         if own is None:
@@ -88,7 +96,7 @@ class Kinds:
         """Of a label that no table for class names has."""
         words = split_words(label)
         listed = _listed(name_key(label)) or _listed("".join(words))
-        if listed is not None:
+        if listed is not None and not (listed == Kind.UNDECIDED and _is_genus(label)):
             return listed
         if words and words[0] in _NEGATIONS:
             rest = words[2:] if words[1:2] and words[1] in _NOT_KNOWN else None
@@ -120,13 +128,17 @@ class Kinds:
         return Kind.BLANK if words[0] == "no" and rest in (Kind.BLANK, Kind.UNDECIDED) else Kind.UNDECIDED
 
     def _of_lineage(self, label: str) -> Kind:
-        """Of SpeciesNet's "id;class;order;family;genus;species;common name"; unknown parts are empty."""
-        names = [name.strip().casefold() for name in label.split(";")][-6:]
-        if names[3] == "homo":
+        """Of taxa from the class down, such as SpeciesNet's "id;class;order;family;genus;species;common name"."""
+        *taxa, last = (name.strip() for name in label.split(";"))
+        if "homo" in map(name_key, taxa):
             return Kind.PERSON
-        if names[0] and names[0] != names[-1]:
-            return _listed(name_key(names[0])) or Kind.ANIMAL
-        return self.of(names[-1])
+        classes = (Kind.BIRD, Kind.ANIMAL, Kind.BLANK)
+        listed = next((kind for kind in (_listed(name_key(taxon)) for taxon in taxa) if kind in classes), None)
+        if listed is not None:
+            return listed
+        if any(map(world_birds().has, taxa)):
+            return Kind.BIRD
+        return Kind.ANIMAL if any(map(world_mammals().has, taxa)) else self.of(last)
 
 
 @cache
@@ -160,6 +172,11 @@ def _taxa(row: CrosswalkRow) -> list[str]:
 def _is_other_taxon(name: str) -> bool:
     """Whether a genus, family or order is not of birds, as a user's table may have them."""
     return world_mammals().has(name) or (_listed(name_key(name)) == Kind.ANIMAL and not world_birds().has(name))
+
+
+def _is_genus(label: str) -> bool:
+    """Whether a word is written as a genus is: Pan and Circus, not pan and circus."""
+    return label in world_birds().genera or label in world_mammals().genera
 
 
 def _head(words: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from detector.base.tables import read_table
 
 TABLES = Path(__file__).with_name("tables")
+LINEAGE_SEMICOLONS = 3  # and more; fewer divide a list
 IGNORED = "ignored"  # the kind of words in kinds.csv that say nothing of it: sp., juvenile, flying
 
 _UNCOMBINED = str.maketrans({"ø": "o", "œ": "oe", "æ": "ae", "ł": "l", "đ": "d", "ı": "i"})
@@ -32,6 +33,18 @@ def name_key(name: str) -> str:
         apart = unicodedata.normalize("NFKD", name.casefold().translate(_UNCOMBINED))
         key = "".join(letter for letter in apart if letter.isalnum())
     return key.replace("gray", "grey").replace("colored", "coloured")
+
+
+def lineage(label: str) -> list[str]:
+    """Names of a lineage from the lowest up: of SpeciesNet's "id;class;order;family;genus;species;common name".
+
+    Empty where the label is none: fewer than three semicolons divide a list.
+    """
+    parts = [part.strip() for part in label.split(";")]
+    if len(parts) <= LINEAGE_SEMICOLONS:
+        return []
+    pairs = [f"{parts[-3]} {parts[-2]}"] * bool(parts[-2]) + [f"{parts[-2]} {parts[-1]}"] * bool(parts[-2])
+    return [*pairs, *filter(None, reversed(parts))]
 
 
 def split_words(text: str) -> list[str]:

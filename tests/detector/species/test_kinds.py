@@ -77,6 +77,9 @@ def test_lineages_of_speciesnet_are_told_by_their_classes() -> None:
         "b1352069;aves;;;;;bird": Kind.BIRD, "3d80f1d6;aves;strigiformes;strigidae;bubo;;": Kind.BIRD,
         "f2d233e3;mammalia;;;;;mammal": Kind.ANIMAL, "0;reptilia;squamata;;;;": Kind.ANIMAL,
         "f2efdae9" + ";no cv result" * 6: Kind.UNDECIDED,
+        "animalia;chordata;aves;galliformes;phasianidae;gallusgallus": Kind.BIRD,
+        "animalia;chordata;mammalia;carnivora;ursidae;ursusamericanus": Kind.ANIMAL,
+        "strigiformes;strigidae;bubo;bubo": Kind.BIRD, "mammalia;chordata;canidae;canis;lupus dingo": Kind.ANIMAL,
     }  # fmt: skip
     assert {label: kind_of_label(label) for label in kinds} == kinds
 

@@ -61,6 +61,10 @@ def test_a_class_is_found_by_class_scientific_or_english_name_in_any_case() -> N
     ("name", "scientific"),
     [
         ("adult little owl", "Athene noctua"), ("Little Owl (juv.)", "Athene noctua"), ("small owl sp.", None),
+        ("3d80;aves;strigiformes;strigidae;strix;varia;barred owl", "Strix varia"),
+        ("3d80;aves;strigiformes;strigidae;bubo;;", "Bubo"), ("b135;aves;;;;;bird", "Aves"),
+        ("animalia;chordata;aves;passeriformes;corvidae;corvusbrachyrhynchos", "Corvus brachyrhynchos"),
+        ("strigiformes;strigidae;bubo;bubo", "Bubo bubo"), ("f2d2;mammalia;;;;;mammal", None),
         ("unidentified Great Tit", "Parus major"), ("juvenile", None),
         ("male Large-billed Crow", "Corvus macrorhynchos"),
     ],
