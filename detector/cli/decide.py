@@ -152,7 +152,7 @@ def _print_problems(console: Any, summary: DecisionSummary) -> None:
         lines.append(f"{summary.by_disk:,} files have no time of their own: when each was last changed stands for it")
     if summary.repeat_groups:
         lines.append(
-            f"{summary.repeat_groups} things stand still in pictures of many days; {summary.repeated} detections of "
+            f"{summary.repeat_groups} things stand still in pictures of several days; {summary.repeated} detections of "
             "them are left out: say `real` or `nothing` of each in repeats.csv, and give it with --reviews"
         )
     if summary.outside:

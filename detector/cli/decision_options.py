@@ -73,8 +73,8 @@ def add_decision_arguments(parser: argparse.ArgumentParser) -> None:
         "--repeat-days",
         type=int,
         metavar="N",
-        help="different days on which something must be seen to stand still, so that no sitting bird is taken for a "
-        "thing (default: 5)",
+        help="different days on which something must be seen to stand still before it is left out of the counts: birds "
+        "sit for hours, and on nests for days (default: 5)",
     )
     parser.add_argument(
         "--gap-days", type=int, metavar="N", help="days without any file that say a camera stood still (default: 7)"

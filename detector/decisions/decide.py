@@ -25,7 +25,7 @@ from detector.decisions.nested import find_nested
 from detector.decisions.options import DecideOptions
 from detector.decisions.planning import plan_portions
 from detector.decisions.portion import Portion
-from detector.decisions.repeats import REPEAT_SCORE, find_repeats, left_out
+from detector.decisions.repeats import LISTED_DAYS, REPEAT_SCORE, find_repeats, left_out
 from detector.decisions.rules import Rules, read_rules
 from detector.decisions.sequences import find_sequences
 from detector.decisions.shown import look_at
@@ -116,7 +116,9 @@ def _make(
     circumstances = _circumstances(facts, placed, individuals, rules)
     names = name_individuals(reader, facts, individuals, circumstances, rules.naming)
 
-    taken = left_out(repeat, facts.xywh, individuals, shown.surely_bird)
+    taken = left_out(
+        repeat, facts.xywh, individuals, shown.surely_bird, placed.timestamp[box_media], options.repeat_days
+    )
     boxes = decide_boxes(facts, individuals, names, rules.naming, repeat, taken)
     lost = apply_reviews(boxes, facts, individuals, names, repeat, reviews, rules.naming, options.score_threshold)
     counted = boxes.counted(facts.score, options.score_threshold)
@@ -187,7 +189,7 @@ def _repeats(
         facts.box_frame,
         sequence[box_media],
         placed.timestamp[box_media],
-        options.repeat_days,
+        min(LISTED_DAYS, options.repeat_days),
     )
 
 

@@ -63,7 +63,7 @@ class DecideOptions(Section):
     """Where files without a time get one: nowhere, or from when they were last changed."""
 
     repeat_days: int = Field(5, ge=1)
-    """Different days on which something must stand still to be a thing: birds sit for hours, and come back for days."""
+    """Different days on which something must stand still to be left out: birds sit for hours, on nests for days."""
 
     gap_days: int = Field(7, ge=1)
     """Days in a row without any file after which a camera is thought to have stood still."""

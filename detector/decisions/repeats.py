@@ -3,11 +3,12 @@
 A stone, a stump or a hanging branch that the detector takes for an animal. As MegaDetector's repeat detection
 elimination (https://github.com/agentmorris/MegaDetector, megadetector/postprocessing), but a bird that sits is none:
 
-- A repeat looks the same too, in several sequences, on several days and at several hours of the day. A heron stands for
-  hours, and a bird comes back to its perch at its hours.
+- A repeat looks the same too, in several sequences, on two days at least and at several hours of the day: it is listed
+  for a person. It is left out of the counts only if it is seen on more days (five, unless one says otherwise): a heron
+  stands for hours, and a bird may come back to its perch, or sit on a nest that nobody listed, for days.
 - What is at one place but is seen in other sizes and shapes just as often is a perch, and no repeat.
-- Boxes of a repeat that the classifier is sure are birds, or whose individual is elsewhere within the same burst or
-  video, are listed with it and yet counted.
+- Boxes that the classifier is sure are birds, or whose individual is elsewhere within the same burst or video, are
+  listed with the repeat and yet counted.
 - Boxes of files without a time are no evidence of days, but go with the group that they are like.
 
 Nest cameras are not looked at unless one asks for it, since there a bird sits for weeks.
@@ -28,6 +29,7 @@ REPEAT_IOU = 0.9  # MegaDetector's
 REPEAT_SCORE = 0.1  # MegaDetector's lowest
 FEWEST_FRAMES = 20  # MegaDetector's
 FEWEST_SEQUENCES = 5
+LISTED_DAYS = 2  # different days on which it is seen
 FEWEST_HOURS = 3  # different hours of the day, such as 6:00 to 6:59
 ELSEWHERE_IOU = 0.5  # with the first box of its group; below, an individual is at another place
 PERCH_IOU = (0.2, 0.7)  # with the first box of a group: at its place, but something else
@@ -49,7 +51,7 @@ def find_repeats(
     frame: NDArray[np.integer],
     sequence: NDArray[np.integer],
     time: NDArray[np.datetime64],
-    fewest_days: int,
+    fewest_days: int = LISTED_DAYS,
 ) -> NDArray[np.int64]:
     """Group boxes that repeat; the time taken is near to linear in their number.
 
@@ -71,9 +73,8 @@ def find_repeats(
         int64 (B,): the first box of each box's group, or -1.
     """
     group = np.full(len(xywh), -1)
-    hour = time.astype("datetime64[h]").astype(np.int64)  # NaT is the lowest number
-    known = ~np.isnat(time)
-    spread = [(fewest_days, np.where(known, hour // 24, -1)), (FEWEST_HOURS, np.where(known, hour % 24, -1))]
+    days, hours = _days_and_hours(time)
+    spread = [(fewest_days, days), (FEWEST_HOURS, hours)]
     camera = _kept(camera, spread)  # what watched for less cannot show it of anything
     area = xywh[:, 2] * xywh[:, 3]
     usable = np.flatnonzero((camera >= 0) & has_appearance & (xywh[:, 2:] > 0).all(axis=1) & (area <= LARGEST_AREA))
@@ -96,14 +97,18 @@ def left_out(
     xywh: NDArray[np.float32],
     individuals: Individuals,
     surely_bird: NDArray[np.bool_],
+    time: NDArray[np.datetime64],
+    fewest_days: int,
 ) -> NDArray[np.bool_]:
-    """Which boxes (B,) of repeats are left out of the counts: not sure birds, and nothing that moved.
+    """Which boxes (B,) of repeats are left out of the counts: of many days, no sure birds, and nothing that moved.
 
     Args:
         repeat: (B,), from `find_repeats`.
         xywh: (B, 4).
         individuals: The boxes by individual.
         surely_bird: (B,), what the classifier is sure is a bird.
+        time: (B,), as for `find_repeats`.
+        fewest_days: On which a repeat must be seen.
     """
     of_box = individuals.of_box
     group = np.full(len(individuals.size), -1)
@@ -113,7 +118,15 @@ def left_out(
     apart = iou_of_pairs(xywh[there].astype(np.float64), xywh[first].astype(np.float64)) < ELSEWHERE_IOU
     moved = np.zeros(len(group), bool)
     moved[of_box[there[apart]]] = True
-    return (repeat >= 0) & ~surely_bird & ~moved[of_box]
+    lasting = _kept(repeat, [(fewest_days, _days_and_hours(time)[0])])
+    return (lasting >= 0) & ~surely_bird & ~moved[of_box]
+
+
+def _days_and_hours(time: NDArray[np.datetime64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Days since 1970 and hours of the day (N,); -1: unknown."""
+    hours = time.astype("datetime64[h]").astype(np.int64)  # NaT is the lowest number
+    known = ~np.isnat(time)
+    return np.where(known, hours // 24, -1), np.where(known, hours % 24, -1)
 
 
 def _crowded(xywh: NDArray[np.float64], camera: NDArray[np.integer]) -> NDArray[np.bool_]:

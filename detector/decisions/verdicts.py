@@ -126,8 +126,8 @@ def apply_reviews(
     What is said of one box of an individual holds for its other boxes of which nothing is said, except that it is
     nothing. What is said of a whole frame, file or group holds for its boxes that count, or the strongest if none does;
     that it is nothing holds for all. "This file is a hoopoe" is not said of the person beside it: where some of the
-    boxes may be of the kind that is said, it is said of those alone. Repeats that are left out come back by a word on
-    their group or on one of them, or by `real`, and not by what else is said of a whole frame or file.
+    boxes may be of the kind that is said, it is said of those alone. Nor is it said of a repeat: of one that is left
+    out only by a word on its group or its box, or by `real`; of another also on a file in which nothing else counts.
 
     Args:
         decisions: Changed in place.
@@ -150,7 +150,8 @@ def apply_reviews(
         if not len(boxes):
             lost.add(number)
         if reviews[number].is_of_several and reviews[number].verdict not in ("nothing", "real"):
-            boxes = boxes[~taken[boxes]]
+            beside = boxes[(repeat[boxes] < 0) & reaches(facts.score[boxes], score_threshold)]
+            boxes = beside if len(beside) else boxes[~taken[boxes]]
             if not len(boxes):
                 lost.add(number)
                 continue

@@ -170,7 +170,7 @@ def decided(folder: Path, **options: Any) -> Any:
     return decide(folder, DecideOptions.model_validate(options))
 
 
-@pytest.mark.parametrize("minutes", [1 / 3, 1, 60])
+@pytest.mark.parametrize("minutes", [1 / 3, 1, 15])
 def test_a_heron_that_stands_still_is_counted(tmp_path: Path, facts_maker: Maker, minutes: float) -> None:
     summary = decided(stone_store(facts_maker, tmp_path, [[STILL]] * 60, minutes / 60))
     assert (summary.detections, summary.blank, summary.repeat_groups) == (60, 0, 0)
@@ -227,6 +227,23 @@ def test_a_word_on_a_whole_file_brings_no_stone_back_unless_it_is_real(tmp_path:
     assert [item.detections[0].suppressed for item in items[3:6]] == [True, True, False]
     assert items[0].detections[1].name == "Upupa epops"
     assert summary.lost_reviews == 1, "a word on a file in which there is nothing but the stone is told"
+
+
+def test_a_thing_of_two_days_is_listed_and_counted(tmp_path: Path, facts_maker: Maker) -> None:
+    """So a person may still say in one word that it is nothing, and a word on a file means its bird."""
+    folder = stone_store(facts_maker, tmp_path, [[STILL, BIRD] if n == 3 else [STILL] for n in range(25)], 1)
+    summary = decided(folder)
+    assert (summary.repeat_groups, summary.repeated, summary.detections) == (1, 0, 26)
+    append_reviews(folder, [Review(START, "Noa", "named", media_id("card", "003.jpg"), name="Upupa epops")])
+    append_reviews(folder, [Review(START, "Noa", "named", media_id("card", "004.jpg"), name="Upupa epops")])
+    decided(folder)
+    boxes = {item.path: [box.name for box in item.detections] for item in read_media(folder)}
+    assert [name == "Upupa epops" for name in boxes["003.jpg"]] == [False, True]
+    assert boxes["004.jpg"] == ["Upupa epops"], "where there is nothing else"
+    [group] = read_repeats(folder)
+    append_reviews(folder, [Review(START + HOUR, "Noa", "nothing", repeat_group=group.repeat_group)])
+    assert decided(folder).detections == 1
+    assert decided(folder, repeat_days=2).repeated == 25
 
 
 def test_each_thing_is_a_row_in_which_a_person_writes_one_word(tmp_path: Path, facts_maker: Maker) -> None:
