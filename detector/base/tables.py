@@ -16,13 +16,11 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from backbones.errors import DataError
 from detector.base.formulas import unguard
 from detector.base.table_text import MAX_BYTES, WESTERN, read_text, separator, split_separator_line
 
-N = TypeVar("N", int, float)
 CORRECT_ROW = "correct that row"
 MAX_COLUMNS = 2000
 ROWS_OF_TITLE = 20  # that a person may have put above the names of columns
@@ -70,27 +68,18 @@ class Row:
         """An error of this row, to be raised."""
         return DataError(problem, where=self.where, mend=mend)
 
-    def integer(self, column: str, lowest: int = 0, highest: int = 2**31 - 1) -> int | None:
+    def integer(self, column: str, lowest: int = 0, highest: int = 2**31 - 1, mend: str = CORRECT_ROW) -> int | None:
         """A whole number, also written as 3.0; None where the cell is empty.
 
         Raises:
             DataError: It is none, or out of range.
         """
         text = self[column]
-        return None if not text else self._in_range(column, as_integer(text), lowest, highest, "whole number")
-
-    def number(self, column: str, lowest: float, highest: float) -> float | None:
-        """A number, also with a decimal comma; None where the cell is empty.
-
-        Raises:
-            DataError: It is none, or out of range.
-        """
-        text = self[column]
-        return None if not text else self._in_range(column, as_number(text), lowest, highest, "number")
-
-    def _in_range(self, column: str, value: N | None, lowest: N, highest: N, kind: str) -> N:
+        if not text:
+            return None
+        value = as_integer(text)
         if value is None or not lowest <= value <= highest:
-            raise self.error(f"{column}: '{self[column][:40]}' is not a {kind} from {lowest:g} to {highest:g}")
+            raise self.error(f"{column}: '{text[:40]}' is not a whole number from {lowest} to {highest}", mend)
         return value
 
 

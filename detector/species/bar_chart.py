@@ -27,7 +27,7 @@ ABSENT, UNKNOWN = "absent", "unknown"
 WHAT = "the prior"
 LONGEST_LABEL = 1000  # of a row; names are shorter
 
-_MARKED = re.compile(r"""<em[^>]*class=["']?sci["']?[^>]*>(.*?)(?:</em>|$)""", re.IGNORECASE)
+_MARKED = re.compile(r"""<em[^>]*class=["']*sci["']*[^>]*>(.*?)(?:</em>|$)""", re.IGNORECASE)
 _BRACKETS = re.compile(r"[\[(][^\])]*[\])]?")  # "(Feral Pigeon)", "[oreganus Group]"
 _CROSSES = ("x", "×")
 _MEND_NAMES = "in eBird's preferences, show species names as common and scientific, and download the bar chart again"
@@ -187,7 +187,7 @@ class _Given:
         self.others: str | None = None
 
     def add(self, row: Row) -> None:
-        period = row.integer("period", 0, PERIODS - 1)
+        period = row.integer("period", 0, PERIODS - 1, _MEND_CSV)
         frequency = _frequency(row)
         if self.frequencies.setdefault(period, frequency) != frequency:
             said = "all periods" if period is None else f"period {period}"

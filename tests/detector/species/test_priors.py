@@ -51,13 +51,14 @@ def test_a_bar_chart_is_read_as_birders_download_it(tmp_path: Path, ending: str)
         line(both("Eurasian Hoopoe", "Upupa epops"), [0.5] * 48),
         line(both("Steller&#39;s Eider", "Polysticta stelleri"), [9.132e-4] * 48, tail=""),
         line("&quot;x&quot; (<em class=&quot;sci&quot;>Ciconia ciconia</em>)", [0.25] * 48),
+        line('"Hooded Crow (<em class=""sci"">Corvus cornix</em>)"', [0.25] * 48),
         line(both("wheatear sp.", "Oenanthe sp."), [0.9] * 48),
         line(both("Greater/Lesser Scaup", "Aythya marila/affinis"), [0.9] * 48),
         line(both("Mallard x Gadwall (hybrid)", "Anas platyrhynchos x Mareca strepera"), [0.9] * 48),
     ]
     prior = Prior.read(bar_chart(tmp_path, rows, ending=ending))
-    assert sorted(prior.names) == ["Ciconia ciconia", "Polysticta stelleri", "Upupa epops"]
-    assert prior.frequencies.shape == (3, 49)
+    assert sorted(prior.names) == ["Ciconia ciconia", "Corvus cornix", "Polysticta stelleri", "Upupa epops"]
+    assert prior.frequencies.shape == (4, 49)
     np.testing.assert_allclose(prior.frequencies[prior.names.index("Upupa epops")], 0.5)
 
 
