@@ -113,11 +113,10 @@ def linkable(facts: FactsTable, sequence: NDArray[np.int64]) -> NDArray[np.bool_
     box_media, is_video = facts.box_media, facts.is_video
     tracked = is_video[box_media] & (facts.track >= 0)
     several = tracked | (~is_video[box_media] & (facts.score >= LINK_SCORE))
-    group = np.where(tracked, box_media.astype(np.int64) << 32 | np.maximum(facts.track, 0), sequence[box_media])
-    _, inverse, count = np.unique(
-        np.stack([group[several], tracked[several]]), axis=1, return_inverse=True, return_counts=True
-    )
-    several[several] = count[inverse.reshape(-1)] > 1
+    track = box_media.astype(np.int64) << 32 | np.maximum(facts.track, 0)
+    group = np.where(tracked, -1 - track, sequence[box_media])  # below 0 they are no sequences
+    _, inverse, count = np.unique(group[several], return_inverse=True, return_counts=True)
+    several[several] = count[inverse] > 1
     return several
 
 

@@ -50,7 +50,7 @@ def burst(
         ]
         for n, found in enumerate(photos)
     ]
-    maker.write(folder, items, species=SpeciesEntry(name="classifier", classes=CLASSES), **run)
+    maker.write(folder, items, **{"species": SpeciesEntry(name="classifier", classes=CLASSES), **run})
     decide(folder, DecideOptions.model_validate({}))
     return [record.detections for record in read_media(folder)]
 
@@ -63,6 +63,20 @@ def test_birds_of_which_each_photo_is_sure_are_two_and_an_unsure_one_joins(tmp_p
     [[a], [b]] = burst(facts_maker, tmp_path / "one", [[first], [{"logits": logits(None)}]])
     assert (a.name, b.name) == ("Oenanthe oenanthe", "Oenanthe oenanthe")
     assert a.individual_id == b.individual_id
+
+
+@pytest.mark.parametrize("classifier", [True, False])
+def test_species_of_a_detector_count_as_those_of_a_classifier(
+    tmp_path: Path, facts_maker: Maker, classifier: bool
+) -> None:
+    detector = DetectorEntry(name="species", categories=["Hooded crow", "Northern wheatear"])
+    photos = [
+        [{"label_scores": (0.0, 0.95), "logits": logits(1) if classifier else None}],
+        [{"label_scores": (0.95, 0.0), "logits": logits(0) if classifier else None}],
+    ]
+    run: dict[str, Any] = {"detector": detector} | ({} if classifier else {"species": None})
+    [[a], [b]] = burst(facts_maker, tmp_path, photos, **run)
+    assert (a.name, b.name, a.individual_id, b.individual_id) == ("Oenanthe oenanthe", "Corvus cornix", None, None)
 
 
 def test_an_unsure_box_between_two_species_does_not_make_them_one(tmp_path: Path, facts_maker: Maker) -> None:
