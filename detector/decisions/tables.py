@@ -232,6 +232,8 @@ def _box_names(facts: FactsTable, ids: pa.Array, boxes: NDArray[np.int64]) -> pa
 
 def _warnings(warnings: pa.ChunkedArray, refused: Mapping[int, str]) -> pa.Array:
     """What was lost of items, and why the time of some counts as none."""
+    if not refused:
+        return warnings
     texts = warnings.to_pylist()
     for row in refused.keys() & set(range(len(texts))):
         texts[row] = "; ".join(text for text in (texts[row], refused[row]) if text)

@@ -20,12 +20,12 @@ def capture_of_head(item: MediaItem) -> Capture:
 
 def capture_of_name(item: MediaItem) -> Capture:
     """What a file's name says, if anything; the file need not be there."""
-    return capture_of_video({}, item.file.name)
+    return capture_of_video({}, str(item.file))
 
 
 def _capture(item: MediaItem) -> Capture:
     if item.media_type == "photo":
         with open_regular(item.file, what="photo") as file, open_header(file) as image:
-            return capture_of_photo(image.getexif(), item.file.name)
-    with av.open(str(item.file), options={"protocol_whitelist": "file"}) as container:
-        return capture_of_video(video_tags(container, item.file), item.file.name)
+            return capture_of_photo(image.getexif(), str(item.file))
+    with av.open(str(item.file), options={"protocol_whitelist": "file"}, metadata_errors="replace") as container:
+        return capture_of_video(video_tags(container, item.file), str(item.file))

@@ -53,7 +53,7 @@ def capture_of_photo(exif: Image.Exif, name: str) -> Capture:
 
     Args:
         exif: As Pillow reads it.
-        name: The file's name.
+        name: The file's name, after its folder's where that is known.
     """
     tags: dict[int, object] = {}
     readers: tuple[Callable[[], Mapping[int, object]], ...] = (lambda: exif, lambda: exif.get_ifd(ExifTags.IFD.Exif))
@@ -73,7 +73,7 @@ def capture_of_video(metadata: Mapping[str, str], name: str) -> Capture:
 
     Args:
         metadata: See `video_tags`.
-        name: The file's name.
+        name: The file's name, after its folder's where that is known.
     """
     tags = {key.lower(): _text(value) for key, value in metadata.items()}
     local = [tags.get(key) for key in _LOCAL_TIMES]

@@ -42,6 +42,6 @@ def read_photo(file: Path, *, at_least: int | None = None) -> Photo:
             pixels; the problem says which.
     """
     picture = decode_picture(file, min_side=at_least)
-    capture = capture_of_photo(picture.exif, file.name)
+    capture = capture_of_photo(picture.exif, str(file))
     warning = "; ".join(text for text in (picture.warning, capture.doubt) if text) or None
     return Photo(picture.image, picture.size_wh, capture, warning)

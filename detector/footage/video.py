@@ -76,6 +76,7 @@ class Video:
         if first is None:
             self._whole_only = False  # a camera may write each of its pictures against the rules
             first, capture = self._survey()
+            self._losses.append("all of its pictures are damaged")
         if first is None:
             raise MediaError("none of its frames can be decoded", where=self.file, mend=_COPY_AGAIN)
         size_wh = upright_size((first.width, first.height), _orientation(first))
@@ -155,11 +156,15 @@ class Video:
                 continue
             # frames that no other needs are passed over, unless they are wanted themselves
             decoder.skip_frame = "DEFAULT" if self._index.number_of(packet.pts) in wanted else "NONREF"
-            yield from self._numbered(_decode(decoder, packet), wanted)
+            yield from self._numbered(self._decode(decoder, packet), wanted)
             if place >= run.end:
                 break
-        yield from self._numbered(_decode(decoder, None), wanted)
+        yield from self._numbered(self._decode(decoder, None), wanted)
         decoder.flush_buffers()
+
+    def _decode(self, decoder: av.VideoCodecContext, packet: av.Packet | None) -> list[av.VideoFrame]:
+        """The whole pictures that a packet sets free; in place of what others lack stands what lay in memory."""
+        return [frame for frame in _decode(decoder, packet) if not (self._whole_only and frame.is_corrupt)]
 
     def _numbered(self, frames: list[av.VideoFrame], wanted: set[int]) -> Iterator[tuple[int, av.VideoFrame]]:
         for frame in frames:
@@ -173,7 +178,7 @@ class Video:
         with self._opened() as container:
             stream = self._video_stream(container)
             for packet in chain(_packets(container, stream), (None,)):
-                for frame in _decode(stream.codec_context, packet):
+                for frame in self._decode(stream.codec_context, packet):
                     number = counted if self._index.pts is None else self._index.number_of(frame.pts)
                     counted += 1
                     if number is not None and number < len(self._index):
@@ -242,11 +247,11 @@ class Video:
             for packet in _packets(container, stream):
                 recorder.add(packet)
                 if first is None:
-                    first = next(iter(_decode(stream.codec_context, packet)), None)
+                    first = next(iter(self._decode(stream.codec_context, packet)), None)
             if not len(recorder):
                 raise MediaError("there is no frame in it", where=self.file, mend=_COPY_AGAIN)
-            first = first or next(iter(_decode(stream.codec_context, None)), None)
-            capture = capture_of_video(video_tags(container, self.file), self.file.name)
+            first = first or next(iter(self._decode(stream.codec_context, None)), None)
+            capture = capture_of_video(video_tags(container, self.file), str(self.file))
             self._index = recorder.index(stream)
             missing = self._index.doubt or self._missing(container, stream, recorder)
             self._losses = [text for text in (missing, capture.doubt) if text]

@@ -44,6 +44,8 @@ _NAMED = re.compile(  # 20210517_063015, 2021-05-17 06-30-15 PM, 2021-05-17 at 0
     r"(?!\d)(?:[ _]?(?P<half>[AP])M(?![a-z]))?",
     re.I,
 )
+_DATE = re.compile(r"(?:19|20)\d\d([-_.]?)\d\d\1\d\d")
+_OF_DAY = re.compile(r"\d\d([-_.h])\d\d\1\d\d(?!\d)")
 _OFFSET = re.compile(r":\d\d(?:[.,]\d+)?\s*[+-]\d\d:?\d\d$")
 
 
@@ -90,8 +92,13 @@ def is_local(text: str | None) -> bool:
 
 
 def time_in_name(name: str) -> datetime | None:
-    """The date and time in a file's name, such as 20210517_063015 or 2021-05-17 06-30-15; None where there is none."""
-    for match in _NAMED.finditer(PurePath(name).stem):
+    """The date and time in a file's name, such as 20210517_063015 or 2021-05-17 06-30-15; None where there is none.
+
+    A name that begins with a time of day has its date from its folder, if that stands before it: 2021-05-17/06-30-15.
+    """
+    path = PurePath(name)
+    dated = _DATE.fullmatch(path.parent.name) and _OF_DAY.match(path.stem)
+    for match in _NAMED.finditer(f"{path.parent.name} {path.stem}" if dated else path.stem):
         values = match.groupdict()
         values["minute"], values["second"] = (
             values["minute"] or values["minutes"],

@@ -33,6 +33,9 @@ TAKEN = datetime(2021, 5, 17, 6, 30, 15)
         "Screenshot 2021-05-17 at 06.30.15.png",
         "2021-05-17 06-30-15 AM.jpg",
         "2021-05-17T06_30_15Z.jpg",
+        "motion/2021-05-17/06-30-15.mp4",
+        "20210517/06.30.15-01.jpg",
+        "2020-01-01/20210517_063015.jpg",
     ],
 )
 def test_times_in_file_names(name: str) -> None:
@@ -59,6 +62,7 @@ def test_hours_in_file_names(name: str, hour: int, minute: int) -> None:
     "name",
     ["", "IMG_0001.JPG", "20210517.jpg", "20211332_063015.jpg", "20210517_256015.jpg", "1120210517063015999977.jpg"]
     + ["2021-0517 063015.jpg", "0245_1477.jpg", "19000101_000000.jpg", "20210517_0630.jpg", "21-05-17_0630.mp4"]
+    + ["2021-05-17/063015.jpg", "2021-05-17/06-30.jpg", "2021-05-17/a/06-30-15.jpg", "100RECNX/06-30-15.jpg"]
     + ["2021-05-17_12-34-567.jpg", "IMG-20210517-WA0001.jpg", "1621233015.jpg", "IMG_05-06-2021_063015.jpg"],
 )
 def test_what_looks_like_a_time_and_is_none(name: str) -> None:
