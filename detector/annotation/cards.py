@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from backbones.errors import ConfigError, MediaError
+from detector.base.pictures import passed_over_words
 from detector.footage.cards import Card, name_cards, reroot
-from detector.footage.discovery import passed_over_words
 from detector.store.presence import Known, Presence, has_moved_to, known_files, look_for
 from detector.store.run_json import read_run
 

@@ -6,7 +6,9 @@ pixels of a file everywhere. `backbones.inference.images.as_rgb` says how each k
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -41,6 +43,8 @@ PHOTO_SUFFIXES = HEIC_SUFFIXES | {
     *(".ppm", ".pgm"),
 }
 Size = tuple[int, int]
+_ANNOTATIONS = frozenset({".txt", ".xml", ".json", ".csv", ".yaml", ".yml", ".names", ".md"})  # lie among pictures
+_SUFFIXES_NAMED = 8
 _REDUCED = {  # by the factor; libjpeg reads the smaller picture straight from the coefficients
     1: cv2.IMREAD_COLOR_RGB,
     2: cv2.IMREAD_REDUCED_COLOR_2,
@@ -156,6 +160,25 @@ def is_heic(path: Path) -> bool:
             return kind_of(file.read(HEAD_BYTES)) == _HEIC
     except (HoopoeError, OSError):  # which shows, with its reason, when it is read
         return False
+
+
+def passed_over_words(suffixes: Mapping[str, int]) -> str:
+    """Such as: 12 files passed over: 10 .heic (pip install hoopoe[heic]), 2 .txt."""
+    counts = sorted(suffixes.items(), key=lambda found: (-found[1], found[0]))
+    total = sum(suffixes.values())
+    names = ", ".join(f"{count} {suffix}" for suffix, count in counts[:_SUFFIXES_NAMED])
+    others = sum(count for _, count in counts[_SUFFIXES_NAMED:])
+    return f"{total} file{'s' * (total != 1)} passed over: {names}" + (f", {others} others" if others else "")
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures of a folder at any depth, sorted, without hidden ones; the log says what else was passed over."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    others = [path for path in files if path.suffix.lower() not in PHOTO_SUFFIXES | _ANNOTATIONS]
+    if others:
+        suffixes = Counter(path.suffix.lower() or "without a suffix" for path in others)
+        logging.getLogger(__name__).warning("%s: %s", folder, passed_over_words(suffixes))
+    return [path for path in files if path.suffix.lower() in PHOTO_SUFFIXES]
 
 
 @contextmanager

@@ -121,7 +121,7 @@ def finish(args: argparse.Namespace, output: Path, report: RunReport) -> int:
 
 
 def _print_report(console: Console, report: RunReport) -> None:
-    from detector.footage.discovery import passed_over_words
+    from detector.base.pictures import passed_over_words
 
     speed = f", {report.files / report.seconds:.1f} files/s" if report.seconds else ""
     lines = [f"{report.files} files looked at in {timedelta(seconds=round(report.seconds))}{speed}"]

@@ -51,8 +51,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         from rich.progress import track
 
+        from detector.base.pictures import passed_over_words
         from detector.footage.cards import name_cards
-        from detector.footage.discovery import passed_over_words
 
         others: Counter[str] = Counter()
         cards = name_cards(args.inputs)

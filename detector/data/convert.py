@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from backbones.errors import ConfigError
-from detector.base.pictures import PHOTO_SUFFIXES
+from detector.base.pictures import pictures_in
 from detector.data.picture_scan import Picture, look_at_all
 
 Corners = tuple[float, float, float, float]  # x1, y1, x2, y2
@@ -88,7 +88,7 @@ def find_pictures(folder: Path, builder: CocoBuilder) -> Iterator[tuple[str, Pic
         ConfigError: If the folder does not exist, or holds no picture.
     """
     need_folder(folder)
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file())
+    paths = pictures_in(folder)
     if not paths:
         raise ConfigError("there is no picture in this folder", where=folder, mend="give the folder of the pictures")
     for path, picture in zip(paths, look_at_all(paths), strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,6 @@ VIDEO_EXTENSIONS = frozenset(
 SYSTEM_FOLDERS = frozenset(  # recycle bins, thumbnails and indices, in lower case; dot files are skipped as well
     {"$recycle.bin", "system volume information", "lost+found", "@eadir", "#recycle", "@recycle", "__macosx"}
 )
-_SUFFIXES_NAMED = 8
 _HIDDEN_ON_WINDOWS = stat.FILE_ATTRIBUTE_HIDDEN | stat.FILE_ATTRIBUTE_SYSTEM
 
 Report = Callable[[MediaError], None]
@@ -34,15 +33,6 @@ def media_type(name: str) -> MediaType | None:
     if extension in PHOTO_SUFFIXES:
         return "photo"
     return "video" if extension in VIDEO_EXTENSIONS else None
-
-
-def passed_over_words(suffixes: Mapping[str, int]) -> str:
-    """Such as: 12 files passed over: 10 .heic (pip install hoopoe[heic]), 2 .txt."""
-    counts = sorted(suffixes.items(), key=lambda found: (-found[1], found[0]))
-    total = sum(suffixes.values())
-    names = ", ".join(f"{count} {suffix}" for suffix, count in counts[:_SUFFIXES_NAMED])
-    others = sum(count for _, count in counts[_SUFFIXES_NAMED:])
-    return f"{total} file{'s' * (total != 1)} passed over: {names}" + (f", {others} others" if others else "")
 
 
 def log_problem(error: MediaError) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backbones.errors import DataError, MediaError
-from detector.base.pictures import PHOTO_SUFFIXES
+from detector.base.pictures import pictures_in
 from detector.boxes import box_iou, xywh_to_xyxy, xyxy_to_xywh
 from detector.data.images import read_image
 from detector.species.crops import crops_of, cut_crops
@@ -119,7 +119,7 @@ def crops_in_folder(folder: Path) -> list[tuple[str, Path]]:
         DataError: There are none.
     """
     labels = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
-    found = [(label.name, path) for label in labels for path in _pictures(label)]
+    found = [(label.name, path) for label in labels for path in pictures_in(label)]
     if not found:
         mend = f"put the crops of each class into a folder of its name, and non-birds into {NO_BIRD_FOLDER}"
         raise DataError("there are no labelled crops", where=folder, mend=mend)
@@ -132,15 +132,10 @@ def crops_of_others(folder: Path) -> list[tuple[str, Path]]:
     Raises:
         DataError: There are none.
     """
-    found = [(NO_BIRD_FOLDER, path) for path in _pictures(folder)]
+    found = [(NO_BIRD_FOLDER, path) for path in pictures_in(folder)]
     if not found:
         raise DataError("there are no pictures", where=folder, mend="put crops of mammals, people, leaves into it")
     return found
-
-
-def _pictures(folder: Path) -> list[Path]:
-    paths = (path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file())
-    return sorted(path for path in paths if not path.name.startswith("."))  # such as macOS's ._1.jpg
 
 
 def classify_folder(crops: Sequence[tuple[str, Path]], labelling: Labelling, advance: Advance) -> LabelledLogits:

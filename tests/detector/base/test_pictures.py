@@ -13,7 +13,7 @@ from PIL import ExifTags, Image
 
 from backbones.inference.images import open_image, readable_formats
 from detector.base import pictures
-from detector.base.pictures import decode_picture
+from detector.base.pictures import decode_picture, pictures_in
 from detector.data.images import read_image
 from detector.footage.photos import read_photo
 
@@ -207,3 +207,14 @@ def test_of_several_frames_the_first_is_read_and_the_rest_mentioned(kind: str) -
     assert picture.warning == f"it has several {'pages' if kind == 'TIFF' else 'frames'}: only the first was read"
     first.save(single := io.BytesIO(), kind)
     assert decode_picture(single.getvalue()).warning is None
+
+
+def test_a_folders_pictures_are_listed_and_the_rest_is_mentioned(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert pictures_in(tmp_path) == []
+    for name in ("b/2.JPG", "1.heic", "b/2.txt", "raw.CR2", "._1.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert pictures_in(tmp_path) == [tmp_path / "1.heic", tmp_path / "b/2.JPG"]
+    assert [record.getMessage() for record in caplog.records] == [f"{tmp_path}: 1 file passed over: 1 .cr2"]

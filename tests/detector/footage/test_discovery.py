@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from backbones.errors import MediaError
+from detector.base.pictures import passed_over_words
 from detector.footage import discovery
-from detector.footage.discovery import find_media, media_type, passed_over_words
+from detector.footage.discovery import find_media, media_type
 from detector.types import MediaItem
 
 
