@@ -95,10 +95,11 @@ def find_individuals(
     root[strong] = strong[_roots(links.previous)]
     when = np.zeros(len(sequence), np.int64)
     when[photo_order] = np.arange(len(photo_order))
-    order = np.lexsort((np.arange(len(root)), when[box_media], root))
-    # persons and vehicles from all that is alive, then birds from other animals, then species from species
-    for said in (np.maximum(shown.kind, ANIMAL), shown.kind, shown.sure_species):
-        root = _divided(root, order, said, facts)
+    by_time = np.argsort(when[box_media], kind="stable")
+    # persons and vehicles from all animals, then birds from other animals, then species from species
+    root = _divided(root, by_time, np.maximum(shown.kind, ANIMAL), None)  # a label of a person is no slip
+    for said in (shown.kind, shown.sure_species):
+        root = _divided(root, by_time, said, facts)
     values, of_box, size = np.unique(root, return_inverse=True, return_counts=True)
     # a later photo of a burst may come first by path
     first_box = np.full(len(values), len(root))
@@ -219,7 +220,7 @@ def _roots(previous: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _divided(
-    root: NDArray[np.int64], order: NDArray[np.int64], said: NDArray[np.integer], facts: FactsTable
+    root: NDArray[np.int64], by_time: NDArray[np.int64], said: NDArray[np.integer], facts: FactsTable | None
 ) -> NDArray[np.int64]:
     """Divide individuals whose boxes say different things into one for each thing that is said.
 
@@ -227,13 +228,14 @@ def _divided(
 
     Args:
         root: (B,), individuals.
-        order: (B,), boxes by individual, and then by time.
+        by_time: (B,), the boxes in the order in which they were seen.
         said: (B,), what each box is sure of; -1: nothing.
-        facts: Where the boxes lie, and how they look.
+        facts: Where the boxes lie, and how they look, to tell slips; None: there are none.
 
     Returns:
         (B,), individuals, named by boxes of theirs.
     """
+    order = by_time[np.argsort(root[by_time], kind="stable")]
     speaks = order[said[order] >= 0]
     differs = np.flatnonzero((root[speaks[1:]] == root[speaks[:-1]]) & (said[speaks[1:]] != said[speaks[:-1]]))
     if not len(differs):
@@ -241,7 +243,7 @@ def _divided(
     mixed = np.zeros(len(root), bool)
     mixed[root[speaks[differs]]] = True
     rows = order[mixed[root[order]]]
-    says = _without_slips(rows, root, said, facts)
+    says = said[rows] if facts is None else _without_slips(rows, root, said, facts)
     begins = np.ones(len(rows), bool)
     begins[1:] = root[rows[1:]] != root[rows[:-1]]
     # the last that spoke in this individual, or else the first that does

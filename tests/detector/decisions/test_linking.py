@@ -154,7 +154,7 @@ def test_embeddings_tell_birds_apart_where_the_store_keeps_them(tmp_path: Path, 
     assert (a.individual_id, b.individual_id) == (d.individual_id, c.individual_id)
 
 
-def track(maker: Maker, folder: Path, found: Sequence[dict[str, Any]]) -> list[DetectionRecord]:
+def track(maker: Maker, folder: Path, found: Sequence[dict[str, Any]], **run: Any) -> list[DetectionRecord]:
     """Decide a video of which an older tracker took all boxes for one bird."""
     rows = [
         maker.row(
@@ -167,7 +167,7 @@ def track(maker: Maker, folder: Path, found: Sequence[dict[str, Any]]) -> list[D
         )
         for n, box in enumerate(found)
     ]
-    maker.write(folder, [rows], species=SpeciesEntry(name="classifier", classes=CLASSES))
+    maker.write(folder, [rows], species=SpeciesEntry(name="classifier", classes=CLASSES), **run)
     decide(folder, DecideOptions.model_validate({}))
     return [found for record in read_media(folder) for found in record.detections]
 
@@ -182,6 +182,16 @@ def test_a_track_of_two_birds_is_divided(tmp_path: Path, facts_maker: Maker) -> 
     ]
 
 
+def test_a_track_of_two_birds_and_a_person_between_them_is_three(tmp_path: Path, facts_maker: Maker) -> None:
+    person = {"label_scores": (0.0, 0.9)}
+    crow, wheatear = ({"label_scores": (0.9, 0.0), "logits": logits(which)} for which in (0, 1))
+    detector = DetectorEntry(name="coco", categories=["bird", "person"])
+    boxes = track(facts_maker, tmp_path, [crow, person, wheatear, person, crow], detector=detector)
+    names = [box.name or box.kind for box in boxes]
+    assert names == ["Corvus cornix", "person", "Oenanthe oenanthe", "person", "Corvus cornix"]
+    assert [boxes[0].individual_id, boxes[1].individual_id] == [boxes[4].individual_id, boxes[3].individual_id]
+
+
 def test_a_slip_of_the_classifier_in_pictures_that_are_the_same_makes_no_second_bird(
     tmp_path: Path, facts_maker: Maker
 ) -> None:
@@ -192,6 +202,16 @@ def test_a_slip_of_the_classifier_in_pictures_that_are_the_same_makes_no_second_
     for change in ({"appearance": looks(2)}, {"x": 0.25 + 0.125 * (1 - SLIP_IOU)}):
         other = [box | change if n == 2 else box for n, box in enumerate(same)]
         assert track(facts_maker, tmp_path / f"bird{len(change)}{list(change)}", other)[2].name == "Oenanthe oenanthe"
+
+
+def test_a_person_in_a_track_of_a_bird_is_no_slip(tmp_path: Path, facts_maker: Maker) -> None:
+    """Nobody is made public by the boxes around theirs."""
+    bird, person = {"label_scores": (0.9, 0.0), "logits": logits(0)}, {"label_scores": (0.0, 0.3)}
+    found = [box | {"appearance": looks(1)} for box in (bird, bird, person, bird)]
+    detector = DetectorEntry(name="coco", categories=["bird", "person"])
+    boxes = track(facts_maker, tmp_path, found, detector=detector)
+    assert [box.kind for box in boxes] == ["bird", "bird", "person", "bird"]
+    assert len({box.individual_id for box in boxes}) == 2
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
