@@ -24,7 +24,7 @@ FRAMES_LOST = 3  # a track that was not seen in so many sampled frames after eac
 SECONDS_LOST = 1.0  # ... but not before this time, when every frame is sampled
 BODY_LENGTHS_A_SECOND = 3.0  # a bird that hops or walks; in flight it is told by where its motion leads
 SECONDS_OF_REACH = 2.0  # a bird that was not seen for longer may be anywhere: its place tells no more
-SECONDS_SITTING, SITTING_IOU = 10.0, 0.5  # after so long it is the same only where it was
+SECONDS_SITTING, SITTING_IOU, SITTING_LIKENESS = 10.0, 0.5, 0.5  # after so long it is the same only as and where it was
 LEAST_LIKENESS = 0.2  # to a classifier; below, it is another bird, wherever it is
 LEAST_NEARNESS = 0.02  # about 4 reaches away: another bird, whatever it looks like
 LEAST_SIZE_RATIO = 0.2  # of areas
@@ -164,7 +164,8 @@ def link_scores(tracks: Sequence[_Track], frame: FrameBoxes, boxes: NDArray[np.i
     same_kind = np.array([track.kind for track in tracks])[:, None] == frame.kinds[boxes][None, :]
     possible = same_kind & (place >= LEAST_NEARNESS) & (size >= LEAST_SIZE_RATIO)
     possible &= (likeness >= LEAST_LIKENESS) | ~classified
-    possible &= (overlap >= SITTING_IOU) | (elapsed <= SECONDS_SITTING)[:, None]
+    sits = (overlap >= SITTING_IOU) & ((likeness >= SITTING_LIKENESS) | ~known)
+    possible &= sits | (elapsed <= SECONDS_SITTING)[:, None]
     return np.where(possible, weighed / weights, 0.0)
 
 

@@ -108,6 +108,8 @@ def test_after_a_minute_in_which_nothing_moved_only_what_sat_is_the_same():
     """The motion gate hands on two frames a minute apart."""
     assert numbers([frame(0.0, (100, 100)), frame(60.0, (105, 100))]) == [[0], [0]]
     assert numbers([frame(0.0, (100, 100)), frame(60.0, (200, 100))]) == [[0], [1]]
+    changed = [frame(time_s, (100, 100), embeddings=[look]) for time_s, look in ((0.0, [1, 0]), (60.0, [0.4, 0.9]))]
+    assert numbers(changed) == [[0], [1]]
 
 
 def test_a_link_that_is_impossible_takes_no_place_from_one_that_is_possible():
