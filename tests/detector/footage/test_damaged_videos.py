@@ -56,12 +56,9 @@ def read(file: Path) -> tuple[list[tuple[int, float, int]], str | None]:
 
 
 def plain_decode(file: Path) -> int:
-    """How many frames a decode from front to back gives."""
+    """How many frames a decode from front to back gives, as far as it comes."""
     count = 0
-    with (
-        av.open(str(file), metadata_errors="replace") as container,
-        suppress(IndexError),
-    ):  # a stream that begins midway
+    with suppress(IndexError, av.FFmpegError), av.open(str(file), metadata_errors="replace") as container:
         stream = container.streams.video[0]
         stream.thread_type = "NONE"
         for packet in container.demux(stream):
