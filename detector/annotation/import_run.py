@@ -109,7 +109,7 @@ def classify_crops(
                 run.save(run.rows(sight))
             run.report.seconds = progress.seconds
             run.report.signal = stop.signal if run.report.files + run.report.finished_before < len(imported) else None
-            run.report.notes += run.notes()
+            run.report.notes += run.notes() if run.report.signal is None else []
     return run.report
 
 
@@ -151,13 +151,14 @@ class _Import:
         self.missing = missing
         self.report = RunReport()
         self.left_out: Counter[str] = Counter()  # over all records
+        self.seen: set[str] = set()  # ids of the items that records are of
         self.sizes: Counter[str] = Counter()  # records whose stated size is not that of the upright picture
         self.warnings: dict[str, str] = {}  # of items under way, by their ids
 
     def items(self) -> Iterator[KnownItem]:
         """The items to look at; what is finished is passed over, what cannot be looked at is saved as a failure."""
         before = set(self.writer.finished)
-        seen: set[str] = set()
+        seen = self.seen
         for file in self.imported:
             item = self.place.item(file.path)
             if item.media_id in seen:  # a photo counts as the first record has it
@@ -195,7 +196,9 @@ class _Import:
     def notes(self) -> list[str]:
         """What cannot be used of the records, in sentences with counts."""
         said = [f"{count} {what}: left out" for what, count in self.left_out.items()]
-        return said + [f"{count} records: {doubt}" for doubt, count in self.sizes.items()]
+        said += [f"{count} records: {doubt}" for doubt, count in self.sizes.items()]
+        unnamed = self.place.unnamed(self.seen)
+        return said + ([f"{unnamed} photos and videos in the folder of media have no record"] if unnamed else [])
 
     def rows(self, sight: SecondSight) -> list[FactRow]:
         """The rows of an item."""

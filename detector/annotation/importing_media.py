@@ -66,6 +66,16 @@ class MediaFolder:
         size = file.stat().st_size if is_there(file) else 0
         return MediaItem(self.card.id, self.prefix + inside, media_type(inside) or "photo", size, file)
 
+    def near(self, path: str) -> str | None:
+        """A file of the card whose path differs in capitals only."""
+        wanted = (self.prefix + path.replace("\\", "/")).casefold()
+        return next((item.path for item in self.card.media(lambda _: None) if item.path.casefold() == wanted), None)
+
+    def unnamed(self, named: Collection[str]) -> int:
+        """How many photos and videos lie in the folder of which no record is; `named` are ids."""
+        media = (item for item in self.card.media(lambda _: None) if item.path.startswith(self.prefix))
+        return sum(item.media_id not in named for item in media)
+
     def holds(self, item: MediaItem) -> bool:
         """Whether the path of an item lies in the folder."""
         return path_under(self.folder, item.path.removeprefix(self.prefix)) is not None
@@ -128,7 +138,7 @@ def missing_media(imported: ImportedDetections, place: MediaFolder, finished: Co
         problem = f"{len(lost)} of the {named} files that {where.name} names are not there, such as {lost[0]}"
         raise MediaError(problem, where=place.folder, mend=_hint(place, lost[0]))
     if 2 * in_pixels > with_boxes:
-        problem = f"of {in_pixels} of {with_boxes} files with boxes these {IN_PIXELS}"
+        problem = f"in {in_pixels} of the {with_boxes} files with boxes, {IN_PIXELS}"
         raise DataError(problem, where=where, mend="divide them by the pictures' sizes, or give them as a COCO file")
     return missing
 
@@ -138,6 +148,8 @@ def _hint(place: MediaFolder, path: str) -> str:
     folder = place.folder.resolve()
     if is_there(folder.parent / path):
         return f"give --media {folder.parent}"
+    if (near := place.near(path)) is not None:
+        return f"the folder spells it {near}: capitals count on this disk"
     levels = path.replace("\\", "/").split("/")
     for number in range(1, len(levels)):
         rest = "/".join(levels[number:])

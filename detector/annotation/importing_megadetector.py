@@ -7,7 +7,7 @@ million images takes little more memory than its bytes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -68,6 +68,7 @@ class MegaDetectorFile:
         self.records = content.images
         self.detector = (content.info and content.info.detector) or path.name
         self.categories = tuple(dict.fromkeys(content.detection_categories.values()))
+        self.keys = frozenset(content.detection_categories)  # with those that mean that nothing is there
         self.label_of = {
             key: self.categories.index(name)
             for key, name in content.detection_categories.items()
@@ -86,7 +87,7 @@ class MegaDetectorFile:
                 failure = f"its record in {self.path.name} cannot be used: {error}"
                 yield ImportedFile(self._name(index, record), (), failure)
             else:
-                yield _imported(image, self.label_of)
+                yield _imported(image, self.label_of, self.keys)
 
     def _name(self, index: int, record: msgspec.Raw) -> str:
         try:
@@ -96,12 +97,12 @@ class MegaDetectorFile:
             raise DataError(f"the record names no file: {error}", where=where, mend="correct the record") from error
 
 
-def _imported(image: _Image, label_of: Mapping[str, int]) -> ImportedFile:
+def _imported(image: _Image, label_of: Mapping[str, int], categories: Collection[str]) -> ImportedFile:
     path = image.file.replace("\\", "/")
     if image.failure is not None or image.detections is None:
         return ImportedFile(path, (), image.failure or "the file of boxes says nothing about it")
     known = [box for box in image.detections if str(box.category) in label_of]
-    left_out = Counter({NO_CATEGORY: len(image.detections) - len(known)})
+    left_out = Counter({NO_CATEGORY: sum(str(box.category) not in categories for box in image.detections)})
     by_frame: dict[int, list[_Box]] = {number: [] for number in image.frames_processed or ()}
     for box in known:
         by_frame.setdefault(_frame_number(box), []).append(box)

@@ -209,6 +209,7 @@ def boxed(names):
         (["media/a.jpg", "media/b.jpg"], "give --media {parent}"),
         (["D:\\survey\\a.jpg", "D:\\survey\\b.jpg"], "remove 'D:/survey/' from the paths"),
         (["gone.jpg", "lost.jpg"], "in which the paths"),
+        (["A.JPG", "B.JPG"], "the folder spells it a.jpg"),
     ],
 )
 def test_the_wrong_folder_of_media_makes_no_failures(classify, tmp_path, names, hint):
@@ -255,6 +256,9 @@ def test_boxes_that_cannot_be_used_are_counted(classify, tmp_path):
     assert sorted(report.notes) == sorted(
         f"1 {what}: left out" for what in (NO_AREA, NO_CATEGORY, IN_PIXELS, SECOND_RECORD)
     )
+    save_photo(tmp_path / "media" / "later.jpg", 9)
+    report, _ = classify("out", [write_boxes(tmp_path / "md.json", images[:1])], tmp_path / "media")
+    assert report.notes[-1] == "3 photos and videos in the folder of media have no record"
     in_pixels = write_boxes(tmp_path / "pixels.json", images[1:2])
     with pytest.raises(DataError, match="pixels"):
         classify("other", [in_pixels], tmp_path / "media")
