@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -104,64 +104,63 @@ def place_media(facts: FactsTable, matching: Matching, now: datetime, options: D
     rows, is_video = matching.rows, facts.is_video
     captured, by_disk, refused = _written(facts, options.time_from)
     row = _rows(facts, captured, matching)
-    used = np.unique(row).tolist()
-    ids = sorted({rows[each].deployment_id for each in used})
+    ids = sorted({rows[index].deployment_id for index in np.unique(row).tolist()})
     number = {name: index for index, name in enumerate(ids)}
     of_row = np.array([number.get(each.deployment_id, -1) for each in rows], np.int64)
-
     timestamp = captured.copy()
-    believable = Period.until(now)
-    count_outside = options.outside_period == COUNT
-    minutes = np.zeros(len(row), np.int32)
-    odd = np.zeros((2, len(row)), bool)
+    offsets = Offsets(np.zeros(len(row), np.int32), np.zeros(len(row), bool), np.zeros(len(row), bool))
     outside, stated = np.zeros(len(row), bool), np.zeros(len(row), bool)
+    count_outside = options.outside_period == COUNT
     lengths = _lengths_ms(facts)
     visits: dict[int, Visit] = {}
-    period_words: list[ClockProblem] = []
-    order = np.argsort(row, kind="stable")
-    for items in np.split(order, np.flatnonzero(np.diff(row[order])) + 1):
-        if not len(items):
-            continue
+    problems: list[ClockProblem] = []
+    for items in _alike(row):
         index = int(row[items[0]])
         place = rows[index]
-        timestamp[items] = corrected(captured[items], is_video[items], place)
-        possible = believable.including(place.start, place.end)
-        for item in items[~np.isnat(captured[items]) & ~possible.holds(timestamp[items])].tolist():
+        timestamp[items] = times = corrected(captured[items], is_video[items], place)
+        possible = Period.until(now).including(place.start, place.end)
+        for item in items[~np.isnat(captured[items]) & ~possible.holds(times)].tolist():
             refused[item] = implausible(captured[item], timestamp[item], possible)
             timestamp[item] = np.datetime64("NaT")
         times = timestamp[items]
-        outside[items] = find_outside(times, place)
-        stated[items] = ~outside[items] & ((place.start is not None) | (place.end is not None))
-        counts = np.full(len(items), True) if count_outside else ~outside[items]
-        visits[index] = make_visit(
-            index, place, times[counts], add_ms(times, lengths[items])[counts], is_video[items][counts]
-        )
-        words = period_problems(times, place, count_outside)
-        period_words += [ClockProblem(place.deployment_id, problem) for problem in words]
+        beyond = find_outside(times, place)
+        outside[items] = beyond & (not count_outside)
+        stated[items] = ~beyond & (place.start is not None or place.end is not None)
+        counts = ~outside[items]
+        ends = add_ms(times, lengths[items])
+        visits[index] = make_visit(index, place, times[counts], ends[counts], is_video[items][counts])
+        problems += [ClockProblem(place.deployment_id, text) for text in period_problems(times, place, count_outside)]
         if place.zone is not None:
-            offsets = utc_offsets(times, place.zone)
-            minutes[items] = offsets.minutes
-            odd[:, items] = offsets.ambiguous, offsets.missing
+            found = utc_offsets(times, place.zone)
+            for name, values in vars(found).items():
+                getattr(offsets, name)[items] = values
     zoned = np.array([each.zone is not None for each in rows], bool)
     has_offset = zoned[row] & ~np.isnat(timestamp) if len(row) else np.zeros(0, bool)
-    left_out = outside & (not count_outside)
-    visit_ids = matching.visit_ids
     placed = Placed(
-        rows, row, ids, of_row[row], timestamp, minutes, has_offset, by_disk, left_out, visits, visit_ids, refused, []
-    )
-    problems = [
-        ClockProblem(ids[index], problem)
-        for index, items in enumerate(placed.by_deployment() if ids else [])
-        for problem in clock_problems(
-            timestamp[items],
-            is_video[items],
-            Offsets(minutes[items], odd[0, items], odd[1, items]) if has_offset[items].any() else None,
-            now,
-            [refused[item] for item in items.tolist() if item in refused] if refused else (),
-            stated[items],
+        rows, row, ids, of_row[row], timestamp, offsets.minutes, has_offset, by_disk, outside, visits,
+        matching.visit_ids, refused, [],
+    )  # fmt: skip
+    problems += _clock_problems(placed, is_video, offsets, stated, now)
+    return replace(placed, problems=sorted(problems, key=lambda each: each.deployment_id))
+
+
+def _alike(values: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Indices of equal values, by value."""
+    order = np.argsort(values, kind="stable")
+    return (same for same in np.split(order, np.flatnonzero(np.diff(values[order])) + 1) if len(same))
+
+
+def _clock_problems(
+    placed: Placed, is_video: NDArray[np.bool_], offsets: Offsets, stated: NDArray[np.bool_], now: datetime
+) -> Iterator[ClockProblem]:
+    """What is odd about the clocks of deployments; `stated` are items in a period that a person stated."""
+    for name, items in zip(placed.ids, placed.by_deployment() if placed.ids else [], strict=True):
+        known = (
+            Offsets(*(values[items] for values in vars(offsets).values())) if placed.has_offset[items].any() else None
         )
-    ]
-    return replace(placed, problems=sorted([*period_words, *problems], key=lambda each: each.deployment_id))
+        why = [placed.refused[item] for item in items.tolist() if item in placed.refused] if placed.refused else ()
+        for problem in clock_problems(placed.timestamp[items], is_video[items], known, now, why, stated[items]):
+            yield ClockProblem(name, problem)
 
 
 def _written(facts: FactsTable, time_from: str) -> tuple[Times, NDArray[np.bool_], dict[int, str]]:
