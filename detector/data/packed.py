@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.base.names import located
 from detector.boxes import clip_boxes, xywh_to_xyxy
 
 
@@ -130,7 +131,7 @@ class LabelledImages:
 
     def path(self, index: int) -> Path:
         """The file of the image at this place."""
-        return self.sources[self.source_index[index]].images / self.file_names[index]
+        return located(self.sources[self.source_index[index]].images, str(self.file_names[index]))
 
     @property
     def has_birds(self) -> NDArray[np.bool_]:

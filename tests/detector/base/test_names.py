@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.base.names import Spelling, name_key, same_name
+from detector.base.names import Spelling, located, name_key, same_name
 from detector.types import media_id
 
 NFC, NFD = (unicodedata.normalize(form, "Gélinotte") for form in ("NFC", "NFD"))
@@ -32,6 +32,12 @@ def test_any_form_finds_the_file_as_the_disk_spells_it(folder: Path, path: str) 
     assert found is not None
     assert (folder / found).is_file()
     assert name_key(found) == f"{NFC}/{NFC}.JPG"
+
+
+def test_a_file_is_found_where_it_lies_in_any_form(folder: Path) -> None:
+    assert located(folder, "CAM1/IMG_0001.JPG") == folder / "CAM1/IMG_0001.JPG"
+    assert all(located(folder, f"{one}/{other}.JPG").is_file() for one in (NFC, NFD) for other in (NFC, NFD))
+    assert located(folder, f"{NFC}/absent.JPG") == folder / f"{NFC}/absent.JPG"
 
 
 def test_case_counts_where_the_disk_tells_it_apart(folder: Path) -> None:
