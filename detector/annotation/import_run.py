@@ -109,7 +109,7 @@ def classify_crops(
                 run.save(run.rows(sight))
             run.report.seconds = progress.seconds
             run.report.signal = stop.signal if run.report.files + run.report.finished_before < len(imported) else None
-            run.report.notes += run.notes() if run.report.signal is None else []
+            run.report.notes += [*place.notes, *(run.notes() if run.report.signal is None else [])]
     return run.report
 
 

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from backbones.errors import DataError, MediaError
-from detector.annotation.cards import cards_of
+from detector.annotation.cards import find_cards
 from detector.annotation.counted import MEND
 from detector.annotation.importing import IN_PIXELS, ImportedDetections, ImportedFile, imported_frame, path_under
 from detector.base.names import Spelling
@@ -35,11 +35,13 @@ class MediaFolder:
         folder: Where it is.
         card: The card.
         prefix: What paths under the card begin with, forward slashes; empty, or ends with one.
+        notes: What a person should know of the card.
     """
 
     folder: Path
     card: Card
     prefix: str
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def spelling(self) -> Spelling:
@@ -50,11 +52,10 @@ class MediaFolder:
     def of(cls, folder: Path, output: Path) -> MediaFolder:
         """The folder as part of a store's cards."""
         real = os.path.realpath(folder)
-        card = next(
-            card for card in cards_of([folder], output, {}) if f"{real}/".startswith(f"{os.path.realpath(card.root)}/")
-        )
+        found = find_cards([folder], output, {})
+        card = next(card for card in found.cards if f"{real}/".startswith(f"{os.path.realpath(card.root)}/"))
         inside = PurePath(os.path.relpath(real, os.path.realpath(card.root))).as_posix()
-        return cls(folder, card, "" if inside == "." else f"{inside}/")
+        return cls(folder, card, "" if inside == "." else f"{inside}/", tuple(found.notes))
 
     def item(self, path: str) -> MediaItem:
         """The media item of this path, which may not be there, or lead out of the folder; then its size is 0."""

@@ -108,6 +108,8 @@ def finish(args: argparse.Namespace, output: Path, report: RunReport) -> int:
     from detector.exports.made import refresh
 
     if report.signal is not None:
+        for note in report.notes:
+            print(f"look: {note}", file=sys.stderr)
         print(f"interrupted: {report.files} files are saved; the same command goes on from there", file=sys.stderr)
         return exit_codes.interrupted(report.signal)
     console = Console()
