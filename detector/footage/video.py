@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -20,6 +20,7 @@ from detector.base.failures import OUT_OF_MEMORY, ran_out_of_memory
 from detector.base.orientation import orient, orientation_of_matrix, upright_size
 from detector.base.signatures import HEAD_BYTES, kind_of
 from detector.base.times import LONGEST_S
+from detector.footage.decoding import decode, packets, rising
 from detector.footage.frame_index import DEFAULT_RATE, PacketRecorder
 from detector.footage.metadata import Capture, capture_of_video, video_tags
 from detector.footage.sampling import Run, Sampling, check_sampling, plan_runs, sampled_frames
@@ -33,7 +34,6 @@ _OPTIONS = {"protocol_whitelist": "file", **_DECODER}
 # of a damaged picture the decoder would fill up the rest with whatever lay in memory, such as another picture's birds
 _WHOLE = {"err_detect": "explode"}
 _TRANSPORT = ("mpeg", "mpegts")
-_MOST_AGAIN = 100  # times in a row that FFmpeg may ask to be asked again
 _COPY_AGAIN = "copy it from the card again, or leave it out"
 
 
@@ -128,7 +128,7 @@ class Video:
                 done += 1
         lost = 0
         if done < len(wanted):
-            for number, frame in _rising(self._decode_all()):
+            for number, frame in rising(self._decode_all()):
                 place = done + int(np.searchsorted(wanted[done:], number))
                 asked = place < len(wanted) and wanted[place] == number
                 if asked or (stand_in and place > done):
@@ -143,15 +143,15 @@ class Video:
     def _decode_runs(self, runs: list[Run]) -> Iterator[tuple[int, av.VideoFrame]]:
         with self._opened() as container:
             stream = self._video_stream(container)
-            packets = enumerate(_packets(container, stream))
+            upcoming = enumerate(packets(container, stream))
             for run in runs:
-                yield from self._decode_run(run, packets, stream.codec_context)
+                yield from self._decode_run(run, upcoming, stream.codec_context)
 
     def _decode_run(
-        self, run: Run, packets: Iterator[tuple[int, av.Packet]], decoder: av.VideoCodecContext
+        self, run: Run, upcoming: Iterator[tuple[int, av.Packet]], decoder: av.VideoCodecContext
     ) -> Iterator[tuple[int, av.VideoFrame]]:
         wanted = set(run.wanted)
-        for place, packet in packets:
+        for place, packet in upcoming:
             if place < run.start:
                 continue
             # frames that no other needs are passed over, unless they are wanted themselves
@@ -164,7 +164,10 @@ class Video:
 
     def _decode(self, decoder: av.VideoCodecContext, packet: av.Packet | None) -> list[av.VideoFrame]:
         """The whole pictures that a packet sets free; in place of what others lack stands what lay in memory."""
-        return [frame for frame in _decode(decoder, packet) if not (self._whole_only and frame.is_corrupt)]
+        return [frame for frame in decode(decoder, packet) if self._is_whole(frame)]
+
+    def _is_whole(self, frame: av.VideoFrame) -> bool:
+        return not (self._whole_only and frame.is_corrupt)
 
     def _numbered(self, frames: list[av.VideoFrame], wanted: set[int]) -> Iterator[tuple[int, av.VideoFrame]]:
         for frame in frames:
@@ -177,11 +180,11 @@ class Video:
         counted = 0
         with self._opened() as container:
             stream = self._video_stream(container)
-            for packet in chain(_packets(container, stream), (None,)):
-                for frame in self._decode(stream.codec_context, packet):
+            for packet in chain(packets(container, stream), (None,)):
+                for frame in decode(stream.codec_context, packet):
                     number = counted if self._index.pts is None else self._index.number_of(frame.pts)
                     counted += 1
-                    if number is not None and number < len(self._index):
+                    if number is not None and number < len(self._index) and self._is_whole(frame):
                         yield number, frame
 
     @contextmanager
@@ -244,7 +247,7 @@ class Video:
         with self._opened() as container:
             stream = self._video_stream(container)
             recorder = PacketRecorder(container.format.name in _TRANSPORT)
-            for packet in _packets(container, stream):
+            for packet in packets(container, stream):
                 recorder.add(packet)
                 if first is None:
                     first = next(iter(self._decode(stream.codec_context, packet)), None)
@@ -291,47 +294,6 @@ def open_video(file: Path, *, threads: int = 1) -> Video:
 def read_frames(file: Path, sampling: Sampling = 1.0, *, threads: int = 1) -> Iterator[Frame]:
     """Open a video and read the frames that a sampling asks for; see `Video`."""
     return Video(file, threads=threads).read(sampling)
-
-
-def _packets(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet]:
-    """The stream's packets up to the end of the file, or to where it cannot be read."""
-    for _ in range(_MOST_AGAIN):
-        try:
-            for packet in container.demux(stream):
-                if packet.size:
-                    yield packet
-            return
-        except BlockingIOError:  # nothing is lost, and it goes on where it was
-            continue
-        except (av.FFmpegError, IndexError):  # the index ends here, and what is missing of the duration is reported;
-            return  # PyAV's IndexError is a stream that began midway
-
-
-def _rising(frames: Iterator[tuple[int, av.VideoFrame]]) -> Iterator[tuple[int, av.VideoFrame]]:
-    """Numbered frames without those that are ahead of the next one, by a damaged time."""
-    last, held = -1, None
-    for number, frame in frames:
-        if held is not None and held[0] < number:
-            yield held
-            last, held = held[0], (number, frame)
-        elif number > last:
-            held = number, frame
-    if held is not None:
-        yield held
-
-
-def _decode(decoder: av.VideoCodecContext, packet: av.Packet | None) -> list[av.VideoFrame]:
-    """The frames that a packet, or with None the end, sets free; none if it is damaged."""
-    try:
-        return decoder.decode(packet)
-    except BlockingIOError:  # after damage, frames may be left in the decoder: they come out before it takes the packet
-        held = [] if packet is None else _decode(decoder, None)
-        decoder.flush_buffers()
-        with suppress(av.FFmpegError):
-            return held + (decoder.decode(packet) if packet is not None else [])
-        return held
-    except av.FFmpegError:
-        return []
 
 
 def _orientation(frame: av.VideoFrame) -> int:

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backbones.errors import MediaError
-from detector.footage import video as reading
+from detector.footage.decoding import decode, packets, rising
 from detector.footage.frame_index import FrameIndex
 from detector.footage.sampling import sampled_frames
 from detector.footage.video import open_video
@@ -162,7 +162,7 @@ def test_a_damaged_time_of_one_frame_costs_no_other(tmp_path: Path, whole: dict[
 def test_a_frame_with_the_time_of_another_place_is_left_out(number: int) -> None:
     frames: Any = [(39 if at == number else at, at) for at in range(40)]
     expected = [(at, at) for at in range(40) if at != number]
-    assert list(reading._rising(iter(frames)))[:39] == (expected if number != 39 else frames[:39])
+    assert list(rising(iter(frames)))[:39] == (expected if number != 39 else frames[:39])
 
 
 def test_a_damaged_jpeg_is_no_frame(tmp_path: Path, whole: dict[str, bytes]) -> None:
@@ -226,7 +226,7 @@ class _Full:
 def test_a_decoder_that_asks_to_be_asked_again_is() -> None:
     decoder: Any = _Full()
     packet: Any = "late"
-    assert reading._decode(decoder, packet) == ["early", "late"]
+    assert decode(decoder, packet) == ["early", "late"]
 
 
 def test_a_container_that_asks_to_be_asked_again_is() -> None:
@@ -241,4 +241,4 @@ def test_a_container_that_asks_to_be_asked_again_is() -> None:
 
     container: Any = Container()
     stream: Any = None
-    assert [packet.size for packet in reading._packets(container, stream)] == [1, 2, 3]
+    assert [packet.size for packet in packets(container, stream)] == [1, 2, 3]
