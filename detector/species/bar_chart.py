@@ -91,8 +91,7 @@ def _is_sample_size(line: str) -> bool:
 def _bar_chart(lines: Sequence[str], header: int, path: Path) -> FrequencyTable:
     sizes = _values(lines[header].split("\t")[1:], f"{path} line {header + 1}", highest=np.inf)
     for number, line in enumerate(lines[:header], 1):
-        label, *cells = line.split("\t")
-        if cells and _scientific_name(label) is not None:
+        if _scientific_name(line.split("\t")[0]) is not None:
             raise DataError("a species stands above the sample sizes", where=f"{path} line {number}", mend=_MEND_CHART)
     species: dict[str, NDArray[np.float64]] = {}
     parts: dict[str, NDArray[np.float64]] = {}

@@ -5,6 +5,7 @@ Each of its records must be in the result, be listed by row, or the file be refu
 
 from __future__ import annotations
 
+import html
 import io
 import re
 from collections.abc import Callable, Sequence
@@ -177,7 +178,7 @@ def chart_explains(found: FrequencyTable, text: str, said: str) -> bool:
                 return False
             if numbers.shape != (48,):
                 return False
-            if label[:20] in said:
+            if html.unescape(label[:15]) in said:
                 continue
             expected[marked[1]] = np.maximum(expected.get(marked[1], 0.0), numbers)
     return bool(expected) and all(
