@@ -35,7 +35,7 @@ BEGINNINGS = {  # when a camera begins, and its second file, by the clock: 15 mi
     datetime(2024, 5, 1, 6, 0): datetime(2024, 5, 1, 6, 15),
 }
 STEPS_S = (0.5, 1, 3, 5, 6, 60, 20 * 60, 30 * 60, 30 * 60 + 1, 6 * 3600, 86_400, 4 * 86_400)
-VERDICTS = ("bird", "animal", "person", "vehicle", "nothing", "real", "named")
+VERDICTS = ("bird", "animal", "person", "vehicle", "nothing", "real", "named", "named", "withdrawn")
 GRID = 64  # sides are multiples of 1/64, so that areas are exact
 
 
@@ -102,6 +102,7 @@ class _Maker:
             "gap_days": self.one_of((2, 7)),
             "repeats": self.chance(0.8),
             "repeat_days": self.one_of((1, 5)),
+            "kinds": self.one_of(({}, {"qwertz": "bird"}, {"blank": "animal"})),
             "outside_period": self.one_of(("leave-out", "count")),
         }
         store = RandomStore(self.folder, options)
@@ -218,7 +219,7 @@ class _Maker:
     def reviews(self) -> None:
         """Some of boxes, frames, files and groups, one after the other."""
         said = []
-        for number in range(self.one_of((0, 0, 2, 6)) if self.boxes else 0):
+        for number in range(self.one_of((0, 0, 2, 10)) if self.boxes else 0):
             item, frame, box = self.one_of(self.boxes)
             verdict = self.one_of(VERDICTS)
             target: dict[str, Any] = self.one_of(

@@ -212,6 +212,7 @@ def check_summary(recount: Recount, summary: DecisionSummary) -> None:
     assert summary.repeat_groups == len(groups)
     assert summary.repeated == sum(box["suppressed"] and box["repeat_group"] is not None for box in recount.boxes)
     said = {(each.display_name, each.kind): each for each in summary.names}
+    assert len(said) == len(summary.names)
     assert set(said) == {(box["display_name"], box["kind"]) for box in counted}
     for (display_name, kind), each in said.items():
         own = [event for event in events if (event.what[3], event.what[0]) == (display_name, kind)]
