@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from backbones.errors import DataError
-from detector.data.coco_json import nan_as_null
+from detector.base.json_text import JsonError, decode_json, nan_as_null, read_json_bytes
 
 MOST_SHARE = 1.5  # boxes overhang by a little; what is larger is no share of a picture
 IN_PIXELS = "boxes are in pixels, not in shares of the picture"
@@ -91,7 +91,7 @@ def read_detections(paths: Sequence[Path]) -> ImportedDetections:
     from detector.annotation.importing_coco import CocoDetections
     from detector.annotation.importing_megadetector import MegaDetectorFile
 
-    contents = [(path, read_json_bytes(path)) for path in paths]
+    contents = [(path, nan_as_null(read_json_bytes(path, "file of boxes"))) for path in paths]
     kinds = [_format_of(path, data) for path, data in contents]
     if set(kinds) == {"megadetector"}:
         return joined([MegaDetectorFile(path, data) for path, data in contents])
@@ -104,25 +104,12 @@ def read_detections(paths: Sequence[Path]) -> ImportedDetections:
     )
 
 
-def read_json_bytes(path: Path) -> bytes:
-    """The bytes of a JSON file in UTF-8, without a byte-order mark, Python's NaN and Infinity replaced by null."""
-    try:
-        data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-        if data[:2] in (b"\xff\xfe", b"\xfe\xff"):  # as PowerShell writes
-            data = data.decode("utf-16").encode()
-    except UnicodeDecodeError as error:
-        raise DataError(f"not JSON: {error}", where=path, mend="is the file whole? Export or copy it again") from error
-    except OSError as error:
-        raise DataError(error.strerror or str(error), where=path, mend="give the path of a file of boxes") from error
-    return nan_as_null(data) if b"NaN" in data or b"Infinity" in data else data
-
-
 def _format_of(path: Path, data: bytes) -> str:
     if data.lstrip()[:1] == b"[":
         return "results"
     try:
-        lists = msgspec.json.decode(data, type=_Lists)
-    except msgspec.DecodeError as error:
+        lists = decode_json(data, _Lists)
+    except JsonError as error:
         raise DataError(f"not JSON: {error}", where=path, mend="is the file whole? Export or copy it again") from error
     if bytes(lists.images) and bytes(lists.detection_categories):
         return "megadetector"

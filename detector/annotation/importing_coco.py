@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from backbones.errors import DataError
 from detector.annotation.importing import IN_PIXELS, NO_AREA, ImportedFile, imported_frame
+from detector.base.json_text import JsonError, decode_json
 from detector.data.coco_json import Id
 
 Content = tuple[Path, bytes]
@@ -135,7 +136,7 @@ Value = TypeVar("Value")
 
 def _decoded(path: Path, data: bytes | msgspec.Raw, kind: type[Value], record: str | None = None) -> Value:
     try:
-        return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return decode_json(data, kind)
+    except JsonError as error:
         where = path if record is None else f"{path}: {record}"
         raise DataError(f"not COCO: {error}", where=where, mend="correct the record, or export it again") from error

@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from backbones.errors import DataError
 from detector.annotation.importing import IN_PIXELS, NO_CATEGORY, ImportedFile, ImportedFrame, imported_frame
+from detector.base.json_text import JSON_FAULTS, JsonError, decode_json
 
+MOST_FRAMES = 500_000  # of a video that a record may name: two days at three a second; each takes memory
+Number = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
+Looked = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 NO_BOX = "empty"  # a category that some tools write for pictures without anything
 
 
@@ -32,15 +37,15 @@ class _Box(msgspec.Struct, gc=False):
     category: str | int
     conf: float
     bbox: tuple[float, float, float, float]
-    frame_number: int | None = None
-    frame: int | None = None  # animl's name for it
+    frame_number: Number | None = None
+    frame: Number | None = None  # animl's name for it
 
 
 class _Image(msgspec.Struct):
     file: str
     detections: list[_Box] | None = None
     failure: str | None = None
-    frames_processed: list[int] | None = None
+    frames_processed: Annotated[list[Looked], msgspec.Meta(max_length=MOST_FRAMES)] | None = None
 
 
 class _Name(msgspec.Struct):
@@ -61,8 +66,8 @@ class MegaDetectorFile:
     def __init__(self, path: Path, data: bytes) -> None:
         self.path = path
         try:
-            content = msgspec.json.decode(data, type=_File)
-        except msgspec.DecodeError as error:
+            content = decode_json(data, _File)
+        except JsonError as error:
             mend = "see https://lila.science/megadetector-output-format"
             raise DataError(f"not MegaDetector's format: {error}", where=path, mend=mend) from error
         self.records = content.images
@@ -83,7 +88,7 @@ class MegaDetectorFile:
         for index, record in enumerate(self.records):
             try:
                 image = self.decoder.decode(record)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except JSON_FAULTS as error:
                 failure = f"its record in {self.path.name} cannot be used: {error}"
                 yield ImportedFile(self._name(index, record), (), failure)
             else:
@@ -91,8 +96,8 @@ class MegaDetectorFile:
 
     def _name(self, index: int, record: msgspec.Raw) -> str:
         try:
-            return msgspec.json.decode(record, type=_Name).file.replace("\\", "/")
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return decode_json(record, _Name).file.replace("\\", "/")
+        except JsonError as error:
             where = f"{self.path}: images[{index}]"
             raise DataError(f"the record names no file: {error}", where=where, mend="correct the record") from error
 

@@ -120,15 +120,11 @@ def _classified(args: argparse.Namespace, labelling: Labelling, console: Any) ->
 
 
 def _read_results(path: Path) -> list[dict[str, Any]]:
-    import json
-
     from backbones.errors import DataError
+    from detector.base.json_text import parse_json
 
     mend = "give the predictions.json that `hoopoe evaluate` wrote"
-    try:
-        results = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"the detections cannot be read ({error})", where=path, mend=mend) from error
+    results = parse_json(path, what="file of detections", mend=mend)
     keys = {"image_id", "category_id", "bbox", "score"}
     if not isinstance(results, list) or not all(isinstance(each, dict) and keys <= each.keys() for each in results):
         raise DataError("these are no COCO results", where=path, mend=mend)

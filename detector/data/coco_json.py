@@ -7,7 +7,6 @@ and one bad record costs neither the others nor its own name in the message.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from backbones.errors import DataError
+from detector.base.json_text import JSON_FAULTS, JsonError, decode_json, nan_as_null, read_json_bytes
 
 Id = int | float | str  # floats: pandas writes integers with gaps as 12.0
 
@@ -61,37 +61,17 @@ def split_file(path: Path) -> CocoFile:
         DataError: If it is not there, not JSON, or not an object with the three lists.
     """
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(error.strerror or str(error), where=path, mend="give the path of a COCO JSON") from error
-    try:
-        return _decode_file(data.removeprefix(b"\xef\xbb\xbf"))  # the byte-order mark of Windows editors
-    except msgspec.ValidationError as error:
+        return decode_json(nan_as_null(read_json_bytes(path, "COCO JSON")), CocoFile)
+    except JsonError as error:
+        if not error.is_json:
+            mend = "is the file whole? Export or copy it again"
+            raise DataError(f"not JSON: {error}", where=path, mend=mend) from error
         raise DataError(
             f"not COCO annotations: {error}",
             where=path,
             mend="an object with the lists `images`, `annotations` and `categories` is needed"
             " (a bare list is a file of results)",
         ) from error
-    except msgspec.DecodeError as error:
-        raise DataError(f"not JSON: {error}", where=path, mend="is the file whole? Export or copy it again") from error
-
-
-def nan_as_null(data: bytes) -> bytes:
-    """JSON with Python's NaN, Infinity and -Infinity, which no standard knows, replaced by null outside strings."""
-    string_or_word = re.compile(rb'"(?:[^"\\]|\\.)*"|-?(?:NaN|Infinity)')
-    return string_or_word.sub(lambda match: match[0] if match[0].startswith(b'"') else b"null", data)
-
-
-def _decode_file(data: bytes) -> CocoFile:
-    try:
-        return msgspec.json.decode(data, type=CocoFile)
-    except msgspec.ValidationError:
-        raise
-    except msgspec.DecodeError:
-        if b"NaN" not in data and b"Infinity" not in data:
-            raise
-        return msgspec.json.decode(nan_as_null(data), type=CocoFile)
 
 
 Record = TypeVar("Record", ImageRecord, AnnotationRecord, CategoryRecord)
@@ -105,7 +85,7 @@ def decode_records(
     for index, raw in enumerate(raws):
         try:
             record = decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except JSON_FAULTS as error:
             on_error(index, str(error))
         else:
             yield index, record
@@ -115,6 +95,6 @@ def record_name(table: str, raws: Sequence[msgspec.Raw], index: int) -> str:
     """A record in the user's words: `annotation 4711`, or `annotations[12]` where it has no id."""
     try:
         record = msgspec.json.decode(raws[index])
-        return f"{'category' if table == 'categories' else table.removesuffix('s')} {record['id']}"
-    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+        return f"{'category' if table == 'categories' else table.removesuffix('s')} {str(record['id'])[:80]}"
+    except (*JSON_FAULTS, KeyError, TypeError):
         return f"{table}[{index}]"

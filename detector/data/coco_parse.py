@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.base.json_text import JsonError, decode_json
 from detector.data.box_faults import CODES, OVERHANGS, SOUND, check_boxes
 from detector.data.coco_json import (
     AnnotationRecord,
@@ -165,7 +166,7 @@ class _Parser:
             sizes.extend(size or (0, 0))
             places.append(place)
             if texts:
-                extra = msgspec.json.decode(self.file.images[place])
+                extra = _all_of(self.file.images[place])
                 for key, values in texts.items():
                     values.append("" if extra.get(key) is None else str(extra[key]))
         sizes_wh = np.array(sizes, np.int32).reshape(-1, 2)
@@ -220,7 +221,7 @@ class _Parser:
             place = int(columns.places[row])
             width, height = sizes_wh[columns.images[row]].tolist()
             if width > 0:  # a record without a size has a finding of its own
-                bbox = msgspec.json.decode(self.file.annotations[place]).get("bbox")
+                bbox = _all_of(self.file.annotations[place]).get("bbox")
                 self.report(*_describe(CODES[faults[row]], place, bbox, width, height))
 
         box_areas = boxes[:, 2] * boxes[:, 3]
@@ -272,3 +273,11 @@ def _is_integer(value: Id) -> bool:
 
 def _integers(ids: list[Id]) -> NDArray[np.int64] | None:
     return np.fromiter(map(int, ids), np.int64, len(ids)) if all(map(_is_integer, ids)) else None
+
+
+def _all_of(raw: msgspec.Raw) -> dict[str, Any]:
+    """A record with all its keys; none where one that nobody reads is no JSON."""
+    try:
+        return decode_json(raw, dict[str, Any])
+    except JsonError:
+        return {}

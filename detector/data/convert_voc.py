@@ -7,10 +7,14 @@ from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import parse
+from defusedxml.ElementTree import fromstring
 
+from backbones.errors import DataError
+from detector.base.files import MAX_TEXT_BYTES, read_bytes
 from detector.data.convert import CocoBuilder, Corners, Problem, find_pictures, need_folder
 from detector.data.picture_scan import Picture
+
+MOST_PIXELS = 1e6  # of a coordinate
 
 
 def voc_to_coco(images: Path, annotations: Path, zero_based: bool = False) -> tuple[dict[str, Any], list[Problem]]:
@@ -68,10 +72,13 @@ def _read(path: Path) -> Element:
     if not path.exists():
         return Element("annotation")
     try:
-        root = parse(path, forbid_dtd=True).getroot()  # an XML from elsewhere must not expand entities or read files
+        # an XML from elsewhere must not expand entities or read files
+        root = fromstring(read_bytes(path, max_bytes=MAX_TEXT_BYTES, what="VOC file"), forbid_dtd=True)
     except ParseError as error:
         raise _UnusableError(f"{path}:{error.position[0]}", f"not XML: {error}") from error
-    except (DefusedXmlException, OSError, ValueError) as error:
+    except DataError as error:
+        raise _UnusableError(path, f"cannot be read: {error.problem}") from error
+    except (DefusedXmlException, ValueError, LookupError) as error:  # LookupError: an encoding that nobody knows
         raise _UnusableError(path, f"cannot be read: {error}") from error
     if root is None or root.tag != "annotation":
         raise _UnusableError(path, "not a VOC file: its root is no <annotation>")
@@ -101,6 +108,8 @@ def _parse_object(element: Element, zero_based: bool) -> tuple[str, Corners, boo
         raise ValueError(f"'{name}': bndbox {texts} are not four numbers") from None
     if not zero_based:
         x1, y1 = x1 - 1, y1 - 1
+    if not max(map(abs, (x1, y1, x2, y2))) < MOST_PIXELS:  # NaN fails too
+        raise ValueError(f"'{name}': bndbox {texts} lies outside any picture")
     if not (x2 > x1 and y2 > y1):
         raise ValueError(f"'{name}': bndbox {texts} has no area")
     return name, (x1, y1, x2, y2), (element.findtext("difficult") or "0").strip() == "1"

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from backbones.errors import ConfigError
+from backbones.errors import ConfigError, DataError
 from detector.base.files import write_bytes
+from detector.base.json_text import JsonError, decode_json, nan_as_null, read_json_bytes
 from detector.data.box_faults import CODES, OVERHANGS, SOUND, check_boxes
-from detector.data.coco_json import nan_as_null
 from detector.data.doctor import Examined
 from detector.data.duplicates import duplicate_boxes
 from detector.data.findings import Finding
@@ -70,9 +70,18 @@ class _Work:
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """A COCO JSON as a dictionary, every key kept; `NaN` and its like become None."""
-    data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-    return json.loads(nan_as_null(data) if b"NaN" in data or b"Infinity" in data else data)
+    """A COCO JSON as a dictionary, every key kept; `NaN` and its like become None.
+
+    Bytes that are not UTF-8 become question marks: records that had them where it counts are among the findings.
+
+    Raises:
+        DataError: It is not JSON.
+    """
+    data = nan_as_null(read_json_bytes(path, "COCO JSON")).decode("utf-8", "replace").encode()
+    try:
+        return decode_json(data, dict[str, Any])
+    except JsonError as error:
+        raise DataError(f"not JSON: {error}", where=path, mend="export or copy it again") from error
 
 
 def repair(document: dict[str, Any], examined: Examined, findings: Iterable[Finding]) -> tuple[dict, list[Repair]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError, model_validator
 
 from backbones.errors import DataError
-from detector.base.files import write_bytes
+from detector.base.files import MAX_TEXT_BYTES, read_bytes, write_bytes
 from detector.config import Section
 from detector.species.fusion import DEFAULT_WEIGHT
 from detector.species.gate import GateThresholds
@@ -71,10 +71,10 @@ class Calibration(Section):
         """
         mend = "make it again with `hoopoe calibrate`"
         try:
-            return cls.model_validate_json(path.read_bytes())
-        except OSError as error:
-            raise DataError(f"the calibration cannot be read ({error.strerror})", where=path, mend=mend) from error
+            return cls.model_validate_json(read_bytes(path, max_bytes=MAX_TEXT_BYTES, what="calibration"))
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
-            raise DataError(f"this is no calibration: {place} {first['msg']}", where=path, mend=mend) from error
+            raise DataError(
+                f"this is no calibration: {place[:80]} {first['msg'][:200]}", where=path, mend=mend
+            ) from error

@@ -19,9 +19,8 @@ import pyarrow.compute as pc
 from backbones.errors import MediaError
 from detector.base.content_hash import content_hash
 from detector.base.names import name_key
-from detector.store.files import open_parquet
 from detector.store.layout import facts_folder, parts
-from detector.store.reader import MEND_FACTS
+from detector.store.reader import open_facts
 
 SAMPLED = 16  # files whose content is compared: a megabyte or two each, so that a slow disk takes a second
 _GLANCED = 8  # files that are looked for before all are
@@ -58,7 +57,7 @@ def known_files(folder: Path, cards: Collection[str]) -> dict[str, Known]:
     found: dict[str, list[pa.Table]] = {card: [] for card in cards}
     wanted = pa.array(list(cards), pa.string())
     for part in parts(facts_folder(folder)) if cards else ():
-        with open_parquet(part, MEND_FACTS) as file:
+        with open_facts(part) as file:
             table = file.read(list(_COLUMNS)).combine_chunks()
         table = table.filter(pc.and_(pc.is_in(table["card"], wanted), pc.greater(table["size_bytes"], 0)))
         for card in pc.unique(table["card"]).to_pylist():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from backbones.errors import DataError
 from detector.store.facts import FactRow, fact_rows
@@ -18,11 +20,20 @@ from detector.store.ids import current_id, with_current_ids
 from detector.store.layout import facts_folder, overlay_folder, parts
 from detector.store.marks import classifier_key, marks_of
 from detector.store.run_json import read_run
-from detector.store.schema import FACTS
+from detector.store.schema import FACTS, OVERLAY
 
 MEND_FACTS = "delete it and run the same `hoopoe annotate` again: only the files of this part are looked at again"
 MEND_OVERLAY = "delete it and run the same `hoopoe reclassify` again: only this part is done again"
 _BATCH_ROWS = 4_096
+
+
+def open_facts(part: Path) -> AbstractContextManager[pq.ParquetFile]:
+    """Open a part of the facts; it is refused where it lacks a column, or has one of another type.
+
+    Raises:
+        DataError: The part is damaged.
+    """
+    return open_parquet(part, MEND_FACTS, FACTS, optional=("modified_at",))
 
 
 def finished(folder: Path) -> set[str]:
@@ -33,7 +44,7 @@ def finished(folder: Path) -> set[str]:
     """
     ids: set[str] = set()
     for path in parts(facts_folder(folder)):
-        with open_parquet(path, MEND_FACTS) as file:
+        with open_facts(path) as file:
             ids.update(map(current_id, pc.unique(file.read(["media_id"])["media_id"]).to_pylist()))
     return ids
 
@@ -46,7 +57,7 @@ def failed(folder: Path) -> dict[str, str]:
     """
     reasons: dict[str, str] = {}
     for path in parts(facts_folder(folder)):
-        with open_parquet(path, MEND_FACTS) as file:
+        with open_facts(path) as file:
             failures = file.read(["failure"])["failure"]
             if failures.null_count == len(failures):
                 continue
@@ -85,7 +96,7 @@ class FactsReader:
         Raises:
             DataError: The part is damaged.
         """
-        with open_parquet(part, MEND_FACTS) as file:
+        with open_facts(part) as file:
             return file.metadata.num_rows
 
     def batches(self, part: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
@@ -98,8 +109,9 @@ class FactsReader:
         Raises:
             DataError: The part is damaged.
         """
-        with open_parquet(part, MEND_FACTS) as file:
+        with open_facts(part) as file:
             for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
+                _check_rows(batch, part)
                 yield self._labelled(_with_disk_times(with_current_ids(batch), columns))
 
     def _labelled(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -159,7 +171,7 @@ class FactsReader:
             return None
         facts, path = marks_of(part, MEND_FACTS), self.overlay / part.name
         if path.exists() and marks_of(path, MEND_OVERLAY).part == facts.part:
-            with open_parquet(path, MEND_OVERLAY) as file:
+            with open_parquet(path, MEND_OVERLAY, OVERLAY) as file:
                 columns = file.read().to_pydict()
             keys = zip(map(current_id, columns["media_id"]), columns["frame_number"], columns["box"], strict=True)
             return dict(zip(keys, zip(columns["logits"], columns["embedding"], strict=True), strict=True))
@@ -167,6 +179,24 @@ class FactsReader:
             return None  # written after the overlay, by the classifier of the overlay
         mend = "run the same `hoopoe reclassify` again: only what is missing is done"
         raise DataError("this part was not classified by the classifier that counts", where=part, mend=mend)
+
+
+def _check_rows(batch: pa.RecordBatch, part: Path) -> None:
+    """Refuse what no version of Hoopoe writes, and no decision can be made of."""
+    for field in FACTS:
+        if not field.nullable and field.name in batch.schema.names and batch.column(field.name).null_count:
+            raise DataError(f"its column '{field.name}' has empty cells", where=part, mend=MEND_FACTS)
+    if "frame_number" in batch.schema.names and pc.any(pc.less(batch.column("frame_number"), 0)).as_py():
+        raise DataError("its column 'frame_number' has numbers below 0", where=part, mend=MEND_FACTS)
+    if "detections" in batch.schema.names and batch.column("detections").type == FACTS.field("detections").type:
+        boxes = batch.column("detections").flatten()
+        needed = [pc.struct_field(boxes, name) for name in ("x", "y", "w", "h", "label_scores")]
+        if boxes.null_count or any(values.null_count for values in needed):
+            raise DataError("its column 'detections' has boxes without a place or scores", where=part, mend=MEND_FACTS)
+    if {"failure", "detections"} <= set(batch.schema.names):
+        empty = pc.is_null(batch.column("detections"))
+        if pc.any(pc.equal(empty, pc.is_null(batch.column("failure")))).as_py():
+            raise DataError("it has files that neither failed nor were looked at", where=part, mend=MEND_FACTS)
 
 
 def _with_disk_times(batch: pa.RecordBatch, columns: Sequence[str] | None) -> pa.RecordBatch:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from backbones.errors import ConfigError, DataError
 from detector.base.files import write_bytes
+from detector.base.json_text import parse_json
 from detector.store.file_names import with_prefixes
 from detector.store.layout import facts_folder, parts
 from detector.store.lock import RUN_LOCK, StoreLock
@@ -24,12 +25,9 @@ def read_run(folder: Path) -> RunFile | None:
         DataError: `run.json` is damaged, or a newer Hoopoe wrote it.
     """
     path = run_file_path(Path(folder))
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    except ValueError as error:
-        raise DataError(f"this is not valid JSON ({error})", where=path, mend=_MEND) from error
+    content = parse_json(path, what="run.json", mend=_MEND)
     version = content.get("version") if isinstance(content, dict) else None
     if isinstance(version, int) and version > VERSION:
         raise DataError(

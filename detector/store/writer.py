@@ -20,8 +20,9 @@ from detector.store.files import open_parquet, write_table
 from detector.store.layout import facts_folder, overlay_folder, parts
 from detector.store.lock import StoreLock
 from detector.store.marks import Marks, classifier_key, marks_of, new_part_id
-from detector.store.reader import MEND_FACTS, MEND_OVERLAY, failed, finished
+from detector.store.reader import MEND_FACTS, MEND_OVERLAY, failed, finished, open_facts
 from detector.store.run_json import read_run
+from detector.store.schema import OVERLAY
 
 PART_ROWS = 20_000
 PART_BYTES = 64 << 20
@@ -189,7 +190,7 @@ class OverlayWriter:
         before = self.failures(part)
         table = overlay_table(rows)
         if before:
-            with open_parquet(self.target / part.name, MEND_OVERLAY) as file:
+            with open_parquet(self.target / part.name, MEND_OVERLAY, OVERLAY) as file:
                 old = file.read()
             kept = old.filter(pc.invert(pc.is_in(old["media_id"], pa.array(list(before), pa.string()))))
             table = pa.concat_tables([kept.replace_schema_metadata(), table])
@@ -213,7 +214,7 @@ class OverlayWriter:
 def _forget_failures(folder: Path) -> None:
     """Write the parts with failures anew without them; one killed between two parts leaves the others as they were."""
     for path in parts(facts_folder(folder)):
-        with open_parquet(path, MEND_FACTS) as file:
+        with open_facts(path) as file:
             failures = file.read(["failure"])["failure"]
             if failures.null_count == len(failures):
                 continue

@@ -235,7 +235,7 @@ def test_other_files_are_refused(tmp_path, content, message):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"none\.json: No such file"):
+    with pytest.raises(DataError, match=r"none\.json: there is no such file"):
         read_coco([(tmp_path / "none.json", tmp_path)])
 
 
