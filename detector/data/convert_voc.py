@@ -108,7 +108,7 @@ def _parse_object(element: Element, zero_based: bool) -> tuple[str, Corners, boo
         raise ValueError(f"'{name}': bndbox {texts} are not four numbers") from None
     if not zero_based:
         x1, y1 = x1 - 1, y1 - 1
-    if not max(map(abs, (x1, y1, x2, y2))) < MOST_PIXELS:  # NaN fails too
+    if max(map(abs, (x1, y1, x2, y2))) >= MOST_PIXELS:
         raise ValueError(f"'{name}': bndbox {texts} lies outside any picture")
     if not (x2 > x1 and y2 > y1):
         raise ValueError(f"'{name}': bndbox {texts} has no area")

@@ -75,6 +75,5 @@ class Calibration(Section):
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
-            raise DataError(
-                f"this is no calibration: {place[:80]} {first['msg'][:200]}", where=path, mend=mend
-            ) from error
+            problem = f"this is no calibration: {place[:80]} {first['msg'][:200]}"
+            raise DataError(problem, where=path, mend=mend) from error

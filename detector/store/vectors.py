@@ -30,6 +30,7 @@ def binary_matrix(packed: pa.Array, dtype: str) -> NDArray:
     if (lengths != lengths[0]).any() or lengths[0] % np.dtype(dtype).itemsize:
         raise DataError(
             f"vectors of one kind have {lengths.min()} to {lengths.max()} bytes",
+            where="facts",
             mend="the facts are of several models: begin a new store",
         )
     if not lengths[0]:

@@ -37,5 +37,5 @@ def test_a_file_that_is_none_says_so(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(DataError, match="no calibration"):
         Calibration.read(path)
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="no such file"):
         Calibration.read(tmp_path / "nothing.json")
