@@ -26,7 +26,7 @@ from detector.store.reader import FactsReader
 from detector.store.run_file import RunFile
 from detector.store.run_json import load_run, set_card_root, update_run
 from detector.store.schema import LOWEST_SCORE, pack_vector
-from detector.store.writer import OverlayWriter
+from detector.store.writer import NOT_DONE, OverlayWriter
 from detector.types import MediaItem
 
 _HASH_DIGITS = 8
@@ -73,9 +73,10 @@ def reclassify(
             set_card_root(output, card, os.path.abspath(root))
         run = load_run(output)
         reader = FactsReader(output)
-        pending = {part: writer.failures(part) for part in writer.pending()}
-        for part in set(reader.parts()) - pending.keys():
-            report.failures_before.update(writer.failures(part).values())
+        pending = {part: writer.to_do(part) for part in writer.pending()}
+        for part in reader.parts():
+            kept = writer.failures(part).items() - pending.get(part, {}).items()
+            report.failures_before.update(reason for _, reason in kept)
         if pending:
             _check_roots(output, run)
         files = _PendingFiles(reader, run, pending)
@@ -89,8 +90,11 @@ def reclassify(
                 items = (item for item in reader.items(part) if not failed or item[0].media_id in failed)
                 rows, failures = look.at(items)
                 if stop.requested:
-                    break
+                    of_part = {item for item, *_ in _rows_of(reader, part) if not failed or item in failed}
+                    failures |= dict.fromkeys(of_part - look.done, NOT_DONE)
                 writer.write(part, rows, failures)
+                if stop.requested:
+                    break
             report.seconds = progress.seconds
             report.signal = stop.signal if writer.pending() else None
         if not writer.pending():
@@ -184,6 +188,7 @@ class _Look:
         self.keep_embeddings = bool(run.options.get("embeddings"))
         classify_from = run.options.get("classify_from", LOWEST_SCORE)
         assert isinstance(classify_from, float | int)
+        self.done: set[str] = set()  # ids of the items of the part at work
         self.second_look = SecondLook(
             species=species,
             categories=self.categories,
@@ -198,9 +203,11 @@ class _Look:
         order: list[str] = []
         rows: dict[str, list[OverlayRow]] = {}
         failures: dict[str, str] = {}
+        self.done = set()
         for sight in self.second_look.run(self._known(items, order, failures)):
             item = sight.known.item
             rows[item.media_id] = self._rows(sight)
+            self.done.add(item.media_id)
             failure = _failure(sight)
             if failure is not None:
                 self.files.check(item)
@@ -222,6 +229,7 @@ class _Look:
                 order.append(first.media_id)
                 yield KnownItem(MediaItem(first.card, first.path, first.media_type, first.size_bytes, file), frames)
                 continue
+            self.done.add(first.media_id)
             if absent:
                 failures[first.media_id] = NOT_THERE
                 self.report.failures[NOT_THERE] += 1

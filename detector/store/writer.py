@@ -30,6 +30,7 @@ PART_SECONDS = 30.0  # what a power cut may cost
 GROUP_ROWS = 4_096  # rows that a reader holds at a time: 5 MB with one classified box each
 _BOX_BYTES = 128  # a box without its vectors, roughly
 _ROW_BYTES = 256
+NOT_DONE = "it was not its turn before the run was told to end"
 
 
 class FactsWriter:
@@ -166,7 +167,9 @@ class OverlayWriter:
         if self._own is not None and marks_of(part, MEND_FACTS).classifier == self._own:
             return True  # written after the overlay began to count: it holds its classifier's logits
         marks = self._marks(part)
-        return marks is not None and (part.name in self._written or not (self._retry_failed and marks.failures))
+        if marks is None or NOT_DONE in marks.failures.values():
+            return False
+        return part.name in self._written or not (self._retry_failed and marks.failures)
 
     def _marks(self, part: Path) -> Marks | None:
         """Those of the overlay of a part of the facts; None where there is none of just this part."""
@@ -179,22 +182,29 @@ class OverlayWriter:
         marks = self._marks(part)
         return {} if marks is None else dict(marks.failures)
 
+    def to_do(self, part: Path) -> dict[str, str]:
+        """The failures of a pending part that are looked at again; empty: all items of the part are looked at."""
+        return {
+            item: reason for item, reason in self.failures(part).items() if self._retry_failed or reason == NOT_DONE
+        }
+
     def write(self, part: Path, rows: Sequence[OverlayRow], failures: Mapping[str, str] | None = None) -> None:
-        """Write the overlay of one part of the facts; what is there of items that did not fail stays.
+        """Write the overlay of one part of the facts; what is there of items that were not `to_do` stays.
 
         Args:
             part: Of the facts.
             rows: A row a box that was classified.
-            failures: Media id -> why not all of its boxes are.
+            failures: Media id -> why not all of its boxes are; `NOT_DONE` for those that the next run is to look at.
         """
-        before = self.failures(part)
+        before = self.to_do(part)
+        failures = {item: why for item, why in self.failures(part).items() if item not in before} | dict(failures or {})
         table = overlay_table(rows)
         if before:
             with open_parquet(self.target / part.name, MEND_OVERLAY, OVERLAY) as file:
                 old = file.read()
             kept = old.filter(pc.invert(pc.is_in(old["media_id"], pa.array(list(before), pa.string()))))
             table = pa.concat_tables([kept.replace_schema_metadata(), table])
-        marks = Marks(marks_of(part, MEND_FACTS).part, None, failures or {})
+        marks = Marks(marks_of(part, MEND_FACTS).part, None, failures)
         write_table(self.target / part.name, marks.on(table), GROUP_ROWS)
         self._written.add(part.name)
 

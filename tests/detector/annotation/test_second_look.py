@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from detector.annotation.import_run import SECOND_RECORD, ImportOptions, classif
 from detector.annotation.importing import IN_PIXELS, NO_AREA, NO_CATEGORY
 from detector.annotation.importing_media import TURNED
 from detector.annotation.options import SeeingOptions, WorkOptions
+from detector.annotation.progress import FilesProgress
 from detector.annotation.reclassification import overlay_name, reclassify
 from detector.annotation.run import annotate
 from detector.base.orientation import orient
@@ -341,6 +343,31 @@ def test_a_reclassification_that_was_ended_goes_on(
     assert reclassify(out, other_species, work, None, True, readers).files == 2
     assert load_run(out).species.overlay == overlay_name(other_species)
     assert reclassify(out, other_species, work, None, True, readers).files == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_what_is_classified_again(
+    make_card, detector, species, other_species, readers, tmp_path, monkeypatch, number
+):
+    card, out = make_card(photos=20, videos=0), tmp_path / "out"
+    alone = WorkOptions(batch_size=1, crop_batch_size=1, workers=1)
+    annotate([card], out, detector, species, SeeingOptions(), alone, None, True, readers)
+    advance = FilesProgress.advance
+
+    def advance_and_end(self, failed=False):
+        advance(self, failed)
+        if self.done == 3:
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(FilesProgress, "advance", advance_and_end)
+    ended = reclassify(out, other_species, alone, None, True, readers)
+    assert (ended.signal, load_run(out).species.overlay) == (number, None)
+    assert 3 <= ended.files < 20
+    monkeypatch.setattr(FilesProgress, "advance", advance)
+    rest = reclassify(out, other_species, alone, None, True, readers)
+    assert (rest.files, rest.all_well) == (20 - ended.files, True)
+    annotate([card], tmp_path / "afresh", detector, other_species, SeeingOptions(), alone, None, True, readers)
+    assert_same_facts(read_store(out), read_store(tmp_path / "afresh"))
 
 
 def test_a_card_that_is_not_there_is_asked_for(make_card, detector, species, other_species, work, readers, tmp_path):
