@@ -166,7 +166,10 @@ def _print_problems(console: Any, summary: DecisionSummary) -> None:
     if summary.unknown_classes:
         lines.append(f"classes that the taxonomy does not know: {few(summary.unknown_classes)}")
     if summary.lost_reviews:
-        lines.append(f"{summary.lost_reviews} reviews are of detections that are not in this store")
+        lines.append(
+            f"{summary.lost_reviews} reviews are of detections that are not in this store, or of files in which all is "
+            "left out as a repeat: say `real` of those"
+        )
     if lines:
         console.print()
     for line in lines[:PROBLEMS_SHOWN]:

@@ -41,7 +41,7 @@ class Made:
         events: Of the boxes.
         event_ids: Names of the events.
         watches: How long each deployment watched.
-        lost_reviews: Numbers of the reviews that are of boxes not among these.
+        lost_reviews: Numbers of the reviews that say nothing of these boxes.
     """
 
     options: DecideOptions

@@ -66,7 +66,7 @@ class DecisionSummary:
         repeat_groups: Things that stand still in many pictures.
         repeated: Boxes of them that are left out.
         reviewed: Boxes on which a person's word stands.
-        lost_reviews: Reviews of boxes that the store does not hold.
+        lost_reviews: Reviews of boxes that the store does not hold, or of files in which all is left out as a repeat.
         names: By falling number of events.
         deployments: By id.
         unlisted: Deployments that no table lists.

@@ -140,7 +140,7 @@ def apply_reviews(
         score_threshold: From which boxes count.
 
     Returns:
-        Which of the reviews are of boxes that are not here.
+        Which of the reviews are of boxes that are not here, or of files in which all is left out as a repeat.
     """
     word = np.full(len(facts.score), -1)
     real = word.copy()  # says nothing of the name, so that it does not take the place of other words
