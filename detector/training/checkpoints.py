@@ -162,8 +162,9 @@ def refuse_another_run(checkpoint: Checkpoint, config: Config, fingerprint: str,
         ConfigError: A setting that decides about the result differs; it is named.
         DataError: The annotations differ.
     """
-    before, now = dict(_leaves(checkpoint.config)), dict(_leaves(config))
-    differing = [key for key in now if before.get(key) != now[key] and key not in FREE_KEYS]
+    before, resolved, now = (dict(_leaves(each)) for each in (checkpoint.config, checkpoint.resolved, config))
+    # what is asked for may be the run's own config.yaml, in which everything is resolved
+    differing = [key for key in now if now[key] not in (before.get(key), resolved.get(key)) and key not in FREE_KEYS]
     if differing:
         changes = ", ".join(f"{key} was {before.get(key)} and is {now[key]}" for key in differing)
         mend = "give the settings that the run was started with, or start a new run"

@@ -18,6 +18,7 @@ import torch
 from backbones.errors import ConfigError
 from detector import __version__
 from detector.base.files import write_bytes
+from detector.base.json_text import parse_json
 from detector.config import dump_config
 from detector.training.config import Config
 
@@ -59,6 +60,26 @@ class RunFolder:
     def plots(self) -> Path:
         """Curves and example pictures."""
         return self.root / "plots"
+
+    def data_files(self) -> dict[str, list[tuple[Path, Path]]]:
+        """Annotations and images that the run was started with, by set: train, val.
+
+        Raises:
+            ConfigError: There is no run here, or its data.json does not say.
+        """
+        path = self.root / "data.json"
+        if not self.config.exists() or not path.exists():
+            raise ConfigError("there is no run in this folder", where=self.root, mend="check the path after --resume")
+        try:
+            content = parse_json(path)
+            return {
+                name: [(Path(each["annotations"]), Path(each["images"])) for each in content[name]["files"]]
+                for name in ("train", "val")
+                if name in content
+            }
+        except (KeyError, TypeError) as error:
+            mend = "give --train-annotations and --train-images"
+            raise ConfigError("it does not say what the run was trained on", where=path, mend=mend) from error
 
     def refuse_existing(self) -> None:
         """Refuse to write over another run.

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from backbones.errors import CheckpointError, ConfigError, DataError
+from detector.cli.main import main
 from detector.models.saving import read_detector
 from detector.training.run import train_detector
 
@@ -203,3 +204,27 @@ def test_a_damaged_checkpoint_is_named(make_request) -> None:
     torch.save({"format": "hoopoe-run-0"}, last)
     with pytest.raises(CheckpointError, match="hoopoe-run-0"):
         train_detector(request)
+
+
+def test_a_run_goes_on_by_its_folder_alone_and_by_its_own_configuration(command, tiny_yaml, tmp_path, capsys) -> None:
+    run = tmp_path / "run"
+    assert main(command(tiny_yaml, run)) == 0
+    capsys.readouterr()
+    assert main(["train", "--resume", str(run)]) == 0
+    assert "this run is finished" in capsys.readouterr().out
+    assert main(command(run / "config.yaml", run, "--resume")) == 0
+    assert "this run is finished" in capsys.readouterr().out
+    assert main(command(run / "config.yaml", run, "--resume", "--set", "train.lr=1e-9")) == 2
+    assert "train.lr was" in capsys.readouterr().err
+
+
+def test_what_no_run_says_must_be_given(tmp_path, capsys) -> None:
+    assert main(["train", "demo_nano"]) == 2
+    assert "--output, --train-annotations is missing" in capsys.readouterr().err
+    assert main(["train", "--resume", str(tmp_path)]) == 2
+    assert "there is no run in this folder" in capsys.readouterr().err
+
+
+def test_an_overfit_check_that_fails_says_so(command, tiny_yaml, tmp_path, capsys) -> None:
+    assert main(command(tiny_yaml, tmp_path / "run", "--overfit", "1", "--set", "train.epochs=1", "train.lr=1e-9")) == 1
+    assert "the check has failed" in capsys.readouterr().out
