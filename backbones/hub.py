@@ -6,14 +6,28 @@ import contextlib
 import difflib
 import hashlib
 import logging
+import re
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
 
 from backbones.errors import ConfigError, DownloadError
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfFileMetadata
 
 logger = logging.getLogger(__name__)
 
 ORGANISATION = "birder-project"
+STALL_S, TOTAL_S = 90.0, 3600.0  # without a byte, and in all, after which a download is given up
+_LOOK_S = 0.5
+_SIZE_SLACK = 8  # in 2^20 bytes: the registry rounds
+_HASH = re.compile(r"[0-9A-Fa-f]{7,64}")  # of a commit, a Git blob, or a large file
 ATTEMPTS = 3  # huggingface_hub resumes after cut and stalled connections by itself, but not after a reset one
 
 
@@ -32,6 +46,11 @@ class PublishedWeights:
     network: str
     sha256: str
     megabytes: float
+
+    @property
+    def most_bytes(self) -> int:
+        """Of what is taken for this file."""
+        return int((self.megabytes + _SIZE_SLACK) * 2**20)
 
     @property
     def repository(self) -> str:
@@ -124,10 +143,11 @@ def _fetch(weights: PublishedWeights, *, is_cached: bool) -> Path:
         if not is_cached:
             # Without a network huggingface_hub retries for half a minute; one question first answers at once.
             with contextlib.suppress(HfHubHTTPError):
-                get_hf_file_metadata(weights.url)
+                get_hf_file_metadata(weights.url)  # only asked: what it says is checked below
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return Path(hf_hub_download(weights.repository, weights.filename))
+                with _checked_headers(weights):
+                    return Path(_watched(partial(hf_hub_download, weights.repository, weights.filename), weights))
             except HTTPError as error:
                 if isinstance(error, HfHubHTTPError) or attempt == ATTEMPTS:
                     raise
@@ -144,6 +164,63 @@ def _fetch(weights: PublishedWeights, *, is_cached: bool) -> Path:
     except OSError as error:
         raise _not_fetched(f"the file could not be stored ({error})", weights) from error
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+@contextlib.contextmanager
+def _checked_headers(weights: PublishedWeights) -> Iterator[None]:
+    """Have each answer of the hub checked before huggingface_hub makes paths in its cache of what it says."""
+    from huggingface_hub import file_download
+
+    ask = file_download.get_hf_file_metadata
+
+    def checked(*args: Any, **options: Any) -> HfFileMetadata:
+        found = ask(*args, **options)
+        for header, text in (("ETag", found.etag), ("X-Repo-Commit", found.commit_hash)):
+            if text is not None and not _HASH.fullmatch(text):
+                raise _not_fetched(f"the hub's {header} is no hash ({text[:80]!r})", weights)
+        if found.size is not None and found.size > weights.most_bytes:
+            problem = f"the hub's file has {found.size:,} bytes, the published one {weights.megabytes} MB"
+            raise _not_fetched(problem, weights)
+        return found
+
+    file_download.get_hf_file_metadata = checked
+    try:
+        yield
+    finally:
+        file_download.get_hf_file_metadata = ask
+
+
+def _watched(fetch: Callable[[], str], weights: PublishedWeights) -> str:
+    """Fetch in a thread, and give up when nothing comes for long, or more than there is.
+
+    Raises:
+        DownloadError: It was given up; what came so far stays, and the next try goes on from there.
+    """
+    from huggingface_hub import constants
+
+    blobs = Path(constants.HF_HUB_CACHE) / f"models--{weights.repository.replace('/', '--')}" / "blobs"
+    result: Future[str] = Future()
+
+    def work() -> None:
+        try:
+            result.set_result(fetch())
+        except BaseException as error:
+            result.set_exception(error)
+
+    Thread(target=work, daemon=True).start()
+    start = changed = time.monotonic()
+    before = -1
+    while not wait([result], timeout=_LOOK_S).done:
+        now, size = time.monotonic(), sum(path.stat().st_size for path in blobs.glob("*.incomplete"))
+        if size != before:
+            before, changed = size, now
+        if size > weights.most_bytes:
+            raise _not_fetched(f"the server sends more than the {weights.megabytes} MB that the file has", weights)
+        if now - changed > STALL_S:
+            raise _not_fetched(f"the server has sent nothing for {STALL_S:.0f} seconds", weights)
+        if now - start > TOTAL_S:
+            raise _not_fetched(f"it was not here after {TOTAL_S / 60:.0f} minutes", weights)
+    return result.result()
 
 
 def _checked(path: Path, weights: PublishedWeights) -> Path:

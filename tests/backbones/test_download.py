@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
@@ -35,6 +35,7 @@ import json, sys
 from backbones import hub
 from backbones.errors import HoopoeError
 name, sha256 = sys.argv[1:]
+hub.STALL_S = 3.0
 hub.PUBLISHED[name] = hub.PublishedWeights(name, network="davit_nano", sha256=sha256, megabytes=26.0)
 try:
     print(json.dumps({"path": str(hub.download(name))}))
@@ -54,8 +55,13 @@ class Hub:
     body: bytes = b"weights"
     cut_after: int | None = None
     reset_after: int | None = None
+    etag: str | None = None
+    commit: str = COMMIT
+    endless: bool = False
+    stalls: bool = False
     port: int = 0
     ranges: list[str | None] = field(default_factory=list)
+    released: Event = field(default_factory=Event)
 
     @property
     def endpoint(self) -> str:
@@ -83,15 +89,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(hub.body) - 1}/{len(hub.body)}")
-        etag = hashlib.sha256(hub.body).hexdigest()
+        etag = hub.etag or hashlib.sha256(hub.body).hexdigest()
         for header, value in {
             "ETag": f'"{etag}"',
             "X-Linked-Etag": f'"{etag}"',
             "X-Linked-Size": len(hub.body),
-            "X-Repo-Commit": COMMIT,
+            "X-Repo-Commit": hub.commit,
             "Accept-Ranges": "bytes",
             "Content-Length": len(hub.body) - start,
         }.items():
+            if hub.endless and header in ("Content-Length", "X-Linked-Size"):
+                continue
             self.send_header(header, str(value))
         self.end_headers()
         if with_body:
@@ -100,6 +108,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, start: int, wanted: str | None) -> None:
         hub = self.hub
         hub.ranges.append(wanted)
+        if hub.stalls:
+            hub.released.wait()
+            return
+        while hub.endless:
+            self.wfile.write(bytes(MEGABYTE))
         broken_after = (hub.cut_after or hub.reset_after) if len(hub.ranges) == 1 else None
         self.wfile.write(hub.body[start:broken_after])
         if broken_after is not None and hub.reset_after is not None:
@@ -120,6 +133,8 @@ def hub() -> Iterator[Hub]:
     thread = Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield hub
+    hub.endless = False
+    hub.released.set()
     server.shutdown()
     server.server_close()
     thread.join()
@@ -181,6 +196,29 @@ def test_a_connection_that_is_reset_is_tried_again(tmp_path: Path, hub: Hub) -> 
     path = Path(run_download(tmp_path, hub.endpoint, hub.body)["path"])
     assert path.read_bytes() == hub.body
     assert len(hub.ranges) == 2
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [("etag", "../.."), ("etag", "../../../evil"), ("etag", "a/b"), ("commit", "../../evil"), ("commit", "x" * 300)],
+)
+def test_headers_that_are_no_hashes_make_no_paths(tmp_path: Path, hub: Hub, part: str, value: str) -> None:
+    home = tmp_path / "a" / "b" / "c" / "home"
+    setattr(hub, part, value)
+    answer = run_download(home, hub.endpoint, hub.body)
+    assert answer["error"] == "DownloadError"
+    assert "no hash" in answer["message"]
+    outside = [path for path in tmp_path.rglob("*") if path.is_file() and home not in path.parents]
+    assert not outside
+    assert hub.body not in [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(("fault", "said"), [("endless", "sends more than"), ("stalls", "has sent nothing for")])
+def test_a_sick_server_is_given_up_in_words(tmp_path: Path, hub: Hub, fault: str, said: str) -> None:
+    setattr(hub, fault, True)
+    answer = run_download(tmp_path, hub.endpoint, hub.body)
+    assert answer["error"] == "DownloadError"
+    assert said in answer["message"]
 
 
 def test_a_file_with_another_hash_is_refused_and_kept(tmp_path: Path, hub: Hub, closed_endpoint: str) -> None:
