@@ -27,7 +27,8 @@ ABSENT, UNKNOWN = "absent", "unknown"
 WHAT = "the prior"
 LONGEST_LABEL = 1000  # of a row; names are shorter
 
-_MARKED = re.compile(r"""<em[^>]*class=["']*sci["']*[^>]*>(.*?)(?:</em>|$)""", re.IGNORECASE)
+_MARKED = re.compile(r"""<em[^>]*class=["']*sci["']*[^>]*>(.*?)</em>""", re.IGNORECASE)
+_NAME = re.compile(r"[^\W\d_][\w\s.,'’()\[\]/×-]*")
 _BRACKETS = re.compile(r"[\[(][^\])]*[\])]?")  # "(Feral Pigeon)", "[oreganus Group]"
 _CROSSES = ("x", "×")
 _MEND_NAMES = "in eBird's preferences, show species names as common and scientific, and download the bar chart again"
@@ -99,8 +100,8 @@ def _bar_chart(lines: Sequence[str], header: int, path: Path) -> FrequencyTable:
     for number, line in enumerate(lines[header + 1 :], header + 2):
         label, *cells = line.split("\t")
         scientific = _scientific_name(label)
-        if not any(cell.strip() for cell in cells) and scientific is None:
-            continue
+        if not any(cell.strip() for cell in cells) and scientific is None and "<" not in label:
+            continue  # a blank line, or a remark; but a name with its mark was cut off
         values = _values(cells, f"{path} line {number}")
         if scientific is None:
             nameless.append(html.unescape(label[:40]).strip())
@@ -126,7 +127,8 @@ def _scientific_name(label: str) -> str | None:
         return None
     text = html.unescape(html.unescape(label))
     if marked := _MARKED.search(text):
-        return re.sub("<[^>]*>", "", marked.group(1)).strip() or None
+        name = re.sub("<[^>]*>", "", marked.group(1)).strip()
+        return name if _NAME.fullmatch(name) else None
     plain = re.sub("<[^>]*>", "", text)
     for part in (plain, *re.findall(r"\(([^()]*)\)", plain)):
         words = part.split()

@@ -181,7 +181,7 @@ def chart_explains(found: FrequencyTable, text: str, said: str) -> bool:
             if html.unescape(label[:15]) in said:
                 continue
             expected[marked[1]] = np.maximum(expected.get(marked[1], 0.0), numbers)
-    return bool(expected) and all(
+    return all(name in html.unescape(text) for name in found.names) and all(
         name in found.names and np.allclose(found.frequencies[found.names.index(name)], values, atol=1e-12)
         for name, values in expected.items()
     )

@@ -126,6 +126,12 @@ def test_scientific_names_alone_are_enough_and_english_ones_are_not(tmp_path: Pa
         Prior.read(bar_chart(tmp_path, english))
 
 
+def test_a_chart_that_was_cut_off_within_a_row_is_refused(tmp_path: Path) -> None:
+    rows = [line(both("Eurasian Hoopoe", "Upupa epops"), [0.5] * 48), "White Stork (<em cl"]
+    with pytest.raises(DataError, match="line 11"):
+        Prior.read(bar_chart(tmp_path, rows))
+
+
 @pytest.mark.parametrize("cells", [[0.5] * 47, [0.5] * 49, [1.5] * 48])
 def test_a_row_that_was_edited_is_named(tmp_path: Path, cells: list[float]) -> None:
     with pytest.raises(DataError, match="line 10"):
