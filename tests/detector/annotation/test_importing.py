@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,8 @@ import pytest
 
 from backbones.errors import DataError
 from detector.annotation.importing import IN_PIXELS, NO_AREA, NO_CATEGORY, path_under, read_detections
+from detector.annotation.importing_media import MediaFolder
+from detector.annotation.importing_megadetector import MOST_FRAMES
 
 INTEROP = Path(__file__).parents[4] / "shared" / "data" / "interop"
 CATEGORIES = {"1": "animal", "2": "person", "3": "vehicle"}
@@ -178,3 +182,46 @@ def test_real_files_of_other_tools_are_read(name, files, boxes):
         for frame in file.frames:
             assert frame.boxes_xywh.min(initial=0) >= 0
             assert (frame.boxes_xywh[:, :2] + frame.boxes_xywh[:, 2:]).max(initial=0) <= 1 + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ({"frames_processed": list(range(MOST_FRAMES + 1))}, "length"),
+        ({"frames_processed": 3_000_000}, "array"),
+        ({"frames_processed": [2**31]}, "frames_processed"),
+        ({"detections": [box(0, 0, 0.5, 0.5, frame_number=2**31)]}, "frame_number"),
+        ({"detections": [box(0, 0, 0.5, 0.5, conf="high")]}, "conf"),
+    ],
+)
+def test_a_record_that_claims_what_cannot_be_fails_alone(tmp_path, record, said):
+    odd = {"file": "a.mp4", "detections": []} | record
+    first, second = read_detections([megadetector(tmp_path / "md.json", odd, {"file": "b.jpg", "detections": []})])
+    assert (first.path, first.frames) == ("a.mp4", ())
+    assert said in first.failure
+    assert (second.path, second.failure, len(second.frames)) == ("b.jpg", None, 1)
+
+
+def test_names_longer_than_the_system_allows_are_files_that_are_not_there(tmp_path):
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media" / "a.jpg").touch()
+    place = MediaFolder.of(tmp_path / "media", tmp_path / "out")
+    for name in ("n" * 300 + ".jpg", "d/" * 3000 + "a.jpg", "n" * 300 + "/a.jpg"):
+        assert place.item(name).size_bytes == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"images": ' + "[" * 100_000, '{"images": [], "detection_categories": 3}']
+)
+def test_deep_or_odd_json_is_an_error_with_its_file(tmp_path, text):
+    path = tmp_path / "md.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=r"md\.json"):
+        read_detections([path])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="FIFOs are POSIX's")
+def test_a_pipe_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "md.json")
+    with pytest.raises(DataError, match="pipe"):
+        read_detections([tmp_path / "md.json"])
