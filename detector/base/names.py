@@ -55,7 +55,7 @@ def located(root: Path, path: str) -> Path:
         path: Under it, with forward slashes.
     """
     file = root / path
-    if path.isascii() or file.exists():
+    if path.isascii() or os.path.exists(file):
         return file
     return root / (Spelling(root).of(path) or path)
 
@@ -85,4 +85,6 @@ class _Listing:
             return name
         if found := self.by_key.get(name_key(name)):
             return found
-        return self.by_folded_key.get(name_key(name).casefold()) if (self.folder / name).exists() else None
+        folded = self.by_folded_key.get(name_key(name).casefold())
+        # os.path's answers no where the system allows no name so long
+        return folded if folded is not None and os.path.exists(self.folder / name) else None
