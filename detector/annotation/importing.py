@@ -134,7 +134,7 @@ def imported_frame(
     if left_out is not None:
         left_out.update({IN_PIXELS: int(in_pixels.sum()), NO_AREA: int((~has_area & ~in_pixels).sum())})
     clipped = np.concatenate([low, high - low], axis=1).astype(np.float32)
-    score = np.clip(np.asarray(scores, np.float32), 0, 1)
+    score = np.clip(np.asarray(scores, np.float64), 0, 1).astype(np.float32)
     kept = has_area & ~in_pixels
     return ImportedFrame(number, clipped[kept], score[kept], np.asarray(labels, np.int64)[kept])
 

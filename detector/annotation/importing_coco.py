@@ -108,7 +108,7 @@ class CocoDetections:
         order = np.argsort(np.array(rows, np.int64), kind="stable")
         self.rows: NDArray[np.int64] = np.array(rows, np.int64)[order]
         self.labels: NDArray[np.int64] = np.array(labels, np.int64)[order]
-        self.scores: NDArray[np.float32] = np.array(scores, np.float32)[order]
+        self.scores: NDArray[np.float32] = np.clip(np.array(scores, np.float64), 0, 1).astype(np.float32)[order]
         self.boxes_xywh: NDArray[np.float64] = np.array(boxes, np.float64).reshape(-1, 4)[order]
 
     def __len__(self) -> int:
