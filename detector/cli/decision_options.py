@@ -119,6 +119,8 @@ def decision_options(args: argparse.Namespace, stored: DecideOptions) -> DecideO
     Raises:
         ConfigError: A value cannot be used, or a file is not there.
     """
+    from pydantic import ValidationError
+
     from detector.base.folders import compile_camera
     from detector.decisions.options import DecideOptions
 
@@ -152,7 +154,13 @@ def decision_options(args: argparse.Namespace, stored: DecideOptions) -> DecideO
         if (days := getattr(args, name)) is not None:
             _check(days >= 1, name, "a number of days from 1 up", days)
             given[name] = days
-    return DecideOptions.model_validate({**stored.model_dump(), **given})
+    try:
+        return DecideOptions.model_validate({**stored.model_dump(), **given})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        problem = f"{first['msg'][0].lower()}{first['msg'][1:]}, not {first['input']!r}"
+        option = f"--{str(first['loc'][0]).replace('_', '-')}"
+        raise ConfigError(problem, where=option, mend="correct the value") from None
 
 
 def _file(text: str) -> str | None:

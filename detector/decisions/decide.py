@@ -236,7 +236,7 @@ def _independence(placed: Placed, options: DecideOptions) -> NDArray[np.int64]:
         options.independence_by_kind.get(placed.row_of(index).kind or "", options.independence_min)
         for index in range(len(placed.ids))
     ]
-    return np.round(np.minimum(np.array(minutes, np.float64) * 60_000, LONGEST_MS)).astype(np.int64)
+    return np.round(np.minimum(np.array(minutes, np.float64), LONGEST_MS / 60_000) * 60_000).astype(np.int64)
 
 
 def _event_ids(facts: FactsTable, placed: Placed, events: Events, names: Names, boxes: BoxDecisions) -> pa.Array:

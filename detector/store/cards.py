@@ -11,12 +11,13 @@ import pyarrow.compute as pc
 
 from backbones.errors import ConfigError
 from detector.base.names import name_key
+from detector.store.facts import with_possible_times
 from detector.store.files import open_parquet, write_table
 from detector.store.ids import current_id
 from detector.store.layout import facts_folder, parts
 from detector.store.lock import StoreLock
 from detector.store.presence import Presence, look_for_cards
-from detector.store.reader import MEND_FACTS
+from detector.store.reader import MEND_FACTS, open_facts
 from detector.store.reviews import read_reviews
 from detector.store.run_json import load_run, update_card, update_run
 from detector.store.writer import GROUP_ROWS
@@ -66,8 +67,8 @@ def list_cards(folder: Path) -> list[CardSummary]:
     run = load_run(folder)
     tallies = {card: _Tally() for card in run.cards}
     for part in parts(facts_folder(folder)):
-        with open_parquet(part, MEND_FACTS) as file:
-            table = file.read(["card", "path", "captured_at", "failure"])
+        with open_facts(part) as file:
+            table = with_possible_times(file.read(["card", "path", "captured_at", "failure"]))
         items = table.group_by(["card", "path"]).aggregate(
             [("captured_at", "min"), ("captured_at", "max"), ("failure", "count")]
         )

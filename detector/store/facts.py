@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from detector.store.schema import FACTS, OVERLAY
 from detector.types import MediaType
@@ -75,6 +76,10 @@ class OverlayRow:
     embedding: bytes | None = None
 
 
+Rows = TypeVar("Rows", pa.RecordBatch, pa.Table)
+_LAST_MOMENT = datetime(9999, 12, 31, 23, 59, 59, 999_000)
+
+
 def facts_table(rows: Sequence[FactRow]) -> pa.Table:
     """Rows as a table of `schema.FACTS`."""
     columns: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in FACTS.names}
@@ -85,6 +90,18 @@ def facts_table(rows: Sequence[FactRow]) -> pa.Table:
 def overlay_table(rows: Sequence[OverlayRow]) -> pa.Table:
     """Rows as a table of `schema.OVERLAY`."""
     return pa.table({name: [getattr(row, name) for row in rows] for name in OVERLAY.names}, schema=OVERLAY)
+
+
+def with_possible_times(rows: Rows) -> Rows:
+    """The rows with null in place of times that Python's calendar does not have, before year 1 and after 9999."""
+    for place, field in enumerate(rows.schema):
+        if pa.types.is_timestamp(field.type):
+            times = rows.column(place)
+            first, last = (pa.scalar(moment, field.type) for moment in (datetime.min, _LAST_MOMENT))
+            possible = pc.and_(pc.greater_equal(times, first), pc.less_equal(times, last))
+            if not pc.all(possible, min_count=0).as_py():
+                rows = rows.set_column(place, field, pc.if_else(possible, times, None))
+    return rows
 
 
 def fact_rows(batch: pa.RecordBatch) -> Iterator[FactRow]:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from backbones.errors import DataError
-from detector.store.facts import FactRow, fact_rows
+from detector.store.facts import FactRow, fact_rows, with_possible_times
 from detector.store.files import open_parquet
 from detector.store.ids import current_id, with_current_ids
 from detector.store.layout import facts_folder, overlay_folder, parts
@@ -112,7 +112,7 @@ class FactsReader:
         with open_facts(part) as file:
             for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
                 _check_rows(batch, part)
-                yield self._labelled(_with_disk_times(with_current_ids(batch), columns))
+                yield self._labelled(with_possible_times(_with_disk_times(with_current_ids(batch), columns)))
 
     def _labelled(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The rows with the names by which people call the cards."""

@@ -60,7 +60,8 @@ def load_run(folder: Path) -> RunFile:
 def write_run(folder: Path, run: RunFile) -> None:
     """Write `run.json` whole."""
     text = json.dumps(run.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-    write_bytes(run_file_path(Path(folder)), text.encode())
+    # names that are no Unicode come as lone surrogates, which JSON can only hold escaped: \\udcff
+    write_bytes(run_file_path(Path(folder)), text.encode(errors="backslashreplace"))
 
 
 def update_run(folder: Path, change: Callable[[RunFile], RunFile]) -> RunFile:

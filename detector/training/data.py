@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,7 +147,11 @@ def summarise(annotations: Annotations, model: ModelConfig) -> dict[str, Any]:
     boxes = network_boxes_xywh(annotations, model)[kept]
     counts = np.bincount(annotations.labels[kept], minlength=len(annotations.category_names)).tolist()
     return {
-        "files": [{"annotations": str(each.annotations), "images": str(each.images)} for each in annotations.sources],
+        # absolute, so that `--resume RUN` finds them from any folder
+        "files": [
+            {"annotations": os.path.abspath(each.annotations), "images": os.path.abspath(each.images)}
+            for each in annotations.sources
+        ],
         "fingerprint": annotations.fingerprint(),
         "categories": dict(zip(annotations.category_names, counts, strict=True)),
         "box_sizes_in_network": size_histogram(boxes),

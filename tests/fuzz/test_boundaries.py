@@ -14,9 +14,10 @@ from tests.fuzz.harness import Boundary, check, damaged, search
 from tests.fuzz.pictures import PICTURES
 from tests.fuzz.records import RECORDS
 from tests.fuzz.tables import TABLES
+from tests.fuzz.videos import VIDEOS
 from tests.fuzz.weights import WEIGHTS
 
-BOUNDARIES = (*PICTURES, *FILES, *RECORDS, *WEIGHTS, *TABLES)
+BOUNDARIES = (*PICTURES, *VIDEOS, *FILES, *RECORDS, *WEIGHTS, *TABLES)
 SECONDS = float(os.environ.get("HOOPOE_FUZZ_SECONDS", "3600"))
 KEPT = Path(__file__).parents[2] / "runs" / "fuzz"
 

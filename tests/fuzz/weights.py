@@ -167,6 +167,32 @@ def read_detector_metadata(folder: Path) -> None:
     read_detector(folder)
 
 
+def make_last(folder: Path) -> Sequence[bytes]:
+    from detector.training.checkpoints import Checkpoint, Position, save_checkpoint, state_of
+    from detector.training.config import Config
+
+    config = Config()
+    save_checkpoint(folder / "last.pt", Checkpoint(Position(), config, config, "0" * 64, state_of(learner())))
+    return [(folder / "last.pt").read_bytes()]
+
+
+def read_last(folder: Path) -> None:
+    from detector.training.checkpoints import load_checkpoint
+
+    load_checkpoint(folder / "last.pt").restore(learner())
+
+
+def learner() -> Any:
+    """Of one layer, after a step, so that the optimiser has a state."""
+    from detector.training.checkpoints import Learner
+
+    layer = torch.nn.Linear(4, 2)
+    optimiser = torch.optim.AdamW(layer.parameters())
+    layer(torch.ones(1, 4)).sum().backward()
+    optimiser.step()
+    return Learner(layer, None, optimiser)
+
+
 JSON = (b"null", b"true", b"[]", b"{}", b'"x"', b"NaN", b"Infinity", b"1e999", b"-1", b'"\\ud800"', b"\\u0000", b"1.0")
 PYTHON = (
     b"None",
@@ -196,5 +222,6 @@ WEIGHTS = (
     Boundary("classifier-metadata", "metadata.json", make_metadata, read_metadata, JSON, examples=20),
     Boundary("classifier-pickled-metadata", "entries.txt", make_pickled, read_pickled, PYTHON, examples=20),
     Boundary("detector-safetensors", "detector.safetensors", make_detector, read_detector, examples=10),
+    Boundary("checkpoint", "last.pt", make_last, read_last, examples=40),
     Boundary("detector-metadata", "meta.json", make_detector_metadata, read_detector_metadata, JSON, examples=20),
 )

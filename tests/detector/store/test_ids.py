@@ -7,6 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from detector.store.cards import list_cards
 from detector.store.ids import current_id
 from detector.store.reader import FactsReader, finished
 from detector.store.reviews import Review
@@ -35,3 +39,16 @@ def test_reviews_of_older_ids_hold() -> None:
     group = Review(datetime(2024, 5, 1), "Noa", "real", repeat_group=f"{key[1:]}:0:3")
     assert group.repeat_group == f"{key}:0:3"
     assert current_id(key) == key
+
+
+def test_times_beyond_the_calendar_are_none(tmp_path: Path, facts_maker: SimpleNamespace) -> None:
+    facts_maker.write(tmp_path, [[facts_maker.row("a.jpg")], [facts_maker.row("b.jpg", captured_at=datetime.max)]])
+    [part] = FactsReader(tmp_path).parts()
+    table = pq.read_table(part)
+    far = pa.array([2**62, 0], pa.int64()).cast(table.schema.field("captured_at").type)
+    place = table.schema.get_field_index("captured_at")
+    pq.write_table(table.set_column(place, table.schema.field(place), far), part)
+    times = [rows[0].captured_at for rows in FactsReader(tmp_path).items()]
+    assert times == [None, datetime(1970, 1, 1)]
+    [card] = list_cards(tmp_path)
+    assert card.last == datetime(1970, 1, 1)
