@@ -21,6 +21,7 @@ from detector.exports.frames import box_inside
 from detector.exports.names import FileNames
 from detector.exports.source import ExportOptions, ExportSource
 from detector.exports.taxa import Taxon, candidates_of, scientific_taxon
+from detector.species.label_words import is_negation
 from detector.store.records import DeploymentRecord, DetectionRecord, EventRecord, MediaRecord
 from detector.store.run_file import RunFile
 
@@ -211,8 +212,13 @@ def _is_public(record: MediaRecord) -> bool:
         return False  # nobody knows what it shows
     # however faintly, and also where repeats ruled it out; only a review can say that it is nobody
     return not any(
-        found.kind in _PRIVATE and not (found.suppressed and found.reviewed_by) for found in record.detections
+        _may_be_a_person(found) and not (found.suppressed and found.reviewed_by) for found in record.detections
     )
+
+
+def _may_be_a_person(found: DetectionRecord) -> bool:
+    """A person, or one of those that a label names only by what they are not: non_bird, no animal."""
+    return found.kind in _PRIVATE or (found.kind == "blank" and is_negation(found.label))
 
 
 def _box(found: DetectionRecord) -> Row:

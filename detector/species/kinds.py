@@ -16,6 +16,7 @@ from detector.species.fauna import NO_TAXON, CrosswalkRow, world_birds, world_ma
 from detector.species.label_words import (
     IGNORED,
     LINEAGE_SEMICOLONS,
+    is_negation,
     meaningful,
     name_key,
     singulars,
@@ -48,7 +49,6 @@ MAYBE_BIRD = (Kind.BIRD, Kind.SOME_ANIMAL, Kind.UNDECIDED)  # boxes of these lab
 
 _LONGEST_PHRASE = 4  # words
 _SEPARATORS = re.compile(r"[,/;|&+]|\b(?:and|or|x)\b", re.IGNORECASE)
-_NEGATIONS = ("not", "non", "no")
 _NOT_KNOWN = ("identified", "identifiable", "known", "sure", "certain", "classified", "determined")  # after "not"
 _ANIMALS = {Kind.BIRD, Kind.ANIMAL, Kind.SOME_ANIMAL}
 _PREPOSITIONS = ("on", "in", "with", "at", "by", "near", "behind", "riding", "carrying", "holding", "without")
@@ -98,7 +98,7 @@ class Kinds:
         listed = _listed(name_key(label)) or _listed("".join(words))
         if listed is not None and not (listed == Kind.UNDECIDED and _is_genus(label)):
             return listed
-        if words and words[0] in _NEGATIONS:
+        if is_negation(label):
             rest = words[2:] if words[1:2] and words[1] in _NOT_KNOWN else None
             return self._of_negation(words) if rest is None else self.of(" ".join(rest))
         parts = [part for part in _SEPARATORS.split(label) if part.strip()]

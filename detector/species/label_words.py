@@ -54,6 +54,11 @@ def split_words(text: str) -> list[str]:
     return [word for word in words if word and not word.isdigit()]
 
 
+def is_negation(label: str) -> bool:
+    """Whether a label says only what a thing is not: "not_a_bird", "non-target", "no animal"."""
+    return split_words(label)[:1] in (["not"], ["non"], ["no"])
+
+
 def singulars(word: str) -> Iterator[str]:
     """A word, and what it may be the plural of."""
     yield word

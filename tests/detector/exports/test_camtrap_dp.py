@@ -211,3 +211,11 @@ def test_how_pictures_were_taken_is_told_by_deployment(tmp_path, make, validator
     project = json.loads((folder / "datapackage.json").read_text())["project"]
     assert project["captureMethod"] == ["activityDetection", "timeLapse"]
     assert [text for text in said if "by hand" in text]
+
+
+@pytest.mark.parametrize(("label", "public"), [("leaf", "true"), ("non_bird", "false"), ("No animal", "false")])
+def test_what_a_label_does_not_name_may_be_a_person(tmp_path, make, label, public):
+    nameless = dict.fromkeys(("name", "rank", "english_name", "hebrew_name", "confidence"))
+    found = make.detection(**nameless, kind="blank", label=label, suppressed=True, candidates=())
+    [row] = read(export(tmp_path, make.source([make.media("a.jpg", found)], deployments=[make.deployment()])), "media")
+    assert row["filePublic"] == public
