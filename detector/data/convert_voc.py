@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
@@ -40,7 +41,7 @@ def voc_to_coco(images: Path, annotations: Path, zero_based: bool = False) -> tu
     read: set[Path] = set()
     for name, picture in find_pictures(images, builder):
         beside = (annotations / name).with_suffix(".xml")
-        path = beside if beside.exists() else annotations / beside.name
+        path = beside if os.path.exists(beside) else annotations / beside.name
         read.add(path)
         try:
             root = _read(path)
@@ -69,7 +70,7 @@ class _UnusableError(Exception):
 
 def _read(path: Path) -> Element:
     """The root of an XML; an empty one where there is no file."""
-    if not path.exists():
+    if not os.path.exists(path):
         return Element("annotation")
     try:
         # an XML from elsewhere must not expand entities or read files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def yolo_to_coco(images: Path, labels: Path, names: Sequence[str]) -> tuple[dict
         path = (labels / name).with_suffix(".txt")
         read.add(path)
         try:
-            lines = read_text(path, what="file of labels").splitlines() if path.exists() else []
+            lines = read_text(path, what="file of labels").splitlines() if os.path.exists(path) else []
         except DataError as error:  # without its boxes, the picture would pass for a negative
             builder.report(path, f"cannot be read, so its picture is left out: {error}")
             continue

@@ -50,7 +50,7 @@ class Picture:
 
 def look_at(path: Path) -> Picture:
     """Decode one picture to its end; what fails is told in the result and never raised."""
-    if not path.exists():
+    if not os.path.exists(path):  # False, too, for a name that is too long for the system
         return Picture(missing=True, error="the file does not exist")
     try:
         read = decode_picture(path, min_side=_SHORT_SIDE)

@@ -79,7 +79,7 @@ def _labels(
     batches = reader.batches(part, ["detections.list.element.label_scores"])
     boxes = (pc.struct_field(batch.column("detections").flatten(), "label_scores") for batch in batches)
     for scores in chosen_boxes(boxes, chosen):
-        yield label_matrix(scores, num_labels)
+        yield label_matrix(scores, num_labels, part)
 
 
 def chosen_boxes(batches: Iterator[pa.Array], mask: NDArray[np.bool_] | None) -> Iterator[pa.Array]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from backbones.errors import DataError
 from detector.base.times import LONGEST_S, seconds_that_can_be
 from detector.decisions.portion import Portion
-from detector.store.reader import FactsReader
+from detector.store.reader import MEND_FACTS, FactsReader
 from detector.store.vectors import binary_matrix
 
 APPEARANCE_BYTES = 64
@@ -203,11 +203,15 @@ class _Columns:
         self._append("box", np.arange(len(boxes)) - starts, np.int32)
         for name in ("x", "y", "w", "h"):
             self._append(name, pc.struct_field(boxes, name), np.float32)
-        scores = label_matrix(pc.struct_field(boxes, "label_scores"), self.num_labels)
+        part = self.parts[-1][0]
+        scores = label_matrix(pc.struct_field(boxes, "label_scores"), self.num_labels, part)
         self._append("label", scores.argmax(axis=1) if scores.size else np.zeros(len(scores)), np.int32)
         self._append("score", scores.max(axis=1, initial=-np.inf), np.float32)
         self._append("track", pc.struct_field(boxes, "track_id").fill_null(-1), np.int32)
         appearance = pc.struct_field(boxes, "appearance")
+        if pc.any(pc.not_equal(pc.binary_length(appearance), APPEARANCE_BYTES)).as_py():
+            problem = f"its boxes have an appearance of another size than {APPEARANCE_BYTES} bytes"
+            raise DataError(problem, where=part, mend=MEND_FACTS)
         self._append("has_appearance", pc.is_valid(appearance), np.bool_)
         filled = binary_matrix(appearance.fill_null(bytes(APPEARANCE_BYTES)), "u1")
         self._append("appearance", filled.reshape(-1, APPEARANCE_BYTES), np.uint8)
@@ -270,8 +274,8 @@ class _Columns:
         )
 
 
-def label_matrix(label_scores: pa.ListArray, num_labels: int) -> NDArray[np.float32]:
-    """The scores of boxes by label, float32 (B, num_labels).
+def label_matrix(label_scores: pa.ListArray, num_labels: int, part: Path) -> NDArray[np.float32]:
+    """The scores of boxes of a part by label, float32 (B, num_labels).
 
     Raises:
         DataError: A box has scores for another number of labels.
@@ -280,6 +284,7 @@ def label_matrix(label_scores: pa.ListArray, num_labels: int) -> NDArray[np.floa
     if (lengths != num_labels).any():
         raise DataError(
             f"boxes have scores for {lengths.min()} to {lengths.max()} categories, and run.json names {num_labels}",
+            where=part,
             mend="restore run.json from a copy, or begin a new store",
         )
     return _numpy(label_scores.flatten()).reshape(-1, num_labels) if num_labels else np.zeros((len(lengths), 0), "f4")

@@ -169,7 +169,7 @@ def network_boxes_xywh(annotations: Annotations, model: ModelConfig) -> np.ndarr
 def _look_for_files(annotations: Annotations) -> None:
     """Look for pictures, evenly spread over the set: a wrong folder shows at once."""
     rows = np.unique(np.linspace(0, len(annotations) - 1, FILES_LOOKED_FOR).astype(np.int64))
-    missing = [row for row in rows if not annotations.path(int(row)).is_file()]
+    missing = [row for row in rows if not os.path.isfile(annotations.path(int(row)))]
     if missing:
         raise DataError(
             f"{len(missing)} of {len(rows)} pictures that were looked for are not there",
