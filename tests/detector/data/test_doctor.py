@@ -399,3 +399,7 @@ def test_the_real_photos_pass(real_birds):
     assert not validation.has_errors
     # one pair of frames, hours apart, was filmed from the same place
     assert [finding.record for finding in compare_splits(train, validation)] == ["image 260"]
+
+
+def test_picture_whose_name_is_too_long_for_the_system_is_missing(tmp_path):
+    assert look_at(tmp_path / f"{'a' * 5000}.jpg").missing

@@ -639,3 +639,17 @@ def test_decisions_are_json_in_run_file(tmp_path: Path, facts_maker: Maker) -> N
     decide(tmp_path, options(independence_by_kind={"nest": 5}))
     content = json.loads((tmp_path / "run.json").read_text())
     assert content["decisions"]["independence_by_kind"] == {"nest": 5}
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [({"appearance": bytes(32)}, "appearance of another size"), ({"label_scores": (0.9, 0.1)}, "scores for 2 to 2")],
+)
+def test_boxes_that_do_not_fit_name_their_part(
+    tmp_path: Path, facts_maker: Maker, changes: dict[str, Any], problem: str
+) -> None:
+    facts_maker.write(tmp_path, [[facts_maker.row("a.jpg", boxes=[facts_maker.box(**changes)])]])
+    with pytest.raises(DataError, match=problem) as caught:
+        decide(tmp_path, options())
+    assert str(caught.value.where).endswith("part-000000.parquet")
+    assert caught.value.mend
