@@ -97,6 +97,31 @@ def read_boxes(*names: str) -> Any:
     return read
 
 
+def read_megadetector(folder: Path) -> None:
+    """As any boxes; and each record and box that Python itself reads is there, listed, or a failure with a reason."""
+    from detector.annotation.importing import read_detections
+    from detector.annotation.importing_megadetector import NO_BOX
+
+    path = folder / "boxes.json"
+    read_boxes(path.name)(folder)
+    try:
+        document = json.loads(path.read_bytes())
+        categories = document["detection_categories"]
+        files = list(read_detections([path]))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return  # what Python reads otherwise is held by the properties above
+    assert len(files) == len(document["images"])
+    for file, record in zip(files, document["images"], strict=True):
+        assert file.path == record["file"].replace("\\", "/")
+        if file.failure is not None:
+            assert not file.frames
+            continue
+        assert record.get("failure") is None
+        empty = sum(categories.get(str(box["category"]), "").lower() == NO_BOX for box in record["detections"])
+        there = sum(len(frame.scores) for frame in file.frames)
+        assert there + empty + sum(file.left_out.values()) == len(record["detections"])
+
+
 def make_coco_boxes(folder: Path) -> Sequence[bytes]:
     return [json.dumps(coco(), indent=1).encode()]
 
@@ -270,7 +295,7 @@ def decide_facts(folder: Path) -> None:
 
 RECORDS = (
     Boundary("coco", "birds.json", make_coco, read_coco, JSON, examples=60),
-    Boundary("megadetector", "boxes.json", make_megadetector, read_boxes("boxes.json"), JSON, examples=300),
+    Boundary("megadetector", "boxes.json", make_megadetector, read_megadetector, JSON, examples=300),
     Boundary("coco-boxes", "birds.json", make_coco_boxes, read_boxes("birds.json"), JSON, examples=300),
     Boundary("coco-results", "results.json", make_results, read_boxes("birds.json", "results.json"), JSON),
     Boundary("voc", "a.xml", make_voc, read_voc, (b"<!DOCTYPE a>", b"&x;", b"idna", b"hex", b"utf-7", b"shift_jis")),
