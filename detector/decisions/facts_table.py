@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,7 @@ class FactsTable:
     position: NDArray[np.int64]
     parts: list[tuple[Path, NDArray[np.bool_] | None]]
 
-    @property
+    @cached_property
     def box_media(self) -> NDArray[np.int32]:
         """int32 (B,): the row of each box's item."""
         return self.frame_media[self.box_frame]
