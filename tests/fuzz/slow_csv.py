@@ -48,7 +48,7 @@ def plain(cell: str) -> str:
 def texts_of(data: bytes) -> list[str]:
     """All that the bytes can be."""
     texts = []
-    for encoding in ("utf-8-sig", "utf-32", "utf-16", "utf-16-le", "utf-16-be", "cp1252"):
+    for encoding in ("utf-8-sig", "utf-32", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "mac-roman"):
         try:
             texts.append(data.decode(encoding).lstrip("\ufeff"))
         except UnicodeDecodeError:
