@@ -77,6 +77,13 @@ class FactsTable:
         """int32 (B,): the row of each box's item."""
         return self.frame_media[self.box_frame]
 
+    @cached_property
+    def rows_by_facts(self) -> NDArray[np.int64]:
+        """int64 (B,): rows of boxes in the order of the facts."""
+        rows = np.empty(len(self.position), np.int64)
+        rows[self.position] = np.arange(len(self.position))
+        return rows
+
     @property
     def is_video(self) -> NDArray[np.bool_]:
         """bool (M,)."""

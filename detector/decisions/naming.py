@@ -133,8 +133,6 @@ def name_individuals(
     """
     builder = _Builder(facts, individuals, circumstances, rules)
     wanted = builder.animals | builder.birds
-    by_facts = np.empty(len(facts.position), np.int64)
-    by_facts[facts.position] = np.arange(len(facts.position))
     if rules.taxonomy is not None:
         sums = Sums(individuals.size)
         start = 0
@@ -145,7 +143,7 @@ def name_individuals(
             rules.has_classifier,
             len(rules.categories) if rules.names_species else None,
         ):
-            boxes = by_facts[start : start + evidence.count]
+            boxes = facts.rows_by_facts[start : start + evidence.count]
             start += evidence.count
             builder.note_energies(boxes, evidence)
             sums.add(individuals.of_box[boxes], wanted, evidence)

@@ -80,7 +80,6 @@ def look_at(reader: FactsReader, facts: FactsTable, rules: NamingRules, wanted: 
     )
     if rules.taxonomy is None or not wanted.any():
         return shown
-    by_facts = _by_facts(facts)
     start = 0
     for evidence in read_evidence(
         reader,
@@ -89,7 +88,7 @@ def look_at(reader: FactsReader, facts: FactsTable, rules: NamingRules, wanted: 
         rules.has_classifier,
         len(rules.categories) if rules.names_species else None,
     ):
-        boxes = by_facts[start : start + evidence.count]
+        boxes = facts.rows_by_facts[start : start + evidence.count]
         start += evidence.count
         use = wanted[boxes] & (evidence.seen if rules.has_classifier else True)
         use &= np.isin(shown.kind[boxes], (BIRD, WAVERING))
@@ -105,13 +104,6 @@ def _kinds(facts: FactsTable, rules: NamingRules) -> NDArray[np.int8]:
     kind = of_label[facts.label]
     kind[(kind < PERSON) & (facts.score < SURE_KIND)] = WAVERING
     return kind
-
-
-def _by_facts(facts: FactsTable) -> NDArray[np.int64]:
-    """Rows of boxes in the order of the facts."""
-    rows = np.empty(len(facts.position), np.int64)
-    rows[facts.position] = np.arange(len(facts.position))
-    return rows
 
 
 def _part(evidence: Evidence, use: NDArray[np.bool_]) -> Evidence:
@@ -146,10 +138,9 @@ def _probabilities(evidence: Evidence, rules: NamingRules) -> NDArray[np.float32
 def _embeddings(reader: FactsReader, facts: FactsTable, wanted: NDArray[np.bool_]) -> NDArray[np.float16]:
     kept = np.zeros((len(facts.score), 0), np.float16)
     start = 0
-    by_facts = _by_facts(facts)
     for part, chosen in facts.parts:
         for packed in chosen_boxes(reader.vectors(part, "embedding"), chosen):
-            boxes = by_facts[start : start + len(packed)]
+            boxes = facts.rows_by_facts[start : start + len(packed)]
             start += len(packed)
             there = pc.is_valid(packed).to_numpy(zero_copy_only=False) & wanted[boxes]
             if not there.any():
