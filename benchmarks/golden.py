@@ -24,9 +24,7 @@ import pyarrow.parquet as pq
 FORMATS = (
     "megadetector,csv,xlsx,events,coco,coco-camera-traps,camtrap-dp,label-studio,crops,images"  # videos: encoders vary
 )
-PASSING = re.compile(
-    r"^(created|started|finished|written|updated|date_created|versions?|run_id|path|root|seconds)", re.I
-)
+PASSING = re.compile(r"^(created|started|finished|written|updated|date_created|versions?|run_id|path|root)", re.I)
 INSTANT = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?")
 
 
