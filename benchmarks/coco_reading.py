@@ -89,7 +89,7 @@ class PeakSampler:
 
 
 def load_hoopoe(path: Path) -> Any:
-    from detector.data.coco import read_coco
+    from detector.data.coco.reading import read_coco
 
     return lambda: read_coco([(path, path.parent)])[0]
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from benchmarks.machine import describe
-from detector.data.coco import read_coco
+from detector.data.coco.reading import read_coco
 from detector.data.config import AugmentationConfig, DataConfig
 from detector.data.dataset import TrainingDataset
 from detector.data.loader import Batch, EpochSampler, to_device, training_loader

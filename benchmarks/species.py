@@ -34,11 +34,8 @@ from detector.annotation.detecting import RunDetector
 from detector.annotation.options import CPU_CROPS, SeeingOptions, WorkOptions
 from detector.annotation.run import annotate
 from detector.boxes import xywh_to_xyxy, xyxy_to_xywh
-from detector.data.coco import read_coco
+from detector.data.coco.reading import read_coco
 from detector.data.config import DataConfig
-from detector.data.mammals import draw_mammal_scene
-from detector.data.plumages import PLUMAGES
-from detector.data.scenes import DEMO_SCENES, draw_scene
 from detector.decisions.decide import decide
 from detector.decisions.naming import names_species
 from detector.decisions.options import DecideOptions
@@ -67,6 +64,9 @@ from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEn
 from detector.store.run_json import load_run, write_run
 from detector.store.schema import LOWEST_SCORE, pack_vector
 from detector.store.writer import FactsWriter
+from detector.synthetic.mammals import draw_mammal_scene
+from detector.synthetic.plumages import PLUMAGES
+from detector.synthetic.scenes import DEMO_SCENES, draw_scene
 from detector.training.evaluation import detect_all
 from detector.types import media_id
 

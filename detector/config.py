@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -81,7 +80,7 @@ def dump_config(config: Section) -> str:
 
 def list_configs() -> list[str]:
     """Names of the configurations that ship with Hoopoe, sorted."""
-    return sorted(path.stem for path in _shipped_folder().glob("*.yaml"))
+    return sorted(path.stem for path in shipped_folder().glob("*.yaml"))
 
 
 def find_config(source: str | Path) -> Path:
@@ -97,14 +96,16 @@ def find_config(source: str | Path) -> Path:
         return path
     names = list_configs()
     if path.name in names:
-        return _shipped_folder() / f"{path.name}.yaml"
+        return shipped_folder() / f"{path.name}.yaml"
     near = difflib.get_close_matches(path.name, names, n=1)
     mend = f"did you mean {near[0]}?" if near else f"give the path of a .yaml file, or one of {', '.join(names)}"
     raise ConfigError(f"there is no configuration named '{path.name}'", mend=mend)
 
 
-def _shipped_folder() -> Path:
-    return Path(str(resources.files("configs")))  # always a folder: the distribution is not zip-safe
+def shipped_folder() -> Path:
+    """The folder of what ships: `detector/configs` where Hoopoe is installed, `configs/` beside it in a checkout."""
+    installed = Path(__file__).with_name("configs")
+    return installed if installed.is_dir() else Path(__file__).parents[1] / "configs"
 
 
 def _parse_override(override: str) -> tuple[tuple[str, ...], Any]:

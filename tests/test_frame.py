@@ -1,5 +1,6 @@
 """The frame: the command line answers fast and speaks plainly, and what is shipped is there."""
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import detector
 from backbones.errors import DataError
 from detector.cli import main as cli
 from detector.cli.main import COMMANDS, main
+from detector.config import shipped_folder
 
 HEAVY = ("torch", "torchvision", "cv2", "albumentations", "matplotlib", "huggingface_hub", "numpy", "PIL")
 
@@ -171,7 +173,7 @@ def test_reader_that_closes_the_pipe_ends_the_command_quietly() -> None:
 
 def test_every_command_has_its_module() -> None:
     for module, _ in COMMANDS.values():
-        assert files("detector.cli").joinpath(module.rsplit(".", 1)[1] + ".py").is_file()
+        assert importlib.util.find_spec(module) is not None
 
 
 def test_console_command_is_installed() -> None:
@@ -182,7 +184,25 @@ def test_console_command_is_installed() -> None:
 def test_types_and_configurations_are_shipped() -> None:
     for package in ("backbones", "detector"):
         assert files(package).joinpath("py.typed").is_file()
-    assert files("configs").joinpath("__init__.py").is_file()
+    assert shipped_folder().joinpath("faster_rcnn_davit_tiny.yaml").is_file()
+
+
+def test_an_installed_hoopoe_has_its_configurations_inside_its_own_package(tmp_path: Path) -> None:
+    root = Path(__file__).parents[1]
+    command = [
+        sys.executable,
+        "setup.py",
+        "-q",
+        "build",
+        "--build-base",
+        tmp_path / "base",
+        "--build-lib",
+        tmp_path / "lib",
+    ]
+    subprocess.run(command, cwd=root, check=True)
+    assert sorted(each.name for each in (tmp_path / "lib").iterdir()) == ["backbones", "detector"]
+    shipped = {each.name for each in (tmp_path / "lib" / "detector" / "configs").iterdir()}
+    assert shipped == {each.name for each in shipped_folder().iterdir() if each.suffix in {".yaml", ".safetensors"}}
 
 
 def test_augmentation_library_stays_at_its_last_mit_release() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from detector.data.coco import read_coco
+from detector.data.coco.reading import read_coco
 from detector.data.config import AugmentationConfig
 from detector.data.dataset import Key, TrainingDataset
 from detector.data.resizing import SizeRule

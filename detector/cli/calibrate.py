@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbones.errors import ConfigError
-from detector.cli.decision_options import add_kind_argument, parse_kinds
-from detector.cli.device_options import add_device_arguments, device_and_precision
+from detector.cli.options.decisions import add_kind_argument, parse_kinds
+from detector.cli.options.devices import add_device_arguments, device_and_precision
 
 if TYPE_CHECKING:
     from detector.species.fitting import Fit
@@ -88,7 +88,7 @@ def _classified(args: argparse.Namespace, labelling: Labelling, console: Any) ->
     """The labelled crops' logits, and those of the detections or None."""
     from rich.progress import Progress
 
-    from detector.data.coco import read_coco
+    from detector.data.coco.reading import read_coco
     from detector.species.labelled import (
         classify_annotations,
         classify_detections,

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbones.errors import ConfigError
-from detector.cli import exit_codes
-from detector.cli.exporting import add_export_argument, asked_formats, print_exports
+from detector.cli.options.exporting import add_export_argument, asked_formats, print_exports
+from detector.cli.terminal import exit_codes
 
 if TYPE_CHECKING:
     from detector.store.cards import CardSummary

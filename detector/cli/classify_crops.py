@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from backbones.errors import ConfigError
-from detector.cli.annotation_options import (
+from detector.cli.options.annotation import (
     add_result_arguments,
     add_retry_argument,
     add_work_arguments,
@@ -13,7 +13,7 @@ from detector.cli.annotation_options import (
     finish,
     work_options,
 )
-from detector.cli.device_options import device_and_precision
+from detector.cli.options.devices import device_and_precision
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if media is None:
         raise ConfigError("files of boxes name media", where="--media", mend="give the folder in which they lie")
 
-    from detector.annotation.import_run import ImportOptions, classify_crops
+    from detector.annotation.importing.run import ImportOptions, classify_crops
     from detector.annotation.run import species_entry
     from detector.species.classifier import SpeciesClassifier
     from detector.store.run_file import RunFile

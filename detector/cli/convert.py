@@ -29,9 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Convert, write, and list what was left out."""
-    from detector.data.convert_voc import voc_to_coco
-    from detector.data.convert_yolo import yolo_to_coco
-    from detector.data.repair import write_document
+    from detector.data.convert.voc import voc_to_coco
+    from detector.data.convert.yolo import yolo_to_coco
+    from detector.data.doctor.repair import write_document
 
     if args.format == "voc":
         document, problems = voc_to_coco(args.images, args.labels, args.zero_based)
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _names(words: Sequence[str] | None) -> Sequence[str]:
-    from detector.data.convert_yolo import read_yolo_names
+    from detector.data.convert.yolo import read_yolo_names
 
     if not words:
         raise ConfigError("YOLO's labels hold numbers only", mend="give --names data.yaml, or the names themselves")

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from detector.cli import exit_codes
-from detector.cli.decision_options import add_decision_arguments, decision_options
-from detector.cli.exporting import add_export_argument, asked_formats, print_exports
+from detector.cli.options.decisions import add_decision_arguments, decision_options
+from detector.cli.options.exporting import add_export_argument, asked_formats, print_exports
+from detector.cli.terminal import exit_codes
 
 if TYPE_CHECKING:
     from detector.decisions.summary import DecisionSummary
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from detector.decisions.decide import decide, stored_options
     from detector.decisions.rules import name_check
     from detector.exports.made import refresh
-    from detector.store.reviews import import_reviews
+    from detector.store.reviews.log import import_reviews
 
     options = decision_options(args, stored_options(args.store))
     asked = asked_formats(args)

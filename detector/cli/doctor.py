@@ -13,10 +13,10 @@ from backbones.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from detector.data.doctor import Examined
+    from detector.data.doctor.examination import Examined
+    from detector.data.doctor.picture_scan import Picture
+    from detector.data.doctor.repair import Repair
     from detector.data.findings import Finding
-    from detector.data.picture_scan import Picture
-    from detector.data.repair import Repair
 
 EXAMPLES = 3  # records named in a row of the table; --output has them all
 
@@ -37,9 +37,9 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from detector.base.files import write_bytes
-    from detector.data.doctor import compare_splits, examine
+    from detector.data.doctor.examination import compare_splits, examine
+    from detector.data.doctor.repair import read_document, refuse_original, repair, write_document
     from detector.data.packed import CocoSource
-    from detector.data.repair import read_document, refuse_original, repair, write_document
 
     if (args.val_annotations is None) != (args.val_images is None):
         raise ConfigError("--val-annotations and --val-images belong together", mend="give both or neither")
@@ -87,7 +87,7 @@ class _Scanner:
         from rich.console import Console
         from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
-        from detector.data.picture_scan import look_at_all
+        from detector.data.doctor.picture_scan import look_at_all
 
         new = [path for path in dict.fromkeys(paths) if path not in self.seen]
         console = Console(stderr=True)
@@ -99,7 +99,7 @@ class _Scanner:
 
 
 def _print_set(console: Console, examined: Examined) -> None:
-    from detector.data.box_sizes import ANCHOR_SIZES, size_histogram, unmatched_share
+    from detector.data.doctor.box_sizes import ANCHOR_SIZES, size_histogram, unmatched_share
 
     console.print(f"[bold]{examined.source.annotations}[/]: {examined.report}", highlight=False)
     boxes = examined.parsed.boxes.boxes_xywh

@@ -3,7 +3,7 @@
 import argparse
 
 from backbones.errors import HoopoeError
-from detector.cli.messages import print_error
+from detector.cli.terminal.messages import print_error
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -36,8 +36,8 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import track
 
-    from detector.data.scenes import DEMO_SCENES, DETECTOR_SCENES, SPECIES_SCENES
-    from detector.data.synthetic_dataset import write_synthetic_dataset
+    from detector.synthetic.dataset import write_synthetic_dataset
+    from detector.synthetic.scenes import DEMO_SCENES, DETECTOR_SCENES, SPECIES_SCENES
 
     config = {"detector": DETECTOR_SCENES, "species": SPECIES_SCENES, "demo": DEMO_SCENES}[args.scenes]
     if args.smallest is not None:

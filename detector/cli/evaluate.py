@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from detector.cli.device_options import add_device_arguments, device_and_precision
+from detector.cli.options.devices import add_device_arguments, device_and_precision
 
 if TYPE_CHECKING:
-    from detector.data.categories import CategoryMapping
+    from detector.data.coco.categories import CategoryMapping
     from detector.evaluation.evaluation import Evaluation
     from detector.models.saving import DetectorMeta
 
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    from detector.data.coco import read_coco
+    from detector.data.coco.reading import read_coco
     from detector.data.config import DataConfig
     from detector.data.images import read_image
     from detector.evaluation.writer import write_evaluation
@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
 def _mapping(args: argparse.Namespace, meta: DetectorMeta) -> CategoryMapping:
     """What annotated categories are to the detector: as said, or as they were mapped for its training."""
     from backbones.errors import ConfigError
-    from detector.data.categories import CategoryMapping
+    from detector.data.coco.categories import CategoryMapping
 
     if args.categories is not None:
         return CategoryMapping.read(args.categories)

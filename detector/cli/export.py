@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from backbones.errors import ConfigError
-from detector.cli import exit_codes
-from detector.cli.exporting import old_lines
+from detector.cli.options.exporting import old_lines
+from detector.cli.terminal import exit_codes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from backbones.errors import ConfigError, HoopoeError
 from detector import __version__
 from detector.base.stopping import Ended, ending_by_exception
-from detector.cli import exit_codes
-from detector.cli.messages import print_error
+from detector.cli.terminal import exit_codes
+from detector.cli.terminal.messages import print_error
 
 # name -> (module, one line of help); a module is imported only when its command is asked for
 COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": ("detector.cli.demo", "train a small model on drawn birds and show what it can do"),
+    "demo": ("detector.cli.demo.command", "train a small model on drawn birds and show what it can do"),
     "download": ("detector.cli.download", "fetch published models ahead of a trip"),
     "annotate": ("detector.cli.annotate", "find and name the birds in cards of photos and videos"),
     "deployments": ("detector.cli.deployments", "begin a table of cameras, to fill in places and time zones"),

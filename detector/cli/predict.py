@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from backbones.errors import ConfigError, HoopoeError
-from detector.cli.device_options import add_device_arguments, device_and_precision
-from detector.cli.messages import print_error
+from detector.cli.options.devices import add_device_arguments, device_and_precision
+from detector.cli.terminal.messages import print_error
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from detector.cli.annotation_options import (
+from detector.cli.options.annotation import (
     add_result_arguments,
     add_retry_argument,
     add_work_arguments,
@@ -12,7 +12,7 @@ from detector.cli.annotation_options import (
     finish,
     work_options,
 )
-from detector.cli.device_options import device_and_precision
+from detector.cli.options.devices import device_and_precision
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

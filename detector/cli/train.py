@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbones.errors import ConfigError
-from detector.cli import exit_codes
+from detector.cli.terminal import exit_codes
 
 if TYPE_CHECKING:
     from detector.training.run import Request

@@ -15,13 +15,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from backbones.errors import HoopoeError
-from detector.data.augmentation import augment, sample_generator
+from detector.data.augment.augmentation import augment, sample_generator
+from detector.data.augment.copy_paste import copy_paste
+from detector.data.augment.mosaic import choose_partners, mosaic
+from detector.data.augment.pixels import vary_pixels
 from detector.data.config import AugmentationConfig
-from detector.data.copy_paste import copy_paste
 from detector.data.images import read_image
-from detector.data.mosaic import choose_partners, mosaic
 from detector.data.packed import Annotations
-from detector.data.pixels import vary_pixels
 from detector.data.resizing import SizeRule, resize, scale_boxes
 from detector.data.sample import IGNORED, Sample
 

@@ -40,7 +40,7 @@ from detector.deployments.matching import Matching
 from detector.species.priors import WHOLE_YEAR, period_of
 from detector.store.lock import DECISIONS_LOCK, StoreLock
 from detector.store.reader import FactsReader
-from detector.store.reviews import Review, latest_reviews
+from detector.store.reviews.log import Review, latest_reviews
 from detector.store.run_json import load_run, update_run
 
 NEST = "nest"

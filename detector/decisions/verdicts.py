@@ -20,7 +20,7 @@ from detector.species.label_words import meaningful, name_key, split_words
 from detector.species.said_names import named_taxon
 from detector.species.taxonomy import Taxon
 from detector.store.records import reaches
-from detector.store.reviews import Review
+from detector.store.reviews.log import Review
 
 MAYBE_BIRD = "unidentified animal, maybe a bird"
 _SPREADS = ("named", "bird", "animal", "person", "vehicle")  # said of one box, true of the individual

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from detector import __version__
 from detector.exports.files import whole_text
-from detector.exports.frames import Picture, pictures_of, pixel_box
 from detector.exports.json_stream import Spool, write_object
 from detector.exports.names import FileNames
+from detector.exports.pictures.frames import Picture, pictures_of, pixel_box
 from detector.exports.source import ExportOptions, ExportSource
 from detector.store.records import DetectionRecord
 from detector.store.run_file import RunFile

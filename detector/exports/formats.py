@@ -43,28 +43,32 @@ FORMATS: dict[str, Format] = {
     ),
     "csv": Format(
         "results.csv (a row a detection) and files.csv (a row a file)",
-        "csv_tables",
+        "tables.csv_tables",
         "write_csv",
         "results.csv",
         counts=True,
     ),
-    "xlsx": Format("results.xlsx, the same as an Excel workbook", "xlsx", "write_xlsx", "results.xlsx", counts=True),
+    "xlsx": Format(
+        "results.xlsx, the same as an Excel workbook", "tables.xlsx", "write_xlsx", "results.xlsx", counts=True
+    ),
     "events": Format(
-        "events.csv and effort.csv, also for camtrapR", "events", "write_events", "events.csv", counts=True
+        "events.csv and effort.csv, also for camtrapR", "tables.events", "write_events", "events.csv", counts=True
     ),
     "coco": Format("coco.json", "coco", "write_coco", "coco.json"),
     "coco-camera-traps": Format(
         "coco-camera-traps.json", "coco_camera_traps", "write_coco_camera_traps", "coco-camera-traps.json"
     ),
     "camtrap-dp": Format(
-        "camtrap-dp/, a Camtrap DP 1.0.2 package", "camtrap_dp", "write_camtrap_dp", "camtrap-dp", counts=True
+        "camtrap-dp/, a Camtrap DP 1.0.2 package", "camtrap_dp.package", "write_camtrap_dp", "camtrap-dp", counts=True
     ),
     "label-studio": Format(
-        "label-studio.json, tasks with predictions", "label_studio", "write_label_studio", "label-studio.json"
+        "label-studio.json, tasks with predictions", "label_studio.tasks", "write_label_studio", "label-studio.json"
     ),
-    "crops": Format("crops/, each detection cut out, by taxon", "crops", "write_crops", "crops", pictures=True),
-    "images": Format("images/, photos with their boxes", "images", "write_images", "images", pictures=True),
-    "videos": Format("videos/, videos with their boxes", "videos", "write_videos", "videos", pictures=True),
+    "crops": Format(
+        "crops/, each detection cut out, by taxon", "pictures.crops", "write_crops", "crops", pictures=True
+    ),
+    "images": Format("images/, photos with their boxes", "pictures.images", "write_images", "images", pictures=True),
+    "videos": Format("videos/, videos with their boxes", "pictures.videos", "write_videos", "videos", pictures=True),
 }
 DEFAULT_FORMATS = ("megadetector", "csv", "events")
 

@@ -18,7 +18,7 @@ from detector.store.layout import facts_folder, parts
 from detector.store.lock import StoreLock
 from detector.store.presence import Presence, look_for_cards
 from detector.store.reader import MEND_FACTS, open_facts
-from detector.store.reviews import read_reviews
+from detector.store.reviews.log import read_reviews
 from detector.store.run_json import load_run, update_card, update_run
 from detector.store.writer import GROUP_ROWS
 

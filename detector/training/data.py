@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from backbones.errors import ConfigError, DataError
-from detector.data.box_sizes import size_histogram, unmatched_share
-from detector.data.categories import CategoryMapping
-from detector.data.coco import ReadingReport, read_coco
+from detector.data.coco.categories import CategoryMapping
+from detector.data.coco.reading import ReadingReport, read_coco
 from detector.data.config import DataConfig
+from detector.data.doctor.box_sizes import size_histogram, unmatched_share
 from detector.data.packed import Annotations
 from detector.data.resizing import SizeRule
 from detector.models.config import ModelConfig

@@ -7,9 +7,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from detector.data.images import read_image
-from detector.data.mammals import draw_mammal_scene
 from detector.data.packed import LabelledImages
 from detector.species.crops import CONTEXT, crop_boxes, cut_crops
+from detector.synthetic.mammals import draw_mammal_scene
 
 
 def read_species_crops(

@@ -50,11 +50,11 @@ def make_coco(folder: Path) -> Sequence[bytes]:
 
 def read_coco(folder: Path) -> None:
     """Examine, mend, and read what was mended as training does."""
-    from detector.data.coco import read_coco
-    from detector.data.doctor import examine
+    from detector.data.coco.reading import read_coco
+    from detector.data.doctor.examination import examine
+    from detector.data.doctor.picture_scan import look_at_all
+    from detector.data.doctor.repair import read_document, repair, write_document
     from detector.data.packed import CocoSource
-    from detector.data.picture_scan import look_at_all
-    from detector.data.repair import read_document, repair, write_document
 
     source = CocoSource(folder / "birds.json", folder / "images")
     examined = examine(source, look_at_all)
@@ -82,7 +82,7 @@ def make_megadetector(folder: Path) -> Sequence[bytes]:
 
 def read_boxes(*names: str) -> Any:
     def read(folder: Path) -> None:
-        from detector.annotation.importing import read_detections
+        from detector.annotation.importing.formats import read_detections
 
         imported = read_detections([folder / name for name in names])
         for file in imported:
@@ -99,8 +99,8 @@ def read_boxes(*names: str) -> Any:
 
 def read_megadetector(folder: Path) -> None:
     """As any boxes; and each record and box that Python itself reads is there, listed, or a failure with a reason."""
-    from detector.annotation.importing import read_detections
-    from detector.annotation.importing_megadetector import NO_BOX
+    from detector.annotation.importing.formats import read_detections
+    from detector.annotation.importing.megadetector import NO_BOX
 
     path = folder / "boxes.json"
     read_boxes(path.name)(folder)
@@ -145,7 +145,7 @@ def make_voc(folder: Path) -> Sequence[bytes]:
 
 
 def read_voc(folder: Path) -> None:
-    from detector.data.convert_voc import voc_to_coco
+    from detector.data.convert.voc import voc_to_coco
 
     document, problems = voc_to_coco(folder / "images", folder)
     check_document(document)
@@ -164,7 +164,7 @@ def make_yolo(folder: Path) -> Sequence[bytes]:
 
 
 def read_yolo(folder: Path) -> None:
-    from detector.data.convert_yolo import yolo_to_coco
+    from detector.data.convert.yolo import yolo_to_coco
 
     check_document(yolo_to_coco(folder / "images", folder, ["owl", "tit"])[0])
 
@@ -174,7 +174,7 @@ def make_yolo_names(folder: Path) -> Sequence[bytes]:
 
 
 def read_yolo_names(folder: Path) -> None:
-    from detector.data.convert_yolo import read_yolo_names
+    from detector.data.convert.yolo import read_yolo_names
 
     names = read_yolo_names(folder / "data.yaml")
     assert all(isinstance(name, str) for name in names)
@@ -185,7 +185,7 @@ def make_mapping(folder: Path) -> Sequence[bytes]:
 
 
 def read_mapping(folder: Path) -> None:
-    from detector.data.categories import CategoryMapping
+    from detector.data.coco.categories import CategoryMapping
 
     assert CategoryMapping.read(folder / "map.yaml")["owl"] is None or True
 

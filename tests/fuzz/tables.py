@@ -22,7 +22,7 @@ from detector.deployments.table import DETAILS, read_deployments
 from detector.species.bar_chart import FrequencyTable, read_frequencies
 from detector.species.crosswalk import COLUMNS as TAXONOMY_COLUMNS
 from detector.species.crosswalk import read_crosswalk
-from detector.store.review_table import read_review_table
+from detector.store.reviews.table import read_review_table
 from tests.fuzz.harness import Boundary
 from tests.fuzz.slow_csv import Grid, Reading, date, degrees, number, readings, texts_of
 

@@ -18,7 +18,7 @@ from backbones.errors import ConfigError, DiskFullError, HoopoeError
 from detector.annotation.detecting import RunDetector
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.run import annotate
-from detector.data.coco import read_coco
+from detector.data.coco.reading import read_coco
 from detector.species.classifier import SpeciesClassifier
 from detector.species.crosswalk import load_crosswalk
 from detector.species.labelled import Labelling, classify_annotations

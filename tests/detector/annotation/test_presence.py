@@ -12,7 +12,7 @@ from detector.annotation.options import WorkOptions
 from detector.store import writer as writer_module
 from detector.store.cards import rename_card
 from detector.store.reader import finished
-from detector.store.reviews import import_reviews
+from detector.store.reviews.log import import_reviews
 from detector.store.run_json import load_run
 from tests.detector.annotation.conftest import save_photo
 from tests.detector.annotation.store_checks import read_store

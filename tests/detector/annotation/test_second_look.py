@@ -14,9 +14,9 @@ from PIL import ExifTags, Image
 
 from backbones.errors import DataError, MediaError
 from detector.annotation import reclassification
-from detector.annotation.import_run import SECOND_RECORD, ImportOptions, classify_crops
-from detector.annotation.importing import IN_PIXELS, NO_AREA, NO_CATEGORY
-from detector.annotation.importing_media import TURNED
+from detector.annotation.importing.formats import IN_PIXELS, NO_AREA, NO_CATEGORY
+from detector.annotation.importing.media import TURNED
+from detector.annotation.importing.run import SECOND_RECORD, ImportOptions, classify_crops
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.progress import FilesProgress
 from detector.annotation.reclassification import overlay_name, reclassify

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from detector.cli.exit_codes import DEFECT
 from detector.cli.main import main
+from detector.cli.terminal.exit_codes import DEFECT
 from detector.store.run_file import SpeciesEntry
 from detector.store.schema import pack_vector
 from tests.fuzz.harness import NUMBERS

@@ -10,16 +10,16 @@ from PIL import Image
 from rich.console import Console
 
 import backbones
-from detector.cli.demo_card import matched
-from detector.cli.demo_detector import MAMMALS
-from detector.cli.demo_run import MARK, Demo
+from detector.cli.demo.card import matched
+from detector.cli.demo.detector import MAMMALS
+from detector.cli.demo.run import MARK, Demo
+from detector.cli.demo.start import classifier_from_detector, detector_from_classifier, shipped_start
 from detector.cli.main import main
-from detector.data.plumages import PLUMAGES
 from detector.data.sample import Sample
 from detector.models import load_detector
 from detector.species.calibration import Calibration
 from detector.store.records_reader import read_media
-from detector.training.demo_start import classifier_from_detector, detector_from_classifier, shipped_start
+from detector.synthetic.plumages import PLUMAGES
 
 NAMES = tuple(plumage.name for plumage in PLUMAGES)
 
@@ -90,7 +90,7 @@ def test_folder_with_other_things_is_left_alone(tmp_path: Path, capsys: pytest.C
 
 
 def test_a_step_that_fails_ends_the_demo_with_its_exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("detector.cli.demo_detector.CONFIG", "no_such")
+    monkeypatch.setattr("detector.cli.demo.detector.CONFIG", "no_such")
     assert tiny_demo(tmp_path / "demo") == 2
     assert not (tmp_path / "demo" / "evaluation").exists()
 

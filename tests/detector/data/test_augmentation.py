@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from detector.data.augmentation import augment, sample_generator
+from detector.data.augment.augmentation import augment, sample_generator
+from detector.data.augment.pixels import vary_pixels
+from detector.data.augment.views import View, choose_view, sample_view, take_view
 from detector.data.config import AugmentationConfig
-from detector.data.pixels import vary_pixels
 from detector.data.resizing import SizeRule, resize, scale_boxes
 from detector.data.sample import IGNORED, Sample
-from detector.data.views import View, choose_view, sample_view, take_view
 
 RULE = SizeRule(min_size=96, max_size=160)
 GEOMETRY = AugmentationConfig(colour=0, night_ir=0, blur=0, noise=0, jpeg=0)

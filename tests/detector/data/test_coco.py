@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
 from backbones.errors import ConfigError, DataError
-from detector.data.categories import CategoryMapping
-from detector.data.coco import read_coco
+from detector.data.coco.categories import CategoryMapping
+from detector.data.coco.reading import read_coco
 from detector.data.findings import count_by_code
 
 

@@ -10,9 +10,9 @@ from PIL import Image
 
 from backbones.errors import ConfigError
 from detector.cli import convert
-from detector.data.coco import read_coco
-from detector.data.convert_voc import voc_to_coco
-from detector.data.convert_yolo import parse_line, read_yolo_names, yolo_to_coco
+from detector.data.coco.reading import read_coco
+from detector.data.convert.voc import voc_to_coco
+from detector.data.convert.yolo import parse_line, read_yolo_names, yolo_to_coco
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from backbones.errors import DataError, MediaError
-from detector.data.coco import read_coco
+from detector.data.coco.reading import read_coco
 from detector.data.config import AugmentationConfig
 from detector.data.dataset import EvaluationDataset, Item, Key, TrainingDataset
 from detector.data.packed import Annotations
 from detector.data.resizing import SizeRule, resize
-from detector.data.synthetic_dataset import write_synthetic_dataset
+from detector.synthetic.dataset import write_synthetic_dataset
 
 RULE = SizeRule(min_size=64, max_size=96)
 MIXED = AugmentationConfig(mosaic=0.5, copy_paste=0.5, jpeg=0.5, night_ir=0.3)

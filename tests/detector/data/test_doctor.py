@@ -13,13 +13,13 @@ from PIL import Image
 
 from backbones.errors import ConfigError
 from detector.cli import doctor
-from detector.data.box_sizes import size_histogram, unmatched_share
-from detector.data.coco import read_coco
-from detector.data.doctor import compare_splits, examine
+from detector.data.coco.reading import read_coco
+from detector.data.doctor.box_sizes import size_histogram, unmatched_share
+from detector.data.doctor.examination import compare_splits, examine
+from detector.data.doctor.picture_scan import look_at
+from detector.data.doctor.repair import read_document, repair, write_document
 from detector.data.findings import count_by_code
 from detector.data.packed import CocoSource
-from detector.data.picture_scan import look_at
-from detector.data.repair import read_document, repair, write_document
 
 SOUND = {"images_empty": 1}  # what the sound set says of itself: it has one negative
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from backbones.errors import MediaError
-from detector.data.coco import read_coco
+from detector.data.coco.reading import read_coco
 from detector.data.config import AugmentationConfig, DataConfig
 from detector.data.dataset import EvaluationDataset, Item, Key, TrainingDataset, make_target
 from detector.data.loader import (
@@ -24,7 +24,7 @@ from detector.data.loader import (
 )
 from detector.data.packed import Annotations, CocoSource, PackedText
 from detector.data.resizing import SizeRule
-from detector.data.synthetic_dataset import write_synthetic_dataset
+from detector.synthetic.dataset import write_synthetic_dataset
 
 RULE = SizeRule(min_size=48, max_size=96)
 MIXED = AugmentationConfig(mosaic=0.4, copy_paste=0.4)

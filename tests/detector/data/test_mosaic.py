@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from detector.boxes import box_areas
+from detector.data.augment.copy_paste import MOST_HIDDEN, copy_paste, soft_edge
+from detector.data.augment.mosaic import FILL, choose_partners, mosaic
 from detector.data.config import AugmentationConfig
-from detector.data.copy_paste import MOST_HIDDEN, copy_paste, soft_edge
-from detector.data.mosaic import FILL, choose_partners, mosaic
 from detector.data.resizing import SizeRule
 from detector.data.sample import IGNORED, Sample
 

@@ -27,7 +27,7 @@ from detector.store.lock import DECISIONS_LOCK, StoreLock
 from detector.store.reader import FactsReader
 from detector.store.records import DetectionRecord, MediaRecord
 from detector.store.records_reader import read_deployments, read_effort, read_events, read_media, read_repeats
-from detector.store.reviews import Review, append_reviews
+from detector.store.reviews.log import Review, append_reviews
 from detector.store.run_file import DetectorEntry, SpeciesEntry
 from detector.store.run_json import load_run, set_card_root, write_run
 from detector.store.schema import pack_vector

@@ -19,7 +19,7 @@ from detector.exports.export import export
 from detector.species.calibration import Calibration
 from detector.store.records import DetectionRecord
 from detector.store.records_reader import read_events, read_media
-from detector.store.reviews import Review, append_reviews
+from detector.store.reviews.log import Review, append_reviews
 from detector.store.run_file import DetectorEntry, SpeciesEntry
 from detector.store.schema import pack_vector
 from detector.types import media_id

@@ -19,7 +19,7 @@ from detector.decisions.options import DecideOptions
 from detector.decisions.planning import plan_portions
 from detector.store.reader import FactsReader
 from detector.store.records_reader import read_deployments, read_effort, read_events, read_media, read_repeats
-from detector.store.reviews import Review, append_reviews
+from detector.store.reviews.log import Review, append_reviews
 from detector.store.run_file import SpeciesEntry
 from detector.store.schema import pack_vector
 from detector.store.writer import FactsWriter

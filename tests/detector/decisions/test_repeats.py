@@ -20,8 +20,8 @@ from detector.decisions.repeats import FEWEST_FRAMES, find_repeats
 from detector.exports.export import export
 from detector.species.calibration import Calibration
 from detector.store.records_reader import read_media, read_repeats
-from detector.store.review import Review
-from detector.store.reviews import append_reviews, import_reviews
+from detector.store.reviews.log import append_reviews, import_reviews
+from detector.store.reviews.review import Review
 from detector.store.run_file import SpeciesEntry
 from detector.store.schema import pack_vector
 from detector.types import media_id

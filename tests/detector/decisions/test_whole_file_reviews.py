@@ -11,7 +11,7 @@ import pytest
 from detector.decisions.decide import decide
 from detector.decisions.options import DecideOptions
 from detector.store.records_reader import read_media
-from detector.store.reviews import Review, append_reviews
+from detector.store.reviews.log import Review, append_reviews
 from detector.store.run_file import DetectorEntry
 from detector.types import media_id
 

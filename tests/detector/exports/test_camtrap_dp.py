@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from detector.exports.camtrap_dp import write_camtrap_dp
-from detector.exports.camtrap_dp_columns import DEPLOYMENT_COLUMNS, MEDIA_COLUMNS, OBSERVATION_COLUMNS
+from detector.exports.camtrap_dp.columns import DEPLOYMENT_COLUMNS, MEDIA_COLUMNS, OBSERVATION_COLUMNS
+from detector.exports.camtrap_dp.package import write_camtrap_dp
 from detector.exports.source import ExportOptions, ExportSource
 from detector.store.records import Candidate
 

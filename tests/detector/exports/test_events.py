@@ -4,8 +4,8 @@ import csv
 import re
 from datetime import date, datetime, timedelta
 
-from detector.exports.events import write_events
 from detector.exports.source import ExportOptions
+from detector.exports.tables.events import write_events
 from detector.store.records import Gap
 
 MORNING = datetime(2024, 3, 1, 6, 30)

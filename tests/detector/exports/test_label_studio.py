@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from detector.exports.label_studio import write_label_studio
+from detector.exports.label_studio.tasks import write_label_studio
 from detector.exports.source import ExportOptions
 
 

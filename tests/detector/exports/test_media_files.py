@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from backbones.errors import ConfigError, HoopoeError
-from detector.exports.crops import make_crops, write_crops
-from detector.exports.images import make_image, shrink
-from detector.exports.media_files import INDEX, MediaTask, locate
+from detector.exports.pictures.crops import make_crops, write_crops
+from detector.exports.pictures.images import make_image, shrink
+from detector.exports.pictures.media_files import INDEX, MediaTask, locate
+from detector.exports.pictures.videos import MovingBoxes, make_video
 from detector.exports.source import ExportOptions
-from detector.exports.videos import MovingBoxes, make_video
 
 ORANGE = (240, 120, 20)
 

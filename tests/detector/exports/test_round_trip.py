@@ -13,7 +13,7 @@ from detector.decisions.decide import decide
 from detector.decisions.options import DecideOptions
 from detector.exports.export import export
 from detector.store.records_reader import read_media
-from detector.store.reviews import Imported, import_reviews
+from detector.store.reviews.log import Imported, import_reviews
 from detector.store.run_file import SpeciesEntry
 from detector.store.schema import pack_vector
 

@@ -8,9 +8,9 @@ import pytest
 from xlsxwriter import Workbook
 
 from detector.base.formulas import guard
-from detector.exports.csv_tables import write_csv
 from detector.exports.source import ExportOptions
-from detector.exports.xlsx import _write_sheets, write_xlsx
+from detector.exports.tables.csv_tables import write_csv
+from detector.exports.tables.xlsx import _write_sheets, write_xlsx
 
 
 def read_csv(path):

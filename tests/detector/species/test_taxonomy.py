@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from backbones.errors import DataError
-from detector.data.plumages import PLUMAGES
 from detector.species.crosswalk import load_crosswalk, shipped_crosswalk
 from detector.species.kinds import Kind, Kinds
 from detector.species.naming import RARE_FREQUENCY, best_species, choose_ranks, name_birds
 from detector.species.posterior import posterior
 from detector.species.taxonomy import RANKS, Taxonomy, shared_word
+from detector.synthetic.plumages import PLUMAGES
 
 SOURCES = Path(__file__).parents[3] / "../shared/data/taxonomy"
 

@@ -15,7 +15,7 @@ from detector.exports.export import export
 from detector.store.cards import list_cards, remove_card, rename_card
 from detector.store.reader import FactsReader, finished
 from detector.store.records_reader import read_media
-from detector.store.reviews import Review, append_reviews
+from detector.store.reviews.log import Review, append_reviews
 from detector.store.run_file import CardEntry
 from detector.store.run_json import load_run, update_run
 from detector.store.writer import FactsWriter

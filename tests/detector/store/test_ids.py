@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from detector.store.cards import list_cards
 from detector.store.ids import current_id
 from detector.store.reader import FactsReader, finished
-from detector.store.reviews import Review
+from detector.store.reviews.log import Review
 from detector.types import media_id
 
 

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from backbones.errors import DataError
-from detector.store.review_table import as_exported
-from detector.store.reviews import (
+from detector.store.reviews.log import (
     Imported,
     Review,
     append_reviews,
@@ -22,6 +21,7 @@ from detector.store.reviews import (
     latest_reviews,
     read_reviews,
 )
+from detector.store.reviews.table import as_exported
 from detector.types import media_id
 
 NOON = datetime(2024, 5, 1, 12)

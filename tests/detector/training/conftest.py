@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from detector.config import parse_config
-from detector.data.synthetic_dataset import write_synthetic_dataset
+from detector.synthetic.dataset import write_synthetic_dataset
 from detector.training.config import Config
 from detector.training.run import Request
 

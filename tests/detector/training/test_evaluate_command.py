@@ -8,7 +8,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from detector.cli.main import main
-from detector.data.coco import read_coco
+from detector.data.coco.reading import read_coco
 from detector.data.config import DataConfig
 from detector.data.images import read_image
 from detector.data.packed import Annotations

@@ -10,7 +10,7 @@ from PIL import Image
 
 from detector.cli.main import main
 from detector.data.findings import FAULTS
-from detector.data.synthetic_dataset import write_synthetic_dataset
+from detector.synthetic.dataset import write_synthetic_dataset
 from detector.training.run import train_detector
 
 # left to the user, for nobody else knows the answer; tested where the doctor is

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from detector.store.facts import FactRow, FoundBox
-from detector.store.review import Review
-from detector.store.reviews import append_reviews
+from detector.store.reviews.log import append_reviews
+from detector.store.reviews.review import Review
 from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry
 from detector.store.run_json import write_run
 from detector.store.schema import pack_vector

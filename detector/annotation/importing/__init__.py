@@ -1,0 +1,1 @@
+"""Boxes of other tools in, classified facts out."""

@@ -1,0 +1,192 @@
+"""The media that files of boxes name: where they are, which are missing, and how they are turned."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path, PurePath
+
+import numpy as np
+
+from backbones.errors import DataError, MediaError
+from detector.annotation.cards import find_cards
+from detector.annotation.counted import MEND
+from detector.annotation.importing.formats import (
+    IN_PIXELS,
+    ImportedDetections,
+    ImportedFile,
+    imported_frame,
+    path_under,
+)
+from detector.base.names import Spelling
+from detector.base.orientation import orient_boxes, upright_size
+from detector.base.pictures import stored_size
+from detector.footage.cards import Card
+from detector.footage.discovery import media_type
+from detector.store.presence import is_there
+from detector.types import MediaItem
+
+CROP_CATEGORY = "animal"  # of pictures that are crops: the classifier says whether it is a bird's
+SAME_SHAPE = 0.02  # by which the sides' ratios may differ: tools round the sizes of what they shrink
+TURNED = "its size is that of the picture as stored, before EXIF turns it: its boxes were turned too"
+
+
+@dataclass(frozen=True)
+class MediaFolder:
+    """The folder that files of boxes name files of: a card, or a folder within one.
+
+    Attributes:
+        folder: Where it is.
+        card: The card.
+        prefix: What paths under the card begin with, forward slashes; empty, or ends with one.
+        notes: What a person should know of the card.
+    """
+
+    folder: Path
+    card: Card
+    prefix: str
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def spelling(self) -> Spelling:
+        """How the disk spells what other tools name in another Unicode form."""
+        return Spelling(self.folder)
+
+    @classmethod
+    def of(cls, folder: Path, output: Path) -> MediaFolder:
+        """The folder as part of a store's cards."""
+        real = os.path.realpath(folder)
+        found = find_cards([folder], output, {})
+        card = next(card for card in found.cards if f"{real}/".startswith(f"{os.path.realpath(card.root)}/"))
+        inside = PurePath(os.path.relpath(real, os.path.realpath(card.root))).as_posix()
+        return cls(folder, card, "" if inside == "." else f"{inside}/", tuple(found.notes))
+
+    def item(self, path: str) -> MediaItem:
+        """The media item of this path, which may not be there, or lead out of the folder; then its size is 0."""
+        inside = path_under(self.folder, path)
+        if inside is None:
+            return MediaItem(self.card.id, path, media_type(path) or "photo", 0, Path(path))
+        inside = self.spelling.of(inside) or inside
+        file = self.folder / inside
+        size = file.stat().st_size if is_there(file) else 0
+        return MediaItem(self.card.id, self.prefix + inside, media_type(inside) or "photo", size, file)
+
+    def near(self, path: str) -> str | None:
+        """A file of the card whose path differs in capitals only."""
+        wanted = (self.prefix + path.replace("\\", "/")).casefold()
+        return next((item.path for item in self.card.media(lambda _: None) if item.path.casefold() == wanted), None)
+
+    def unnamed(self, named: Collection[str]) -> int:
+        """How many photos and videos lie in the folder of which no record is; `named` are ids."""
+        media = (item for item in self.card.media(lambda _: None) if item.path.startswith(self.prefix))
+        return sum(item.media_id not in named for item in media)
+
+    def holds(self, item: MediaItem) -> bool:
+        """Whether the path of an item lies in the folder."""
+        return path_under(self.folder, item.path.removeprefix(self.prefix)) is not None
+
+    def check_there(self, path: str) -> None:
+        """Refuse to go on when a file has gone away.
+
+        Raises:
+            MediaError: It has.
+        """
+        file = self.card.root / path
+        if not is_there(file):
+            mend = f"{MEND}; nothing was recorded of this file"
+            raise MediaError("a file that was there when the run began is gone", where=file, mend=mend)
+
+
+class FolderOfCrops:
+    """Pictures each of which is one crop; see `ImportedDetections`."""
+
+    detector = "crops"
+
+    def __init__(self, place: MediaFolder) -> None:
+        self.categories: tuple[str, ...] = (CROP_CATEGORY,)
+        photos = (item.path for item in place.card.media() if item.media_type == "photo")
+        self.paths = [path.removeprefix(place.prefix) for path in photos if path.startswith(place.prefix)]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[ImportedFile]:
+        for path in self.paths:
+            yield ImportedFile(path, (imported_frame(0, [[0, 0, 1, 1]], [1.0], [0]),))
+
+
+def missing_media(imported: ImportedDetections, place: MediaFolder, finished: Collection[str], where: Path) -> set[str]:
+    """Ids of the items whose files are not there, of those that the store does not hold.
+
+    Args:
+        imported: The records.
+        place: Where the files should be.
+        finished: Ids of the items that the store holds.
+        where: The file of boxes, for the message.
+
+    Raises:
+        MediaError: Most of all files are not there: it is the wrong folder, or its disk is away.
+        DataError: Most boxes are in pixels where shares belong.
+    """
+    missing: set[str] = set()
+    lost: list[str] = []  # missing, and looked at by the tool that made the boxes
+    named = with_boxes = in_pixels = 0
+    for file in imported:
+        item = place.item(file.path)
+        named += file.failure is None
+        in_pixels += IN_PIXELS in file.left_out
+        with_boxes += IN_PIXELS in file.left_out or any(len(frame.scores) for frame in file.frames)
+        if item.media_id not in finished and not is_there(item.file):
+            missing.add(item.media_id)
+            lost += [file.path] if file.failure is None else []
+    if 2 * len(lost) > named:
+        problem = f"{len(lost)} of the {named} files that {where.name} names are not there, such as {lost[0]}"
+        raise MediaError(problem, where=place.folder, mend=_hint(place, lost[0]))
+    if 2 * in_pixels > with_boxes:
+        problem = f"in {in_pixels} of the {with_boxes} files with boxes, {IN_PIXELS}"
+        raise DataError(problem, where=where, mend="divide them by the pictures' sizes, or give them as a COCO file")
+    return missing
+
+
+def _hint(place: MediaFolder, path: str) -> str:
+    """Where a path that is not in the folder could be meant to lead."""
+    folder = place.folder.resolve()
+    if is_there(folder.parent / path):
+        return f"give --media {folder.parent}"
+    if (near := place.near(path)) is not None:
+        return f"the folder spells it {near}: capitals count on this disk"
+    levels = path.replace("\\", "/").split("/")
+    for number in range(1, len(levels)):
+        rest = "/".join(levels[number:])
+        if place.spelling.of(rest) is not None:
+            beginning = "/".join(levels[:number])
+            return (
+                f"the folder has {rest}: remove '{beginning}/' from the paths in the file of boxes, or move the folder"
+            )
+    return "give the folder in which the paths of the file of boxes begin; is the disk in?"
+
+
+def as_upright(file: ImportedFile, item: MediaItem) -> tuple[ImportedFile, str | None]:
+    """A record with its boxes as shares of the upright picture, and in words what was odd about its size.
+
+    Annotation tools that do not know EXIF state boxes and size of the picture as it is stored.
+    """
+    if file.size_wh is None or item.media_type != "photo" or (found := stored_size(item.file)) is None:
+        return file, None
+    stored_wh, orientation = found
+    upright_wh = upright_size(stored_wh, orientation)
+    if _same_shape(file.size_wh, upright_wh):
+        return file, None
+    if not _same_shape(file.size_wh, stored_wh):
+        return file, "its size has another shape than the picture: its boxes may lie elsewhere"
+    frames = tuple(
+        imported_frame(frame.number, orient_boxes(frame.boxes_xywh, orientation), frame.scores, frame.labels)
+        for frame in file.frames
+    )
+    return replace(file, frames=frames), TURNED
+
+
+def _same_shape(one_wh: tuple[float, float], other_wh: tuple[int, int]) -> bool:
+    return abs(np.log(one_wh[0] / one_wh[1]) - np.log(other_wh[0] / other_wh[1])) < SAME_SHAPE

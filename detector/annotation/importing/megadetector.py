@@ -1,0 +1,132 @@
+"""MegaDetector's batch output, of every version since 1.0, and the dialects of tools that write it too.
+
+The format: https://lila.science/megadetector-output-format. Records are decoded one at a time, so that a file of a
+million images takes little more memory than its bytes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from backbones.errors import DataError
+from detector.annotation.importing.formats import IN_PIXELS, NO_CATEGORY, ImportedFile, ImportedFrame, imported_frame
+from detector.base.json_text import JSON_FAULTS, JsonError, decode_json
+
+MOST_FRAMES = 500_000  # of a video that a record may name: two days at three a second; each takes memory
+Number = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
+Looked = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+NO_BOX = "empty"  # a category that some tools write for pictures without anything
+
+
+class _Info(msgspec.Struct):
+    detector: str | None = None
+
+
+class _File(msgspec.Struct):
+    images: list[msgspec.Raw]
+    detection_categories: dict[str, str]
+    info: _Info | None = None
+
+
+class _Box(msgspec.Struct, gc=False):
+    category: str | int
+    conf: float
+    bbox: tuple[float, float, float, float]
+    frame_number: Number | None = None
+    frame: Number | None = None  # animl's name for it
+
+
+class _Image(msgspec.Struct):
+    file: str
+    detections: list[_Box] | None = None
+    failure: str | None = None
+    frames_processed: Annotated[list[Looked], msgspec.Meta(max_length=MOST_FRAMES)] | None = None
+
+
+class _Name(msgspec.Struct):
+    file: str
+
+
+class MegaDetectorFile:
+    """A file of MegaDetector's format; see `ImportedDetections`.
+
+    Args:
+        path: Where it was read, for messages.
+        data: Its bytes.
+
+    Raises:
+        DataError: It is not of this format, or an image has no file name.
+    """
+
+    def __init__(self, path: Path, data: bytes) -> None:
+        self.path = path
+        try:
+            content = decode_json(data, _File)
+        except JsonError as error:
+            mend = "see https://lila.science/megadetector-output-format"
+            raise DataError(f"not MegaDetector's format: {error}", where=path, mend=mend) from error
+        self.records = content.images
+        self.detector = (content.info and content.info.detector) or path.name
+        self.categories = tuple(dict.fromkeys(content.detection_categories.values()))
+        self.keys = frozenset(content.detection_categories)  # with those that mean that nothing is there
+        self.label_of = {
+            key: self.categories.index(name)
+            for key, name in content.detection_categories.items()
+            if name.lower() != NO_BOX
+        }
+        self.decoder = msgspec.json.Decoder(_Image)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[ImportedFile]:
+        for index, record in enumerate(self.records):
+            try:
+                image = self.decoder.decode(record)
+            except JSON_FAULTS as error:
+                failure = f"its record in {self.path.name} cannot be used: {error}"
+                yield ImportedFile(self._name(index, record), (), failure)
+            else:
+                yield _imported(image, self.label_of, self.keys)
+
+    def _name(self, index: int, record: msgspec.Raw) -> str:
+        try:
+            return decode_json(record, _Name).file.replace("\\", "/")
+        except JsonError as error:
+            where = f"{self.path}: images[{index}]"
+            raise DataError(f"the record names no file: {error}", where=where, mend="correct the record") from error
+
+
+def _imported(image: _Image, label_of: Mapping[str, int], categories: Collection[str]) -> ImportedFile:
+    path = image.file.replace("\\", "/")
+    if image.failure is not None or image.detections is None:
+        return ImportedFile(path, (), image.failure or "the file of boxes says nothing about it")
+    known = [box for box in image.detections if str(box.category) in label_of]
+    left_out = Counter({NO_CATEGORY: sum(str(box.category) not in categories for box in image.detections)})
+    by_frame: dict[int, list[_Box]] = {number: [] for number in image.frames_processed or ()}
+    for box in known:
+        by_frame.setdefault(_frame_number(box), []).append(box)
+    numbered = sorted((by_frame or {0: []}).items())
+    frames = tuple(_frame(number, boxes, label_of, left_out) for number, boxes in numbered)
+    failure = IN_PIXELS if left_out[IN_PIXELS] else None  # without them it would look blank
+    return ImportedFile(path, () if failure else frames, failure, +left_out)
+
+
+def _frame_number(box: _Box) -> int:
+    number = box.frame if box.frame_number is None else box.frame_number
+    return max(number or 0, 0)
+
+
+def _frame(number: int, boxes: list[_Box], label_of: Mapping[str, int], left_out: Counter[str]) -> ImportedFrame:
+    return imported_frame(
+        number,
+        [box.bbox for box in boxes],
+        [box.conf for box in boxes],
+        [label_of[str(box.category)] for box in boxes],
+        left_out,
+    )

@@ -1,0 +1,1 @@
+"""`hoopoe demo`, step by step."""

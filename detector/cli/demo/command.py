@@ -1,0 +1,57 @@
+"""`hoopoe demo`: the whole way from drawn scenes to a detector of bird species and an annotated card, in minutes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `hoopoe demo`."""
+    parser.epilog = "Run again, it starts afresh in the same folder."
+    parser.add_argument("--output", type=Path, default=Path("runs/demo"), help="folder to write to (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed draws other birds (%(default)s)")
+    parser.add_argument("--scenes", type=_positive, default=1200, help="scenes to draw for training (%(default)s)")
+    parser.add_argument(
+        "--classifier-epochs", type=_positive, default=6, help="passes of the classifier over their birds (%(default)s)"
+    )
+    parser.add_argument(
+        "--epochs", type=_positive, help="passes of each detector over the scenes (default: as configured)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Take one step after the other; the first that fails ends the demo with its exit code."""
+    from rich.console import Console
+
+    from detector.cli.demo.card import annotate_card, calibrate
+    from detector.cli.demo.classifier import show_species, train_species
+    from detector.cli.demo.detector import compare_detectors, draw_data, train_detectors
+    from detector.cli.demo.run import CommandFailedError, Demo
+
+    demo = Demo(args.output, args.seed, args.scenes, args.classifier_epochs, args.epochs, Console())
+    steps = (
+        ("Draw scenes of twelve invented species", draw_data),
+        ("Train a species classifier on their birds", train_species),
+        ("See what it says of birds that it has not seen", show_species),
+        ("Train and evaluate the same detector from the classifier, and from nothing", train_detectors),
+        ("What a classifier is worth as a backbone", compare_detectors),
+        ("Calibrate the second look", calibrate),
+        ("Annotate a card of two cameras with them, and see what the second look at each bird is worth", annotate_card),
+    )
+    demo.start_afresh()
+    try:
+        for number, (title, step) in enumerate(steps, start=1):
+            demo.announce(f"{number}. {title}")
+            step(demo)
+    except CommandFailedError as failed:
+        return failed.code
+    demo.say_where_to_look()
+    return 0
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not a number above 0")
+    return value

@@ -1,0 +1,156 @@
+"""What `annotate`, `classify-crops` and `reclassify` have in common: options, and what comes after the models."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backbones.errors import ConfigError
+from detector.cli.decide import few, print_summary
+from detector.cli.options.decisions import add_decision_arguments, decision_options
+from detector.cli.options.devices import add_device_arguments
+from detector.cli.options.exporting import add_export_argument, asked_formats, print_exports
+from detector.cli.terminal import exit_codes
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from detector.annotation.options import WorkOptions
+    from detector.annotation.run import RunReport
+    from detector.store.run_file import RunFile
+
+REASONS_SHOWN = 8
+
+
+def add_work_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare how the work is spread."""
+    add_device_arguments(parser)
+    parser.add_argument("--batch-size", type=int, metavar="N", help="pictures at once (default: what suits the device)")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes that read files (default: by the cores)")
+
+
+def add_retry_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare --retry-failed."""
+    parser.add_argument(
+        "--retry-failed", action="store_true", help="look again at files that could not be read or were missing"
+    )
+
+
+def add_result_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what is decided of the facts, and what is written of the decisions."""
+    add_decision_arguments(parser)
+    add_export_argument(parser, ", at first megadetector,csv,events")
+
+
+def check_arguments(args: argparse.Namespace) -> None:
+    """Refuse what would only fail after hours.
+
+    Raises:
+        ConfigError: A value or a format cannot be used, or a file is not there.
+    """
+    from detector.decisions.options import DecideOptions
+    from detector.exports.formats import parse_formats
+
+    decision_options(args, DecideOptions.model_validate({}))
+    if args.export not in (None, "none"):
+        parse_formats(args.export)
+    for name in ("batch_size", "workers"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            raise ConfigError("at least 1 is needed", where=f"--{name.replace('_', '-')}", mend="leave it out")
+    classify_from = getattr(args, "classify_from", None)
+    if classify_from is not None and not 0 <= classify_from <= 1:
+        problem = f"a score is between 0 and 1, not {classify_from}"
+        raise ConfigError(problem, where="--classify-from", mend="such as 0.2")
+
+
+def check_tables(args: argparse.Namespace, output: Path, models: RunFile) -> None:
+    """Read the tables that decisions will be made by, so that a wrong one is found before the models have run.
+
+    Args:
+        args: The options.
+        output: The store, which may not be there yet.
+        models: Names the detector and the classifier.
+
+    Raises:
+        DataError: A table is wrong.
+        ConfigError: The calibration is another classifier's.
+    """
+    from detector.decisions.options import DecideOptions
+    from detector.decisions.rules import read_rules
+    from detector.store.run_json import read_run
+
+    before = read_run(output)
+    stored = DecideOptions.model_validate({} if before is None else before.decisions)
+    read_rules(models, decision_options(args, stored))
+
+
+def work_options(args: argparse.Namespace, device: Any) -> WorkOptions:
+    """How the work is spread."""
+    from detector.annotation.options import WorkOptions
+
+    return WorkOptions.chosen(device, args.batch_size, args.workers)
+
+
+def finish(args: argparse.Namespace, output: Path, report: RunReport) -> int:
+    """Decide, export, and print what was found.
+
+    Returns:
+        See `exit_codes`.
+    """
+    from rich.console import Console
+
+    from detector.decisions.decide import decide, stored_options
+    from detector.exports.formats import DEFAULT_FORMATS
+    from detector.exports.made import refresh
+
+    if report.signal is not None:
+        for note in report.notes:
+            print(f"look: {note}", file=sys.stderr)
+        print(f"interrupted: {report.files} files are saved; the same command goes on from there", file=sys.stderr)
+        return exit_codes.interrupted(report.signal)
+    console = Console()
+    with Console(stderr=True).status("deciding"):
+        summary = decide(output, decision_options(args, stored_options(output)))
+    refreshed = refresh(output, asked_formats(args), DEFAULT_FORMATS)
+    _print_report(console, report)
+    print_summary(console, summary)
+    print_exports(console, output, refreshed)
+    return exit_codes.DONE if report.all_well else exit_codes.FAULTS
+
+
+def _print_report(console: Console, report: RunReport) -> None:
+    from detector.base.pictures import passed_over_words
+
+    speed = f", {report.files / report.seconds:.1f} files/s" if report.seconds else ""
+    lines = [f"{report.files} files looked at in {timedelta(seconds=round(report.seconds))}{speed}"]
+    if report.finished_before:
+        lines.append(f"{report.finished_before} files finished before")
+    lines += [*_failures("failed", report.failures), *_failures("failed before", report.failures_before)]
+    if report.failures or report.failures_before:
+        lines.append("the same command with --retry-failed looks at them again")
+    if report.lost:
+        lines.append(
+            f"{len(report.lost)} files went away meanwhile, and nothing is recorded of them: {few(report.lost)}"
+        )
+    lines += [f"{count} read in part: {loss}" for loss, count in report.warnings.most_common(REASONS_SHOWN)]
+    if others := report.warnings.total() - sum(count for _, count in report.warnings.most_common(REASONS_SHOWN)):
+        lines.append(f"{others} read in part otherwise (files.csv, warning)")
+    lines += [f"not listed: {problem}" for problem in report.problems]
+    lines += [f"look: {note}" for note in report.notes]
+    if report.passed_over:
+        lines.append(passed_over_words(report.passed_over))
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print()
+
+
+def _failures(what: str, failures: Counter[str]) -> list[str]:
+    shown = failures.most_common(REASONS_SHOWN)
+    lines = [f"{count} {what}: {reason}" for reason, count in shown]
+    if others := failures.total() - sum(count for _, count in shown):
+        lines.append(f"{others} {what} otherwise")
+    return lines

@@ -1,0 +1,1 @@
+"""Augmentation: pure functions of a seed, an epoch and an image."""

@@ -1,0 +1,1 @@
+"""COCO files into packed annotations."""

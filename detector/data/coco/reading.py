@@ -1,0 +1,204 @@
+"""COCO files into packed annotations, by the data rules of Hoopoe.
+
+Category ids may be sparse and in any order. Crowd boxes keep a flag. Images without boxes stay: they are negatives.
+Boxes that cannot be used are mended or refused, counted and listed, never silently. Several files are joined by the
+names of their categories.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from backbones.errors import ConfigError, DataError
+from detector.data.coco.categories import DROPPED, CategoryMapping, join_categories, labels_by_id
+from detector.data.coco.parsing import ParsedCoco, parse_coco
+from detector.data.findings import BOX_FAULTS, RECORD_FAULTS, Finding, Severity, count_by_code
+from detector.data.packed import Annotations, CocoSource, PackedText
+
+Invalid = Literal["repair", "error"]
+
+
+@dataclass(frozen=True)
+class ReadingReport:
+    """What reading found and did.
+
+    Args:
+        images: Images read.
+        negatives: Images among them without a box that training would use (none, or crowds only).
+        boxes: Boxes read, crowds included.
+        crowds: Crowd boxes among them.
+        boxes_clipped: Boxes cut off at the frame.
+        boxes_dropped: Boxes left out because no detector can learn from them.
+        boxes_unmapped: Boxes left out because the category mapping says null.
+        image_ids_renumbered: Whether images were numbered from 1, their ids not being distinct integers.
+        findings: Every fault, record by record.
+    """
+
+    images: int
+    negatives: int
+    boxes: int
+    crowds: int
+    boxes_clipped: int
+    boxes_dropped: int
+    boxes_unmapped: int
+    image_ids_renumbered: bool
+    findings: tuple[Finding, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: the counts, and the findings by code."""
+        counts = {name: value for name, value in vars(self).items() if name != "findings"}
+        return counts | {"findings": count_by_code(self.findings)}
+
+    def __str__(self) -> str:
+        parts = [f"{self.images} images ({self.negatives} without birds)", f"{self.boxes} boxes"]
+        for count, text in (
+            (self.crowds, "of them crowds"),
+            (self.boxes_clipped, "clipped at the frame"),
+            (self.boxes_dropped, "dropped as unusable"),
+            (self.boxes_unmapped, "dropped by the category mapping"),
+        ):
+            parts += [f"{count} {text}"] if count else []
+        return ", ".join(parts)
+
+
+def read_coco(
+    sources: Sequence[tuple[Path, Path]],
+    *,
+    mapping: CategoryMapping | None = None,
+    category_names: Sequence[str] | None = None,
+    invalid: Invalid = "repair",
+    attributes: Sequence[str] = (),
+) -> tuple[Annotations, ReadingReport]:
+    """Read COCO files into one packed set.
+
+    Args:
+        sources: Pairs of a COCO JSON and the folder of its images.
+        mapping: Renames, merges and drops categories; `CategoryMapping.agnostic()` makes them all one.
+        category_names: Names by label that must be kept to: those of the training set, or of a detector under
+            evaluation. By default the names found, in the order of the first file's category ids.
+        invalid: `repair` clips boxes at the frame and drops those that leave nothing to learn; `error` refuses them.
+        attributes: Further keys of the image records to keep as texts.
+
+    Returns:
+        The annotations and a report of what was found and done.
+
+    Raises:
+        DataError: If a file is not COCO, a record contradicts another one, a box is at fault and `invalid` is `error`,
+            or a category with boxes is not among `category_names`.
+    """
+    if invalid not in ("repair", "error"):
+        raise ConfigError(f"data.invalid is '{invalid}'", mend="set it to repair or error")
+    if not sources:
+        raise DataError("no annotation file was given", mend="give at least one COCO JSON and its image folder")
+    files = [CocoSource(Path(annotations), Path(images)) for annotations, images in sources]
+    parsed = [parse_coco(file.annotations, attributes) for file in files]
+    findings = tuple(finding for file in parsed for finding in file.findings)
+    _refuse(findings, invalid)
+    return pack(files, parsed, mapping or CategoryMapping(), category_names)
+
+
+def _refuse(findings: Sequence[Finding], invalid: Invalid) -> None:
+    fatal = [
+        finding
+        for finding in findings
+        if (finding.code in BOX_FAULTS and invalid == "error")
+        or (finding.code in RECORD_FAULTS and finding.severity == Severity.ERROR)
+    ]
+    if fatal:
+        more = f" (and {len(fatal) - 1} more faults of this file or others)" if len(fatal) > 1 else ""
+        raise DataError(fatal[0].message + more, where=fatal[0].where, mend=fatal[0].mend)
+
+
+def pack(
+    sources: Sequence[CocoSource],
+    parsed: Sequence[ParsedCoco],
+    mapping: CategoryMapping,
+    category_names: Sequence[str] | None = None,
+) -> tuple[Annotations, ReadingReport]:
+    """Join parsed files into one packed set; arguments and results are those of `read_coco`."""
+    names = tuple(category_names) if category_names else join_categories([file.categories for file in parsed], mapping)
+    labels = np.concatenate([_labels(file, mapping, names) for file in parsed])
+    counts = [len(file.images.file_names) for file in parsed]
+    first_image = np.cumsum([0, *counts])
+    image_of_box = np.concatenate([file.boxes.images + first for file, first in zip(parsed, first_image, strict=False)])
+
+    keep = labels != DROPPED
+    order = np.flatnonzero(keep)[np.argsort(image_of_box[keep], kind="stable")]  # by image, else as in the files
+    boxes_by_image = np.bincount(image_of_box[order], minlength=int(first_image[-1]))
+
+    image_ids, renumbered = _joined_ids([file.images.ids for file in parsed], int(first_image[-1]))
+    annotation_ids, _ = _joined_ids([file.boxes.ids for file in parsed], len(labels))
+    annotations = Annotations(
+        sources=tuple(sources),
+        category_names=names,
+        category_ids=_category_ids(parsed, mapping, names),
+        image_ids=image_ids,
+        source_index=np.repeat(np.arange(len(parsed), dtype=np.int32), counts),
+        file_names=PackedText.pack(name for file in parsed for name in file.images.file_names),
+        sizes_wh=np.concatenate([file.images.sizes_wh for file in parsed]),
+        offsets=np.concatenate([[0], np.cumsum(boxes_by_image)]),
+        boxes_xywh=np.concatenate([file.boxes.boxes_xywh for file in parsed])[order],
+        labels=labels[order],
+        is_crowd=np.concatenate([file.boxes.is_crowd for file in parsed])[order],
+        areas=np.concatenate([file.boxes.areas for file in parsed])[order],
+        annotation_ids=annotation_ids[order],
+        attributes={
+            name: PackedText.pack(text for file in parsed for text in file.images.attributes[name])
+            for name in parsed[0].images.attributes
+        },
+    )
+    findings = tuple(finding for file in parsed for finding in file.findings)
+    by_code = count_by_code(finding for finding in findings if finding.code in BOX_FAULTS)
+    clipped = by_code.get("box_overhangs", 0)
+    report = ReadingReport(
+        images=len(annotations),
+        negatives=int((~annotations.has_birds).sum()),
+        boxes=len(annotations.labels),
+        crowds=int(annotations.is_crowd.sum()),
+        boxes_clipped=clipped,
+        boxes_dropped=sum(by_code.values()) - clipped,
+        boxes_unmapped=int((~keep).sum()),
+        image_ids_renumbered=renumbered,
+        findings=findings,
+    )
+    return annotations, report
+
+
+def _labels(file: ParsedCoco, mapping: CategoryMapping, names: Sequence[str]) -> np.ndarray:
+    label_by_id, unknown = labels_by_id(file.categories, mapping, names)
+    used = {file.categories[int(each)] for each in np.unique(file.boxes.category_ids)}
+    unknown_and_used = sorted(used.intersection(unknown))
+    if unknown_and_used:  # categories without boxes do no harm
+        raise DataError(
+            f"category '{unknown_and_used[0]}' has boxes, but the categories in use are {', '.join(names)}",
+            where=file.path,
+            mend="use the same names in training and validation, or map them with data.categories",
+        )
+    present, inverse = np.unique(file.boxes.category_ids, return_inverse=True)
+    return np.array([label_by_id[int(each)] for each in present], np.int32)[inverse.reshape(-1)]
+
+
+def _category_ids(parsed: Sequence[ParsedCoco], mapping: CategoryMapping, names: Sequence[str]) -> tuple[int, ...]:
+    """COCO ids by label: with one file, its own id of every name that one of its categories alone stands for."""
+    if len(parsed) > 1:
+        return tuple(range(1, len(names) + 1))
+    ids_of: dict[str | None, list[int]] = defaultdict(list)
+    for category, name in parsed[0].categories.items():
+        ids_of[mapping[name]].append(category)
+    new_ids = itertools.count(max(parsed[0].categories, default=0) + 1)
+    return tuple(ids_of[name][0] if len(ids_of[name]) == 1 else next(new_ids) for name in names)
+
+
+def _joined_ids(files: Sequence[np.ndarray | None], total: int) -> tuple[np.ndarray, bool]:
+    """The files' own ids where all have some and none occurs twice, else 1 ... total; and whether they are new."""
+    ids = [each for each in files if each is not None]
+    joined = np.concatenate(ids) if len(ids) == len(files) else np.zeros(0, np.int64)
+    is_new = len(joined) != total or len(np.unique(joined)) != total
+    return (np.arange(1, total + 1) if is_new else joined), is_new

@@ -1,0 +1,164 @@
+"""`examine`: everything that can be told about a data set before the first training step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from detector.data.coco.categories import CategoryMapping
+from detector.data.coco.parsing import ParsedCoco, escapes, parse_coco
+from detector.data.coco.reading import ReadingReport, pack
+from detector.data.coco.records import record_name, split_file
+from detector.data.doctor.box_sizes import ANCHOR_SIZES, size_histogram, unmatched_share
+from detector.data.doctor.duplicates import duplicate_boxes, near_pictures
+from detector.data.doctor.picture_scan import Picture, look_at_all
+from detector.data.findings import Finding, Severity, count_by_code
+from detector.data.packed import CocoSource
+
+SMALL_SHARE = 0.25  # of boxes that no anchor matches: beyond it, doctor warns
+
+
+@dataclass(frozen=True, eq=False)
+class Examined:
+    """One COCO file and its pictures, looked at.
+
+    Args:
+        source: The JSON and the image folder.
+        parsed: Its records.
+        pictures: What each image's file holds, in the order of `parsed.images`.
+        report: What `read_coco` would do with it.
+        findings: Every fault, those of the records first.
+    """
+
+    source: CocoSource
+    parsed: ParsedCoco
+    pictures: list[Picture]
+    report: ReadingReport
+    findings: list[Finding]
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether training would refuse it, or lose a picture to it."""
+        return any(finding.severity == Severity.ERROR for finding in self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        boxes = self.parsed.boxes.boxes_xywh
+        return {
+            "annotations": str(self.source.annotations),
+            "images": str(self.source.images),
+            "summary": self.report.to_dict() | {"findings": count_by_code(self.findings)},
+            "box_sizes": size_histogram(boxes),
+            "unmatched_by_anchors": {name: unmatched_share(boxes, name) for name in ANCHOR_SIZES},
+            "findings": [finding.to_dict() for finding in self.findings],
+        }
+
+
+LookAtAll = Callable[[list[Path]], list[Picture]]
+
+
+def examine(source: CocoSource, look: LookAtAll = look_at_all) -> Examined:
+    """Examine one COCO file and its pictures.
+
+    Args:
+        source: The JSON and the image folder.
+        look: Looks at the pictures; another one can show progress, or hand back what has been seen before.
+
+    Raises:
+        DataError: If the file as a whole is not COCO.
+    """
+    parsed = parse_coco(source.annotations)
+    inside = [name for name in parsed.images.file_names if not escapes(name)]  # what lies outside is not even opened
+    seen = dict(zip(inside, look([source.images / name for name in inside]), strict=True))
+    pictures = [seen.get(name, Picture()) for name in parsed.images.file_names]
+    _, report = pack([source], [parsed], CategoryMapping())
+    rules = (_picture_findings(parsed, pictures), _duplicate_findings(parsed), _summary_findings(parsed, report))
+    findings = [*parsed.findings, *(finding for rule in rules for finding in rule)]
+    return Examined(source, parsed, pictures, report, findings)
+
+
+def compare_splits(train: Examined, validation: Examined) -> Iterator[Finding]:
+    """What is wrong between a training and a validation set: pictures on both sides, categories on one."""
+    for row, other in near_pictures(train.pictures, validation.pictures):
+        message = f"'{train.parsed.images.file_names[row]}' looks like '{validation.parsed.images.file_names[other]}'"
+        yield _image_finding(train.parsed, "leaked_image", row, f"{message} of {validation.source.annotations.name}")
+    trained = set(train.parsed.categories.values())
+    used = np.unique(validation.parsed.boxes.category_ids).tolist()
+    for name in sorted({validation.parsed.categories[each] for each in used} - trained):
+        message = f"'{name}' has boxes, but is not a category of {train.source.annotations.name}"
+        yield Finding("category_not_trained", validation.source.annotations, None, message)
+
+
+def _image_finding(parsed: ParsedCoco, code: str, row: int, message: str) -> Finding:
+    place = int(parsed.images.places[row])
+    return Finding(code, parsed.path, parsed.image_name(row), message, "images", place)
+
+
+def _picture_findings(parsed: ParsedCoco, pictures: list[Picture]) -> Iterator[Finding]:
+    for row, (name, picture) in enumerate(zip(parsed.images.file_names, pictures, strict=True)):
+        width, height = parsed.images.sizes_wh[row].tolist()
+        stored, upright = picture.stored_wh, picture.upright_wh
+        if picture.error:
+            code = "file_missing" if picture.missing else "file_unreadable"
+            yield _image_finding(parsed, code, row, f"'{name}': {picture.error}")
+            continue
+        if picture.warning:
+            yield _image_finding(parsed, "file_in_part", row, f"'{name}': {picture.warning}")
+        if stored is None or upright is None or width == 0:  # not opened, or the record states no size
+            continue
+        elif (width, height) not in (stored, upright):
+            message = f"'{name}' is {upright[0]} x {upright[1]}, its record says {width} x {height}"
+            yield _image_finding(parsed, "size_wrong", row, message)
+        elif picture.orientation != 1 and stored == upright:
+            message = f"'{name}' has EXIF orientation {picture.orientation}, and its size fits with and without it"
+            yield _image_finding(parsed, "exif_ambiguous", row, message)
+        elif picture.orientation != 1:
+            how = "upright" if (width, height) == upright else "as stored"
+            message = f"'{name}' has EXIF orientation {picture.orientation}; its record describes it {how}"
+            yield _image_finding(parsed, "exif_rotated", row, message)
+
+
+def _duplicate_findings(parsed: ParsedCoco) -> Iterator[Finding]:
+    first_row: dict[str, int] = {}
+    for row, name in enumerate(parsed.images.file_names):
+        if first_row.setdefault(name, row) != row:
+            first = parsed.image_name(first_row[name])
+            yield _image_finding(parsed, "duplicate_file", row, f"'{name}' is also the file of {first}")
+
+    boxes = parsed.boxes
+    pairs = list(duplicate_boxes(boxes.boxes_xywh, boxes.images, boxes.category_ids))
+    raws = split_file(parsed.path).annotations if pairs else []
+    for row, earlier in pairs:
+        place, earlier_place = int(boxes.places[row]), int(boxes.places[earlier])
+        message = f"repeats the box of {record_name('annotations', raws, earlier_place)}"
+        name = record_name("annotations", raws, place)
+        yield Finding("duplicate_box", parsed.path, name, message, "annotations", place)
+
+
+def _summary_findings(parsed: ParsedCoco, report: ReadingReport) -> Iterator[Finding]:
+    def whole_file(code: str, message: str) -> Finding:
+        return Finding(code, parsed.path, None, message)
+
+    ids = sorted(parsed.categories)
+    if ids and ids != list(range(ids[0], ids[0] + len(ids))):
+        yield whole_file("categories_sparse", f"{len(ids)} category ids between {ids[0]} and {ids[-1]}")
+    unused = sorted(set(ids) - set(np.unique(parsed.boxes.category_ids).tolist()))
+    if unused and report.boxes:
+        names = [f"'{parsed.categories[each]}'" for each in unused[:5]] + ["..."] * (len(unused) > 5)
+        yield whole_file("category_unused", f"{len(unused)} categories have no box: {', '.join(names)}")
+    if report.boxes == 0:
+        yield whole_file("no_boxes", f"{report.images} images and not one usable box")
+    elif report.negatives:
+        yield whole_file("images_empty", f"{report.negatives} of {report.images} images have no box")
+    if report.crowds:
+        yield whole_file("crowd", f"{report.crowds} of {report.boxes} boxes are crowds")
+    for detector in ANCHOR_SIZES:
+        share = unmatched_share(parsed.boxes.boxes_xywh[~parsed.boxes.is_crowd], detector)
+        if share > SMALL_SHARE:
+            smallest = min(ANCHOR_SIZES[detector])
+            message = f"{share:.0%} of the boxes, at the size of their files, match no anchor of {detector}"
+            yield whole_file("small_boxes", f"{message} (its smallest is {smallest:.0f} pixels)")

@@ -1,0 +1,1 @@
+"""camtrap-dp/: a Camtrap DP package."""

@@ -1,0 +1,1 @@
+"""label-studio*.json and .xml, for Label Studio."""

@@ -1,0 +1,1 @@
+"""Pictures and videos with boxes and names, and crops."""

@@ -1,0 +1,69 @@
+"""images/: the photos that show something, with boxes and names drawn in; and the drawing of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.base.files import write_bytes
+from detector.exports.pictures.crops import encode_jpeg
+from detector.exports.pictures.media_files import MadePicture, MediaTask, make_pictures, picture_stem
+from detector.exports.source import ExportOptions, ExportSource
+from detector.exports.tables.cells import with_offset
+from detector.footage.photos import read_photo
+from detector.plots.detections import draw_detections
+from detector.store.records import DetectionRecord, MediaRecord
+
+LONGEST_SIDE = 1920  # pixels; enough for a screen
+COLUMNS = ("path", "card", "deployment", "timestamp", "detections", "names", "media_id")
+
+
+def write_images(source: ExportSource, folder: Path, options: ExportOptions) -> list[Path]:
+    """Write images/ with an index.csv."""
+    target = folder / "images"
+    return [make_pictures(source, target, options, make_image, COLUMNS, lambda record: record.media_type == "photo")]
+
+
+def make_image(task: MediaTask) -> Iterator[MadePicture]:
+    """Draw the shown detections into a photo.
+
+    Raises:
+        MediaError: If the file cannot be read.
+    """
+    photo = read_photo(task.file, at_least=LONGEST_SIDE)  # of the short side, so that the picture still shrinks
+    name = f"{picture_stem(task.record)}.jpg"
+    write_bytes(task.folder / name, encode_jpeg(draw(shrink(photo.image, LONGEST_SIDE), task.shown)), durable=False)
+    yield MadePicture(name, index_cells(task.record, task.shown))
+
+
+def index_cells(record: MediaRecord, shown: Sequence[DetectionRecord]) -> tuple[str | int | None, ...]:
+    """What the index says of a drawn photo or video, under COLUMNS."""
+    names = dict.fromkeys(found.display_name for found in shown)
+    taken = with_offset(record.timestamp, record.utc_offset_min)
+    return record.path, record.card, record.deployment_id, taken, len(shown), "; ".join(names), record.media_id
+
+
+def shrink(image: NDArray[np.uint8], longest_side: int) -> NDArray[np.uint8]:
+    """The picture (H, W, 3) with its longest side at most so many pixels."""
+    height, width = image.shape[:2]
+    scale = longest_side / max(height, width)
+    if scale >= 1:
+        return image
+    size_wh = (max(round(width * scale), 1), max(round(height * scale), 1))
+    return np.asarray(cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def draw(image: NDArray[np.uint8], shown: Sequence[DetectionRecord]) -> NDArray[np.uint8]:
+    """The picture (H, W, 3) with boxes, names and confidences (of the name, else of the box)."""
+    height, width = image.shape[:2]
+    boxes = [
+        (found.x * width, found.y * height, (found.x + found.w) * width, (found.y + found.h) * height)
+        for found in shown
+    ]
+    names = [found.display_name for found in shown]
+    scores = [found.score if found.confidence is None else found.confidence for found in shown]
+    return draw_detections(image, np.reshape(boxes, (-1, 4)), names, scores)

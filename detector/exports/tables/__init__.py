@@ -1,0 +1,1 @@
+"""Results, files, events and effort as CSV and Excel tables."""

@@ -1,0 +1,1 @@
+"""What people said: tables of it in, the latest word kept."""

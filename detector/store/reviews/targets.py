@@ -1,0 +1,147 @@
+"""Which files, frames and boxes of a store a table of reviews is of."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from detector.base.names import name_key
+from detector.store.ids import current_id
+from detector.store.reader import FactsReader
+from detector.store.reviews.review import Review
+from detector.store.reviews.table import Said
+from detector.store.run_json import read_run
+from detector.types import media_id
+
+_COLUMNS = ["media_id", "frame_number", "detections.list.element.x"]
+
+
+def find_targets(folder: Path, said: Sequence[Said]) -> list[Said]:
+    """The same, each of an item, frame and box that the store holds, or with the problem that there is no such thing.
+
+    Raises:
+        DataError: The store is damaged.
+    """
+    if not said:
+        return []
+    reader = FactsReader(folder)
+    files = _Files.of(reader, folder) if any(each.item is None and each.path for each in said) else None
+    named = [_with_item(each, files) for each in said]
+    wanted = {_item(each.review) for each in named if each.problem is None}
+    boxes = _boxes(reader, wanted)
+    return [each if each.problem else replace(each, problem=_problem(each, boxes)) for each in named]
+
+
+def _item(review: Review) -> str:
+    return review.media_id or (review.repeat_group or "").partition(":")[0]
+
+
+def _with_item(said: Said, files: _Files | None) -> Said:
+    if said.review.repeat_group is not None:
+        return said
+    if said.item is not None:
+        return replace(said, review=replace(said.review, media_id=current_id(said.item)))
+    assert files is not None
+    assert said.path is not None
+    found = files.find(said.card, said.path.replace("\\", "/"))
+    if len(found) == 1:
+        return replace(said, review=replace(said.review, media_id=found[0]))
+    if found:
+        return replace(said, problem=f"'{said.path}' may be {len(found)} files: fill in the column `card`")
+    near = files.nearest(said.path)
+    hint = f"; did you mean {near}?" if near else ""
+    return replace(said, problem=f"there is no file '{said.path}' in this store{hint}")
+
+
+@dataclass
+class _Files:
+    """The files of a store by the last part of their names."""
+
+    by_name: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # -> card and path
+    roots: dict[str, str] = field(default_factory=dict)  # with forward slashes
+    ids: dict[str, str] = field(default_factory=dict)  # of cards, by what people call them
+
+    @classmethod
+    def of(cls, reader: FactsReader, folder: Path) -> _Files:
+        run = read_run(folder)
+        files = cls()
+        if run is not None:
+            files.roots = {card: PurePath(entry.root).as_posix() for card, entry in run.cards.items()}
+            files.ids = {name_key(label): card for card, label in run.labels.items()}
+        for part in reader.parts():
+            before = None
+            for batch in reader.batches(part, ["card", "path"]):
+                for card, path in zip(batch["card"].to_pylist(), batch["path"].to_pylist(), strict=True):
+                    item = files.ids.get(name_key(card), card), path
+                    if item != before:
+                        files.by_name.setdefault(_last(item[1]), []).append(item)
+                    before = item
+        return files
+
+    def find(self, card: str | None, path: str) -> list[str]:
+        """Ids of the files that a path may mean: the path under the card's root, or that with more of it in front."""
+        wanted = name_key(path)
+        card = None if card is None else self.ids.get(name_key(card), card)
+        files = [
+            item for item in self.by_name.get(_last(path), ()) if card is None or name_key(item[0]) == name_key(card)
+        ]
+        exact = [item for item in files if name_key(item[1]) == wanted]
+        longer = [item for item in files if self._ends(item, wanted)]
+        return [media_id(*item) for item in exact or longer]
+
+    def _ends(self, item: tuple[str, str], wanted: str) -> bool:
+        card, path = map(name_key, item)
+        whole = f"{name_key(self.roots.get(item[0], ''))}/{path}"
+        return f"{card}/{path}" == wanted or (
+            len(wanted) > len(path) and f"/{whole}".endswith(f"/{wanted.lstrip('/')}")
+        )
+
+    def nearest(self, path: str) -> str | None:
+        """The path of a file that is called nearly so."""
+        near = difflib.get_close_matches(_last(path), self.by_name, n=1, cutoff=0.7)
+        return self.by_name[near[0]][0][1] if near else None
+
+
+def _last(path: str) -> str:
+    return name_key(path).rpartition("/")[2]
+
+
+def _boxes(reader: FactsReader, items: set[str]) -> dict[str, dict[int, int]]:
+    """Of these items the numbers of boxes by frame."""
+    found: dict[str, dict[int, int]] = {}
+    values = pa.array(sorted(items), pa.string())
+    for part in reader.parts():
+        for batch in reader.batches(part, _COLUMNS):
+            rows = batch.filter(pc.is_in(batch["media_id"], values))
+            counts = pc.list_value_length(rows["detections"]).fill_null(0).to_pylist()
+            for item, frame, count in zip(
+                rows["media_id"].to_pylist(), rows["frame_number"].to_pylist(), counts, strict=True
+            ):
+                found.setdefault(item, {})[frame] = count
+    return found
+
+
+def _problem(said: Said, boxes: dict[str, dict[int, int]]) -> str | None:
+    """What is not there of what a review is of."""
+    review = said.review
+    frames = boxes.get(_item(review))
+    if frames is None:
+        return f"there is no file with the id '{said.item or _item(review)}' in this store"
+    frame, box = review.frame_number, review.box
+    if review.repeat_group is not None:
+        numbers = review.repeat_group.split(":")[1:]
+        if len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
+            return f"'{review.repeat_group}' is no group of repeats"
+        frame, box = map(int, numbers)
+    if frame is not None and frame not in frames:
+        return f"the file has no frame {frame} that was looked at"
+    if frame is not None and box is not None and box >= frames[frame]:
+        return f"the frame has {frames[frame]} box(es), counted from 0, and none with number {box}"
+    if not sum(frames.values()) and review.verdict not in ("nothing", "withdrawn"):
+        return "there is no box in this file of which to say so"
+    return None
