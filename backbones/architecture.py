@@ -59,4 +59,4 @@ def check_architecture(config: Mapping[str, Any], where: object) -> None:
         key = first["loc"][0] if first["loc"] else "config"
         known = ", ".join(Architecture.model_fields)
         said = "is not known" if first["type"] == "extra_forbidden" else first["msg"][0].lower() + first["msg"][1:]
-        raise ConfigError(f"its config's {str(key)[:80]}: {said}", where=where, mend=f"it knows {known}") from error
+        raise ConfigError(f"its config's {str(key)[:80]}: {said}", where=where, hint=f"it knows {known}") from error

@@ -124,8 +124,8 @@ class Checkpoint:
         try:
             check_architecture(self.config, self.path)
         except ConfigError as error:
-            mend = "load it with the software that wrote it"
-            raise CheckpointError(error.problem, where=self.path, mend=mend) from error
+            hint = "load it with the software that wrote it"
+            raise CheckpointError(error.problem, where=self.path, hint=hint) from error
 
     @property
     def num_classes(self) -> int:
@@ -168,7 +168,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     elif head.startswith((ZIP_MAGIC, PICKLE_MAGIC)):
         entries = _pt_entries(path)
     else:
-        raise CheckpointError(f"this is not a checkpoint, but {_describe(head)}", where=path, mend=FETCH_AGAIN)
+        raise CheckpointError(f"this is not a checkpoint, but {_describe(head)}", where=path, hint=FETCH_AGAIN)
     return _checkpoint(entries, path)
 
 
@@ -201,7 +201,7 @@ def _pt_entries(path: Path) -> dict[str, Any]:
     entries = read_pt(path)
     if not isinstance(entries, dict):
         raise CheckpointError(
-            f"this holds a {type(entries).__name__}, not a checkpoint", where=path, mend="see save_pretrained"
+            f"this holds a {type(entries).__name__}, not a checkpoint", where=path, hint="see save_pretrained"
         )
     return entries
 
@@ -213,7 +213,7 @@ def _safetensors_entries(path: Path) -> dict[str, Any]:
         parsed = {key: _JSON.validate_json(metadata[key]) for key in (*METADATA_KEYS, "config") if metadata.get(key)}
     except ValidationError as error:
         said = error.errors(include_input=False, include_url=False)[0]["msg"]
-        raise CheckpointError(f"the file is damaged: its metadata ({said})", where=path, mend=FETCH_AGAIN) from error
+        raise CheckpointError(f"the file is damaged: its metadata ({said})", where=path, hint=FETCH_AGAIN) from error
     return {"state": state, **plain, **parsed}
 
 
@@ -221,13 +221,13 @@ def _checkpoint(entries: dict[str, Any], path: Path) -> Checkpoint:
     task = entries.get("task", TASK)
     if not isinstance(task, str) or task != TASK:
         problem = f"this is a checkpoint for {str(task)[:80]}, not for {TASK}"
-        raise CheckpointError(problem, where=path, mend="give a classifier's checkpoint")
+        raise CheckpointError(problem, where=path, hint="give a classifier's checkpoint")
     missing = [key for key in ("state", *METADATA_KEYS) if key not in entries]
     if missing:
         raise CheckpointError(
             f"the checkpoint has no {', '.join(missing)}",
             where=path,
-            mend="save it again with backbones.save_pretrained, which keeps classes, input size and colour statistics",
+            hint="save it again with backbones.save_pretrained, which keeps classes, input size and colour statistics",
         )
     return Checkpoint(
         path,
@@ -251,5 +251,5 @@ def _check_state(checkpoint: Checkpoint) -> None:
 
 
 def _misformed(entry: str, said: str, path: Path) -> CheckpointError:
-    mend = "save it again with backbones.save_pretrained, or fetch it again"
-    return CheckpointError(f"{entry} is not of the expected form: {said}", where=path, mend=mend)
+    hint = "save it again with backbones.save_pretrained, or fetch it again"
+    return CheckpointError(f"{entry} is not of the expected form: {said}", where=path, hint=hint)

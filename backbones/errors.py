@@ -9,23 +9,23 @@ class HoopoeError(Exception):
     Args:
         problem: What is wrong, in one sentence.
         where: The file, record or setting at fault.
-        mend: What the user can do about it.
+        hint: What the user can do about it.
     """
 
-    def __init__(self, problem: str, *, where: object = None, mend: str | None = None) -> None:
+    def __init__(self, problem: str, *, where: object = None, hint: str | None = None) -> None:
         self.problem = problem
         self.where = None if where is None else str(where)
-        self.mend = mend
+        self.hint = hint
         text = problem if self.where is None else f"{self.where}: {problem}"
-        super().__init__(text if mend is None else f"{text}; {mend}")
+        super().__init__(text if hint is None else f"{text}; {hint}")
 
     def __reduce__(self) -> tuple[object, ...]:
         # keyword-only arguments would be lost on the way back from a worker process
-        return _rebuild, (type(self), self.problem, self.where, self.mend)
+        return _rebuild, (type(self), self.problem, self.where, self.hint)
 
 
-def _rebuild(cls: type[HoopoeError], problem: str, where: str | None, mend: str | None) -> HoopoeError:
-    return cls(problem, where=where, mend=mend)
+def _rebuild(cls: type[HoopoeError], problem: str, where: str | None, hint: str | None) -> HoopoeError:
+    return cls(problem, where=where, hint=hint)
 
 
 class ConfigError(HoopoeError, ValueError):

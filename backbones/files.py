@@ -40,7 +40,7 @@ def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """
     if path.exists() and not path.is_file():
         kind = "folder" if path.is_dir() else "device or pipe"
-        raise HoopoeError(f"there is a {kind} of this name", where=path, mend="give another path")
+        raise HoopoeError(f"there is a {kind} of this name", where=path, hint="give another path")
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name[:_NAME_CHARACTERS]}.{os.getpid()}-{next(_numbers)}{UNFINISHED}")
     try:
@@ -51,8 +51,8 @@ def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
         try:
             os.replace(unfinished, path)
         except PermissionError as error:
-            mend = "close the program that has it open, and run the command again"
-            raise HoopoeError("the file cannot be replaced", where=path, mend=mend) from error
+            hint = "close the program that has it open, and run the command again"
+            raise HoopoeError("the file cannot be replaced", where=path, hint=hint) from error
         if durable and os.name == "posix":  # Windows journals a rename by itself, and cannot open folders
             with contextlib.suppress(OSError):  # some network disks cannot
                 _sync(path.parent, os.O_RDONLY)
@@ -95,8 +95,8 @@ def refusing_full_disk(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        mend = "make room and run the same command again; what was finished before is kept"
-        raise DiskFullError("the disk is full", where=folder, mend=mend) from error
+        hint = "make room and run the same command again; what was finished before is kept"
+        raise DiskFullError("the disk is full", where=folder, hint=hint) from error
 
 
 def regular_size(
@@ -117,13 +117,13 @@ def regular_size(
         found = os.stat(path)
     except (OSError, ValueError) as reason:  # ValueError: a name with a zero byte
         text = "there is no such file" if isinstance(reason, FileNotFoundError) else f"it cannot be opened ({reason})"
-        raise error(text, where=path, mend="check the path") from reason
+        raise error(text, where=path, hint="check the path") from reason
     if not stat.S_ISREG(found.st_mode):
         kind = "folder" if stat.S_ISDIR(found.st_mode) else "device or pipe"
-        raise error(f"this is a {kind}, not a {what}", where=path, mend=f"check the path: a {what} is needed")
+        raise error(f"this is a {kind}, not a {what}", where=path, hint=f"check the path: a {what} is needed")
     if max_bytes is not None and found.st_size > max_bytes:
         problem = f"the {what} has {found.st_size:,} bytes, more than the {max_bytes:,} that are read"
-        raise error(problem, where=path, mend=f"give a smaller {what}")
+        raise error(problem, where=path, hint=f"give a smaller {what}")
     return found.st_size
 
 
@@ -135,7 +135,7 @@ def open_regular(
     try:
         return path.open("rb")
     except OSError as reason:
-        raise error(f"it cannot be opened ({reason})", where=path, mend="check the path and its rights") from reason
+        raise error(f"it cannot be opened ({reason})", where=path, hint="check the path and its rights") from reason
 
 
 def read_bytes(
@@ -146,7 +146,7 @@ def read_bytes(
         try:
             return file.read()
         except OSError as reason:
-            raise error(f"it cannot be read ({reason})", where=path, mend="look at the disk, and try again") from reason
+            raise error(f"it cannot be read ({reason})", where=path, hint="look at the disk, and try again") from reason
 
 
 def read_text(
@@ -162,7 +162,7 @@ def read_text(
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as reason:
         problem = f"this is not text in UTF-8 (byte {reason.start:,})"
-        raise error(problem, where=path, mend="save it as UTF-8") from reason
+        raise error(problem, where=path, hint="save it as UTF-8") from reason
 
 
 def _sync(path: Path, flags: int) -> None:

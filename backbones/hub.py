@@ -97,7 +97,7 @@ def find_published(name: str) -> PublishedWeights:
     if name in PUBLISHED:
         return PUBLISHED[name]
     near = difflib.get_close_matches(name, PUBLISHED, n=2, cutoff=0.4) or sorted(PUBLISHED)
-    raise ConfigError("no weights of this name are published", where=name, mend=f"did you mean {' or '.join(near)}?")
+    raise ConfigError("no weights of this name are published", where=name, hint=f"did you mean {' or '.join(near)}?")
 
 
 def download(name: str) -> Path:
@@ -229,7 +229,7 @@ def _checked(path: Path, weights: PublishedWeights) -> Path:
         raise DownloadError(
             f"this is not the published file: its sha256 is {found}, not {weights.sha256}",
             where=path,
-            mend=f"delete it and fetch {weights.url} again",
+            hint=f"delete it and fetch {weights.url} again",
         )
     return path
 
@@ -244,7 +244,7 @@ def _not_fetched(problem: str, weights: PublishedWeights) -> DownloadError:
     return DownloadError(
         f"{weights.filename} was not fetched: {problem}",
         where=weights.url,
-        mend=f"download this file ({weights.filename} of {weights.repository}, {weights.megabytes} MB) on a machine "
+        hint=f"download this file ({weights.filename} of {weights.repository}, {weights.megabytes} MB) on a machine "
         f"with internet, and put it at {_placed_by_hand(weights)}, or give its path in place of the name",
     )
 

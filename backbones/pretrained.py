@@ -112,7 +112,7 @@ def save_pretrained(path: str | Path, net: Backbone, *, class_to_idx: Mapping[st
     """
     path = Path(path)
     if path.suffix != ".safetensors":
-        raise ConfigError("weights are saved as .safetensors", where=path, mend=f"name it {path.stem}.safetensors")
+        raise ConfigError("weights are saved as .safetensors", where=path, hint=f"name it {path.stem}.safetensors")
     signature = make_signature(net.num_classes, net.input_size, net.in_channels)
     write_safetensors(
         Checkpoint(path, net.state_dict(), dict(class_to_idx), signature, dict(rgb_stats), net.config, net.name)
@@ -164,7 +164,7 @@ def _recognise(checkpoint: Checkpoint, hint: str | None) -> Backbone:
         raise CheckpointError(
             f"its tensors are of no network that is known here (nearest: {best.name}, {agreement[best]:.0%} agree)",
             where=checkpoint.path,
-            mend=f"give weights of one of {', '.join(registry.list_models())}",
+            hint=f"give weights of one of {', '.join(registry.list_models())}",
         )
     return best
 
@@ -184,7 +184,7 @@ def _build(name: str, checkpoint: Checkpoint) -> Backbone:
     unknown = config.keys() - registry.get_config(name).keys() - {"window_size"}
     if unknown:
         problem = f"its config has {', '.join(sorted(unknown))}, which {name} does not know"
-        raise CheckpointError(problem, where=checkpoint.path, mend="load it with the software that wrote it")
+        raise CheckpointError(problem, where=checkpoint.path, hint="load it with the software that wrote it")
     try:
         return registry.create_model(
             name,
@@ -195,7 +195,7 @@ def _build(name: str, checkpoint: Checkpoint) -> Backbone:
         )
     except (TypeError, ValueError, LookupError, ArithmeticError, RuntimeError) as error:
         problem = f"no {name} can be built with its config {config} and signature ({error})"
-        raise CheckpointError(problem, where=checkpoint.path, mend="load it with the software that wrote it") from error
+        raise CheckpointError(problem, where=checkpoint.path, hint="load it with the software that wrote it") from error
 
 
 def _shapes(net: Backbone) -> dict[str, torch.Size]:

@@ -60,7 +60,7 @@ def create_model(
     unknown = sorted(settings.keys() - variant.keys() - {"window_size"})
     if unknown:
         raise ConfigError(
-            f"its config knows no {', '.join(unknown)}", where=name, mend=f"it knows {', '.join(variant)}"
+            f"its config knows no {', '.join(unknown)}", where=name, hint=f"it knows {', '.join(variant)}"
         )
     if drop_path_rate is not None:
         settings["drop_path_rate"] = drop_path_rate
@@ -73,5 +73,5 @@ def _find(name: str) -> tuple[type[Backbone], dict[str, Any]]:
         if name in variants:
             return family, variants[name]
     near = difflib.get_close_matches(name, list_models(), n=1)
-    mend = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(list_models())}"
-    raise ConfigError(f"there is no network named {name!r}", mend=mend)
+    hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(list_models())}"
+    raise ConfigError(f"there is no network named {name!r}", hint=hint)

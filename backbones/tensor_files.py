@@ -53,7 +53,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     length = int.from_bytes(first_bytes(path)[:8], "little")
     if length > min(size - 8, MAX_METADATA):
         problem = f"the file is damaged: its header claims {length:,} of {size:,} bytes"
-        raise CheckpointError(problem, where=path, mend=FETCH_AGAIN)
+        raise CheckpointError(problem, where=path, hint=FETCH_AGAIN)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -85,7 +85,7 @@ def read_pt(path: Path) -> Any:
         raise CheckpointError(
             f"its pickle holds more than tensors ({found[1] if found else 'or is damaged'}) and was refused, unrun",
             where=path,
-            mend="load only files that you trust, saved as a state dict or as .safetensors",
+            hint="load only files that you trust, saved as a state dict or as .safetensors",
         ) from None
     except Exception as error:  # on damaged bytes torch raises RuntimeError, OSError, EOFError, KeyError ...
         raise _damaged(error, path) from error
@@ -128,7 +128,7 @@ def fitted(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: ob
     ]
     if problems:
         problem = f"its tensors do not fit: {'; '.join(problems)}"
-        raise CheckpointError(problem, where=path, mend="fetch, copy or save the file again")
+        raise CheckpointError(problem, where=path, hint="fetch, copy or save the file again")
     return {name: found[name].to(tensor.dtype) for name, tensor in both}
 
 
@@ -145,4 +145,4 @@ def _fits(found: Tensor, expected: Tensor) -> bool:
 
 def _damaged(error: BaseException, path: Path) -> CheckpointError:
     said = (str(error).splitlines() or [type(error).__name__])[0][:200]
-    return CheckpointError(f"the file is damaged, or not of its kind ({said})", where=path, mend=FETCH_AGAIN)
+    return CheckpointError(f"the file is damaged, or not of its kind ({said})", where=path, hint=FETCH_AGAIN)

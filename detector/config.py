@@ -60,7 +60,7 @@ def parse_config(
     """Read a configuration from its YAML text; see `load_config`. `where` names it in errors."""
     settings = parse_yaml(text, where)
     if not isinstance(settings, Mapping | None):
-        raise ConfigError("a configuration is made of keys and values", where=where, mend="see the files in configs/")
+        raise ConfigError("a configuration is made of keys and values", where=where, hint="see the files in configs/")
     values: Any = dict(settings or {})
     origins: dict[tuple[str, ...], str] = {}
     for override in overrides:
@@ -92,14 +92,14 @@ def find_config(source: str | Path) -> Path:
     path = Path(source).expanduser()
     if path.suffix in SUFFIXES or len(path.parts) != 1:
         if not path.is_file():
-            raise ConfigError("there is no such configuration file", where=path, mend="check the path")
+            raise ConfigError("there is no such configuration file", where=path, hint="check the path")
         return path
     names = list_configs()
     if path.name in names:
         return shipped_folder() / f"{path.name}.yaml"
     near = difflib.get_close_matches(path.name, names, n=1)
-    mend = f"did you mean {near[0]}?" if near else f"give the path of a .yaml file, or one of {', '.join(names)}"
-    raise ConfigError(f"there is no configuration named '{path.name}'", mend=mend)
+    hint = f"did you mean {near[0]}?" if near else f"give the path of a .yaml file, or one of {', '.join(names)}"
+    raise ConfigError(f"there is no configuration named '{path.name}'", hint=hint)
 
 
 def shipped_folder() -> Path:
@@ -112,7 +112,7 @@ def _parse_override(override: str) -> tuple[tuple[str, ...], Any]:
     key, equals, text = override.partition("=")
     keys = tuple(key.strip().split("."))
     if not equals or not all(keys):
-        raise ConfigError("a setting has the form key=value", where=f"--set {override}", mend="such as train.lr=2e-4")
+        raise ConfigError("a setting has the form key=value", where=f"--set {override}", hint="such as train.lr=2e-4")
     return keys, parse_yaml(text, f"--set {override}")
 
 
@@ -135,16 +135,16 @@ def _translated(
     depth = len(keys)  # an override is at fault in what it sets, and in the sections on the way there
     origin = next((text for path, text in origins.items() if path[:depth] == keys[: len(path)]), None)
     if unknown:
-        problem, mend = "there is no such key", _suggestion(keys, cls)
+        problem, hint = "there is no such key", _suggestion(keys, cls)
     elif first["type"] == "value_error":  # from a validator of ours
-        problem, mend = str(first["ctx"]["error"])[:SHOWN], "correct the value"
+        problem, hint = str(first["ctx"]["error"])[:SHOWN], "correct the value"
     else:
         problem = f"{first['msg'][0].lower()}{first['msg'][1:]}, not {_short(first['input'])}"
         description = _description(keys, cls)
-        mend = f"{key}: {description}" if description else "correct the value"
+        hint = f"{key}: {description}" if description else "correct the value"
     if others:
         problem += f" (the first of {len(others) + 1} errors)"
-    return ConfigError(problem, where=f"{where}: {key}" if origin is None else origin, mend=mend)
+    return ConfigError(problem, where=f"{where}: {key}" if origin is None else origin, hint=hint)
 
 
 def _keys_of(location: tuple[int | str, ...], cls: type[Section], unknown: bool) -> tuple[str, ...]:

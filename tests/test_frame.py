@@ -97,14 +97,14 @@ def test_exit_code_is_the_commands(command: types.ModuleType) -> None:
 
 
 def test_error_is_three_lines_and_exit_code_2(command: types.ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    command.run = fails_with(DataError("bbox width is -3.0", where="birds.json: annotation 4711", mend="fix the file"))
+    command.run = fails_with(DataError("bbox width is -3.0", where="birds.json: annotation 4711", hint="fix the file"))
     assert main(["probe"]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [
         "error: bbox width is -3.0",
         "where: birds.json: annotation 4711",
-        "mend:  fix the file",
+        "hint:  fix the file",
     ]
 
 

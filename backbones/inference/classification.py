@@ -134,7 +134,7 @@ def infer_image(
         ConfigError: Both `tta` and `return_embedding` are asked for.
     """
     if tta and return_embedding:
-        raise ConfigError("test-time augmentation has no single embedding", mend="ask for one of the two")
+        raise ConfigError("test-time augmentation has no single embedding", hint="ask for one of the two")
     with evaluating(net):
         inputs = _to_network(net, transform(open_image(sample))[None], device)
         return _infer(net, inputs, return_embedding=return_embedding, tta=tta, return_logits=return_logits)

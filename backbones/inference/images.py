@@ -61,14 +61,14 @@ def open_image(source: ImageSource) -> Image.Image:
             return _upright_rgb(source, where)
         data = read_bytes(Path(source), max_bytes=MAX_BYTES, what="picture", error=MediaError)
         if not data:
-            raise MediaError("the file is empty", where=where, mend=_COPY_AGAIN)
+            raise MediaError("the file is empty", where=where, hint=_COPY_AGAIN)
         with open_header(BytesIO(data)) as image:
             check_size(image.size, where)
             return _upright_rgb(image, where)
     except MediaError:
         raise
     except Exception as error:  # on damaged bytes Pillow raises OSError, SyntaxError, ValueError, struct.error ...
-        raise MediaError("this is not an image, or it is damaged", where=where, mend=_COPY_AGAIN) from error
+        raise MediaError("this is not an image, or it is damaged", where=where, hint=_COPY_AGAIN) from error
 
 
 def open_header(file: IO[bytes]) -> Image.Image:
@@ -136,12 +136,12 @@ def check_size(size_wh: tuple[int, int], where: object, max_pixels: int = MAX_PI
     width, height = size_wh
     if width * height > max_pixels:
         problem = f"it claims {width} x {height} pixels, more than the {max_pixels // 10**6} million that are decoded"
-        raise MediaError(problem, where=where, mend="scale it down or cut it into tiles, or leave it out")
+        raise MediaError(problem, where=where, hint="scale it down or cut it into tiles, or leave it out")
 
 
 def _upright_rgb(image: Image.Image, where: object) -> Image.Image:
     if not image.width or not image.height:
-        raise MediaError(f"the image is empty ({image.width} x {image.height})", where=where, mend="leave it out")
+        raise MediaError(f"the image is empty ({image.width} x {image.height})", where=where, hint="leave it out")
     with our_limits():
         image.load()
         return as_rgb(_upright(image))
@@ -201,6 +201,6 @@ def _from_array(array: npt.NDArray[np.uint8]) -> Image.Image:
         raise MediaError(
             f"an RGB array (height, width, 3) of uint8 is expected, not {array.shape} of {array.dtype}",
             where="array",
-            mend="convert it first",
+            hint="convert it first",
         )
     return Image.fromarray(array)

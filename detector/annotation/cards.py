@@ -138,8 +138,8 @@ def _places(root: Path) -> list[Path]:
 def _without_store(card: Card, output: Path) -> Card:
     store, root = os.path.realpath(output), os.path.realpath(card.root)
     if store == root:
-        mend = "choose a folder of its own for --output"
-        raise ConfigError("the results would lie among the photos and videos", where=output, mend=mend)
+        hint = "choose a folder of its own for --output"
+        raise ConfigError("the results would lie among the photos and videos", where=output, hint=hint)
     if not _lies_in(store, root):
         return card
     inside = PurePath(os.path.relpath(store, root)).as_posix()
@@ -157,13 +157,13 @@ def _empty(card: Card, known: Mapping[str, str], found: _Known) -> MediaError:
     suffixes: Counter[str] = Counter()
     for _ in card.media(problems.append, lambda suffix: suffixes.update((suffix,))):
         pass
-    mend = "check the path, and that the card or the network drive is there; or leave it out"
+    hint = "check the path, and that the card or the network drive is there; or leave it out"
     if lost and max(lost.values()):
         name = max(lost, key=lambda each: lost[each])
-        mend = f"the store knows {lost[name]} files of card '{name}' here: is the card in, the network drive there?"
+        hint = f"the store knows {lost[name]} files of card '{name}' here: is the card in, the network drive there?"
     reasons = [str(problem) for problem in problems[:1]] + ([passed_over_words(suffixes)] if suffixes else [])
     problem = "; ".join(["there are no photos or videos here", *reasons])
-    return MediaError(problem, where=card.root, mend=mend)
+    return MediaError(problem, where=card.root, hint=hint)
 
 
 def _displaced_note(card: str, found: _Known, known: Mapping[str, str], listed: Sequence[Card]) -> str:

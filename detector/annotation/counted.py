@@ -18,7 +18,7 @@ from detector.types import MediaItem
 MOST_LOST = 20  # files that went away one by one; more of them are a card or a network drive that is going
 _MEMORY_BYTES = 16 << 20  # a list that is longer waits on the disk
 _NAMED = 5
-MEND = "put the card in, or the network drive back: the same command goes on from here"
+HINT = "put the card in, or the network drive back: the same command goes on from here"
 
 
 class CountedFiles:
@@ -81,7 +81,7 @@ class CountedFiles:
         more = f" and {len(gone) - _NAMED} more folders" if len(gone) > _NAMED else ""
         problem = f"{gone.total()} of the {len(self)} files that were counted are gone: {', '.join(folders)}{more}"
         where = next((root for root in self.roots.values() if not _names_in(root)), None)
-        return MediaError(problem, where=where, mend=f"{MEND}; nothing was recorded of these files")
+        return MediaError(problem, where=where, hint=f"{HINT}; nothing was recorded of these files")
 
 
 def _names_in(folder: Path) -> frozenset[str]:

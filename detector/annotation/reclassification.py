@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from backbones.errors import MediaError
-from detector.annotation.counted import MEND
+from detector.annotation.counted import HINT
 from detector.annotation.options import WorkOptions
 from detector.annotation.progress import FilesProgress
 from detector.annotation.readers import Readers
@@ -110,8 +110,8 @@ def reclassify(
 
 def _check_roots(output: Path, run: RunFile) -> None:
     for card, reason in absent_cards(output, {card: entry.root for card, entry in run.cards.items()}).items():
-        mend = f"put the disk in, or say where it is: --root {card}=PATH"
-        raise MediaError(f"card '{card}' is not there: {reason}", where=run.cards[card].root, mend=mend)
+        hint = f"put the disk in, or say where it is: --root {card}=PATH"
+        raise MediaError(f"card '{card}' is not there: {reason}", where=run.cards[card].root, hint=hint)
 
 
 def _rows_of(reader: FactsReader, part: Path) -> Iterator[tuple[str, str, str, int]]:
@@ -155,8 +155,8 @@ class _PendingFiles:
                         example = example or self.roots[card] / path
         if 2 * len(self.absent) > with_boxes:
             problem = f"{len(self.absent)} of the {with_boxes} files with boxes are not there"
-            mend = "put the card in, or say where it is: --root CARD=PATH; nothing was recorded of these files"
-            raise MediaError(problem, where=example, mend=mend)
+            hint = "put the card in, or say where it is: --root CARD=PATH; nothing was recorded of these files"
+            raise MediaError(problem, where=example, hint=hint)
 
     def check(self, item: MediaItem) -> None:
         """Refuse to go on when a file that was there has gone away.
@@ -165,8 +165,8 @@ class _PendingFiles:
             MediaError: It has.
         """
         if item.media_id not in self.absent and not is_there(item.file):
-            mend = f"{MEND}; nothing was recorded of this part of the files"
-            raise MediaError("a file that was there when the run began is gone", where=item.file, mend=mend)
+            hint = f"{HINT}; nothing was recorded of this part of the files"
+            raise MediaError("a file that was there when the run began is gone", where=item.file, hint=hint)
 
 
 class _Look:

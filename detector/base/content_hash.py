@@ -29,5 +29,5 @@ def content_hash(file: Path) -> str:
                     opened.seek(start)
                     digest.update(opened.read(PART_BYTES))
     except OSError as error:
-        raise MediaError(f"the file cannot be read ({error.strerror})", where=file, mend="check the disk") from error
+        raise MediaError(f"the file cannot be read ({error.strerror})", where=file, hint="check the disk") from error
     return digest.hexdigest()

@@ -23,9 +23,9 @@ def chosen_device(name: str | None = None) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         problem = f"'{name}' cannot be used ({str(error).splitlines()[0][:120]})"
-        raise ConfigError(problem, where="--device", mend="use cpu") from error
+        raise ConfigError(problem, where="--device", hint="use cpu") from error
     if device.type not in ("cpu", "cuda", "mps", "xpu"):
-        raise ConfigError(f"'{name}' computes nothing", where="--device", mend="use cpu")
+        raise ConfigError(f"'{name}' computes nothing", where="--device", hint="use cpu")
     return device
 
 

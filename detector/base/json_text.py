@@ -38,7 +38,7 @@ def read_json_bytes(path: Path, what: str = "JSON file") -> bytes:
         try:
             return data.decode("utf-16").encode()
         except UnicodeError as error:
-            raise DataError(f"not JSON: {error}", where=path, mend=_WHOLE) from error
+            raise DataError(f"not JSON: {error}", where=path, hint=_WHOLE) from error
     return data.removeprefix(b"\xef\xbb\xbf")  # the mark of Windows' editors
 
 
@@ -66,7 +66,7 @@ def decode_json(data: bytes | msgspec.Raw, kind: Any = Any) -> Any:
         raise JsonError("it is nested too deep", is_json=False) from error
 
 
-def parse_json(path: Path, kind: Any = Any, what: str = "JSON file", mend: str = _WHOLE) -> Any:
+def parse_json(path: Path, kind: Any = Any, what: str = "JSON file", hint: str = _WHOLE) -> Any:
     """The value in a JSON file.
 
     Raises:
@@ -76,4 +76,4 @@ def parse_json(path: Path, kind: Any = Any, what: str = "JSON file", mend: str =
         return decode_json(nan_as_null(read_json_bytes(path, what)), kind)
     except JsonError as error:
         problem = f"this is no {what}: {error}" if error.is_json else f"not JSON: {error}"
-        raise DataError(problem, where=path, mend=mend) from error
+        raise DataError(problem, where=path, hint=hint) from error

@@ -120,9 +120,9 @@ def decode_picture(
         else read_bytes(source, max_bytes=MAX_BYTES, what="picture", error=MediaError)
     )
     if not data:
-        raise MediaError("the file is empty", where=where, mend=_COPY_AGAIN)
+        raise MediaError("the file is empty", where=where, hint=_COPY_AGAIN)
     if len(data) > _MANY_BYTES and data.count(b"Exif\0\0") > _MOST_BLOCKS:
-        raise MediaError(f"it has more than {_MOST_BLOCKS} EXIF blocks", where=where, mend=_COPY_AGAIN)
+        raise MediaError(f"it has more than {_MOST_BLOCKS} EXIF blocks", where=where, hint=_COPY_AGAIN)
     with _reasons(data, where), open_header(BytesIO(data)) as image:
         check_size(image.size, where, max_pixels)
         exif, orientation = _exif(image)
@@ -189,10 +189,10 @@ def _reasons(data: bytes, where: object) -> Iterator[None]:
     except HoopoeError:
         raise
     except Exception as error:  # on damaged bytes Pillow raises OSError, SyntaxError, ValueError, struct.error ...
-        mend = HEIC_MEND if kind_of(data) == _HEIC and not can_read_heic() else _COPY_AGAIN
+        hint = HEIC_MEND if kind_of(data) == _HEIC and not can_read_heic() else _COPY_AGAIN
         if ran_out_of_memory(error):
-            raise MediaError(OUT_OF_MEMORY, where=where, mend="scale it down, or leave it out") from error
-        raise MediaError(_problem(data, error), where=where, mend=mend) from error
+            raise MediaError(OUT_OF_MEMORY, where=where, hint="scale it down, or leave it out") from error
+        raise MediaError(_problem(data, error), where=where, hint=hint) from error
 
 
 def _problem(data: bytes, error: Exception) -> str:

@@ -50,7 +50,7 @@ def read_text(path: Path, what: str, max_bytes: int = MAX_BYTES) -> tuple[str, s
     if data.startswith(_WORKBOOK):
         return workbook_text(data, path, what, max_bytes), WORKBOOK
     if data.startswith(_OLD_WORKBOOK):
-        raise DataError(f"{what} is an old Excel workbook (XLS), not CSV", where=path, mend=_SAVE)
+        raise DataError(f"{what} is an old Excel workbook (XLS), not CSV", where=path, hint=_SAVE)
     encoding = _encoding(data)
     try:
         text = data.decode(encoding)
@@ -58,24 +58,24 @@ def read_text(path: Path, what: str, max_bytes: int = MAX_BYTES) -> tuple[str, s
         raise DataError(
             f"{what} cannot be read: it is not in UTF-8, nor in another encoding that can be told",
             where=path,
-            mend=_SAVE,
+            hint=_SAVE,
         ) from error
     if encoding in WESTERN:
         if broken := _UTF8_LETTER.search(data):
             line = data.count(b"\n", 0, broken.start()) + 1
             raise DataError(
-                f"{what} is damaged: it is UTF-8 in places (line {line}), and not in others", where=path, mend=_SAVE
+                f"{what} is damaged: it is UTF-8 in places (line {line}), and not in others", where=path, hint=_SAVE
             )
         if _NOT_WESTERN.search(text):
             raise DataError(
                 f"{what} cannot be read: it is not in UTF-8, and its letters are not western European",
                 where=path,
-                mend=_SAVE,
+                hint=_SAVE,
             )
     text = text.lstrip("\ufeff")
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise DataError(f"{what} is damaged: there is a NUL byte in line {line}", where=path, mend="restore the file")
+        raise DataError(f"{what} is damaged: there is a NUL byte in line {line}", where=path, hint="restore the file")
     return text, encoding
 
 

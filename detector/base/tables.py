@@ -64,11 +64,11 @@ class Row:
         """The row, for errors."""
         return f"{self.path} row {self.line}"
 
-    def error(self, problem: str, mend: str = CORRECT_ROW) -> DataError:
+    def error(self, problem: str, hint: str = CORRECT_ROW) -> DataError:
         """An error of this row, to be raised."""
-        return DataError(problem, where=self.where, mend=mend)
+        return DataError(problem, where=self.where, hint=hint)
 
-    def integer(self, column: str, lowest: int = 0, highest: int = 2**31 - 1, mend: str = CORRECT_ROW) -> int | None:
+    def integer(self, column: str, lowest: int = 0, highest: int = 2**31 - 1, hint: str = CORRECT_ROW) -> int | None:
         """A whole number, also written as 3.0; None where the cell is empty.
 
         Raises:
@@ -79,7 +79,7 @@ class Row:
             return None
         value = as_integer(text)
         if value is None or not lowest <= value <= highest:
-            raise self.error(f"{column}: '{text[:40]}' is not a whole number from {lowest} to {highest}", mend)
+            raise self.error(f"{column}: '{text[:40]}' is not a whole number from {lowest} to {highest}", hint)
         return value
 
 
@@ -170,7 +170,7 @@ def read_table(
     multiline: Collection[str] = (),
     names: Collection[str] = (),
     max_bytes: int = MAX_BYTES,
-    mend: str | None = None,
+    hint: str | None = None,
 ) -> Table:
     """Read a CSV table's columns; rows are read when the table is iterated.
 
@@ -184,7 +184,7 @@ def read_table(
         multiline: Columns whose cells may have line breaks in them.
         names: Columns of names, in which NA is one; elsewhere it is R's word for an empty cell.
         max_bytes: A larger file is refused.
-        mend: What to do where a required column is missing.
+        hint: What to do where a required column is missing.
 
     Raises:
         DataError: It cannot be read, or its columns are not these.
@@ -194,15 +194,15 @@ def read_table(
     known |= {_key(other): name for other, name in (aliases or {}).items()}
     text, delimiter = split_separator_line(text)
     delimiter = delimiter or separator(text, lambda cell: _key(cell) in known)
-    mend = mend or f"its first row names the columns: {', '.join((*required, *optional))}"
+    hint = hint or f"its first row names the columns: {', '.join((*required, *optional))}"
     rows = ((line, [known.get(_key(cell), cell) for cell in cells]) for line, cells in _records(text, delimiter, path))
     line, header = next(((line, cells) for line, cells in rows if any(cells)), (0, []))
-    _check_header(path, what, header, known.values(), mend)
+    _check_header(path, what, header, known.values(), hint)
     if missing := [name for name in required if name not in header]:
         for below, cells in itertools.islice(rows, ROWS_OF_TITLE):
             if set(required) <= set(cells):
-                mend = f"they stand in row {below}: delete the rows above"
-        raise DataError(f"{what} has no column {', '.join(missing)} in its first row", where=path, mend=mend)
+                hint = f"they stand in row {below}: delete the rows above"
+        raise DataError(f"{what} has no column {', '.join(missing)} in its first row", where=path, hint=hint)
     places = tuple((name, place) for place, name in enumerate(header) if name)
     columns = tuple(name for name in header if name)
     passed_over = tuple(name for name in columns if name not in known.values())
@@ -223,21 +223,21 @@ def read_table(
     )  # fmt: skip
 
 
-def _check_header(path: Path, what: str, names: Sequence[str], known: Collection[str], mend: str) -> None:
+def _check_header(path: Path, what: str, names: Sequence[str], known: Collection[str], hint: str) -> None:
     """Refuse a header with a name twice, or with one that nearly is another."""
     if not names:
-        raise DataError(f"{what} is empty", where=path, mend=mend)
+        raise DataError(f"{what} is empty", where=path, hint=hint)
     if len(names) > MAX_COLUMNS:
-        raise DataError(f"{what} has {len(names):,} columns", where=path, mend=mend)
+        raise DataError(f"{what} has {len(names):,} columns", where=path, hint=hint)
     twice = next((name for place, name in enumerate(names) if name and name in names[:place]), None)
     if twice:
-        raise DataError(f"{what} has the column {twice} twice", where=path, mend="keep one of the two")
+        raise DataError(f"{what} has the column {twice} twice", where=path, hint="keep one of the two")
     absent = {_key(name): name for name in known if name not in names}
     for name in names:
         near = difflib.get_close_matches(_key(name), absent, n=1, cutoff=0.8) if name and name not in known else []
         if near:
             raise DataError(
-                f"unknown column '{name[:80]}'; did you mean {absent[near[0]]}?", where=path, mend="correct its name"
+                f"unknown column '{name[:80]}'; did you mean {absent[near[0]]}?", where=path, hint="correct its name"
             )
 
 
@@ -256,10 +256,10 @@ def _records(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[
         except csv.Error as error:
             large = "field larger" in str(error)
             problem = _LARGE if large else "quotation marks do not come in pairs"
-            mend = "look from that row on: " + ("shorten it" if large else "close them, or write two within a cell")
-            raise DataError(problem, where=where, mend=mend) from error
+            hint = "look from that row on: " + ("shorten it" if large else "close them, or write two within a cell")
+            raise DataError(problem, where=where, hint=hint) from error
         if cells is None:
             return
         if any(len(cell) > MAX_CELL for cell in cells):  # other libraries lift the module's own limit
-            raise DataError(_LARGE, where=where, mend="shorten it")
+            raise DataError(_LARGE, where=where, hint="shorten it")
         yield line, [unguard(cell.strip()) for cell in cells]

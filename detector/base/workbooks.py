@@ -36,9 +36,9 @@ def workbook_text(data: bytes, path: Path, what: str, max_chars: int) -> str:
             names = set(packed.namelist())
             unpacked = sum(member.file_size for member in packed.infolist())
         if "xl/workbook.xml" not in names:
-            raise DataError(f"{what} is no workbook of Excel's", where=path, mend="save it as XLSX or as CSV UTF-8")
+            raise DataError(f"{what} is no workbook of Excel's", where=path, hint="save it as XLSX or as CSV UTF-8")
         if unpacked > MAX_UNPACKED_BYTES:
-            raise DataError(f"{what} unpacks to more than {MAX_UNPACKED_BYTES >> 20} MiB", where=path, mend=_MEND)
+            raise DataError(f"{what} unpacks to more than {MAX_UNPACKED_BYTES >> 20} MiB", where=path, hint=_MEND)
         book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         sheet = book.worksheets[0]
         sheet.reset_dimensions()  # what a file says of its size is a claim
@@ -47,12 +47,12 @@ def workbook_text(data: bytes, path: Path, what: str, max_chars: int) -> str:
         for row in _rows(sheet):
             writer.writerow(row)
             if text.tell() > max_chars:
-                raise DataError(f"{what} is larger than {max_chars / 1e6:.0f} MB", where=path, mend="give it alone")
+                raise DataError(f"{what} is larger than {max_chars / 1e6:.0f} MB", where=path, hint="give it alone")
         book.close()
     except DataError:
         raise
     except Exception as error:  # openpyxl raises whatever its parsers and constructors do
-        raise DataError(f"{what} is a damaged workbook ({type(error).__name__})", where=path, mend=_MEND) from error
+        raise DataError(f"{what} is a damaged workbook ({type(error).__name__})", where=path, hint=_MEND) from error
     return text.getvalue()
 
 

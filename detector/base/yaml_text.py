@@ -79,9 +79,9 @@ def parse_yaml(text: str, where: object, error: type[HoopoeError] = ConfigError)
         mark = getattr(reason, "problem_mark", None)
         place = where if mark is None else f"{where}:{mark.line + 1}"
         problem = getattr(reason, "problem", None) or " ".join(str(reason).split())[:200]
-        raise error(f"this is not valid YAML: {problem}", where=place, mend="correct that line") from reason
+        raise error(f"this is not valid YAML: {problem}", where=place, hint="correct that line") from reason
     except UnicodeEncodeError as reason:  # a command line that is not in the system's encoding
-        raise error("this is not valid YAML: it is not Unicode", where=where, mend="write it in UTF-8") from reason
+        raise error("this is not valid YAML: it is not Unicode", where=where, hint="write it in UTF-8") from reason
 
 
 def _check(text: str) -> None:

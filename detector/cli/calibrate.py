@@ -39,13 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Classify what is labelled, fit, write and print."""
     if (args.annotations is None) != (args.images is None):
-        raise ConfigError("pictures and their boxes come together", mend="give --annotations with --images")
+        raise ConfigError("pictures and their boxes come together", hint="give --annotations with --images")
     if args.detections is not None and args.annotations is None:
-        raise ConfigError("detections are compared with annotated boxes", mend="give --annotations with --detections")
+        raise ConfigError("detections are compared with annotated boxes", hint="give --annotations with --detections")
     if args.others is not None and args.annotations is None:
-        raise ConfigError("--others stands beside --annotations", mend="put those pictures into CROPS/not_a_bird")
+        raise ConfigError("--others stands beside --annotations", hint="put those pictures into CROPS/not_a_bird")
     if args.output.suffix == ".png":
-        raise ConfigError("the calibration is JSON", where=args.output, mend="name it calibration.json")
+        raise ConfigError("the calibration is JSON", where=args.output, hint="name it calibration.json")
 
     from rich.console import Console
 
@@ -123,11 +123,11 @@ def _read_results(path: Path) -> list[dict[str, Any]]:
     from backbones.errors import DataError
     from detector.base.json_text import parse_json
 
-    mend = "give the predictions.json that `hoopoe evaluate` wrote"
-    results = parse_json(path, what="file of detections", mend=mend)
+    hint = "give the predictions.json that `hoopoe evaluate` wrote"
+    results = parse_json(path, what="file of detections", hint=hint)
     keys = {"image_id", "category_id", "bbox", "score"}
     if not isinstance(results, list) or not all(isinstance(each, dict) and keys <= each.keys() for each in results):
-        raise DataError("these are no COCO results", where=path, mend=mend)
+        raise DataError("these are no COCO results", where=path, hint=hint)
     return results
 
 

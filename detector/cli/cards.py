@@ -41,11 +41,11 @@ def run(args: argparse.Namespace) -> int:
         _print_cards(console, list_cards(args.store))
         return exit_codes.DONE
     if args.rename is not None and args.remove is not None:
-        raise ConfigError("one thing at a time", where="--remove", mend="give --rename and --remove in two commands")
+        raise ConfigError("one thing at a time", where="--remove", hint="give --rename and --remove in two commands")
     if args.rename is not None:
         old, equals, new = args.rename.partition("=")
         if not (old and equals and new):
-            raise ConfigError(f"this is not OLD=NEW: '{args.rename}'", where="--rename", mend="such as reader-2=north")
+            raise ConfigError(f"this is not OLD=NEW: '{args.rename}'", where="--rename", hint="such as reader-2=north")
         rename_card(args.store, old, new)
         console.print(f"card '{old}' is called '{new}' now", markup=False, highlight=False)
     else:
@@ -63,9 +63,9 @@ def _ask(args: argparse.Namespace, cards: list[CardSummary]) -> None:
         return
     question = f"take card '{args.remove}' with its {card.files} files out of {args.store}?"
     if not sys.stdin.isatty():
-        raise ConfigError(question, where="--remove", mend="give --yes: what the models saw of it is gone then")
+        raise ConfigError(question, where="--remove", hint="give --yes: what the models saw of it is gone then")
     if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
-        raise ConfigError("nothing was taken out", where="--remove", mend="answer y, or give --yes")
+        raise ConfigError("nothing was taken out", where="--remove", hint="answer y, or give --yes")
 
 
 def _decide_anew(console: Any, store: Path, asked: tuple[str, ...] | None) -> None:

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print a table of each picture's species; a picture that cannot be read does not cost the others."""
     if args.top < 1:
-        raise ConfigError(f"{args.top} species cannot be shown", where="--top", mend="ask for at least one")
+        raise ConfigError(f"{args.top} species cannot be shown", where="--top", hint="ask for at least one")
 
     from rich.console import Console
     from rich.markup import escape

@@ -48,10 +48,10 @@ def run(args: argparse.Namespace) -> int:
     check_arguments(args)
     for path in args.detections:
         if not path.exists():
-            raise ConfigError("there is no such file or folder", where=path, mend="check --detections")
+            raise ConfigError("there is no such file or folder", where=path, hint="check --detections")
     media = args.media or next((path for path in args.detections if path.is_dir()), None)
     if media is None:
-        raise ConfigError("files of boxes name media", where="--media", mend="give the folder in which they lie")
+        raise ConfigError("files of boxes name media", where="--media", hint="give the folder in which they lie")
 
     from detector.annotation.importing.run import ImportOptions, classify_crops
     from detector.annotation.run import species_entry

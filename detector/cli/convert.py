@@ -50,9 +50,9 @@ def _names(words: Sequence[str] | None) -> Sequence[str]:
     from detector.data.convert.yolo import read_yolo_names
 
     if not words:
-        raise ConfigError("YOLO's labels hold numbers only", mend="give --names data.yaml, or the names themselves")
+        raise ConfigError("YOLO's labels hold numbers only", hint="give --names data.yaml, or the names themselves")
     if len(words) == 1 and Path(words[0]).suffix in (".yaml", ".yml", ".txt", ".names"):
         return read_yolo_names(Path(words[0]))
     if len(set(words)) < len(words):
-        raise ConfigError("a name is given twice", where="--names", mend="give one name a class number")
+        raise ConfigError("a name is given twice", where="--names", hint="give one name a class number")
     return words

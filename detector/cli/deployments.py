@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     known = read_deployments(args.output) if args.output.exists() else []
     if (args.inputs[0] / "run.json").is_file():
         if len(args.inputs) > 1:
-            raise ConfigError("a store is given beside other inputs", where=args.inputs[0], mend="give it alone")
+            raise ConfigError("a store is given beside other inputs", where=args.inputs[0], hint="give it alone")
         taken = list(template.taken_of_store(args.inputs[0]))
     else:
         from rich.progress import track
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         taken = [template.taken_of_file(item) for item in track(media, "reading times")]
     if not taken:
         raise ConfigError(
-            "there are no photos or videos", where=args.inputs[0], mend="give the folder of a card, or its parent"
+            "there are no photos or videos", where=args.inputs[0], hint="give the folder of a card, or its parent"
         )
     rows = template.deployment_rows(taken, camera_from, known)
     if not args.output.exists():

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from detector.data.packed import CocoSource
 
     if (args.val_annotations is None) != (args.val_images is None):
-        raise ConfigError("--val-annotations and --val-images belong together", mend="give both or neither")
+        raise ConfigError("--val-annotations and --val-images belong together", hint="give both or neither")
     if args.fix:
         refuse_original(args.fix, args.annotations)  # before the pictures are looked at, which takes its time
     console = Console()
@@ -128,7 +128,7 @@ def _print_findings(console: Console, findings: list[Finding]) -> None:
         examples += [f"... and {len(of_code) - EXAMPLES} more"] * (len(of_code) > EXAMPLES)
         fault = FAULTS[code]
         severity = f"[{styles[fault.severity]}]{fault.severity}[/]"
-        table.add_row(severity, code, str(len(of_code)), escape("\n".join(examples)), escape(fault.mend))
+        table.add_row(severity, code, str(len(of_code)), escape("\n".join(examples)), escape(fault.hint))
     console.print(table)
 
 

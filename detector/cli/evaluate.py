@@ -105,7 +105,7 @@ def _mapping(args: argparse.Namespace, meta: DetectorMeta) -> CategoryMapping:
         return CategoryMapping.read(args.categories)
     if args.agnostic and len(meta.category_names) > 1:
         problem = f"the detector has {len(meta.category_names)} categories"
-        raise ConfigError(problem, where="--agnostic", mend="read class_agnostic in metrics.json, or give --categories")
+        raise ConfigError(problem, where="--agnostic", hint="read class_agnostic in metrics.json, or give --categories")
     if args.agnostic:
         return CategoryMapping.agnostic(meta.category_names[0])
     return CategoryMapping(meta.training_data.get("mapping", {}))

@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     if threshold is None:
         threshold = ExportSource.of(args.store).score_threshold
     if not 0 <= threshold <= 1:
-        raise ConfigError(f"a score is between 0 and 1, not {threshold}", where="--score-threshold", mend="such as 0.2")
+        raise ConfigError(f"a score is between 0 and 1, not {threshold}", where="--score-threshold", hint="such as 0.2")
     faults: list[str] = []
     wishes = ("label_studio_prefix", "title", "contributor", "data_license", "media_license")
     options = ExportOptions(
@@ -87,6 +87,6 @@ def parse_roots(texts: list[str]) -> dict[str, Path]:
     for text in texts:
         card, equals, path = text.partition("=")
         if not (card and equals and path):
-            raise ConfigError(f"this is not CARD=PATH: '{text}'", where="--root", mend="such as --root north=E:/north")
+            raise ConfigError(f"this is not CARD=PATH: '{text}'", where="--root", hint="such as --root north=E:/north")
         roots[card] = Path(path)
     return roots

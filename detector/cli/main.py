@@ -79,7 +79,7 @@ def _run(words: list[str]) -> int:
     if command is not None and command not in COMMANDS:
         near = difflib.get_close_matches(command, COMMANDS, n=1)
         hint = f"did you mean `hoopoe {near[0]}`? " if near else ""
-        raise ConfigError(f"there is no command '{command}'", mend=f"{hint}`hoopoe --help` lists them all")
+        raise ConfigError(f"there is no command '{command}'", hint=f"{hint}`hoopoe --help` lists them all")
     module = None if command is None else importlib.import_module(COMMANDS[command][0])
 
     width = max(map(len, exit_codes.MEANINGS)) + 2
@@ -121,13 +121,13 @@ def _as_hoopoe_error(exception: Exception) -> HoopoeError:
         return HoopoeError(
             exception.strerror or str(exception),
             where=exception.filename,
-            mend="check that the path exists, that you may read or write there, and that the disk has room",
+            hint="check that the path exists, that you may read or write there, and that the disk has room",
         )
     frame = traceback.extract_tb(exception.__traceback__)[-1]
     return _DefectError(
         f"{type(exception).__name__}: {exception}",
         where=f"{frame.filename}:{frame.lineno}",
-        mend="this is a defect of Hoopoe: run it again with --debug, and report what it prints",
+        hint="this is a defect of Hoopoe: run it again with --debug, and report what it prints",
     )
 
 

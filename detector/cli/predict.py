@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     """Print a table of all detections; a picture that cannot be read does not cost the others."""
     if not 0 <= args.score_threshold <= 1:
         problem = f"a score is between 0 and 1, not {args.score_threshold}"
-        raise ConfigError(problem, where="--score-threshold", mend="such as 0.2")
+        raise ConfigError(problem, where="--score-threshold", hint="such as 0.2")
 
     from rich.console import Console
     from rich.markup import escape

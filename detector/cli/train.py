@@ -117,7 +117,7 @@ def _complete(args: argparse.Namespace) -> None:
         if args.config is None and not (folder / "config.yaml").exists() and args.output is not None:
             args.config = args.resume  # `train --resume CONFIG --output RUN`
         elif args.output not in (None, folder):
-            raise ConfigError("two runs are named", where="--output", mend=f"leave it out: --resume names {folder}")
+            raise ConfigError("two runs are named", where="--output", hint=f"leave it out: --resume names {folder}")
         else:
             from detector.training.run_folder import RunFolder
 
@@ -130,8 +130,8 @@ def _complete(args: argparse.Namespace) -> None:
     needed = {"CONFIG": args.config, "--output": args.output, "--train-annotations": args.train_annotations}
     missing = [name for name, value in needed.items() if not value]
     if missing:
-        mend = "give it; or go on with a run by --resume RUN"
-        raise ConfigError(f"{', '.join(missing)} is missing", where="hoopoe train", mend=mend)
+        hint = "give it; or go on with a run by --resume RUN"
+        raise ConfigError(f"{', '.join(missing)} is missing", where="hoopoe train", hint=hint)
 
 
 def _overfit_code(images: int | None, best: float | None) -> int:
@@ -163,8 +163,8 @@ def _print_dry_run(request: Request) -> int:
 def _pairs(annotations: list[Path], images: list[Path], name: str) -> list[tuple[Path, Path]]:
     if len(annotations) != len(images):
         problem = f"{len(annotations)} annotation files and {len(images)} image folders"
-        mend = f"give one --{name}-images for each --{name}-annotations, in the same order"
-        raise ConfigError(problem, where=f"--{name}-annotations", mend=mend)
+        hint = f"give one --{name}-images for each --{name}-annotations, in the same order"
+        raise ConfigError(problem, where=f"--{name}-annotations", hint=hint)
     return list(zip(annotations, images, strict=True))
 
 

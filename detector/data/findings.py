@@ -1,4 +1,4 @@
-"""What can be wrong with a data set: one code a fault, with its severity and its mend."""
+"""What can be wrong with a data set: one code a fault, with its severity and its hint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Fault:
     """A kind of fault: its severity, and what to do about one."""
 
     severity: Severity
-    mend: str
+    hint: str
 
 
 _DOCTOR = "correct the file, or write a mended copy with `hoopoe doctor FILE --images DIR --fix OUT.json`"
@@ -99,9 +99,9 @@ class Finding:
         return FAULTS[self.code].severity
 
     @property
-    def mend(self) -> str:
+    def hint(self) -> str:
         """What to do about it."""
-        return FAULTS[self.code].mend
+        return FAULTS[self.code].hint
 
     @property
     def where(self) -> str:
@@ -117,7 +117,7 @@ class Finding:
             "record": self.record,
             "index": self.index,
             "message": self.message,
-            "mend": self.mend,
+            "hint": self.hint,
         }
 
 

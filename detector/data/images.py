@@ -47,5 +47,5 @@ def chosen_orientation(
     raise DataError(
         f"the picture is {stored_wh[0]} x {stored_wh[1]}{either}, its record says {size_wh[0]} x {size_wh[1]}",
         where=path,
-        mend="was it resized after the boxes were drawn? `hoopoe doctor` lists all such pictures",
+        hint="was it resized after the boxes were drawn? `hoopoe doctor` lists all such pictures",
     )

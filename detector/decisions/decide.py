@@ -267,7 +267,7 @@ def _half_matched(matching: Matching, options: DecideOptions) -> list[str]:
         raise DataError(
             f"some rows match no file, and some cameras have no row: {some(complaints)}; without a row: {some(names)}",
             where=options.deployments,
-            mend="correct the columns card and folder, as a spreadsheet may have changed them; "
+            hint="correct the columns card and folder, as a spreadsheet may have changed them; "
             "or say that it is so: --unmatched allow",
         )
     return [f"{Path(options.deployments or '').name} {complaint}" for complaint in complaints]

@@ -68,7 +68,7 @@ def read_evidence(
                 raise DataError(
                     f"boxes have logits of {logits.shape[1]} classes, and run.json names {num_classes}",
                     where=part,
-                    mend="restore run.json from a copy, or begin a new store",
+                    hint="restore run.json from a copy, or begin a new store",
                 )
             yield Evidence(len(packed), seen, logits.reshape(-1, num_classes), next(labels) if labels else None)
 

@@ -219,7 +219,7 @@ class _Columns:
         appearance = pc.struct_field(boxes, "appearance")
         if pc.any(pc.not_equal(pc.binary_length(appearance), APPEARANCE_BYTES)).as_py():
             problem = f"its boxes have an appearance of another size than {APPEARANCE_BYTES} bytes"
-            raise DataError(problem, where=part, mend=MEND_FACTS)
+            raise DataError(problem, where=part, hint=MEND_FACTS)
         self._append("has_appearance", pc.is_valid(appearance), np.bool_)
         filled = binary_matrix(appearance.fill_null(bytes(APPEARANCE_BYTES)), "u1")
         self._append("appearance", filled.reshape(-1, APPEARANCE_BYTES), np.uint8)
@@ -293,7 +293,7 @@ def label_matrix(label_scores: pa.ListArray, num_labels: int, part: Path) -> NDA
         raise DataError(
             f"boxes have scores for {lengths.min()} to {lengths.max()} categories, and run.json names {num_labels}",
             where=part,
-            mend="restore run.json from a copy, or begin a new store",
+            hint="restore run.json from a copy, or begin a new store",
         )
     return _numpy(label_scores.flatten()).reshape(-1, num_labels) if num_labels else np.zeros((len(lengths), 0), "f4")
 
@@ -347,7 +347,7 @@ def _check_unique(media: pa.Table) -> None:
         raise DataError(
             "a file is in two parts of the facts: two processes have written to this store",
             where=f"{cards[row].as_py()}/{paths[row].as_py()}",
-            mend="delete the later of the parts that hold it, and run the same `hoopoe annotate` again",
+            hint="delete the later of the parts that hold it, and run the same `hoopoe annotate` again",
         )
 
 

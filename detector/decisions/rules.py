@@ -57,7 +57,7 @@ class Rules:
             raise ConfigError(
                 f"deployment '{deployment.deployment_id}' does not say which of several priors is its own",
                 where="--prior",
-                mend="write the file's name into the column `prior` of the table of deployments",
+                hint="write the file's name into the column `prior` of the table of deployments",
             )
         for index, path in enumerate(self.prior_files):
             if deployment.prior in (path.name, path.stem, str(path)):
@@ -65,7 +65,7 @@ class Rules:
         raise ConfigError(
             f"the prior '{deployment.prior}' of deployment '{deployment.deployment_id}' was not given",
             where="--prior",
-            mend=f"give it, or choose one of {', '.join(path.name for path in self.prior_files)}",
+            hint=f"give it, or choose one of {', '.join(path.name for path in self.prior_files)}",
         )
 
 
@@ -86,7 +86,7 @@ def read_rules(run: RunFile, options: DecideOptions) -> Rules:
             raise ConfigError(
                 f"this calibration was fitted for another classifier than {run.species.name}",
                 where=options.calibration,
-                mend="run `hoopoe calibrate` with the classifier of this store",
+                hint="run `hoopoe calibrate` with the classifier of this store",
             )
     kinds = _kinds(crosswalk, options)
     classes = run.species.classes if run.species else (categories if names_species(categories, kinds) else [])

@@ -125,7 +125,7 @@ def read_deployments(path: Path, notify: Callable[[str], None] = quiet) -> list[
     if problems:
         more = f" and {len(problems) - MAX_LISTED} more" if len(problems) > MAX_LISTED else ""
         texts = [f"row {line}: {problem}" for line, problem in problems[:MAX_LISTED]]
-        raise DataError("; ".join(texts) + more, where=path, mend="correct these rows")
+        raise DataError("; ".join(texts) + more, where=path, hint="correct these rows")
     places = [
         (f"{path.name} row {row.line}", (row.latitude, row.longitude))
         for row in rows
@@ -149,7 +149,7 @@ def read_deployment_cells(path: Path) -> Table:
         optional=(*COLUMNS[1:], *DETAILS),
         multiline=DETAILS,
         names=("deploymentID", "card", "folder"),
-        mend="make it with `hoopoe deployments`, and fill it in",
+        hint="make it with `hoopoe deployments`, and fill it in",
     )
 
 
@@ -169,7 +169,7 @@ def _day_first(path: Path, records: Sequence[Row]) -> bool | None:
         files = [(f"row {row.line}, {name}", row[name]) for name in FILE_DATES for row in records]
         with suppress(ValueError):
             return day_first([*dates, *files])
-        raise DataError(str(error), where=path, mend="write them so in all rows") from error
+        raise DataError(str(error), where=path, hint="write them so in all rows") from error
 
 
 def _parse(record: Row, day_before_month: bool | None) -> tuple[Deployment, list[str]]:

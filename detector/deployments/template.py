@@ -121,7 +121,7 @@ def add_deployments(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
     """
     table = read_deployment_cells(path)
     if table.encoding == WORKBOOK:
-        raise DataError("rows cannot be added to a workbook", where=path, mend="save it as CSV UTF-8, and give that")
+        raise DataError("rows cannot be added to a workbook", where=path, hint="save it as CSV UTF-8, and give that")
     there = [row.cells for row in table.rows]
     first = {cells["deploymentID"]: cells for cells in reversed(there)}
     added = []

@@ -178,7 +178,7 @@ def _positions(values: Integers, known: Integers, field: str, what: str) -> Inte
         raise DataError(
             f"{field} {values[row]} is not in the ground truth ({int(unknown.sum())} such rows)",
             where=f"{what}[{row}]",
-            mend="evaluate with the annotation file whose ids the predictions were made for",
+            hint="evaluate with the annotation file whose ids the predictions were made for",
         )
     return positions
 
@@ -186,7 +186,7 @@ def _positions(values: Integers, known: Integers, field: str, what: str) -> Inte
 def _refuse_rows(bad: Mask, problem: str, what: str, values: Floats) -> None:
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
-        raise DataError(f"{problem}: {values[row].tolist()}", where=f"{what}[{row}]", mend="correct or remove it")
+        raise DataError(f"{problem}: {values[row].tolist()}", where=f"{what}[{row}]", hint="correct or remove it")
 
 
 def _names(categories: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ def _check_threshold(names: Sequence[str], source: ExportSource, options: Export
         raise ConfigError(
             f"the counts in {', '.join(counting)} are of detections from {decided:g} up, not {asked:g}",
             where="--score-threshold",
-            mend=f"run `hoopoe decide OUT --score-threshold {asked:g}` first; any score can be given for {free}",
+            hint=f"run `hoopoe decide OUT --score-threshold {asked:g}` first; any score can be given for {free}",
         )
 
 

@@ -93,5 +93,5 @@ def check_formats(names: Sequence[str]) -> tuple[str, ...]:
         if name not in FORMATS:
             near = difflib.get_close_matches(name, FORMATS, n=1)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise ConfigError(f"there is no format '{name}'", mend=f"{hint}there are {', '.join(FORMATS)}")
+            raise ConfigError(f"there is no format '{name}'", hint=f"{hint}there are {', '.join(FORMATS)}")
     return tuple(dict.fromkeys(names))

@@ -54,7 +54,7 @@ def known_card(name: str, known: Collection[str], where: str = "--root") -> str:
     found = same_name(name, known)
     if found is None:
         cards = ", ".join(sorted(known)) or "none"
-        raise ConfigError(f"there is no card {name!r}", where=where, mend=f"cards of this store: {cards}")
+        raise ConfigError(f"there is no card {name!r}", where=where, hint=f"cards of this store: {cards}")
     return found
 
 
@@ -83,7 +83,7 @@ def name_cards(
     requests = _Requests({_real(root): card for card, root in known.items() if card not in displaced})
     for path in inputs:
         if not path.exists():
-            raise MediaError("there is no such file or folder", where=path, mend="check it, and that the disk is in")
+            raise MediaError("there is no such file or folder", where=path, hint="check it, and that the disk is in")
         requests.add(path)
     taken = {_id_key(card) for card in known}
     cards = []

@@ -66,7 +66,7 @@ def find_media(
         MediaError: If the root does not exist.
     """
     if not root.exists():
-        raise MediaError("there is no such file or folder", where=root, mend="check the path, and that the disk is in")
+        raise MediaError("there is no such file or folder", where=root, hint="check the path, and that the disk is in")
     if not root.is_dir():
         root, inputs = root.parent, (root.name,)
     walk = _Walk(os.path.abspath(root), card, frozenset(excluded), report, pass_over)
@@ -111,8 +111,8 @@ class _Walk:
             with os.scandir(folder) as scan:
                 entries = sorted(scan, key=lambda entry: entry.name)
         except OSError as error:
-            mend = "check its permissions and the disk, and run again"
-            return self.problem(folder, f"the folder cannot be listed ({error.strerror})", mend)
+            hint = "check its permissions and the disk, and run again"
+            return self.problem(folder, f"the folder cannot be listed ({error.strerror})", hint)
         names: set[str] = set()
         for entry in entries:
             key = name_key(entry.name)
@@ -168,8 +168,8 @@ class _Walk:
         else:
             yield MediaItem(self.card, path, kind, status.st_size, Path(file), time_of_disk(status.st_mtime))
 
-    def problem(self, where: str, problem: str, mend: str) -> None:
-        self.report(MediaError(problem, where=where, mend=mend))
+    def problem(self, where: str, problem: str, hint: str) -> None:
+        self.report(MediaError(problem, where=where, hint=hint))
 
 
 def _is_hidden_on_windows(status: os.stat_result) -> bool:

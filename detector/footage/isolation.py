@@ -177,12 +177,12 @@ class IsolatedReaders(Generic[Task, Value]):
         started = worker.ready
         self._drop([worker])
         if not started:
-            mend = "is memory left? a script that reads footage needs `if __name__ == '__main__':`"
-            raise HoopoeError("the processes that read files do not start", mend=mend)
+            hint = "is memory left? a script that reads footage needs `if __name__ == '__main__':`"
+            raise HoopoeError("the processes that read files do not start", hint=hint)
         return Failed(worker.task, self._error(worker.task, problem))
 
     def _error(self, task: Task, problem: str) -> MediaError:
-        return MediaError(problem, where=self._name(task), mend=_MEND)
+        return MediaError(problem, where=self._name(task), hint=_MEND)
 
     def _drop(self, workers: list[Worker[Task]]) -> None:
         for worker in workers:

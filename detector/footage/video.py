@@ -78,7 +78,7 @@ class Video:
             first, capture = self._survey()
             self._losses.append("all of its pictures are damaged")
         if first is None:
-            raise MediaError("none of its frames can be decoded", where=self.file, mend=_COPY_AGAIN)
+            raise MediaError("none of its frames can be decoded", where=self.file, hint=_COPY_AGAIN)
         size_wh = upright_size((first.width, first.height), _orientation(first))
         self.info = VideoInfo(size_wh, len(self._index), self._index.frame_rate, self._index.duration_s, capture)
 
@@ -115,7 +115,7 @@ class Video:
             found = number
             yield self._as_frame(frame, number)
         if found < 0:
-            raise MediaError("none of its frames can be decoded", where=self.file, mend=_COPY_AGAIN)
+            raise MediaError("none of its frames can be decoded", where=self.file, hint=_COPY_AGAIN)
 
     def _decoded(self, wanted: NDArray[np.int64], stand_in: bool) -> Iterator[tuple[int, av.VideoFrame]]:
         """The wanted frames with their numbers: quickly, and from where that fails by decoding everything."""
@@ -190,13 +190,13 @@ class Video:
     @contextmanager
     def _opened(self) -> Iterator[av.container.InputContainer]:
         if self.file.exists() and not self.file.is_file():
-            raise MediaError("this is no regular file", where=self.file, mend="leave it out")
+            raise MediaError("this is no regular file", where=self.file, hint="leave it out")
         try:
             path = os.path.abspath(self.file)  # a relative name could look like a protocol's
             container = av.open(path, options=_OPTIONS, metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
             if ran_out_of_memory(error):
-                raise MediaError(OUT_OF_MEMORY, where=self.file, mend=_COPY_AGAIN) from error
+                raise MediaError(OUT_OF_MEMORY, where=self.file, hint=_COPY_AGAIN) from error
             raise self._unreadable() from error
         with container:
             yield container
@@ -207,8 +207,8 @@ class Video:
             with self.file.open("rb") as opened:
                 head = opened.read(HEAD_BYTES)
         except OSError as error:
-            mend = "check the path, its permissions and the disk"
-            return MediaError(f"the file cannot be read ({error.strerror})", where=self.file, mend=mend)
+            hint = "check the path, its permissions and the disk"
+            return MediaError(f"the file cannot be read ({error.strerror})", where=self.file, hint=hint)
         kind = kind_of(head)
         if not head:
             problem = "the file is empty"
@@ -218,7 +218,7 @@ class Video:
             problem = f"this is {kind}, but damaged or truncated: its table of frames is missing"
         else:
             problem = f"this is {kind}, not a video"
-        return MediaError(problem, where=self.file, mend=_COPY_AGAIN)
+        return MediaError(problem, where=self.file, hint=_COPY_AGAIN)
 
     def _video_stream(self, container: av.container.InputContainer) -> av.VideoStream:
         """The stream to read, its decoder set up."""
@@ -226,14 +226,14 @@ class Video:
             raise self._unreadable()  # FFmpeg takes a picture for a video of one frame
         streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
         if not streams:
-            raise MediaError("there are no pictures in it, at most sound", where=self.file, mend="leave it out")
+            raise MediaError("there are no pictures in it, at most sound", where=self.file, hint="leave it out")
         stream = streams[0]
         if stream.codec_context is None:
-            raise MediaError("its codec is not known", where=self.file, mend="convert it to H.264, or leave it out")
+            raise MediaError("its codec is not known", where=self.file, hint="convert it to H.264, or leave it out")
         if stream.width * stream.height > MAX_PIXELS:
             size = f"{stream.codec_context.width} x {stream.codec_context.height}"
             raise MediaError(
-                f"it claims {size} pixels, more than is safe to decode", where=self.file, mend="leave it out"
+                f"it claims {size} pixels, more than is safe to decode", where=self.file, hint="leave it out"
             )
         whole = self._whole_only and stream.codec_context.name == "mjpeg"
         stream.codec_context.options = _DECODER | (_WHOLE if whole else {})
@@ -252,7 +252,7 @@ class Video:
                 if first is None:
                     first = next(iter(self._decode(stream.codec_context, packet)), None)
             if not len(recorder):
-                raise MediaError("there is no frame in it", where=self.file, mend=_COPY_AGAIN)
+                raise MediaError("there is no frame in it", where=self.file, hint=_COPY_AGAIN)
             first = first or next(iter(self._decode(stream.codec_context, None)), None)
             capture = capture_of_video(video_tags(container, self.file), str(self.file))
             self._index = recorder.index(stream)

@@ -128,7 +128,7 @@ def _pretrained_backbone(config: ModelConfig) -> tuple[Backbone, ModelConfig]:
         raise ConfigError(
             f"these are weights of {source.name}, not of {config.backbone}",
             where=config.weights,
-            mend=f"set model.backbone={source.name}, or give other weights",
+            hint=f"set model.backbone={source.name}, or give other weights",
         )
     resolved = config.model_copy(
         update={

@@ -98,8 +98,8 @@ def load_coco() -> Any:
         state = read_pt(path)
         model.load_state_dict(fitted(state if isinstance(state, dict) else {}, model.state_dict(), path), assign=True)
     except CheckpointError as error:
-        mend = f"delete it, and fetch {WEIGHTS.url} again"
-        raise CheckpointError(error.problem, where=path, mend=mend) from error
+        hint = f"delete it, and fetch {WEIGHTS.url} again"
+        raise CheckpointError(error.problem, where=path, hint=hint) from error
     model.transform = JoinedClasses(config, classes, GROUPS)
     model.config = config
     return model.eval()
@@ -119,6 +119,6 @@ def coco_file() -> Path:
         raise DownloadError(
             f"{name} was not fetched ({error})",
             where=WEIGHTS.url,
-            mend=f"download this file (167 MB) on a machine with internet, and put it at {path}",
+            hint=f"download this file (167 MB) on a machine with internet, and put it at {path}",
         ) from error
     return path

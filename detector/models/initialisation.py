@@ -68,9 +68,9 @@ def init_from_detector(model: nn.Module, source: str | Path) -> InitReport:
         ConfigError: The backbone is another one: less than half of it would be taken over, or its windows differ.
     """
     if source == COCO_NAME:
-        mend = "give the best.safetensors of a run; a classifier to start the backbone from is model.weights"
+        hint = "give the best.safetensors of a run; a classifier to start the backbone from is model.weights"
         raise ConfigError(
-            "no run can start from the built-in detector: its backbone is a ResNet", where=source, mend=mend
+            "no run can start from the built-in detector: its backbone is a ResNet", where=source, hint=hint
         )
     state, meta = read_detector(source)
     config, old = config_of(model), meta.config
@@ -94,14 +94,14 @@ def _check_backbone(model: Any, state: dict[str, Tensor], source: str | Path, ol
             f"its backbone {old.backbone} does not fit: it has {len(fitting)} of the {len(expected)} tensors of "
             f"{config.backbone}",
             where=source,
-            mend=f"set model.backbone={old.backbone}, or give another detector",
+            hint=f"set model.backbone={old.backbone}, or give another detector",
         )
     if config.backbone_size != old.backbone_size and hasattr(model.backbone.body, "window_size"):
         raise ConfigError(
             f"its backbone was made for images of {old.backbone_size}, this one for {config.backbone_size}: "
             "its attention has windows of another size",
             where=source,
-            mend=f"set model.backbone_size={list(old.backbone_size or ())}",
+            hint=f"set model.backbone_size={list(old.backbone_size or ())}",
         )
 
 

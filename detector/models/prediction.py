@@ -89,7 +89,7 @@ def _grouped_by_size(model: nn.Module, images: Sequence[NDArray[np.uint8]]) -> d
     for index, image in enumerate(images):
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
             problem = f"an RGB array (height, width, 3) of uint8 is expected, not {image.shape} of {image.dtype}"
-            raise MediaError(problem, where=f"image {index}", mend="convert it first")
+            raise MediaError(problem, where=f"image {index}", hint="convert it first")
         groups.setdefault(rule.size((image.shape[1], image.shape[0])), []).append(index)
     return groups
 

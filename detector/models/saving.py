@@ -89,9 +89,9 @@ def save_detector(path: str | Path, model: nn.Module, meta: DetectorMeta) -> Non
     """
     path = Path(path)
     if path.suffix != ".safetensors":
-        raise ConfigError("detectors are saved as .safetensors", where=path, mend=f"name it {path.stem}.safetensors")
+        raise ConfigError("detectors are saved as .safetensors", where=path, hint=f"name it {path.stem}.safetensors")
     if not isinstance(model.backbone, PyramidBackbone):
-        raise ConfigError(f"the built-in detector '{COCO_NAME}' is not saved", where=path, mend="load it by its name")
+        raise ConfigError(f"the built-in detector '{COCO_NAME}' is not saved", where=path, hint="load it by its name")
     entries = {
         "config": meta.config.model_dump(mode="json"),
         "training_data": dict(meta.training_data),
@@ -122,8 +122,8 @@ def load_detector(source: str | Path, device: torch.device | str = "cpu") -> tup
         with torch.device("meta"):  # shapes without memory: no time goes into random weights
             model = build_detector(meta.config, load_weights=False)
     except HoopoeError as error:
-        mend = f"load it with Hoopoe {meta.versions.get('hoopoe', 'that wrote it')}"
-        raise CheckpointError(f"the detector cannot be built ({error.problem})", where=source, mend=mend) from error
+        hint = f"load it with Hoopoe {meta.versions.get('hoopoe', 'that wrote it')}"
+        raise CheckpointError(f"the detector cannot be built ({error.problem})", where=source, hint=hint) from error
     model.load_state_dict(fitted(state, model.state_dict(), source), assign=True)
     return _moved(model, device).eval(), meta
 
@@ -132,23 +132,23 @@ def read_detector(source: str | Path) -> tuple[dict[str, Tensor], DetectorMeta]:
     """The tensors of a detector's file by name, on the CPU, and what it says about them; see `load_detector`."""
     path = Path(source).expanduser()
     if not path.is_file():
-        raise CheckpointError(_not_a_file(path), where=source, mend=f"give a .safetensors file, or '{COCO_NAME}'")
-    mend = "give the best.safetensors of a run, or copy it again"
+        raise CheckpointError(_not_a_file(path), where=source, hint=f"give a .safetensors file, or '{COCO_NAME}'")
+    hint = "give the best.safetensors of a run, or copy it again"
     if not is_safetensors(first_bytes(path)):
-        raise CheckpointError("this is not a detector's file, or it is damaged", where=path, mend=mend)
+        raise CheckpointError("this is not a detector's file, or it is damaged", where=path, hint=hint)
     state, metadata = read_safetensors(path)
     _check_format(metadata, path)
     try:
         entries = _Entries.model_validate_json(metadata.get("meta", ""))
     except ValidationError as error:
         problem = f"this is not a detector's file, or it is damaged ({_short(error)})"
-        raise CheckpointError(problem, where=path, mend=mend) from error
+        raise CheckpointError(problem, where=path, hint=hint) from error
     try:
         config = ModelConfig.model_validate(entries.config)
     except ValidationError as error:
         version = entries.versions.get("hoopoe", "unknown")
         problem = f"its settings are of Hoopoe {version} and cannot be read by {__version__} ({_short(error)})"
-        raise CheckpointError(problem, where=path, mend=f"install Hoopoe {version}") from error
+        raise CheckpointError(problem, where=path, hint=f"install Hoopoe {version}") from error
     return state, DetectorMeta(
         config, entries.training_data.model_dump(exclude_unset=True), entries.metrics, entries.versions
     )
@@ -158,7 +158,7 @@ def _moved(model: nn.Module, device: torch.device | str) -> nn.Module:
     try:
         return model.to(device)
     except (RuntimeError, AssertionError) as error:  # no such device, or a torch that was built without it
-        raise ConfigError(f"the device cannot be used ({_short(error)})", where=device, mend="use cpu") from error
+        raise ConfigError(f"the device cannot be used ({_short(error)})", where=device, hint="use cpu") from error
 
 
 def _not_a_file(path: Path) -> str:
@@ -172,12 +172,12 @@ def _check_format(metadata: Mapping[str, str], path: Path) -> None:
     if found == FORMAT:
         return
     if found.startswith("hoopoe-detector"):
-        problem, mend = f"the file has the format {found}, this Hoopoe reads {FORMAT}", "update Hoopoe"
+        problem, hint = f"the file has the format {found}, this Hoopoe reads {FORMAT}", "update Hoopoe"
     elif "classification" in metadata.get("task", ""):
-        problem, mend = "this is a classifier, not a detector", "give it as model.weights, or give a detector"
+        problem, hint = "this is a classifier, not a detector", "give it as model.weights, or give a detector"
     else:
-        problem, mend = "these weights do not say that they are a detector", "give the best.safetensors of a run"
-    raise CheckpointError(problem, where=path, mend=mend)
+        problem, hint = "these weights do not say that they are a detector", "give the best.safetensors of a run"
+    raise CheckpointError(problem, where=path, hint=hint)
 
 
 def _short(error: Exception) -> str:

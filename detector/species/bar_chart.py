@@ -71,7 +71,7 @@ def read_frequencies(path: Path) -> FrequencyTable:
     sizes = next((number for number, line in enumerate(lines) if _is_sample_size(line)), None)
     table = _csv(path) if sizes is None else _bar_chart(lines, sizes, path)
     if not table.names:
-        raise DataError("the prior names no species", where=path, mend="give a list with species on it")
+        raise DataError("the prior names no species", where=path, hint="give a list with species on it")
     return table
 
 
@@ -93,7 +93,7 @@ def _bar_chart(lines: Sequence[str], header: int, path: Path) -> FrequencyTable:
     sizes = _values(lines[header].split("\t")[1:], f"{path} line {header + 1}", highest=np.inf)
     for number, line in enumerate(lines[:header], 1):
         if _scientific_name(line.split("\t")[0]) is not None:
-            raise DataError("a species stands above the sample sizes", where=f"{path} line {number}", mend=_MEND_CHART)
+            raise DataError("a species stands above the sample sizes", where=f"{path} line {number}", hint=_MEND_CHART)
     species: dict[str, NDArray[np.float64]] = {}
     parts: dict[str, NDArray[np.float64]] = {}
     nameless = []
@@ -115,7 +115,7 @@ def _bar_chart(lines: Sequence[str], header: int, path: Path) -> FrequencyTable:
             parts[name] = parts.get(name, 0.0) + values
     joined = parts | species  # a species' own row counts its parts already
     if nameless and not joined:
-        raise DataError("its species have no scientific names", where=path, mend=_MEND_NAMES)
+        raise DataError("its species have no scientific names", where=path, hint=_MEND_NAMES)
     notes = [f"{path.name}: rows without a scientific name are passed over: {some(nameless)}"] if nameless else []
     frequencies = np.array(list(joined.values())).reshape(-1, PERIODS).clip(0, 1)
     return FrequencyTable(tuple(joined), frequencies, sizes, tuple(notes))
@@ -155,13 +155,13 @@ def _values(cells: Sequence[str], where: str, highest: float = 1.0) -> NDArray[n
     values = np.array([np.nan if (value := as_number(cell)) is None else value for cell in given])
     if values.shape != (PERIODS,) or not ((values >= 0) & (values <= highest) & np.isfinite(values)).all():
         problem = f"{PERIODS} numbers from 0{' to 1' if highest == 1 else ''} were expected, not {len(given)} cells"
-        raise DataError(problem, where=where, mend=_MEND_CHART)
+        raise DataError(problem, where=where, hint=_MEND_CHART)
     return values
 
 
 def _csv(path: Path) -> FrequencyTable:
-    mend = f"give eBird's export (ebird_..._barchart.txt), or a CSV with the columns {', '.join(CSV_COLUMNS)}"
-    table = read_table(path, what=WHAT, required=CSV_COLUMNS, optional=[OTHER_PERIODS], mend=mend)
+    hint = f"give eBird's export (ebird_..._barchart.txt), or a CSV with the columns {', '.join(CSV_COLUMNS)}"
+    table = read_table(path, what=WHAT, required=CSV_COLUMNS, optional=[OTHER_PERIODS], hint=hint)
     given: dict[str, _Given] = {}
     for row in table:
         name = " ".join(row["scientific_name"].split())

@@ -69,11 +69,11 @@ class Calibration(Section):
         Raises:
             DataError: The file cannot be read, or is not a calibration.
         """
-        mend = "make it again with `hoopoe calibrate`"
+        hint = "make it again with `hoopoe calibrate`"
         try:
             return cls.model_validate_json(read_bytes(path, max_bytes=MAX_TEXT_BYTES, what="calibration"))
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
             problem = f"this is no calibration: {place[:80]} {first['msg'][:200]}"
-            raise DataError(problem, where=path, mend=mend) from error
+            raise DataError(problem, where=path, hint=hint) from error

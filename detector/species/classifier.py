@@ -80,10 +80,10 @@ class SpeciesClassifier:
         """
         net, class_to_idx, signature, rgb_stats = backbones.load_pretrained_model(source, inference=True, device=device)
         if get_channels_from_signature(signature) != 3:
-            raise CheckpointError("the classifier does not take RGB images", where=source, mend="choose another one")
+            raise CheckpointError("the classifier does not take RGB images", where=source, hint="choose another one")
         if sorted(class_to_idx.values()) != list(range(net.num_classes)):
             problem = f"{len(class_to_idx)} classes have names, but there are {net.num_classes} outputs"
-            raise CheckpointError(problem, where=source, mend="save it again with a name for every output")
+            raise CheckpointError(problem, where=source, hint="save it again with a name for every output")
         path = backbones.download(source) if isinstance(source, str) and source in PUBLISHED else Path(source)
         with path.expanduser().open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()

@@ -59,7 +59,7 @@ def fit_calibration(crops: LabelledLogits, classifier_sha256: str, detected: Det
         names = ", ".join(sorted({*crops.unknown_names, *crops.undecided})[:5]) or "none"
         raise DataError(
             f"no crop has the label of one of the classifier's classes (labels: {names})",
-            mend="name them as the classifier's classes, or by their scientific names",
+            hint="name them as the classifier's classes, or by their scientific names",
         )
     logits, labels = crops.logits[species], crops.labels[species]
     if detected is not None and (detected.truth >= 0).sum() >= ENOUGH_FOUND:

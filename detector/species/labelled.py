@@ -121,8 +121,8 @@ def crops_in_folder(folder: Path) -> list[tuple[str, Path]]:
     labels = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
     found = [(label.name, path) for label in labels for path in pictures_in(label)]
     if not found:
-        mend = f"put the crops of each class into a folder of its name, and non-birds into {NO_BIRD_FOLDER}"
-        raise DataError("there are no labelled crops", where=folder, mend=mend)
+        hint = f"put the crops of each class into a folder of its name, and non-birds into {NO_BIRD_FOLDER}"
+        raise DataError("there are no labelled crops", where=folder, hint=hint)
     return found
 
 
@@ -134,7 +134,7 @@ def crops_of_others(folder: Path) -> list[tuple[str, Path]]:
     """
     found = [(NO_BIRD_FOLDER, path) for path in pictures_in(folder)]
     if not found:
-        raise DataError("there are no pictures", where=folder, mend="put crops of mammals, people, leaves into it")
+        raise DataError("there are no pictures", where=folder, hint="put crops of mammals, people, leaves into it")
     return found
 
 
@@ -269,20 +269,20 @@ def _labels_of_results(annotations: Annotations, results: Sequence[Mapping[str, 
         return dict.fromkeys(given, 0)
     if given - own.keys():
         problem = f"category {min(given - own.keys())} is not in the annotations, but others are"
-        raise DataError(problem, where="detections", mend="give the detections of the same data set")
+        raise DataError(problem, where="detections", hint="give the detections of the same data set")
     return own
 
 
 def _detections_by_image(
     annotations: Annotations, results: Sequence[Mapping[str, Any]], label_of_category: Mapping[int, int]
 ) -> dict[int, Detections]:
-    mend = "give the detections of the same data set"
+    hint = "give the detections of the same data set"
     known_images = set(annotations.image_ids.tolist())
     rows: dict[int, list[tuple[list[float], float, int]]] = {}
     for number, result in enumerate(results):
         if result["image_id"] not in known_images:
             problem = f"image {result['image_id']} is not in the annotations"
-            raise DataError(problem, where=f"detections[{number}]", mend=mend)
+            raise DataError(problem, where=f"detections[{number}]", hint=hint)
         if result["score"] >= LOWEST_SCORE:
             row = (result["bbox"], result["score"], label_of_category[result["category_id"]])
             rows.setdefault(result["image_id"], []).append(row)
@@ -293,7 +293,7 @@ def _detections_by_image(
             detections[image] = Detections(xywh_to_xyxy(boxes), scores, labels)
         except (ValueError, IndexError) as error:
             raise DataError(
-                f"a box cannot be used: {error}", where=f"detections of image {image}", mend=mend
+                f"a box cannot be used: {error}", where=f"detections of image {image}", hint=hint
             ) from error
     return detections
 

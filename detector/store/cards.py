@@ -116,9 +116,9 @@ def rename_card(folder: Path, name: str, label: str) -> None:
     label = name_key(label.strip())
     others = {each for other, entry in run.cards.items() if other != card for each in (other, entry.label or other)}
     if not label or _FORBIDDEN & set(label) or not label.isprintable():
-        raise ConfigError(f"'{label}' cannot be the name of a card", where="--rename", mend="leave out / \\ = and such")
+        raise ConfigError(f"'{label}' cannot be the name of a card", where="--rename", hint="leave out / \\ = and such")
     if label.casefold() in {name_key(each).casefold() for each in others}:
-        raise ConfigError(f"another card is called '{label}'", where="--rename", mend="choose another name")
+        raise ConfigError(f"another card is called '{label}'", where="--rename", hint="choose another name")
     update_card(folder, name, label=None if label == card else label)
 
 
@@ -136,7 +136,7 @@ def remove_card(folder: Path, name: str) -> Removed:
         card = run.card_id(name)
         if card is None:
             cards = ", ".join(entry.label or each for each, entry in run.cards.items()) or "none"
-            raise ConfigError(f"the store knows no card '{name}'", where=folder, mend=f"it knows {cards}")
+            raise ConfigError(f"the store knows no card '{name}'", where=folder, hint=f"it knows {cards}")
         removed: set[str] = set()
         for part in parts(facts_folder(folder)):
             with open_parquet(part, MEND_FACTS) as file:

@@ -25,13 +25,13 @@ def write_table(path: Path, table: pa.Table, row_group_rows: int = 65_536) -> No
 
 @contextlib.contextmanager
 def open_parquet(
-    path: Path, mend: str, schema: pa.Schema | None = None, optional: Collection[str] = ()
+    path: Path, hint: str, schema: pa.Schema | None = None, optional: Collection[str] = ()
 ) -> Iterator[pq.ParquetFile]:
     """Open a Parquet file; damage, when it is opened or while it is read, becomes an error that names it.
 
     Args:
         path: The file.
-        mend: What the user can do about a damaged one.
+        hint: What the user can do about a damaged one.
         schema: The columns that it must have, with their types; others do no harm.
         optional: Those of them that files of a time before lack.
 
@@ -43,19 +43,19 @@ def open_parquet(
     try:
         # a memory map would end the process with a bus error where a disk goes away; a buffer would hold the whole file
         with pq.ParquetFile(path, memory_map=False, pre_buffer=False, page_checksum_verification=True) as file:
-            _check_columns(file.schema_arrow, schema or pa.schema([]), optional, path, mend)
+            _check_columns(file.schema_arrow, schema or pa.schema([]), optional, path, hint)
             yield file
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, FileNotFoundError | PermissionError):
             raise
-        raise DataError(f"this file is damaged ({str(error).splitlines()[0]})", where=path, mend=mend) from error
+        raise DataError(f"this file is damaged ({str(error).splitlines()[0]})", where=path, hint=hint) from error
 
 
-def _check_columns(found: pa.Schema, needed: pa.Schema, optional: Collection[str], path: Path, mend: str) -> None:
+def _check_columns(found: pa.Schema, needed: pa.Schema, optional: Collection[str], path: Path, hint: str) -> None:
     for field in needed:
         if field.name not in found.names:
             if field.name not in optional:
-                raise DataError(f"it has no column '{field.name}'", where=path, mend=mend)
+                raise DataError(f"it has no column '{field.name}'", where=path, hint=hint)
         elif len(found.get_all_field_indices(field.name)) > 1 or found.field(field.name).type != field.type:
             problem = f"its column '{field.name}' is not of the type {field.type}"
-            raise DataError(problem[:300], where=path, mend=mend)
+            raise DataError(problem[:300], where=path, hint=hint)

@@ -48,13 +48,13 @@ def classifier_key(species: SpeciesEntry | None) -> str:
     return "" if species is None else species.sha256 or species.name
 
 
-def marks_of(path: Path, mend: str) -> Marks:
+def marks_of(path: Path, hint: str) -> Marks:
     """The marks of a part.
 
     Raises:
         DataError: It is damaged.
     """
-    with open_parquet(path, mend) as file:
+    with open_parquet(path, hint) as file:
         found = file.schema_arrow.metadata or {}
     classifier = found.get(_CLASSIFIER)
     return Marks(

@@ -177,26 +177,26 @@ class FactsReader:
             return dict(zip(keys, zip(columns["logits"], columns["embedding"], strict=True), strict=True))
         if facts.classifier in (None, self.classifier):
             return None  # written after the overlay, by the classifier of the overlay
-        mend = "run the same `hoopoe reclassify` again: only what is missing is done"
-        raise DataError("this part was not classified by the classifier that counts", where=part, mend=mend)
+        hint = "run the same `hoopoe reclassify` again: only what is missing is done"
+        raise DataError("this part was not classified by the classifier that counts", where=part, hint=hint)
 
 
 def _check_rows(batch: pa.RecordBatch, part: Path) -> None:
     """Refuse what no version of Hoopoe writes, and no decision can be made of."""
     for field in FACTS:
         if not field.nullable and field.name in batch.schema.names and batch.column(field.name).null_count:
-            raise DataError(f"its column '{field.name}' has empty cells", where=part, mend=MEND_FACTS)
+            raise DataError(f"its column '{field.name}' has empty cells", where=part, hint=MEND_FACTS)
     if "frame_number" in batch.schema.names and pc.any(pc.less(batch.column("frame_number"), 0)).as_py():
-        raise DataError("its column 'frame_number' has numbers below 0", where=part, mend=MEND_FACTS)
+        raise DataError("its column 'frame_number' has numbers below 0", where=part, hint=MEND_FACTS)
     if "detections" in batch.schema.names and batch.column("detections").type == FACTS.field("detections").type:
         boxes = batch.column("detections").flatten()
         needed = [pc.struct_field(boxes, name) for name in ("x", "y", "w", "h", "label_scores")]
         if boxes.null_count or any(values.null_count for values in needed):
-            raise DataError("its column 'detections' has boxes without a place or scores", where=part, mend=MEND_FACTS)
+            raise DataError("its column 'detections' has boxes without a place or scores", where=part, hint=MEND_FACTS)
     if {"failure", "detections"} <= set(batch.schema.names):
         empty = pc.is_null(batch.column("detections"))
         if pc.any(pc.equal(empty, pc.is_null(batch.column("failure")))).as_py():
-            raise DataError("it has files that neither failed nor were looked at", where=part, mend=MEND_FACTS)
+            raise DataError("it has files that neither failed nor were looked at", where=part, hint=MEND_FACTS)
 
 
 def _with_disk_times(batch: pa.RecordBatch, columns: Sequence[str] | None) -> pa.RecordBatch:

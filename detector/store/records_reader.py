@@ -53,7 +53,7 @@ def read_media(folder: Path) -> Iterator[MediaRecord]:
         else:
             yield make(*values, ())
     if upcoming is not None:
-        raise DataError("the tables of media and detections do not fit", where=decisions_folder(folder), mend=_MEND)
+        raise DataError("the tables of media and detections do not fit", where=decisions_folder(folder), hint=_MEND)
 
 
 def read_events(folder: Path) -> Iterator[EventRecord]:
@@ -88,10 +88,10 @@ def _records(folder: Path, table: str, record: Callable[..., Record]) -> Iterato
 def _rows(folder: Path, table: str) -> Iterator[Any]:
     path = decisions_folder(folder) / f"{table}.parquet"
     if not path.exists():
-        raise DataError("this store has no decisions yet", where=path, mend=f"run `hoopoe decide {folder}`")
+        raise DataError("this store has no decisions yet", where=path, hint=f"run `hoopoe decide {folder}`")
     with open_parquet(path, _MEND) as file:
         if file.schema_arrow.names != TABLES[table].names:
-            raise DataError("the decisions were made by another version of Hoopoe", where=path, mend=_MEND)
+            raise DataError("the decisions were made by another version of Hoopoe", where=path, hint=_MEND)
         for batch in file.iter_batches(_BATCH_ROWS):
             yield from zip(*(_values(column) for column in batch.columns), strict=True)
 

@@ -27,18 +27,18 @@ def read_run(folder: Path) -> RunFile | None:
     path = run_file_path(Path(folder))
     if not path.exists():
         return None
-    content = parse_json(path, what="run.json", mend=_MEND)
+    content = parse_json(path, what="run.json", hint=_MEND)
     version = content.get("version") if isinstance(content, dict) else None
     if isinstance(version, int) and version > VERSION:
         raise DataError(
-            f"this store has version {version}; this Hoopoe knows {VERSION}", where=path, mend="update Hoopoe"
+            f"this store has version {version}; this Hoopoe knows {VERSION}", where=path, hint="update Hoopoe"
         )
     try:
         return RunFile.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
-        raise DataError(f"{key}: {first['msg'].lower()}", where=path, mend=_MEND) from None
+        raise DataError(f"{key}: {first['msg'].lower()}", where=path, hint=_MEND) from None
 
 
 def load_run(folder: Path) -> RunFile:
@@ -52,7 +52,7 @@ def load_run(folder: Path) -> RunFile:
         raise DataError(
             "there is no annotation store here (no run.json)",
             where=folder,
-            mend="give the folder that was `--output` of `hoopoe annotate`",
+            hint="give the folder that was `--output` of `hoopoe annotate`",
         )
     return run
 
@@ -107,7 +107,7 @@ def _joined_run(folder: Path, before: RunFile | None, run: RunFile) -> RunFile:
             raise ConfigError(
                 "this store was made otherwise: " + "; ".join(differences),
                 where=folder,
-                mend="choose another --output; or give the store's models and options "
+                hint="choose another --output; or give the store's models and options "
                 "(`hoopoe reclassify` changes its classifier)",
             )
         run = run.model_copy(update={"species": before.species, "detector": before.detector})
@@ -146,7 +146,7 @@ def update_card(folder: Path, card: str, **changes: object) -> RunFile:
         known = run.card_id(card)
         if known is None:
             cards = ", ".join(sorted({**run.cards, **dict.fromkeys(run.labels.values())})) or "none"
-            raise ConfigError(f"the store knows no card '{card}'", where=folder, mend=f"it knows {cards}")
+            raise ConfigError(f"the store knows no card '{card}'", where=folder, hint=f"it knows {cards}")
         return run.model_copy(update={"cards": {**run.cards, known: run.cards[known].model_copy(update=changes)}})
 
     return update_run(folder, changed)

@@ -31,7 +31,7 @@ def binary_matrix(packed: pa.Array, dtype: str) -> NDArray:
         raise DataError(
             f"vectors of one kind have {lengths.min()} to {lengths.max()} bytes",
             where="facts",
-            mend="the facts are of several models: begin a new store",
+            hint="the facts are of several models: begin a new store",
         )
     if not lengths[0]:
         return np.zeros((len(packed), 0), dtype)

@@ -94,7 +94,7 @@ class Checkpoint:
                 learner.ema.load_state_dict(self.state["ema"] or {})
         except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
             problem = f"the checkpoint's tensors do not fit ({' '.join(str(error).split())[:120]})"
-            raise CheckpointError(problem, where="last.pt", mend="start the run again in a new folder") from error
+            raise CheckpointError(problem, where="last.pt", hint="start the run again in a new folder") from error
 
 
 def state_of(learner: Learner) -> dict[str, Any]:
@@ -126,19 +126,19 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         CheckpointError: The file is damaged, or of another version.
     """
-    mend = "start the run again in a new folder; --init takes over its best.safetensors"
+    hint = "start the run again in a new folder; --init takes over its best.safetensors"
     content = read_pt(path)
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:
         problem = f"the checkpoint has the format {str(found)[:40]}, this Hoopoe reads {FORMAT}"
-        raise CheckpointError(problem, where=path, mend=mend)
+        raise CheckpointError(problem, where=path, hint=hint)
     try:
         entries = _Entries.model_validate({name: content.get(name) for name in _Entries.model_fields})
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(map(str, first["loc"]))[:80]
         problem = f"the checkpoint is damaged, or of another version of Hoopoe ({place}: {first['msg']})"
-        raise CheckpointError(problem, where=path, mend=mend) from error
+        raise CheckpointError(problem, where=path, hint=hint) from error
     state = {"model": entries.model, "ema": entries.ema, "optimiser": entries.optimiser}
     return Checkpoint(entries.position, entries.config, entries.resolved, entries.fingerprint, state)
 
@@ -167,11 +167,11 @@ def refuse_another_run(checkpoint: Checkpoint, config: Config, fingerprint: str,
     differing = [key for key in now if now[key] not in (before.get(key), resolved.get(key)) and key not in FREE_KEYS]
     if differing:
         changes = ", ".join(f"{key} was {before.get(key)} and is {now[key]}" for key in differing)
-        mend = "give the settings that the run was started with, or start a new run"
-        raise ConfigError(f"the run was started with other settings: {changes}", where=path, mend=mend)
+        hint = "give the settings that the run was started with, or start a new run"
+        raise ConfigError(f"the run was started with other settings: {changes}", where=path, hint=hint)
     if checkpoint.fingerprint != fingerprint:
-        mend = "give the annotations that the run was started with, or start a new run with --init"
-        raise DataError("the run was started with other annotations", where=path, mend=mend)
+        hint = "give the annotations that the run was started with, or start a new run with --init"
+        raise DataError("the run was started with other annotations", where=path, hint=hint)
 
 
 def resumed_config(checkpoint: Checkpoint, config: Config) -> Config:

@@ -102,12 +102,12 @@ def read_data(train: Sources, validation: Sources, config: DataConfig, *, overfi
     if not len(annotations) or not len(annotations.category_names):
         where = ", ".join(str(path) for path, _ in train)
         problem = "there are no images" if not len(annotations) else "there are no categories"
-        raise DataError(f"{problem} to train on", where=where, mend="check the annotations, and data.categories")
+        raise DataError(f"{problem} to train on", where=where, hint="check the annotations, and data.categories")
     if report.crowds and not annotations.has_birds.any():
         raise DataError(
             f"all {report.crowds} boxes are crowds, in which nothing is learnt",
             where=", ".join(str(path) for path, _ in train),
-            mend="set iscrowd to 0 where a box holds one bird",
+            hint="set iscrowd to 0 where a box holds one bird",
         )
     _look_for_files(annotations)
     reports = {"train": report}
@@ -123,7 +123,7 @@ def read_data(train: Sources, validation: Sources, config: DataConfig, *, overfi
     )
     if not len(others):
         where = ", ".join(str(path) for path, _ in validation)
-        raise DataError("there are no images to evaluate on", where=where, mend="check the annotations")
+        raise DataError("there are no images to evaluate on", where=where, hint="check the annotations")
     _look_for_files(others)
     return RunData(annotations, others, mapping, reports)
 
@@ -135,7 +135,7 @@ def category_mapping(config: DataConfig) -> CategoryMapping:
         ConfigError: It says two things.
     """
     if config.agnostic and config.categories is not None:
-        raise ConfigError("data.agnostic and data.categories exclude each other", mend="set one of them")
+        raise ConfigError("data.agnostic and data.categories exclude each other", hint="set one of them")
     if config.agnostic:
         return CategoryMapping.agnostic()
     return CategoryMapping() if config.categories is None else CategoryMapping.read(config.categories)
@@ -174,5 +174,5 @@ def _look_for_files(annotations: Annotations) -> None:
         raise DataError(
             f"{len(missing)} of {len(rows)} pictures that were looked for are not there",
             where=annotations.path(int(missing[0])),
-            mend="check the image folder; `hoopoe doctor ANNOTATIONS --images DIR --fix OUT.json` leaves them out",
+            hint="check the image folder; `hoopoe doctor ANNOTATIONS --images DIR --fix OUT.json` leaves them out",
         )

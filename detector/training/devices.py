@@ -42,9 +42,9 @@ def make_fabric(accelerator: Accelerator, devices: int, nodes: int, precision: P
     devices, nodes = process_numbers(devices, nodes)
     kind = chosen_accelerator(accelerator)
     if kind == "cuda" and devices > torch.cuda.device_count():
-        mend = f"--devices {torch.cuda.device_count()}" if torch.cuda.is_available() else "--accelerator cpu"
+        hint = f"--devices {torch.cuda.device_count()}" if torch.cuda.is_available() else "--accelerator cpu"
         problem = f"{devices} CUDA devices are asked for, and {torch.cuda.device_count()} are here"
-        raise ConfigError(problem, where="--devices", mend=mend)
+        raise ConfigError(problem, where="--devices", hint=hint)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # its greetings
     # 1 x 1 weights: their gradients in channels-last are the same bytes, whatever the strides of sides of 1 say
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")

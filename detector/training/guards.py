@@ -20,7 +20,7 @@ def non_finite_error(losses: Mapping[str, float], image_names: Sequence[str], st
     return DataError(
         f"the loss is not finite: {values}",
         where=f"step {step + 1}, images {shown}",
-        mend="look at these images (hoopoe doctor); or lower train.lr, lengthen train.warmup_steps, or set "
+        hint="look at these images (hoopoe doctor); or lower train.lr, lengthen train.warmup_steps, or set "
         "train.precision=fp32",
     )
 
@@ -34,7 +34,7 @@ def out_of_memory_explained(images: int) -> Iterator[None]:
         raise ConfigError(
             f"the GPU ran out of memory with {images} images at once",
             where="train.batch_size",
-            mend="set train.accumulate=2 (or 4: the same steps in less memory), train.batch_size=auto, "
+            hint="set train.accumulate=2 (or 4: the same steps in less memory), train.batch_size=auto, "
             "model.grad_checkpointing=true, train.precision=bf16, or a smaller model.min_size and model.max_size",
         ) from error
 
@@ -51,5 +51,5 @@ def lost_process_explained(rank: int) -> Iterator[None]:
         raise HoopoeError(
             "another process of this run has ended",
             where=f"process {rank}",
-            mend="see the error of that process; --resume goes on after the last checkpoint",
+            hint="see the error of that process; --resume goes on after the last checkpoint",
         ) from error

@@ -192,8 +192,8 @@ def with_batch_size(config: Config, fabric: Fabric, model: nn.Module, data: RunD
         most = most_useful(len(data.train), fabric.world_size, settings.accumulate)
         at_once = fabric.broadcast(largest_that_fits(fits, most) if fabric.is_global_zero else 0)
         if at_once == 0:
-            mend = "set model.grad_checkpointing=true, or a smaller model.min_size and model.max_size"
-            raise ConfigError("not even one image fits into the GPU's memory", where="train.batch_size", mend=mend)
+            hint = "set model.grad_checkpointing=true, or a smaller model.min_size and model.max_size"
+            raise ConfigError("not even one image fits into the GPU's memory", where="train.batch_size", hint=hint)
         size = at_once * share
     rate = settings.lr * math.sqrt(size / REFERENCE_BATCH)
     return config.model_copy(update={"train": settings.model_copy(update={"batch_size": size, "lr": rate})})
@@ -217,9 +217,9 @@ def images_a_device(config: Config, processes: int) -> int:
     size = config.train.batch_size
     assert size != "auto"
     if size % processes:
-        mend = f"such as train.batch_size={max(1, round(size / processes)) * processes}"
+        hint = f"such as train.batch_size={max(1, round(size / processes)) * processes}"
         problem = f"{size} images a step cannot be divided among {processes} processes"
-        raise ConfigError(problem, where="train.batch_size", mend=mend)
+        raise ConfigError(problem, where="train.batch_size", hint=hint)
     return size // processes
 
 

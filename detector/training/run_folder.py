@@ -69,7 +69,7 @@ class RunFolder:
         """
         path = self.root / "data.json"
         if not self.config.exists() or not path.exists():
-            raise ConfigError("there is no run in this folder", where=self.root, mend="check the path after --resume")
+            raise ConfigError("there is no run in this folder", where=self.root, hint="check the path after --resume")
         try:
             content = parse_json(path)
             return {
@@ -78,8 +78,8 @@ class RunFolder:
                 if name in content
             }
         except (KeyError, TypeError) as error:
-            mend = "give --train-annotations and --train-images"
-            raise ConfigError("it does not say what the run was trained on", where=path, mend=mend) from error
+            hint = "give --train-annotations and --train-images"
+            raise ConfigError("it does not say what the run was trained on", where=path, hint=hint) from error
 
     def refuse_existing(self) -> None:
         """Refuse to write over another run.
@@ -88,10 +88,10 @@ class RunFolder:
             ConfigError: The folder holds one, or is a file.
         """
         if self.root.exists() and not self.root.is_dir():
-            raise ConfigError("this is a file, not a folder", where=self.root, mend="give another --output")
+            raise ConfigError("this is a file, not a folder", where=self.root, hint="give another --output")
         if self.config.exists() or self.last.exists():
-            mend = "give --resume to go on with it, or another --output"
-            raise ConfigError("there already is a run in this folder", where=self.root, mend=mend)
+            hint = "give --resume to go on with it, or another --output"
+            raise ConfigError("there already is a run in this folder", where=self.root, hint=hint)
 
     def start(self, config: Config, data: Mapping[str, Any], devices: Mapping[str, Any]) -> None:
         """Write what is known before the first step: configuration, environment, data."""

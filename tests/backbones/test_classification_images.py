@@ -155,7 +155,7 @@ def test_a_file_that_is_no_image_is_named(content: bytes, problem: str, tmp_path
     with pytest.raises(MediaError, match=problem) as caught:
         open_image(path)
     assert str(path) in str(caught.value)
-    assert caught.value.mend is not None
+    assert caught.value.hint is not None
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "gif", "tif", "webp", "bmp"])

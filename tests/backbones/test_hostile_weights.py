@@ -79,7 +79,7 @@ def test_an_entry_of_another_form_is_an_error(
     with pytest.raises(CheckpointError) as caught:
         backbones.load_pretrained_model(path)
     assert caught.value.where == str(path)
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_bytes_are_no_names(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:

@@ -191,7 +191,7 @@ def test_tensors_that_do_not_fit_are_listed_with_their_shapes(save_pt: SavePt) -
     assert "1 missing (classifier.bias (3,))" in message
     assert "1 extra (classifier.gain (3,))" in message
     assert "1 of another shape (stem.norm.weight (31,) in place of (32,))" in message
-    assert caught.value.mend is not None
+    assert caught.value.hint is not None
 
 
 def test_a_long_list_of_missing_tensors_is_cut_short(save_pt: SavePt) -> None:

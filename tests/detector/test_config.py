@@ -79,7 +79,7 @@ def test_an_unknown_key_names_file_path_and_nearest_key(write) -> None:
     path = write("train:\n  lrr: 0.5\n")
     with pytest.raises(ConfigError) as caught:
         load_config(path, Config)
-    assert (caught.value.where, caught.value.mend) == (f"{path}: train.lrr", "did you mean train.lr?")
+    assert (caught.value.where, caught.value.hint) == (f"{path}: train.lrr", "did you mean train.lr?")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_an_unknown_key_names_file_path_and_nearest_key(write) -> None:
 def test_an_unknown_override_names_itself_and_the_nearest_key(key: str, nearest: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_config("", Config, [f"{key}=1"])
-    assert (caught.value.where, caught.value.mend) == (f"--set {key}=1", f"did you mean {nearest}?")
+    assert (caught.value.where, caught.value.hint) == (f"--set {key}=1", f"did you mean {nearest}?")
 
 
 def test_a_key_like_no_other_gets_the_list_of_those_beside_it() -> None:
@@ -108,7 +108,7 @@ def test_a_wrong_value_names_its_key_and_what_it_means(write) -> None:
         load_config(path, Config)
     assert caught.value.where == f"{path}: train.schedule.warmup"
     assert caught.value.problem == "input should be greater than 0, not 0"
-    assert caught.value.mend == "train.schedule.warmup: Steps until the full rate."
+    assert caught.value.hint == "train.schedule.warmup: Steps until the full rate."
 
 
 def test_the_first_of_several_errors_says_how_many_there_are() -> None:
@@ -163,10 +163,10 @@ def test_shipped_configurations_are_found_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "mend"),
+    ("source", "hint"),
     [("demo_nan", "did you mean demo_nano?"), ("nowhere/x.yaml", "check the path"), ("x.yaml", "check the path")],
 )
-def test_a_configuration_that_does_not_exist_says_which_does(source: str, mend: str) -> None:
+def test_a_configuration_that_does_not_exist_says_which_does(source: str, hint: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(source, Config)
-    assert caught.value.mend == mend
+    assert caught.value.hint == hint

@@ -167,7 +167,7 @@ def check(boundary: Boundary, folder: Path, data: bytes) -> bool:
     if refusal is not None:
         assert refusal.problem.strip(), "an error says what is wrong"
         assert refusal.where is not None, f"{refusal}: an error says where"
-        assert refusal.mend is not None, f"{refusal}: an error says what to do"
+        assert refusal.hint is not None, f"{refusal}: an error says what to do"
         assert len(str(refusal)) < 10_000, "an error is read by people"
     assert _peak_memory() - memory < MOST_MEMORY, "memory by a claim of the file"
     assert _listing(folder.parent) == before, "a file was made or removed"

@@ -142,7 +142,7 @@ def check_damaged(kind: str, seed: int, path: Path) -> bool:
         assert found.where is not None
         assert found.where.startswith(str(path)), f"{kind} {seed}: {found}"
         assert found.problem, f"{kind} {seed}: {found}"
-        assert found.mend, f"{kind} {seed}: {found}"
+        assert found.hint, f"{kind} {seed}: {found}"
         return True
     assert KINDS[kind].explains(*found, data), f"{kind} {seed}: {found}\n{data[:3000]!r}"
     return False

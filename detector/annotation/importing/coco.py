@@ -59,8 +59,8 @@ class CocoDetections:
 
     def __init__(self, files: Sequence[Content], results: Sequence[Content]) -> None:
         if not files:
-            mend = "give the COCO file with the images and categories too"
-            raise DataError("a list of results names no files", where=results[0][0], mend=mend)
+            hint = "give the COCO file with the images and categories too"
+            raise DataError("a list of results names no files", where=results[0][0], hint=hint)
         self.detector = results[0][0].name if results else "annotations"
         self.images: list[_Image] = []
         self.row_of_id: dict[Id, int] = {}
@@ -80,12 +80,12 @@ class CocoDetections:
             category = _decoded(path, raw, _Category, f"categories[{index}]")
             if self.names.setdefault(category.id, category.name) != category.name:
                 problem = f"category {category.id} is '{self.names[category.id]}' and also '{category.name}'"
-                raise DataError(problem, where=path, mend="give files that agree on their categories")
+                raise DataError(problem, where=path, hint="give files that agree on their categories")
         for index, raw in enumerate(content.images):
             image = _decoded(path, raw, _Image, f"images[{index}]")
             if image.id in self.row_of_id:
-                mend = "give files whose images have ids of their own"
-                raise DataError("an image's id is there twice", where=f"{path}: image {image.id}", mend=mend)
+                hint = "give files whose images have ids of their own"
+                raise DataError("an image's id is there twice", where=f"{path}: image {image.id}", hint=hint)
             self.row_of_id[image.id] = len(self.images)
             self.images.append(image)
 
@@ -99,7 +99,7 @@ class CocoDetections:
                     what = (
                         f"no image {box.image_id}" if box.category_id in label_of else f"no category {box.category_id}"
                     )
-                    raise DataError(f"there is {what}", where=f"{path}: {table}[{index}]", mend="correct the record")
+                    raise DataError(f"there is {what}", where=f"{path}: {table}[{index}]", hint="correct the record")
                 if box.bbox is not None and not box.iscrowd:
                     rows.append(self.row_of_id[box.image_id])
                     labels.append(label_of[box.category_id])
@@ -139,4 +139,4 @@ def _decoded(path: Path, data: bytes | msgspec.Raw, kind: type[Value], record: s
         return decode_json(data, kind)
     except JsonError as error:
         where = path if record is None else f"{path}: {record}"
-        raise DataError(f"not COCO: {error}", where=where, mend="correct the record, or export it again") from error
+        raise DataError(f"not COCO: {error}", where=where, hint="correct the record, or export it again") from error

@@ -97,7 +97,7 @@ def read_detections(paths: Sequence[Path]) -> ImportedDetections:
         return joined([MegaDetectorFile(path, data) for path, data in contents])
     if "megadetector" in kinds:
         where = paths[kinds.index("megadetector")]
-        raise DataError("MegaDetector and COCO files cannot be mixed", where=where, mend="give them in two runs")
+        raise DataError("MegaDetector and COCO files cannot be mixed", where=where, hint="give them in two runs")
     return CocoDetections(
         [content for content, kind in zip(contents, kinds, strict=True) if kind == "coco"],
         [content for content, kind in zip(contents, kinds, strict=True) if kind == "results"],
@@ -110,7 +110,7 @@ def _format_of(path: Path, data: bytes) -> str:
     try:
         lists = decode_json(data, _Lists)
     except JsonError as error:
-        raise DataError(f"not JSON: {error}", where=path, mend="is the file whole? Export or copy it again") from error
+        raise DataError(f"not JSON: {error}", where=path, hint="is the file whole? Export or copy it again") from error
     if bytes(lists.images) and bytes(lists.detection_categories):
         return "megadetector"
     if bytes(lists.images) and bytes(lists.categories):
@@ -118,7 +118,7 @@ def _format_of(path: Path, data: bytes) -> str:
     raise DataError(
         "the file holds neither MegaDetector's results nor COCO boxes",
         where=path,
-        mend="it needs `images` with `detection_categories` (MegaDetector), or with `categories` (COCO)",
+        hint="it needs `images` with `detection_categories` (MegaDetector), or with `categories` (COCO)",
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from backbones.errors import DataError, MediaError
 from detector.annotation.cards import find_cards
-from detector.annotation.counted import MEND
+from detector.annotation.counted import HINT
 from detector.annotation.importing.formats import (
     IN_PIXELS,
     ImportedDetections,
@@ -95,8 +95,8 @@ class MediaFolder:
         """
         file = self.card.root / path
         if not is_there(file):
-            mend = f"{MEND}; nothing was recorded of this file"
-            raise MediaError("a file that was there when the run began is gone", where=file, mend=mend)
+            hint = f"{HINT}; nothing was recorded of this file"
+            raise MediaError("a file that was there when the run began is gone", where=file, hint=hint)
 
 
 class FolderOfCrops:
@@ -143,10 +143,10 @@ def missing_media(imported: ImportedDetections, place: MediaFolder, finished: Co
             lost += [file.path] if file.failure is None else []
     if 2 * len(lost) > named:
         problem = f"{len(lost)} of the {named} files that {where.name} names are not there, such as {lost[0]}"
-        raise MediaError(problem, where=place.folder, mend=_hint(place, lost[0]))
+        raise MediaError(problem, where=place.folder, hint=_hint(place, lost[0]))
     if 2 * in_pixels > with_boxes:
         problem = f"in {in_pixels} of the {with_boxes} files with boxes, {IN_PIXELS}"
-        raise DataError(problem, where=where, mend="divide them by the pictures' sizes, or give them as a COCO file")
+        raise DataError(problem, where=where, hint="divide them by the pictures' sizes, or give them as a COCO file")
     return missing
 
 

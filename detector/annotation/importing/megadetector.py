@@ -68,8 +68,8 @@ class MegaDetectorFile:
         try:
             content = decode_json(data, _File)
         except JsonError as error:
-            mend = "see https://lila.science/megadetector-output-format"
-            raise DataError(f"not MegaDetector's format: {error}", where=path, mend=mend) from error
+            hint = "see https://lila.science/megadetector-output-format"
+            raise DataError(f"not MegaDetector's format: {error}", where=path, hint=hint) from error
         self.records = content.images
         self.detector = (content.info and content.info.detector) or path.name
         self.categories = tuple(dict.fromkeys(content.detection_categories.values()))
@@ -99,7 +99,7 @@ class MegaDetectorFile:
             return decode_json(record, _Name).file.replace("\\", "/")
         except JsonError as error:
             where = f"{self.path}: images[{index}]"
-            raise DataError(f"the record names no file: {error}", where=where, mend="correct the record") from error
+            raise DataError(f"the record names no file: {error}", where=where, hint="correct the record") from error
 
 
 def _imported(image: _Image, label_of: Mapping[str, int], categories: Collection[str]) -> ImportedFile:

@@ -86,7 +86,7 @@ def classify_crops(
     place = MediaFolder.of(media, output)
     imported = _read(detections, place)
     if not len(imported):
-        raise DataError("it names no files", where=detections[0], mend="give a file with records of photos or videos")
+        raise DataError("it names no files", where=detections[0], hint="give a file with records of photos or videos")
     with FactsWriter(output, retry_failed=retry_failed) as writer:
         missing = missing_media(imported, place, writer.finished, detections[0])
         merge_run(output, _run_file(place.card, imported, species, options))
@@ -119,7 +119,7 @@ def _read(detections: Sequence[Path], place: MediaFolder) -> ImportedDetections:
         return read_detections(detections)
     if len(detections) > 1:
         problem = "a folder of crops is one input, and no other goes with it"
-        raise DataError(problem, where=folders[0], mend="give them one by one")
+        raise DataError(problem, where=folders[0], hint="give them one by one")
     return FolderOfCrops(place)
 
 

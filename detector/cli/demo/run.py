@@ -126,7 +126,7 @@ class Demo:
         """
         mark = self.root / MARK
         if self.root.exists() and not mark.exists() and any(self.root.iterdir()):
-            raise ConfigError("this folder holds other things than a demo", where=self.root, mend="give --output")
+            raise ConfigError("this folder holds other things than a demo", where=self.root, hint="give --output")
         self.root.mkdir(parents=True, exist_ok=True)
         mark.touch()
         runs = (self.detector, self.random_detector, self.evaluation, self.random_evaluation)

@@ -60,11 +60,11 @@ def check_arguments(args: argparse.Namespace) -> None:
         parse_formats(args.export)
     for name in ("batch_size", "workers"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
-            raise ConfigError("at least 1 is needed", where=f"--{name.replace('_', '-')}", mend="leave it out")
+            raise ConfigError("at least 1 is needed", where=f"--{name.replace('_', '-')}", hint="leave it out")
     classify_from = getattr(args, "classify_from", None)
     if classify_from is not None and not 0 <= classify_from <= 1:
         problem = f"a score is between 0 and 1, not {classify_from}"
-        raise ConfigError(problem, where="--classify-from", mend="such as 0.2")
+        raise ConfigError(problem, where="--classify-from", hint="such as 0.2")
 
 
 def check_tables(args: argparse.Namespace, output: Path, models: RunFile) -> None:

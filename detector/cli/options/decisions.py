@@ -160,7 +160,7 @@ def decision_options(args: argparse.Namespace, stored: DecideOptions) -> DecideO
         first = error.errors(include_url=False)[0]
         problem = f"{first['msg'][0].lower()}{first['msg'][1:]}, not {first['input']!r}"
         option = f"--{str(first['loc'][0]).replace('_', '-')}"
-        raise ConfigError(problem, where=option, mend="correct the value") from None
+        raise ConfigError(problem, where=option, hint="correct the value") from None
 
 
 def _file(text: str) -> str | None:
@@ -168,7 +168,7 @@ def _file(text: str) -> str | None:
         return None
     path = Path(text).expanduser()
     if not path.is_file():
-        raise ConfigError("there is no such file", where=path, mend="check the path")
+        raise ConfigError("there is no such file", where=path, hint="check the path")
     return os.path.abspath(path)
 
 
@@ -192,4 +192,4 @@ def _independence(words: Sequence[str]) -> tuple[float, dict[str, float]]:
 def _check(right: bool, name: str, wanted: str, value: object) -> None:
     if not right:
         option = f"--{name.replace('_', '-')}"
-        raise ConfigError(f"this takes {wanted}, not {value}", where=option, mend="correct the value")
+        raise ConfigError(f"this takes {wanted}, not {value}", where=option, hint="correct the value")

@@ -39,13 +39,13 @@ class CategoryMapping:
         Raises:
             DataError: If the file is not such a mapping.
         """
-        mend = "write one line a category: `name in the file: name in training`, or `name: null` to drop its boxes"
+        hint = "write one line a category: `name in the file: name in training`, or `name: null` to drop its boxes"
         names = read_yaml(path, DataError)
         if not isinstance(names, dict):
-            raise DataError(f"a mapping of names was expected, not {type(names).__name__}", where=path, mend=mend)
+            raise DataError(f"a mapping of names was expected, not {type(names).__name__}", where=path, hint=hint)
         for source, target in names.items():
             if not isinstance(source, str) or not (target is None or isinstance(target, str)):
-                raise DataError(f"'{source}: {target}' does not map a name to a name", where=path, mend=mend)
+                raise DataError(f"'{source}: {target}' does not map a name to a name", where=path, hint=hint)
         return cls(names)
 
     def __getitem__(self, name: str) -> str | None:

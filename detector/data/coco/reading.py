@@ -94,9 +94,9 @@ def read_coco(
             or a category with boxes is not among `category_names`.
     """
     if invalid not in ("repair", "error"):
-        raise ConfigError(f"data.invalid is '{invalid}'", mend="set it to repair or error")
+        raise ConfigError(f"data.invalid is '{invalid}'", hint="set it to repair or error")
     if not sources:
-        raise DataError("no annotation file was given", mend="give at least one COCO JSON and its image folder")
+        raise DataError("no annotation file was given", hint="give at least one COCO JSON and its image folder")
     files = [CocoSource(Path(annotations), Path(images)) for annotations, images in sources]
     parsed = [parse_coco(file.annotations, attributes) for file in files]
     findings = tuple(finding for file in parsed for finding in file.findings)
@@ -113,7 +113,7 @@ def _refuse(findings: Sequence[Finding], invalid: Invalid) -> None:
     ]
     if fatal:
         more = f" (and {len(fatal) - 1} more faults of this file or others)" if len(fatal) > 1 else ""
-        raise DataError(fatal[0].message + more, where=fatal[0].where, mend=fatal[0].mend)
+        raise DataError(fatal[0].message + more, where=fatal[0].where, hint=fatal[0].hint)
 
 
 def pack(
@@ -179,7 +179,7 @@ def _labels(file: ParsedCoco, mapping: CategoryMapping, names: Sequence[str]) ->
         raise DataError(
             f"category '{unknown_and_used[0]}' has boxes, but the categories in use are {', '.join(names)}",
             where=file.path,
-            mend="use the same names in training and validation, or map them with data.categories",
+            hint="use the same names in training and validation, or map them with data.categories",
         )
     present, inverse = np.unique(file.boxes.category_ids, return_inverse=True)
     return np.array([label_by_id[int(each)] for each in present], np.int32)[inverse.reshape(-1)]

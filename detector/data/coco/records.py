@@ -64,12 +64,12 @@ def split_file(path: Path) -> CocoFile:
         return decode_json(nan_as_null(read_json_bytes(path, "COCO JSON")), CocoFile)
     except JsonError as error:
         if not error.is_json:
-            mend = "is the file whole? Export or copy it again"
-            raise DataError(f"not JSON: {error}", where=path, mend=mend) from error
+            hint = "is the file whole? Export or copy it again"
+            raise DataError(f"not JSON: {error}", where=path, hint=hint) from error
         raise DataError(
             f"not COCO annotations: {error}",
             where=path,
-            mend="an object with the lists `images`, `annotations` and `categories` is needed"
+            hint="an object with the lists `images`, `annotations` and `categories` is needed"
             " (a bare list is a file of results)",
         ) from error
 

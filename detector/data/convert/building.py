@@ -90,7 +90,7 @@ def find_pictures(folder: Path, builder: CocoBuilder) -> Iterator[tuple[str, Pic
     need_folder(folder)
     paths = pictures_in(folder)
     if not paths:
-        raise ConfigError("there is no picture in this folder", where=folder, mend="give the folder of the pictures")
+        raise ConfigError("there is no picture in this folder", where=folder, hint="give the folder of the pictures")
     for path, picture in zip(paths, look_at_all(paths), strict=True):
         if picture.error:
             builder.report(path, f"cannot be read: {picture.error}")
@@ -101,4 +101,4 @@ def find_pictures(folder: Path, builder: CocoBuilder) -> Iterator[tuple[str, Pic
 def need_folder(folder: Path) -> None:
     """Raises: ConfigError: If the folder does not exist."""
     if not folder.is_dir():
-        raise ConfigError("there is no such folder", where=folder, mend="check the path")
+        raise ConfigError("there is no such folder", where=folder, hint="check the path")

@@ -92,7 +92,7 @@ def read_yolo_names(path: Path) -> list[str]:
     Raises:
         ConfigError: If there are none, one is there twice, or the numbers have gaps.
     """
-    mend = "a YOLO data.yaml with `names`, or a text file with one name a line, is needed"
+    hint = "a YOLO data.yaml with `names`, or a text file with one name a line, is needed"
     names: Any
     if path.suffix.lower() in (".yaml", ".yml"):
         settings = read_yaml(path)
@@ -103,7 +103,7 @@ def read_yolo_names(path: Path) -> list[str]:
     if isinstance(names, dict) and set(names) == set(range(len(names))):
         names = [names[index] for index in range(len(names))]
     if not isinstance(names, list) or not names:
-        raise ConfigError("`names` is neither a list nor a mapping of 0, 1, 2 ... to names", where=path, mend=mend)
+        raise ConfigError("`names` is neither a list nor a mapping of 0, 1, 2 ... to names", where=path, hint=hint)
     if len(set(map(str, names))) < len(names):
-        raise ConfigError("a name is there twice", where=path, mend=mend)
+        raise ConfigError("a name is there twice", where=path, hint=hint)
     return list(map(str, names))

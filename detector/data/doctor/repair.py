@@ -81,7 +81,7 @@ def read_document(path: Path) -> dict[str, Any]:
     try:
         return decode_json(data, dict[str, Any])
     except JsonError as error:
-        raise DataError(f"not JSON: {error}", where=path, mend="export or copy it again") from error
+        raise DataError(f"not JSON: {error}", where=path, hint="export or copy it again") from error
 
 
 def repair(document: dict[str, Any], examined: Examined, findings: Iterable[Finding]) -> tuple[dict, list[Repair]]:
@@ -128,7 +128,7 @@ def repair(document: dict[str, Any], examined: Examined, findings: Iterable[Find
 def refuse_original(path: Path, original: Path) -> None:
     """Raises: ConfigError: If writing to `path` would overwrite the file that is mended."""
     if path.exists() and original.exists() and path.samefile(original):
-        raise ConfigError("--fix would overwrite the file it mends", where=path, mend="give another name")
+        raise ConfigError("--fix would overwrite the file it mends", where=path, hint="give another name")
 
 
 def write_document(document: dict[str, Any], path: Path) -> None:

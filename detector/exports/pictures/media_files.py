@@ -136,8 +136,8 @@ def locate(record: MediaRecord, roots: dict[str, str]) -> Path:
     """
     path = PurePosixPath(record.path)
     if record.card not in roots or path.is_absolute() or ".." in path.parts:
-        mend = "the store is damaged: run `hoopoe decide` again"
-        raise HoopoeError("this is not under a card of the store", where=record.path, mend=mend)
+        hint = "the store is damaged: run `hoopoe decide` again"
+        raise HoopoeError("this is not under a card of the store", where=record.path, hint=hint)
     return located(Path(roots[record.card]), record.path)
 
 
@@ -171,7 +171,7 @@ def _tasks(
             problem = f"card '{card}' is not there ({absent[card]}): its {count} files keep the pictures that they had"
         else:
             problem = f"{count} files of card '{card}' are not there now: they keep the pictures that they had"
-        failures.append(HoopoeError(problem, where=roots[card], mend=f"put it in, or give --root {card}=PATH"))
+        failures.append(HoopoeError(problem, where=roots[card], hint=f"put it in, or give --root {card}=PATH"))
 
 
 def _made(

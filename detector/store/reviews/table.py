@@ -72,14 +72,14 @@ def read_review_table(path: Path, now: datetime) -> ReviewTable:
     optional = (*_PLACES, *_SAID, *EDITED, AS_EXPORTED, "reviewed_by", "needs_review")
     table = read_table(path, what="the table of reviews", required=(), optional=optional, multiline=("comment",))
     if not {"verdict", "name", AS_EXPORTED} & set(table.columns):
-        raise DataError("the table of reviews has no column `verdict`", where=path, mend=_MEND)
+        raise DataError("the table of reviews has no column `verdict`", where=path, hint=_MEND)
     if not {"media_id", "path", "file", "repeat_group"} & set(table.columns):
-        raise DataError("the table of reviews does not say of which files it is", where=path, mend=_MEND)
+        raise DataError("the table of reviews does not say of which files it is", where=path, hint=_MEND)
     rows = table.rows
     try:
         day_before_month = day_first((f"row {row.line}", row["reviewed_at"]) for row in rows)
     except ValueError as error:
-        raise DataError(f"reviewed_at: {error}", where=path, mend="write them so in the whole column") from error
+        raise DataError(f"reviewed_at: {error}", where=path, hint="write them so in the whole column") from error
     said: list[Said] = []
     wrong: list[str] = []
     for row in rows:

@@ -258,7 +258,7 @@ def test_a_full_disk_ends_the_run_and_nothing_finished_is_lost(run, make_card, m
 
     def write_two(path, table, rows):
         if len(written) == 2:
-            raise DiskFullError("the disk is full", where=path.parent, mend="make room")
+            raise DiskFullError("the disk is full", where=path.parent, hint="make room")
         written.append(path)
         whole(path, table, rows)
 

@@ -219,7 +219,7 @@ def test_the_wrong_folder_of_media_makes_no_failures(classify, tmp_path, names, 
         save_photo(tmp_path / "media" / name, seed)
     with pytest.raises(MediaError, match=r"2 of the 3 files that md\.json names are not there") as error:
         classify("out", [write_boxes(tmp_path / "md.json", boxed([*names, "c.jpg"]))], tmp_path / "media")
-    assert hint.format(parent=tmp_path) in error.value.mend
+    assert hint.format(parent=tmp_path) in error.value.hint
     assert read_store(tmp_path / "out") == {}
 
 

@@ -61,7 +61,7 @@ def test_what_claims_too_much_is_refused_and_told(data: bytes, problem: str) -> 
     with pytest.raises(MediaError) as caught:
         decode_picture(data)
     assert problem in caught.value.problem
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_the_limit_of_pixels_is_the_same_for_all_and_can_be_lowered() -> None:
@@ -146,5 +146,5 @@ def test_damaged_bytes_are_a_picture_or_a_reason_that_does_not_change(kind: str,
             picture = decode_picture(bytes(content), max_pixels=1_000_000)
             outcomes.append((picture.size_wh, picture.image.shape, picture.warning))
         except MediaError as error:
-            outcomes.append((error.problem, error.mend))
+            outcomes.append((error.problem, error.hint))
     assert outcomes[0] == outcomes[1]

@@ -122,7 +122,7 @@ def test_what_cannot_be_taken_in_one_way_names_the_row(path: Path, text: bytes |
         read(path, text).rows  # noqa: B018
     assert caught.value.where is not None
     assert caught.value.where.startswith(str(path))
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_folders_missing_and_large_files_are_refused(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_what_cannot_be_taken_is_an_error_with_its_place(text: str, said: str) -
     with pytest.raises(ConfigError, match=said) as caught:
         parse_yaml(text, "birds.yaml")
     assert caught.value.where.startswith("birds.yaml")
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_files_that_are_none_or_too_large_are_refused_at_once(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_download_goes_on_after_a_model_that_fails(
 ) -> None:
     def download(name: str) -> Path:
         if name == "lost":
-            raise DownloadError("no network", where=name, mend="connect")
+            raise DownloadError("no network", where=name, hint="connect")
         return Path("cache") / name
 
     monkeypatch.setattr(pretrained, "download", download)

@@ -204,7 +204,7 @@ def test_contradictions_are_refused_with_their_record(coco_set, change, message)
     with pytest.raises(DataError, match=message) as caught:
         read(coco_set)
     assert caught.value.where.startswith(str(coco_set.json))
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_the_error_counts_what_else_is_wrong(coco_set):

@@ -516,7 +516,7 @@ def test_options_are_kept_and_used_again(tmp_path: Path, facts_maker: Maker, cap
 def test_wrong_options_are_refused(tmp_path: Path, facts_maker: Maker, capsys: Capture, words: list[str]) -> None:
     facts_maker.write(tmp_path, [])
     assert main(["decide", str(tmp_path), *words]) == 2
-    assert "mend:" in capsys.readouterr().err
+    assert "hint:" in capsys.readouterr().err
 
 
 def test_reviews_come_in_by_command(tmp_path: Path, facts_maker: Maker, capsys: Capture) -> None:
@@ -652,4 +652,4 @@ def test_boxes_that_do_not_fit_name_their_part(
     with pytest.raises(DataError, match=problem) as caught:
         decide(tmp_path, options())
     assert str(caught.value.where).endswith("part-000000.parquet")
-    assert caught.value.mend
+    assert caught.value.hint

@@ -33,7 +33,7 @@ def obey(task: tuple[str, Any]) -> Iterator[object]:
     elif order == "address":
         raise OSError(f"cannot identify image file {object()}")
     elif order == "media error":
-        raise MediaError("the file is empty", where="a.jpg", mend="copy it again")
+        raise MediaError("the file is empty", where="a.jpg", hint="copy it again")
     elif order == "count":
         yield from range(number)
     elif order == "process":

@@ -143,7 +143,7 @@ def test_an_unreadable_folder_is_reported_and_the_others_listed(
     assert paths(tmp_path, report=problems.append) == ["a/1.jpg", "c/3.jpg"]
     assert [error.where for error in problems] == [str(tmp_path / "b")]
     assert "Permission denied" in problems[0].problem
-    assert problems[0].mend
+    assert problems[0].hint
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes only there")

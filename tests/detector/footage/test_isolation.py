@@ -71,7 +71,7 @@ def test_reasons_name_file_and_cause(impatient: IsolatedReaders) -> None:
     assert reasons["media error", 4] == "the file is empty"
     assert reasons["sleep", 5] == f"reading it made no progress for {IMPATIENT_S:.0f} s and was stopped"
     errors = {event.task[1]: event.error for event in events}
-    assert all(isinstance(error, MediaError) and error.mend for error in errors.values())
+    assert all(isinstance(error, MediaError) and error.hint for error in errors.values())
     assert errors[1].where == "file 1"
     assert errors[4].where == "a.jpg"
 

@@ -215,7 +215,7 @@ def test_what_is_no_photo_says_what_it_is(tmp_path: Path, content: bytes, proble
         read_photo(tmp_path / "photo.jpg")
     assert caught.value.problem.removesuffix(" (pip install hoopoe[heic])") == problem
     assert caught.value.where == str(tmp_path / "photo.jpg")
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_absent_files_and_folders_are_errors(tmp_path: Path) -> None:

@@ -232,7 +232,7 @@ def test_what_is_no_video_says_what_it_is(tmp_path: Path) -> None:
             list(read_frames(file))
         problems[name] = caught.value.problem
         assert caught.value.where == str(file)
-        assert caught.value.mend
+        assert caught.value.hint
     assert problems["empty.mp4"] == "the file is empty"
     assert problems["page.mp4"] == "this is an HTML page, not a video"
     assert problems["photo.avi"] == "this is a JPEG image, not a video"

@@ -90,7 +90,7 @@ def test_offline_it_says_which_file_belongs_where(hub) -> None:
         load_detector("coco")
     assert FILE in caught.value.problem
     assert caught.value.where == f"https://download.pytorch.org/models/{FILE}"
-    assert str(hub / FILE) in caught.value.mend
+    assert str(hub / FILE) in caught.value.hint
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"PK\x03\x04"])
