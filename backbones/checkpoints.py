@@ -83,7 +83,7 @@ _JSON: TypeAdapter[Any] = TypeAdapter(Any)  # unlike the json module's, its pars
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class ClassifierCheckpoint:
     """What a checkpoint holds, checked at birth: a CheckpointError names the entry that is not as it should be.
 
     Attributes:
@@ -154,7 +154,7 @@ def make_signature(num_classes: int, size: tuple[int, int], channels: int = 3) -
     return {"inputs": [{"data_shape": [0, channels, *size]}], "outputs": [{"data_shape": [0, num_classes]}]}
 
 
-def read_checkpoint(path: str | Path) -> Checkpoint:
+def read_checkpoint(path: str | Path) -> ClassifierCheckpoint:
     """Read a classification checkpoint; its tensors stay on the CPU, and none of its code is run.
 
     Raises:
@@ -172,7 +172,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     return _checkpoint(entries, path)
 
 
-def write_safetensors(checkpoint: Checkpoint) -> None:
+def write_safetensors(checkpoint: ClassifierCheckpoint) -> None:
     """Write a checkpoint to its path, whole or not at all, as `.safetensors` with birder's metadata."""
     from safetensors.torch import save
 
@@ -217,7 +217,7 @@ def _safetensors_entries(path: Path) -> dict[str, Any]:
     return {"state": state, **plain, **parsed}
 
 
-def _checkpoint(entries: dict[str, Any], path: Path) -> Checkpoint:
+def _checkpoint(entries: dict[str, Any], path: Path) -> ClassifierCheckpoint:
     task = entries.get("task", TASK)
     if not isinstance(task, str) or task != TASK:
         problem = f"this is a checkpoint for {str(task)[:80]}, not for {TASK}"
@@ -229,7 +229,7 @@ def _checkpoint(entries: dict[str, Any], path: Path) -> Checkpoint:
             where=path,
             hint="save it again with backbones.save_pretrained, which keeps classes, input size and colour statistics",
         )
-    return Checkpoint(
+    return ClassifierCheckpoint(
         path,
         entries["state"],
         entries["class_to_idx"],
@@ -240,7 +240,7 @@ def _checkpoint(entries: dict[str, Any], path: Path) -> Checkpoint:
     )
 
 
-def _check_state(checkpoint: Checkpoint) -> None:
+def _check_state(checkpoint: ClassifierCheckpoint) -> None:
     import torch
 
     state = checkpoint.state

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backbones import registry
 from backbones.checkpoints import (
-    Checkpoint,
+    ClassifierCheckpoint,
     RGBStats,
     Signature,
     get_channels_from_signature,
@@ -115,11 +115,13 @@ def save_pretrained(path: str | Path, net: Backbone, *, class_to_idx: Mapping[st
         raise ConfigError("weights are saved as .safetensors", where=path, hint=f"name it {path.stem}.safetensors")
     signature = make_signature(net.num_classes, net.input_size, net.in_channels)
     write_safetensors(
-        Checkpoint(path, net.state_dict(), dict(class_to_idx), signature, dict(rgb_stats), net.config, net.name)
+        ClassifierCheckpoint(
+            path, net.state_dict(), dict(class_to_idx), signature, dict(rgb_stats), net.config, net.name
+        )
     )
 
 
-def _read(weights: str | Path) -> tuple[Checkpoint, str | None]:
+def _read(weights: str | Path) -> tuple[ClassifierCheckpoint, str | None]:
     """The checkpoint, and the network that its name points to."""
     if isinstance(weights, str) and weights in PUBLISHED:
         return read_checkpoint(download(weights)), PUBLISHED[weights].network
@@ -136,7 +138,7 @@ def _network_in(filename: str) -> str | None:
     return max(named, key=len, default=None)
 
 
-def _recognise(checkpoint: Checkpoint, hint: str | None) -> Backbone:
+def _recognise(checkpoint: ClassifierCheckpoint, hint: str | None) -> Backbone:
     """The network, on the meta device, whose tensors agree best with the checkpoint's in name and shape.
 
     Among equals, the one that the file's config changes least, then the hinted one.
@@ -169,7 +171,7 @@ def _recognise(checkpoint: Checkpoint, hint: str | None) -> Backbone:
     return best
 
 
-def _changes(name: str, checkpoint: Checkpoint) -> int:
+def _changes(name: str, checkpoint: ClassifierCheckpoint) -> int:
     """Number of entries in which the file's config differs from the registered one."""
     registered = registry.get_config(name)
     return sum(_plain(value) != _plain(registered.get(key)) for key, value in checkpoint.config.items())
@@ -179,7 +181,7 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _build(name: str, checkpoint: Checkpoint) -> Backbone:
+def _build(name: str, checkpoint: ClassifierCheckpoint) -> Backbone:
     config = {key: value for key, value in checkpoint.config.items() if value is not None}
     unknown = config.keys() - registry.get_config(name).keys() - {"window_size"}
     if unknown:

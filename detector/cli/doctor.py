@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from detector.data.doctor.examination import Examined
-    from detector.data.doctor.picture_scan import Picture
+    from detector.data.doctor.picture_scan import PictureScan
     from detector.data.doctor.repair import Repair
     from detector.data.findings import Finding
 
@@ -81,20 +81,20 @@ class _Scanner:
     """Looks at pictures under a progress bar, and at no picture twice."""
 
     def __init__(self) -> None:
-        self.seen: dict[Path, Picture] = {}
+        self.seen: dict[Path, PictureScan] = {}
 
-    def __call__(self, paths: list[Path]) -> list[Picture]:
+    def __call__(self, paths: list[Path]) -> list[PictureScan]:
         from rich.console import Console
         from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
-        from detector.data.doctor.picture_scan import look_at_all
+        from detector.data.doctor.picture_scan import scan_pictures
 
         new = [path for path in dict.fromkeys(paths) if path not in self.seen]
         console = Console(stderr=True)
         columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task("looking at the pictures", total=len(new))
-            self.seen |= zip(new, look_at_all(new, lambda: progress.advance(task)), strict=True)
+            self.seen |= zip(new, scan_pictures(new, lambda: progress.advance(task)), strict=True)
         return [self.seen[path] for path in paths]
 
 

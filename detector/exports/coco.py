@@ -16,7 +16,7 @@ from detector import __version__
 from detector.exports.files import whole_text
 from detector.exports.json_stream import Spool, write_object
 from detector.exports.names import FileNames
-from detector.exports.pictures.frames import Picture, pictures_of, pixel_box
+from detector.exports.pictures.frames import AnnotatedImage, annotated_images, pixel_box
 from detector.exports.source import ExportOptions, ExportSource
 from detector.store.records import DetectionRecord
 from detector.store.run_file import RunFile
@@ -69,7 +69,7 @@ def _images(
     names = FileNames(source.run.cards)
     image_id = annotation_id = 0
     for record in source.media():
-        for picture in pictures_of(record, options.score_threshold, names):
+        for picture in annotated_images(record, options.score_threshold, names):
             image_id += 1
             for found in picture.found:
                 annotation_id += 1
@@ -77,7 +77,7 @@ def _images(
             yield _image(picture, image_id)
 
 
-def _image(picture: Picture, image_id: int) -> dict[str, object]:
+def _image(picture: AnnotatedImage, image_id: int) -> dict[str, object]:
     record = picture.record
     image: dict[str, object] = {"id": image_id, "file_name": picture.name}
     image["width"], image["height"] = picture.size_wh
@@ -89,7 +89,7 @@ def _image(picture: Picture, image_id: int) -> dict[str, object]:
 
 
 def _annotation(
-    found: DetectionRecord, picture: Picture, number: int, image_id: int, categories: Categories
+    found: DetectionRecord, picture: AnnotatedImage, number: int, image_id: int, categories: Categories
 ) -> dict[str, object]:
     box = pixel_box(found, picture.size_wh)
     return {

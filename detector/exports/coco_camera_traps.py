@@ -16,7 +16,7 @@ from detector.exports.coco import SCORE_DIGITS, Categories
 from detector.exports.files import whole_text
 from detector.exports.json_stream import Spool, write_object
 from detector.exports.names import FileNames
-from detector.exports.pictures.frames import Picture, pictures_of, pixel_box
+from detector.exports.pictures.frames import AnnotatedImage, annotated_images, pixel_box
 from detector.exports.sequences import SequencePlace, photo_places
 from detector.exports.source import ExportOptions, ExportSource
 
@@ -47,14 +47,14 @@ def _images(
     for record in source.media():
         video = record.media_type == "video"
         place = next(photos) if not video and record.failure is None else None
-        pictures = list(pictures_of(record, options.score_threshold, names))
+        pictures = list(annotated_images(record, options.score_threshold, names))
         for index, picture in enumerate(pictures):
             for annotation in _annotations(picture, categories):
                 annotations.add(annotation)
             yield _image(picture, place or SequencePlace(index, len(pictures)))
 
 
-def _image(picture: Picture, place: SequencePlace) -> dict[str, object]:
+def _image(picture: AnnotatedImage, place: SequencePlace) -> dict[str, object]:
     record = picture.record
     image: dict[str, object] = {
         "id": picture.key,
@@ -71,7 +71,7 @@ def _image(picture: Picture, place: SequencePlace) -> dict[str, object]:
     return image
 
 
-def _annotations(picture: Picture, categories: Categories) -> Iterator[dict[str, object]]:
+def _annotations(picture: AnnotatedImage, categories: Categories) -> Iterator[dict[str, object]]:
     if not picture.found:
         yield {
             "id": f"{picture.key}_empty",
@@ -84,7 +84,7 @@ def _annotations(picture: Picture, categories: Categories) -> Iterator[dict[str,
         yield _annotation(picture, str(number), categories.id_of(found)) | box
 
 
-def _annotation(picture: Picture, number: str, category_id: int) -> dict[str, object]:
+def _annotation(picture: AnnotatedImage, number: str, category_id: int) -> dict[str, object]:
     return {
         "id": f"{picture.key}_{number}",
         "image_id": picture.key,

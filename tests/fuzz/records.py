@@ -52,12 +52,12 @@ def read_coco(folder: Path) -> None:
     """Examine, mend, and read what was mended as training does."""
     from detector.data.coco.reading import read_coco
     from detector.data.doctor.examination import examine
-    from detector.data.doctor.picture_scan import look_at_all
+    from detector.data.doctor.picture_scan import scan_pictures
     from detector.data.doctor.repair import read_document, repair, write_document
     from detector.data.packed import CocoSource
 
     source = CocoSource(folder / "birds.json", folder / "images")
-    examined = examine(source, look_at_all)
+    examined = examine(source, scan_pictures)
     document, _ = repair(read_document(source.annotations), examined, examined.findings)
     write_document(document, folder / "fixed.json")
     annotations, _ = read_coco([(folder / "fixed.json", source.images)])

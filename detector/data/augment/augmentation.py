@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 
 from detector.data.augment.pixels import vary_pixels
-from detector.data.augment.views import sample_view
+from detector.data.augment.random_crop import random_crop
 from detector.data.config import AugmentationConfig
 from detector.data.resizing import SizeRule
 from detector.data.sample import Sample
@@ -42,4 +42,4 @@ def augment(rng: Generator, sample: Sample, rule: SizeRule, config: Augmentation
     Returns:
         A picture of at most its network size (or crop size), with the boxes that can be seen.
     """
-    return vary_pixels(rng, sample_view(rng, sample, rule, config), config)
+    return vary_pixels(rng, random_crop(rng, sample, rule, config), config)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.random import Generator
 
-from detector.data.augment.views import sample_view
+from detector.data.augment.random_crop import random_crop
 from detector.data.config import AugmentationConfig
 from detector.data.resizing import SizeRule
 from detector.data.sample import Sample
@@ -43,10 +43,10 @@ def mosaic(rng: Generator, samples: Sequence[Sample], rule: SizeRule, config: Au
     corners = ((0, 0), (1, 0), (0, 1), (1, 1))
     for sample, (right, lower) in zip(samples, corners, strict=True):
         quarter = (width - x if right else x, height - y if lower else y)
-        view = sample_view(rng, sample, rule, config, canvas_wh=quarter)
-        wide, high = view.size_wh
+        crop = random_crop(rng, sample, rule, config, canvas_wh=quarter)
+        wide, high = crop.size_wh
         left, top = (x if right else x - wide), (y if lower else y - high)  # all four touch the centre
-        canvas[top : top + high, left : left + wide] = view.image
-        boxes.append(view.boxes_xyxy + np.array([left, top, left, top], np.float32))
-        labels.append(view.labels)
+        canvas[top : top + high, left : left + wide] = crop.image
+        boxes.append(crop.boxes_xyxy + np.array([left, top, left, top], np.float32))
+        labels.append(crop.labels)
     return Sample(canvas, np.concatenate(boxes), np.concatenate(labels))

@@ -12,7 +12,7 @@ from typing import Any
 
 from backbones.errors import ConfigError
 from detector.base.pictures import pictures_in
-from detector.data.doctor.picture_scan import Picture, look_at_all
+from detector.data.doctor.picture_scan import PictureScan, scan_pictures
 
 Corners = tuple[float, float, float, float]  # x1, y1, x2, y2
 
@@ -78,7 +78,7 @@ class CocoBuilder:
         return sorted({category for _, category, _, _ in self._boxes})
 
 
-def find_pictures(folder: Path, builder: CocoBuilder) -> Iterator[tuple[str, Picture]]:
+def find_pictures(folder: Path, builder: CocoBuilder) -> Iterator[tuple[str, PictureScan]]:
     """The readable pictures of a folder and of all its folders; the others are reported.
 
     Yields:
@@ -91,7 +91,7 @@ def find_pictures(folder: Path, builder: CocoBuilder) -> Iterator[tuple[str, Pic
     paths = pictures_in(folder)
     if not paths:
         raise ConfigError("there is no picture in this folder", where=folder, hint="give the folder of the pictures")
-    for path, picture in zip(paths, look_at_all(paths), strict=True):
+    for path, picture in zip(paths, scan_pictures(paths), strict=True):
         if picture.error:
             builder.report(path, f"cannot be read: {picture.error}")
         else:

@@ -13,7 +13,7 @@ from defusedxml.ElementTree import fromstring
 from backbones.errors import DataError
 from detector.base.files import MAX_TEXT_BYTES, read_bytes
 from detector.data.convert.building import CocoBuilder, Corners, Problem, find_pictures, need_folder
-from detector.data.doctor.picture_scan import Picture
+from detector.data.doctor.picture_scan import PictureScan
 
 MOST_PIXELS = 1e6  # of a coordinate
 
@@ -86,7 +86,7 @@ def _read(path: Path) -> Element:
     return root
 
 
-def _size(root: Element, path: Path, picture: Picture) -> tuple[int, int]:
+def _size(root: Element, path: Path, picture: PictureScan) -> tuple[int, int]:
     """The size that the XML states, which says whether its boxes fit the stored or the upright picture."""
     upright = picture.upright_wh or (0, 0)
     stated = (root.findtext("size/width"), root.findtext("size/height"))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.boxes import box_iou, xywh_to_xyxy
-from detector.data.doctor.picture_scan import Picture
+from detector.data.doctor.picture_scan import PictureScan
 
 DUPLICATE_IOU = 0.95  # of two boxes of one category in one image: the same animal, drawn twice
 
@@ -50,7 +50,7 @@ def duplicate_boxes(
             yield int(rows[later]), int(rows[same[later].argmax()])
 
 
-def near_pictures(some: Sequence[Picture], others: Sequence[Picture]) -> Iterator[tuple[int, int]]:
+def near_pictures(some: Sequence[PictureScan], others: Sequence[PictureScan]) -> Iterator[tuple[int, int]]:
     """Pictures of one set that look like a picture of another: saved again, resized, or frames of one scene.
 
     Yields:
@@ -71,7 +71,7 @@ def near_pictures(some: Sequence[Picture], others: Sequence[Picture]) -> Iterato
                 yield int(some_rows[start + row]), int(other_rows[other])
 
 
-def _comparable(pictures: Sequence[Picture]) -> NDArray[np.int64]:
+def _comparable(pictures: Sequence[PictureScan]) -> NDArray[np.int64]:
     shows_something = [
         index
         for index, picture in enumerate(pictures)
@@ -80,7 +80,7 @@ def _comparable(pictures: Sequence[Picture]) -> NDArray[np.int64]:
     return np.array(shows_something, np.int64)
 
 
-def _stacked(pictures: Sequence[Picture], rows: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.int16]]:
+def _stacked(pictures: Sequence[PictureScan], rows: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.int16]]:
     chosen = [pictures[row] for row in rows]
     thumbnails = np.stack([picture.thumbnail for picture in chosen if picture.thumbnail is not None])
     return np.array([picture.fingerprint for picture in chosen], np.uint64), thumbnails.astype(np.int16)

@@ -15,7 +15,7 @@ from detector.data.coco.reading import ReadingReport, pack
 from detector.data.coco.records import record_name, split_file
 from detector.data.doctor.box_sizes import ANCHOR_SIZES, size_histogram, unmatched_share
 from detector.data.doctor.duplicates import duplicate_boxes, near_pictures
-from detector.data.doctor.picture_scan import Picture, look_at_all
+from detector.data.doctor.picture_scan import PictureScan, scan_pictures
 from detector.data.findings import Finding, Severity, count_by_code
 from detector.data.packed import CocoSource
 
@@ -36,7 +36,7 @@ class Examined:
 
     source: CocoSource
     parsed: ParsedCoco
-    pictures: list[Picture]
+    pictures: list[PictureScan]
     report: ReadingReport
     findings: list[Finding]
 
@@ -58,10 +58,10 @@ class Examined:
         }
 
 
-LookAtAll = Callable[[list[Path]], list[Picture]]
+ScanPictures = Callable[[list[Path]], list[PictureScan]]
 
 
-def examine(source: CocoSource, look: LookAtAll = look_at_all) -> Examined:
+def examine(source: CocoSource, look: ScanPictures = scan_pictures) -> Examined:
     """Examine one COCO file and its pictures.
 
     Args:
@@ -74,7 +74,7 @@ def examine(source: CocoSource, look: LookAtAll = look_at_all) -> Examined:
     parsed = parse_coco(source.annotations)
     inside = [name for name in parsed.images.file_names if not escapes(name)]  # what lies outside is not even opened
     seen = dict(zip(inside, look([source.images / name for name in inside]), strict=True))
-    pictures = [seen.get(name, Picture()) for name in parsed.images.file_names]
+    pictures = [seen.get(name, PictureScan()) for name in parsed.images.file_names]
     _, report = pack([source], [parsed], CategoryMapping())
     rules = (_picture_findings(parsed, pictures), _duplicate_findings(parsed), _summary_findings(parsed, report))
     findings = [*parsed.findings, *(finding for rule in rules for finding in rule)]
@@ -98,7 +98,7 @@ def _image_finding(parsed: ParsedCoco, code: str, row: int, message: str) -> Fin
     return Finding(code, parsed.path, parsed.image_name(row), message, "images", place)
 
 
-def _picture_findings(parsed: ParsedCoco, pictures: list[Picture]) -> Iterator[Finding]:
+def _picture_findings(parsed: ParsedCoco, pictures: list[PictureScan]) -> Iterator[Finding]:
     for row, (name, picture) in enumerate(zip(parsed.images.file_names, pictures, strict=True)):
         width, height = parsed.images.sizes_wh[row].tolist()
         stored, upright = picture.stored_wh, picture.upright_wh

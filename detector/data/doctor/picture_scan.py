@@ -1,4 +1,4 @@
-"""Looking at every picture of a set once: can it be read, how large is it, and what does it look like?"""
+"""One pass over every picture of a set: can it be read, how large is it, and what does it look like?"""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _SHORT_SIDE = 256  # JPEG decodes to about this size, in a fraction of the time 
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
-    """What one look at a picture file tells.
+class PictureScan:
+    """What reading a picture file once gives.
 
     Args:
         stored_wh: Width and height in the file, None when it cannot be read.
@@ -48,17 +48,17 @@ class Picture:
         return self.stored_wh and upright_size(self.stored_wh, self.orientation)
 
 
-def look_at(path: Path) -> Picture:
-    """Decode one picture to its end; what fails is told in the result and never raised."""
+def scan_picture(path: Path) -> PictureScan:
+    """Decode one picture to its end; a failure is part of the result and never raised."""
     if not os.path.exists(path):  # False, too, for a name that is too long for the system
-        return Picture(missing=True, error="the file does not exist")
+        return PictureScan(missing=True, error="the file does not exist")
     try:
         read = decode_picture(path, min_side=_SHORT_SIDE)
     except MediaError as error:
-        return Picture(error=error.problem)
+        return PictureScan(error=error.problem)
     gray = cv2.cvtColor(read.image, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
     thumbnail = cv2.resize(gray, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
-    return Picture(
+    return PictureScan(
         read.stored_wh,
         read.orientation,
         thumbnail.astype(np.uint8, copy=False),
@@ -76,8 +76,8 @@ def difference_hash(gray: NDArray[np.uint8]) -> int:
     return int.from_bytes(np.packbits(small[:, 1:] > small[:, :-1]).tobytes(), "big")
 
 
-def look_at_all(paths: Sequence[Path], on_each: Callable[[], None] = lambda: None) -> list[Picture]:
-    """Look at many pictures in parallel (decoding releases the interpreter's lock).
+def scan_pictures(paths: Sequence[Path], on_each: Callable[[], None] = lambda: None) -> list[PictureScan]:
+    """Scan many pictures in parallel (decoding releases the interpreter's lock).
 
     Args:
         paths: The files.
@@ -85,7 +85,7 @@ def look_at_all(paths: Sequence[Path], on_each: Callable[[], None] = lambda: Non
     """
     pictures = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for picture in pool.map(look_at, paths):
+        for picture in pool.map(scan_picture, paths):
             pictures.append(picture)
             on_each()
     return pictures

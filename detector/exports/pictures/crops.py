@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from detector.base.files import write_bytes
 from detector.exports.names import safe_name
 from detector.exports.pictures.frames import by_frame
-from detector.exports.pictures.media_files import MadePicture, MediaTask, make_pictures, picture_stem
+from detector.exports.pictures.media_files import MediaTask, WrittenPicture, make_pictures, picture_stem
 from detector.exports.source import ExportOptions, ExportSource
 from detector.exports.tables.cells import rounded, with_offset
 from detector.footage.photos import read_photo
@@ -37,7 +37,7 @@ def write_crops(source: ExportSource, folder: Path, options: ExportOptions) -> l
     return [make_pictures(source, folder / "crops", options, make_crops, COLUMNS, lambda _: True)]
 
 
-def make_crops(task: MediaTask) -> Iterator[MadePicture]:
+def make_crops(task: MediaTask) -> Iterator[WrittenPicture]:
     """Cut out all shown detections of a media file.
 
     Raises:
@@ -57,12 +57,12 @@ def _frames(task: MediaTask, numbers: list[int]) -> Iterator[Frame]:
         yield from open_video(task.file).read_numbers(numbers)
 
 
-def _make_crop(task: MediaTask, image: NDArray[np.uint8], found: DetectionRecord) -> MadePicture:
+def _make_crop(task: MediaTask, image: NDArray[np.uint8], found: DetectionRecord) -> WrittenPicture:
     record = task.record
     stem = f"{picture_stem(record)}_{found.frame_number:06d}_{found.box}"
     name = f"{safe_name(found.name or found.kind)}/{stem}.jpg"
     write_bytes(task.folder / name, encode_jpeg(cut(image, found)), durable=False)
-    return MadePicture(
+    return WrittenPicture(
         name,
         (
             record.path,

@@ -1,4 +1,4 @@
-"""Media items as the pictures that were looked at: a photo is one, a video one a sampled frame."""
+"""Media items as images with their detections: a photo is one, a video one a sampled frame."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from detector.store.records import DetectionRecord, MediaRecord
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture that was looked at.
+class AnnotatedImage:
+    """A photo, or a sampled frame of a video, with the detections that are shown.
 
     Attributes:
         record: The media item that it is, or is a frame of.
@@ -29,23 +29,23 @@ class Picture:
 
     @property
     def key(self) -> str:
-        """An id that no other picture has."""
+        """An id that no other image has."""
         video = self.record.media_type == "video"
         return f"{self.record.media_id}_{self.frame_number:06d}" if video else self.record.media_id
 
 
-def pictures_of(record: MediaRecord, threshold: float, names: FileNames) -> Iterator[Picture]:
-    """The pictures of a media item; none of one that could not be read."""
+def annotated_images(record: MediaRecord, threshold: float, names: FileNames) -> Iterator[AnnotatedImage]:
+    """The images of a media item; none of one that could not be read."""
     if record.failure is not None or record.width is None or record.height is None:
         return
     size_wh = (record.width, record.height)
     shown = record.shown(threshold)
     if record.media_type == "photo":
-        yield Picture(record, names.of(record), 0, size_wh, shown)
+        yield AnnotatedImage(record, names.of(record), 0, size_wh, shown)
         return
     found = by_frame(shown)
     for number in sorted({*record.frames, *found}):
-        yield Picture(record, frame_name(names.of(record), number), number, size_wh, found.get(number, ()))
+        yield AnnotatedImage(record, frame_name(names.of(record), number), number, size_wh, found.get(number, ()))
 
 
 def by_frame(shown: Iterable[DetectionRecord]) -> dict[int, tuple[DetectionRecord, ...]]:

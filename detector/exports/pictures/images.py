@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from detector.base.files import write_bytes
 from detector.exports.pictures.crops import encode_jpeg
-from detector.exports.pictures.media_files import MadePicture, MediaTask, make_pictures, picture_stem
+from detector.exports.pictures.media_files import MediaTask, WrittenPicture, make_pictures, picture_stem
 from detector.exports.source import ExportOptions, ExportSource
 from detector.exports.tables.cells import with_offset
 from detector.footage.photos import read_photo
@@ -28,7 +28,7 @@ def write_images(source: ExportSource, folder: Path, options: ExportOptions) -> 
     return [make_pictures(source, target, options, make_image, COLUMNS, lambda record: record.media_type == "photo")]
 
 
-def make_image(task: MediaTask) -> Iterator[MadePicture]:
+def make_image(task: MediaTask) -> Iterator[WrittenPicture]:
     """Draw the shown detections into a photo.
 
     Raises:
@@ -37,7 +37,7 @@ def make_image(task: MediaTask) -> Iterator[MadePicture]:
     photo = read_photo(task.file, at_least=LONGEST_SIDE)  # of the short side, so that the picture still shrinks
     name = f"{picture_stem(task.record)}.jpg"
     write_bytes(task.folder / name, encode_jpeg(draw(shrink(photo.image, LONGEST_SIDE), task.shown)), durable=False)
-    yield MadePicture(name, index_cells(task.record, task.shown))
+    yield WrittenPicture(name, index_cells(task.record, task.shown))
 
 
 def index_cells(record: MediaRecord, shown: Sequence[DetectionRecord]) -> tuple[str | int | None, ...]:

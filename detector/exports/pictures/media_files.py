@@ -53,7 +53,7 @@ class MediaTask:
 
 
 @dataclass(frozen=True)
-class MadePicture:
+class WrittenPicture:
     """A picture that is there now.
 
     Attributes:
@@ -69,7 +69,7 @@ def make_pictures(
     source: ExportSource,
     folder: Path,
     options: ExportOptions,
-    make: Callable[[MediaTask], Iterable[MadePicture]],
+    make: Callable[[MediaTask], Iterable[WrittenPicture]],
     columns: Sequence[str],
     wanted: Callable[[MediaRecord], bool],
 ) -> Path:
@@ -176,10 +176,10 @@ def _tasks(
 
 def _made(
     tasks: Iterator[MediaTask],
-    make: Callable[[MediaTask], Iterable[MadePicture]],
+    make: Callable[[MediaTask], Iterable[WrittenPicture]],
     keep: Callable[[MediaRecord], None],
     failures: list[HoopoeError],
-) -> Iterator[MadePicture]:
+) -> Iterator[WrittenPicture]:
     workers = min(os.cpu_count() or 1, MOST_WORKERS)
     with IsolatedReaders(workers, make, SILENCE_S, name=lambda task: str(task.file)) as readers:
         for event in readers.run(tasks, in_order=True):

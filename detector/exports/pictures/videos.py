@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from detector.base.files import atomic_path
 from detector.exports.pictures.frames import by_frame
 from detector.exports.pictures.images import COLUMNS, draw, index_cells, shrink
-from detector.exports.pictures.media_files import MadePicture, MediaTask, make_pictures, picture_stem
+from detector.exports.pictures.media_files import MediaTask, WrittenPicture, make_pictures, picture_stem
 from detector.exports.source import ExportOptions, ExportSource
 from detector.footage.video import open_video
 from detector.store.records import DetectionRecord
@@ -39,7 +39,7 @@ def write_videos(source: ExportSource, folder: Path, options: ExportOptions) -> 
     return [make_pictures(source, target, options, make_video, COLUMNS, lambda record: record.media_type == "video")]
 
 
-def make_video(task: MediaTask) -> Iterator[MadePicture]:
+def make_video(task: MediaTask) -> Iterator[WrittenPicture]:
     """Draw the shown detections into a video.
 
     Raises:
@@ -57,7 +57,7 @@ def make_video(task: MediaTask) -> Iterator[MadePicture]:
             encoder.add(draw(picture, boxes.at(frame.frame_number)), frame.time_s)
         if encoder is not None:
             encoder.close()
-    yield MadePicture(name, index_cells(task.record, task.shown))
+    yield WrittenPicture(name, index_cells(task.record, task.shown))
 
 
 class MovingBoxes:

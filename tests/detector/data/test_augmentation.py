@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from detector.data.augment.augmentation import augment, sample_generator
 from detector.data.augment.pixels import vary_pixels
-from detector.data.augment.views import View, choose_view, sample_view, take_view
+from detector.data.augment.random_crop import CropWindow, choose_window, crop_sample, random_crop
 from detector.data.config import AugmentationConfig
 from detector.data.resizing import SizeRule, resize, scale_boxes
 from detector.data.sample import IGNORED, Sample
@@ -142,7 +142,7 @@ def test_crops_have_their_size_and_mostly_hold_birds():
 def test_scale_is_spread_evenly_in_its_logarithm():
     sample = noise(400, 400, [(150, 150, 250, 250)])
     config = GEOMETRY.model_copy(update={"scale": (0.5, 2.0), "crop_object": 1.0})
-    sides = [sample_view(rng(seed), sample, SizeRule(400, 400), config).boxes_xyxy[0] for seed in range(300)]
+    sides = [random_crop(rng(seed), sample, SizeRule(400, 400), config).boxes_xyxy[0] for seed in range(300)]
     scales = np.array([box[2] - box[0] for box in sides]) / 100
     assert scales.min() >= 0.49
     assert scales.max() <= 2.01
@@ -159,24 +159,24 @@ def test_whole_image_without_jitter_is_what_evaluation_sees():
 
 def test_visible_share_decides_whether_a_box_is_taught_or_ignored():
     sample = noise(100, 100, [(0, 0, 20, 20)])
-    window = View(left=10, top=0, width=90, height=100, out_wh=(90, 100))  # shows half of the box
-    assert take_view(sample, window, min_visibility=0.5).labels.tolist() == [0]
-    sliver = take_view(sample, window, min_visibility=0.51)
+    window = CropWindow(left=10, top=0, width=90, height=100, out_wh=(90, 100))  # shows half of the box
+    assert crop_sample(sample, window, min_visibility=0.5).labels.tolist() == [0]
+    sliver = crop_sample(sample, window, min_visibility=0.51)
     assert sliver.labels.tolist() == [IGNORED]
     assert sliver.boxes_xyxy.tolist() == [[0, 0, 10, 20]]
-    assert len(take_view(sample, View(30, 0, 70, 100, (70, 100))).labels) == 0  # nothing of it is in the window
+    assert len(crop_sample(sample, CropWindow(30, 0, 70, 100, (70, 100))).labels) == 0  # nothing of it is in the window
 
 
 def test_bird_larger_than_the_window_stays():
     sample = noise(100, 100, [(5, 5, 95, 95)])
-    window = View(left=30, top=30, width=20, height=20, out_wh=(40, 40))  # 5 % of the bird, all of the window
-    np.testing.assert_array_equal(take_view(sample, window, min_visibility=1.0).boxes_xyxy, [[0, 0, 40, 40]])
+    window = CropWindow(left=30, top=30, width=20, height=20, out_wh=(40, 40))  # 5 % of the bird, all of the window
+    np.testing.assert_array_equal(crop_sample(sample, window, min_visibility=1.0).boxes_xyxy, [[0, 0, 40, 40]])
 
 
 def test_box_that_becomes_too_small_is_ignored():
     sample = noise(100, 100, [(0, 0, 4, 30), (0, 0, 6, 30)])
-    half = View(0, 0, 100, 100, out_wh=(50, 50))
-    np.testing.assert_array_equal(take_view(sample, half, min_side=3.0).labels, [IGNORED, 1])
+    half = CropWindow(0, 0, 100, 100, out_wh=(50, 50))
+    np.testing.assert_array_equal(crop_sample(sample, half, min_side=3.0).labels, [IGNORED, 1])
 
 
 def test_ignored_regions_go_along():
@@ -190,8 +190,8 @@ def test_ignored_regions_go_along():
 
 
 def test_window_of_the_whole_image_when_the_canvas_is_larger():
-    view = choose_view(rng(), (50, 40), np.zeros((0, 4), np.float32), 0.5, (100, 100), 1.0)
-    assert view == View(0, 0, 50, 40, out_wh=(25, 20))
+    view = choose_window(rng(), (50, 40), np.zeros((0, 4), np.float32), 0.5, (100, 100), 1.0)
+    assert view == CropWindow(0, 0, 50, 40, out_wh=(25, 20))
 
 
 def test_same_key_gives_the_same_sample_in_any_order():

@@ -16,7 +16,7 @@ from detector.cli import doctor
 from detector.data.coco.reading import read_coco
 from detector.data.doctor.box_sizes import size_histogram, unmatched_share
 from detector.data.doctor.examination import compare_splits, examine
-from detector.data.doctor.picture_scan import look_at
+from detector.data.doctor.picture_scan import scan_picture
 from detector.data.doctor.repair import read_document, repair, write_document
 from detector.data.findings import count_by_code
 from detector.data.packed import CocoSource
@@ -271,7 +271,7 @@ def test_a_path_outside_the_folder_is_not_even_opened(coco_set):
 
     def look(paths):
         opened.extend(paths)
-        return [look_at(path) for path in paths]
+        return [scan_picture(path) for path in paths]
 
     coco_set.document["images"][0]["file_name"] = "../../secret.jpg"
     examine(CocoSource(*coco_set.source), look)
@@ -402,4 +402,4 @@ def test_the_real_photos_pass(real_birds):
 
 
 def test_picture_whose_name_is_too_long_for_the_system_is_missing(tmp_path):
-    assert look_at(tmp_path / f"{'a' * 5000}.jpg").missing
+    assert scan_picture(tmp_path / f"{'a' * 5000}.jpg").missing

@@ -19,7 +19,7 @@ from detector.data.sample import IGNORED, Sample
 
 
 @dataclass(frozen=True)
-class View:
+class CropWindow:
     """A window of a picture, in its pixels, and the size that the window is brought to."""
 
     left: int
@@ -29,49 +29,49 @@ class View:
     out_wh: tuple[int, int]
 
 
-def sample_view(
+def random_crop(
     rng: Generator,
     sample: Sample,
     rule: SizeRule,
     config: AugmentationConfig,
     canvas_wh: tuple[int, int] | None = None,
 ) -> Sample:
-    """One random view of a picture.
+    """One random crop of a picture, resized.
 
     Args:
         rng: The source of everything that varies.
         sample: The picture in its own resolution.
         rule: The size it has in the network, which the jitter multiplies.
         config: Range of the jitter, crop size, and which boxes stay.
-        canvas_wh: The most that the view may measure; by default a crop's size, else the picture's network size.
+        canvas_wh: The most that the crop may measure; by default a crop's size, else the picture's network size.
 
     Returns:
-        The view with the boxes in it; smaller than the canvas when the picture is.
+        The crop with the boxes in it; smaller than the canvas when the picture is.
     """
     if canvas_wh is None:
         canvas_wh = (config.crop_size, config.crop_size) if config.crop_size else rule.size(sample.size_wh)
     low, high = config.scale
     scale = rule.scale(sample.size_wh) * float(np.exp(rng.uniform(np.log(low), np.log(high))))
-    view = choose_view(rng, sample.size_wh, sample.boxes_xyxy, scale, canvas_wh, config.crop_object)
-    return take_view(sample, view, config.min_visibility, config.min_side)
+    window = choose_window(rng, sample.size_wh, sample.boxes_xyxy, scale, canvas_wh, config.crop_object)
+    return crop_sample(sample, window, config.min_visibility, config.min_side)
 
 
-def choose_view(
+def choose_window(
     rng: Generator,
     size_wh: tuple[int, int],
     boxes_xyxy: NDArray[np.float32],
     scale: float,
     canvas_wh: tuple[int, int],
     object_probability: float,
-) -> View:
+) -> CropWindow:
     """Choose a window of at most `canvas_wh` pixels after scaling, inside the picture.
 
     Args:
         rng: The source of everything that varies.
         size_wh: Width and height of the picture.
         boxes_xyxy: (N, 4), pixels.
-        scale: From the picture's pixels to the view's.
-        canvas_wh: The most that the view may measure.
+        scale: From the picture's pixels to the crop's.
+        canvas_wh: The most that the crop may measure.
         object_probability: How often the window is laid around one of the boxes, each as likely as the others. The
             whole of it is then inside, or, if it is larger than the window, nothing else.
     """
@@ -88,28 +88,28 @@ def choose_view(
         low, high = np.zeros(2), free
     left, top = rng.integers(low.astype(np.int64), high.astype(np.int64), endpoint=True).tolist()
     out = [min(most, max(1, round(side * scale))) for side, most in zip(window.tolist(), canvas_wh, strict=True)]
-    return View(left, top, int(window[0]), int(window[1]), (out[0], out[1]))
+    return CropWindow(left, top, int(window[0]), int(window[1]), (out[0], out[1]))
 
 
-def take_view(sample: Sample, view: View, min_visibility: float = 0.0, min_side: float = 0.0) -> Sample:
+def crop_sample(sample: Sample, window: CropWindow, min_visibility: float = 0.0, min_side: float = 0.0) -> Sample:
     """What is seen of a picture through a window.
 
     A bird of which too little is seen to learn from becomes an ignored region: it must not be taught as background.
 
     Args:
         sample: The picture.
-        view: The window.
+        window: The window.
         min_visibility: The least visible share of a box that stays. The share is of what a window of this size could
             show of the box at best, so that a bird larger than the window is not lost.
-        min_side: The least width and height of a box that stays, in pixels of the view.
+        min_side: The least width and height of a box that stays, in pixels of the result.
     """
-    window = (view.width, view.height)
-    image = sample.image[view.top : view.top + view.height, view.left : view.left + view.width]
-    moved = sample.boxes_xyxy - np.array([view.left, view.top] * 2, np.float32)
-    visible = clip_boxes(moved, window)
-    at_best = np.minimum(moved[:, 2:] - moved[:, :2], window).prod(axis=1)
-    boxes = clip_boxes(scale_boxes(visible, window, view.out_wh), view.out_wh)
+    window_wh = (window.width, window.height)
+    image = sample.image[window.top : window.top + window.height, window.left : window.left + window.width]
+    moved = sample.boxes_xyxy - np.array([window.left, window.top] * 2, np.float32)
+    visible = clip_boxes(moved, window_wh)
+    at_best = np.minimum(moved[:, 2:] - moved[:, :2], window_wh).prod(axis=1)
+    boxes = clip_boxes(scale_boxes(visible, window_wh, window.out_wh), window.out_wh)
     sides = boxes[:, 2:] - boxes[:, :2]
     taught = (box_areas(visible) >= min_visibility * at_best) & (sides >= min_side).all(axis=1)
     seen = (sides > 0).all(axis=1)
-    return Sample(resize(image, view.out_wh), boxes[seen], np.where(taught, sample.labels, IGNORED)[seen])
+    return Sample(resize(image, window.out_wh), boxes[seen], np.where(taught, sample.labels, IGNORED)[seen])
