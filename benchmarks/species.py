@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from benchmarks.machine import describe
-from detector.annotation.detecting import RunDetector
-from detector.annotation.options import CPU_CROPS, SeeingOptions, WorkOptions
+from detector.annotation.options import CPU_CROPS, SeeingOptions
+from detector.annotation.request import AnnotateRequest, Models, RunSettings
 from detector.annotation.run import annotate
 from detector.boxes import xywh_to_xyxy, xyxy_to_xywh
 from detector.data.coco.reading import read_coco
@@ -150,15 +150,8 @@ def write_card(folder: Path, pictures: Pictures) -> None:
 def look_at(folder: Path, detector: str, species: str) -> None:
     """Annotate the folder's card into its store."""
     device = torch.device("cpu")
-    annotate(
-        [folder / "card"],
-        folder / "store",
-        RunDetector.load(detector, device, "fp32"),
-        SpeciesClassifier.load(species, device),
-        SeeingOptions(full_decode=True),
-        WorkOptions.chosen(device),
-        quiet=True,
-    )
+    request = AnnotateRequest([folder / "card"], folder / "store", SeeingOptions(full_decode=True))
+    annotate(request, Models.of(detector, species, device, "fp32"), RunSettings(quiet=True))
 
 
 def ways_of(calibration: Path, alone: Path, prior: Path, knows_species: bool) -> list[Way]:

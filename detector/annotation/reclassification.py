@@ -15,7 +15,8 @@ from detector.annotation.counted import HINT
 from detector.annotation.options import WorkOptions
 from detector.annotation.progress import FilesProgress
 from detector.annotation.readers import Readers
-from detector.annotation.run import RunReport, reading, species_entry, versions
+from detector.annotation.request import RunSettings
+from detector.annotation.run import DEFAULT, RunReport, reading, species_entry, versions
 from detector.annotation.second_look import KnownFrame, KnownItem, SecondLook, SecondSight
 from detector.base.names import located
 from detector.base.stopping import StopRequest
@@ -41,11 +42,8 @@ def overlay_name(species: SpeciesClassifier) -> str:
 def reclassify(
     output: Path,
     species: SpeciesClassifier,
-    work: WorkOptions,
+    settings: RunSettings = DEFAULT,
     roots: Mapping[str, Path] | None = None,
-    quiet: bool = False,
-    readers: Readers | None = None,
-    retry_failed: bool = False,
 ) -> RunReport:
     """Classify the boxes of a store again. The new logits count once all are there; an ended run goes on.
 
@@ -54,11 +52,8 @@ def reclassify(
     Args:
         output: The store.
         species: The classifier that is to count.
-        work: How the work is spread.
+        settings: How it goes about it.
         roots: Where cards are now.
-        quiet: Show no progress.
-        readers: As for `annotate`.
-        retry_failed: Look again at the files that failed before.
 
     Raises:
         DataError: There is no store, or a part of it is damaged.
@@ -67,8 +62,9 @@ def reclassify(
     """
     load_run(output)  # says that there is no store before a folder is made
     report = RunReport()
+    work = settings.work_on(next(species.net.parameters()).device)
     name = overlay_name(species)
-    with OverlayWriter(output, name, retry_failed=retry_failed) as writer:
+    with OverlayWriter(output, name, retry_failed=settings.retry_failed) as writer:
         for card, root in (roots or {}).items():
             set_card_root(output, card, os.path.abspath(root))
         run = load_run(output)
@@ -82,8 +78,8 @@ def reclassify(
         files = _PendingFiles(reader, run, pending)
         with (
             StopRequest().listening() as stop,
-            FilesProgress(files.count, "classifying", quiet) as progress,
-            reading(readers, work) as processes,
+            FilesProgress(files.count, "classifying", settings.quiet) as progress,
+            reading(settings.readers, work) as processes,
         ):
             look = _Look(run, species, work, processes, lambda: stop.requested, report, progress, files)
             for part, failed in pending.items():

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 import torchvision
@@ -19,15 +18,18 @@ from detector.annotation.cards import find_cards
 from detector.annotation.counted import CountedFiles
 from detector.annotation.detecting import RunDetector
 from detector.annotation.local import Annotation
-from detector.annotation.options import SeeingOptions, WorkOptions
+from detector.annotation.options import WorkOptions
 from detector.annotation.progress import FilesProgress
 from detector.annotation.readers import Readers
+from detector.annotation.request import AnnotateRequest, Models, RunSettings
 from detector.base.stopping import StopRequest
 from detector.species.classifier import SpeciesClassifier
 from detector.store.facts import FactRow
 from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry
 from detector.store.run_json import merge_run, read_run, set_card_root
 from detector.store.writer import FactsWriter
+
+DEFAULT = RunSettings()
 
 
 @dataclass
@@ -85,52 +87,35 @@ class RunReport:
         return not (self.failures or self.failures_before or self.problems or self.lost)
 
 
-def annotate(
-    inputs: Sequence[Path],
-    output: Path,
-    detector: RunDetector,
-    species: SpeciesClassifier | None,
-    seeing: SeeingOptions,
-    work: WorkOptions,
-    roots: Mapping[str, Path] | None = None,
-    quiet: bool = False,
-    readers: Readers | None = None,
-    retry_failed: bool = False,
-) -> RunReport:
+def annotate(request: AnnotateRequest, models: Models, settings: RunSettings = DEFAULT) -> RunReport:
     """Write the facts of all media of some cards that the store does not hold yet.
 
     Ctrl-C or SIGTERM ends it after the current batch, with all that is finished saved; a second Ctrl-C at once.
 
     Args:
-        inputs: Files and folders.
-        output: The store.
-        detector: The detector.
-        species: The classifier; None leaves birds unnamed.
-        seeing: What decides what is seen.
-        work: How the work is spread.
-        roots: Where known cards are now.
-        quiet: Show no progress.
-        readers: Reading processes to use; by default some are started, and ended afterwards.
-        retry_failed: Look again at the files that could not be read.
+        request: Which cards, and what is seen in them.
+        models: The networks.
+        settings: How it goes about it.
 
     Raises:
         HoopoeError: An input does not exist, the store was made otherwise or is in use, the disk is full ...
     """
-    report = RunReport()
+    report, output, roots = RunReport(), request.output, request.roots
+    work = settings.work_on(models.device)
     before = read_run(output)
-    found = find_cards(inputs, output, roots or {})  # refuses what cannot be before anything is written
-    with FactsWriter(output, retry_failed=retry_failed) as writer:
+    found = find_cards(request.inputs, output, roots)  # refuses what cannot be before anything is written
+    with FactsWriter(output, retry_failed=settings.retry_failed) as writer:
         if read_run(output) != before:
-            found = find_cards(inputs, output, roots or {})
+            found = find_cards(request.inputs, output, roots)
         report.notes += found.notes
-        for card, root in (roots or {}).items():
+        for card, root in roots.items():
             set_card_root(output, card, os.path.abspath(root))
         entries = {
             "cards": {card.id: CardEntry(root=str(card.root), inputs=list(card.inputs)) for card in found.cards},
-            "options": seeing.as_dict(),
+            "options": request.seeing.as_dict(),
             "versions": versions(),
         }
-        merge_run(output, models_entry(detector, species).model_copy(update=entries))
+        merge_run(output, models_entry(models.detector, models.species).model_copy(update=entries))
         counted = CountedFiles({card.id: card.root for card in found.cards})
         for each in found.cards:
             for item in each.media(report.problems.append, lambda suffix: report.passed_over.update((suffix,))):
@@ -140,8 +125,8 @@ def annotate(
                     counted.add(item)
         with (
             StopRequest().listening() as stop,
-            FilesProgress(len(counted), "annotating", quiet) as progress,
-            reading(readers, work) as processes,
+            FilesProgress(len(counted), "annotating", settings.quiet) as progress,
+            reading(settings.readers, work) as processes,
         ):
 
             def finished(rows: Sequence[FactRow]) -> None:
@@ -154,9 +139,9 @@ def annotate(
                 progress.advance(failed=first.failure is not None)
 
             annotation = Annotation(
-                detector=detector,
-                species=species,
-                seeing=seeing,
+                detector=models.detector,
+                species=models.species,
+                seeing=request.seeing,
                 work=work,
                 readers=processes,
                 finished=finished,

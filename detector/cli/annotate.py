@@ -10,7 +10,7 @@ from detector.cli.options.annotation import (
     check_arguments,
     check_tables,
     finish,
-    work_options,
+    run_settings,
 )
 from detector.cli.options.devices import device_and_precision
 
@@ -56,16 +56,14 @@ def run(args: argparse.Namespace) -> int:
     sampling = parse_sampling(args.frame_interval)
     roots = parse_roots(args.root)
 
-    from detector.annotation.detecting import RunDetector
     from detector.annotation.options import SeeingOptions
+    from detector.annotation.request import AnnotateRequest, Models
     from detector.annotation.run import annotate, models_entry
-    from detector.species.classifier import SpeciesClassifier
     from detector.store.schema import LOWEST_SCORE
 
     device, precision = device_and_precision(args)
-    detector = RunDetector.load(args.detector, device, precision)
-    species = None if args.species == "none" else SpeciesClassifier.load(args.species, device, precision)
-    check_tables(args, args.output, models_entry(detector, species))
+    models = Models.of(args.detector, None if args.species == "none" else args.species, device, precision)
+    check_tables(args, args.output, models_entry(models.detector, models.species))
     seeing = SeeingOptions(
         frame_interval=sampling,
         tile=args.tile,
@@ -75,14 +73,6 @@ def run(args: argparse.Namespace) -> int:
         classify_from=LOWEST_SCORE if args.classify_from is None else args.classify_from,
         embeddings=args.embeddings,
     )
-    report = annotate(
-        args.inputs,
-        args.output,
-        detector,
-        species,
-        seeing,
-        work_options(args, device),
-        roots,
-        retry_failed=args.retry_failed,
-    )
+    request = AnnotateRequest(args.inputs, args.output, seeing, roots)
+    report = annotate(request, models, run_settings(args, device))
     return finish(args, args.output, report)

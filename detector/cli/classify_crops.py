@@ -11,7 +11,7 @@ from detector.cli.options.annotation import (
     check_arguments,
     check_tables,
     finish,
-    work_options,
+    run_settings,
 )
 from detector.cli.options.devices import device_and_precision
 
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if media is None:
         raise ConfigError("files of boxes name media", where="--media", hint="give the folder in which they lie")
 
-    from detector.annotation.importing.run import ImportOptions, classify_crops
+    from detector.annotation.importing.run import CropsRequest, ImportOptions, classify_crops
     from detector.annotation.run import species_entry
     from detector.species.classifier import SpeciesClassifier
     from detector.store.run_file import RunFile
@@ -63,13 +63,6 @@ def run(args: argparse.Namespace) -> int:
     species = SpeciesClassifier.load(args.species, device, precision)
     check_tables(args, args.output, RunFile(species=species_entry(species)))
     options = ImportOptions(LOWEST_SCORE if args.classify_from is None else args.classify_from, args.embeddings)
-    report = classify_crops(
-        args.detections,
-        media,
-        args.output,
-        species,
-        options,
-        work_options(args, device),
-        retry_failed=args.retry_failed,
-    )
+    request = CropsRequest(args.detections, media, args.output, options)
+    report = classify_crops(request, species, run_settings(args, device))
     return finish(args, args.output, report)

@@ -10,7 +10,7 @@ from detector.cli.options.annotation import (
     check_arguments,
     check_tables,
     finish,
-    work_options,
+    run_settings,
 )
 from detector.cli.options.devices import device_and_precision
 
@@ -45,5 +45,5 @@ def run(args: argparse.Namespace) -> int:
     species = SpeciesClassifier.load(args.species, device, precision)
     models = load_run(args.store).model_copy(update={"species": species_entry(species)})
     check_tables(args, args.store, models)
-    report = reclassify(args.store, species, work_options(args, device), roots, retry_failed=args.retry_failed)
+    report = reclassify(args.store, species, run_settings(args, device), roots)
     return finish(args, args.store, report)

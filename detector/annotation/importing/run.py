@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +19,9 @@ from detector.annotation.importing.formats import (
 )
 from detector.annotation.importing.media import FolderOfCrops, MediaFolder, as_upright, missing_media
 from detector.annotation.looking import with_capture
-from detector.annotation.options import WorkOptions
 from detector.annotation.progress import FilesProgress
-from detector.annotation.readers import Readers
-from detector.annotation.run import RunReport, reading, species_entry, versions
+from detector.annotation.request import RunSettings
+from detector.annotation.run import DEFAULT, RunReport, reading, species_entry, versions
 from detector.annotation.second_look import KnownFrame, KnownItem, SecondLook, SecondSight
 from detector.annotation.stages import unclassified
 from detector.annotation.values import FrameFacts, ItemFacts
@@ -55,45 +54,50 @@ class ImportOptions:
     embeddings: bool = False
 
 
-def classify_crops(
-    detections: Sequence[Path],
-    media: Path,
-    output: Path,
-    species: SpeciesClassifier,
-    options: ImportOptions,
-    work: WorkOptions,
-    quiet: bool = False,
-    readers: Readers | None = None,
-    retry_failed: bool = False,
-) -> RunReport:
+@dataclass(frozen=True)
+class CropsRequest:
+    """Boxes of another tool that are to be classified.
+
+    Attributes:
+        detections: Files of boxes (see `read_detections`), or one folder of crops, which is `media` then.
+        media: The folder in which the files are that the files of boxes name.
+        output: The store; what it holds already is not done again.
+        options: What decides what is seen.
+    """
+
+    detections: Sequence[Path]
+    media: Path
+    output: Path
+    options: ImportOptions = field(default_factory=ImportOptions)
+
+
+def classify_crops(request: CropsRequest, species: SpeciesClassifier, settings: RunSettings = DEFAULT) -> RunReport:
     """Write facts with another tool's boxes, classified. Files that are missing are recorded as failures.
 
     Args:
-        detections: Files of boxes (see `read_detections`), or one folder of crops, which is `media` then.
-        media: The folder in which the files are that the files of boxes name.
-        output: The store.
+        request: Which boxes, and of which files.
         species: The classifier.
-        options: What decides what is seen.
-        work: How the work is spread.
-        quiet: Show no progress.
-        readers: As for `annotate`.
-        retry_failed: As for `annotate`.
+        settings: How it goes about it.
 
     Raises:
         DataError: A file of boxes cannot be used.
         HoopoeError: As `annotate` does.
     """
-    place = MediaFolder.of(media, output)
-    imported = _read(detections, place)
+    options, output = request.options, request.output
+    work = settings.work_on(next(species.net.parameters()).device)
+    place = MediaFolder.of(request.media, output)
+    imported = _read(request.detections, place)
     if not len(imported):
-        raise DataError("it names no files", where=detections[0], hint="give a file with records of photos or videos")
-    with FactsWriter(output, retry_failed=retry_failed) as writer:
-        missing = missing_media(imported, place, writer.finished, detections[0])
+        raise DataError(
+            "it names no files", where=request.detections[0], hint="give a file with records of photos or videos"
+        )
+    with FactsWriter(output, retry_failed=settings.retry_failed) as writer:
+        missing = missing_media(imported, place, writer.finished, request.detections[0])
         merge_run(output, _run_file(place.card, imported, species, options))
         with (
             StopRequest().listening() as stop,
-            FilesProgress(len(imported), "classifying", quiet) as progress,
-            reading(readers, work) as processes,
+            FilesProgress(len(imported), "classifying", settings.quiet) as progress,
+            reading(settings.readers, work) as processes,
         ):
             run = _Import(imported, place, options, writer, progress, species.net.embedding_size, missing)
             second_look = SecondLook(

@@ -19,7 +19,7 @@ from detector.cli.terminal import exit_codes
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from detector.annotation.options import WorkOptions
+    from detector.annotation.request import RunSettings
     from detector.annotation.run import RunReport
     from detector.store.run_file import RunFile
 
@@ -88,11 +88,13 @@ def check_tables(args: argparse.Namespace, output: Path, models: RunFile) -> Non
     read_rules(models, decision_options(args, stored))
 
 
-def work_options(args: argparse.Namespace, device: Any) -> WorkOptions:
-    """How the work is spread."""
+def run_settings(args: argparse.Namespace, device: Any) -> RunSettings:
+    """How the run goes about its work."""
     from detector.annotation.options import WorkOptions
+    from detector.annotation.request import RunSettings
 
-    return WorkOptions.chosen(device, args.batch_size, args.workers)
+    work = WorkOptions.chosen(device, args.batch_size, args.workers)
+    return RunSettings(work, retry_failed=args.retry_failed)
 
 
 def finish(args: argparse.Namespace, output: Path, report: RunReport) -> int:

@@ -17,6 +17,7 @@ import backbones
 from detector.annotation.detecting import RunDetector
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.readers import Readers
+from detector.annotation.request import AnnotateRequest, Models, RunSettings
 from detector.annotation.run import annotate
 from detector.models.building import build_detector, config_of
 from detector.models.config import ModelConfig
@@ -139,9 +140,8 @@ def run(detector, species, work, readers, tmp_path):
     """Annotates folders into a store under the test's folder."""
 
     def annotate_into(name, *inputs, work=work, roots=None, **seeing):
-        report = annotate(
-            inputs, tmp_path / name, detector, species, SeeingOptions(**seeing), work, roots, True, readers
-        )
+        request = AnnotateRequest(inputs, tmp_path / name, SeeingOptions(**seeing), roots or {})
+        report = annotate(request, Models(detector, species), RunSettings(work, quiet=True, readers=readers))
         return report, read_store(tmp_path / name)
 
     return annotate_into

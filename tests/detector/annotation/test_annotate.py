@@ -15,11 +15,10 @@ import pytest
 import torch
 
 from backbones.errors import ConfigError, DiskFullError, HoopoeError
-from detector.annotation.detecting import RunDetector
-from detector.annotation.options import SeeingOptions, WorkOptions
+from detector.annotation.options import WorkOptions
+from detector.annotation.request import AnnotateRequest, Models, RunSettings
 from detector.annotation.run import annotate
 from detector.data.coco.reading import read_coco
-from detector.species.classifier import SpeciesClassifier
 from detector.species.crosswalk import load_crosswalk
 from detector.species.labelled import Labelling, classify_annotations
 from detector.species.taxonomy import Taxonomy
@@ -334,7 +333,8 @@ def test_files_that_failed_are_looked_at_again_when_asked_for(
     report, facts = run("out", card)
     assert (report.files, report.finished_before) == (0, 3)
     assert facts["card", "DCIM/IMG_0009.JPG"][0].failure
-    again = annotate((card,), tmp_path / "out", detector, species, SeeingOptions(), work, None, True, readers, True)
+    settings = RunSettings(work, quiet=True, retry_failed=True, readers=readers)
+    again = annotate(AnnotateRequest((card,), tmp_path / "out"), Models(detector, species), settings)
     assert (again.files, again.finished_before, again.failed) == (1, 2, 0)
     assert read_store(tmp_path / "out")["card", "DCIM/IMG_0009.JPG"][0].detections
 
@@ -346,6 +346,6 @@ def test_the_gpu_annotates_as_the_cpu_does(
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     card, gpu = make_card(), torch.device("cuda")
     _, on_cpu = run("cpu", card)
-    models = RunDetector.load(str(detector_file), gpu, "fp32"), SpeciesClassifier.load(species_file, gpu)
-    annotate((card,), tmp_path / "gpu", *models, SeeingOptions(), work, None, True, readers)
+    models = Models.of(detector_file, species_file, gpu, "fp32")
+    annotate(AnnotateRequest((card,), tmp_path / "gpu"), models, RunSettings(work, quiet=True, readers=readers))
     assert_same_facts(on_cpu, read_store(tmp_path / "gpu"), atol=1e-3)

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from detector.annotation.options import SeeingOptions
+from detector.annotation.request import AnnotateRequest, Models, RunSettings
 from detector.annotation.run import annotate
 from detector.store.reader import facts_folder, parts
 from tests.detector.annotation.store_checks import assert_same_facts, read_store
@@ -60,7 +60,8 @@ def test_killed_runs_go_on_to_the_same_facts(
     make_card, tmp_path, detector, species, detector_file, species_file, work, readers, kills
 ):
     card = make_card(photos=8 * kills, videos=2)
-    annotate([card], tmp_path / "whole", detector, species, SeeingOptions(), work, None, True, readers)
+    settings = RunSettings(work, quiet=True, readers=readers)
+    annotate(AnnotateRequest([card], tmp_path / "whole"), Models(detector, species), settings)
     out = tmp_path / "out"
     words = command(card, out, detector_file, species_file)
     moments = random.Random(0)

@@ -16,10 +16,11 @@ from backbones.errors import DataError, MediaError
 from detector.annotation import reclassification
 from detector.annotation.importing.formats import IN_PIXELS, NO_AREA, NO_CATEGORY
 from detector.annotation.importing.media import TURNED
-from detector.annotation.importing.run import SECOND_RECORD, ImportOptions, classify_crops
-from detector.annotation.options import SeeingOptions, WorkOptions
+from detector.annotation.importing.run import SECOND_RECORD, CropsRequest, ImportOptions, classify_crops
+from detector.annotation.options import WorkOptions
 from detector.annotation.progress import FilesProgress
 from detector.annotation.reclassification import overlay_name, reclassify
+from detector.annotation.request import AnnotateRequest, Models, RunSettings
 from detector.annotation.run import annotate
 from detector.base.orientation import orient
 from detector.footage.discovery import media_type
@@ -41,7 +42,11 @@ def classify(species, work, readers, tmp_path):
 
     def run(name, detections, media, work=work, **options):
         out = tmp_path / name
-        report = classify_crops(detections, media, out, species, ImportOptions(**options), work, True, readers)
+        report = classify_crops(
+            CropsRequest(detections, media, out, ImportOptions(**options)),
+            species,
+            RunSettings(work, quiet=True, readers=readers),
+        )
         return report, read_store(out)
 
     return run
@@ -144,7 +149,11 @@ def test_boxes_from_annotate_give_the_same_logits_again(
     classify, make_card, detector, species, work, readers, tmp_path
 ):
     card = make_card(photos=3)
-    annotate([card], tmp_path / "seen", detector, species, SeeingOptions(), work, None, True, readers)
+    annotate(
+        AnnotateRequest([card], tmp_path / "seen"),
+        Models(detector, species),
+        RunSettings(work, quiet=True, readers=readers),
+    )
     seen = read_store(tmp_path / "seen")
     images = []
     for (_, path), rows in seen.items():
@@ -303,13 +312,17 @@ def test_another_classifier_replaces_the_logits_and_nothing_else(
     make_card, detector, species, other_species, work, readers, tmp_path
 ):
     card, out = make_card(photos=3), tmp_path / "out"
-    annotate([card], out, detector, species, SeeingOptions(), work, None, True, readers)
+    annotate(AnnotateRequest([card], out), Models(detector, species), RunSettings(work, quiet=True, readers=readers))
     before = read_store(out)
-    report = reclassify(out, other_species, work, None, True, readers)
+    report = reclassify(out, other_species, RunSettings(work, quiet=True, readers=readers))
     assert (report.files, report.failed) == (4, 0)
     assert load_run(out).species.overlay == overlay_name(other_species)
     overlaid = read_store(out)
-    annotate([card], tmp_path / "afresh", detector, other_species, SeeingOptions(), work, None, True, readers)
+    annotate(
+        AnnotateRequest([card], tmp_path / "afresh"),
+        Models(detector, other_species),
+        RunSettings(work, quiet=True, readers=readers),
+    )
     afresh = read_store(tmp_path / "afresh")
     tracks = lambda facts: [b.track_id for rows in facts.values() for row in rows for b in row.detections]  # noqa: E731
     assert tracks(overlaid) == tracks(before)
@@ -318,7 +331,9 @@ def test_another_classifier_replaces_the_logits_and_nothing_else(
     some = next(b for rows in before.values() for row in rows for b in row.detections if b.logits)
     assert all(some.logits != b.logits for rows in overlaid.values() for row in rows for b in row.detections)
     save_photo(card / "DCIM" / "IMG_0009.JPG", 9)
-    annotate([card], out, detector, other_species, SeeingOptions(), work, None, True, readers)
+    annotate(
+        AnnotateRequest([card], out), Models(detector, other_species), RunSettings(work, quiet=True, readers=readers)
+    )
     assert len(read_store(out)) == 5
 
 
@@ -328,7 +343,9 @@ def test_a_reclassification_that_was_ended_goes_on(
     out = tmp_path / "out"
     for name in ("north", "south"):  # a part each
         card = make_card(name, photos=2, videos=0)
-        annotate([card], out, detector, species, SeeingOptions(), work, None, True, readers)
+        annotate(
+            AnnotateRequest([card], out), Models(detector, species), RunSettings(work, quiet=True, readers=readers)
+        )
     write = OverlayWriter.write
 
     def write_one(self, part, rows, failures):
@@ -337,12 +354,12 @@ def test_a_reclassification_that_was_ended_goes_on(
 
     monkeypatch.setattr(OverlayWriter, "write", write_one)
     with pytest.raises(KeyboardInterrupt):
-        reclassify(out, other_species, work, None, True, readers)
+        reclassify(out, other_species, RunSettings(work, quiet=True, readers=readers))
     assert load_run(out).species.overlay is None
     monkeypatch.setattr(OverlayWriter, "write", write)
-    assert reclassify(out, other_species, work, None, True, readers).files == 2
+    assert reclassify(out, other_species, RunSettings(work, quiet=True, readers=readers)).files == 2
     assert load_run(out).species.overlay == overlay_name(other_species)
-    assert reclassify(out, other_species, work, None, True, readers).files == 0
+    assert reclassify(out, other_species, RunSettings(work, quiet=True, readers=readers)).files == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -351,7 +368,7 @@ def test_a_signal_saves_what_is_classified_again(
 ):
     card, out = make_card(photos=20, videos=0), tmp_path / "out"
     alone = WorkOptions(batch_size=1, crop_batch_size=1, workers=1)
-    annotate([card], out, detector, species, SeeingOptions(), alone, None, True, readers)
+    annotate(AnnotateRequest([card], out), Models(detector, species), RunSettings(alone, quiet=True, readers=readers))
     advance = FilesProgress.advance
 
     def advance_and_end(self, failed=False):
@@ -360,37 +377,44 @@ def test_a_signal_saves_what_is_classified_again(
             signal.raise_signal(number)
 
     monkeypatch.setattr(FilesProgress, "advance", advance_and_end)
-    ended = reclassify(out, other_species, alone, None, True, readers)
+    ended = reclassify(out, other_species, RunSettings(alone, quiet=True, readers=readers))
     assert (ended.signal, load_run(out).species.overlay) == (number, None)
     assert 3 <= ended.files < 20
     monkeypatch.setattr(FilesProgress, "advance", advance)
-    rest = reclassify(out, other_species, alone, None, True, readers)
+    rest = reclassify(out, other_species, RunSettings(alone, quiet=True, readers=readers))
     assert (rest.files, rest.all_well) == (20 - ended.files, True)
-    annotate([card], tmp_path / "afresh", detector, other_species, SeeingOptions(), alone, None, True, readers)
+    annotate(
+        AnnotateRequest([card], tmp_path / "afresh"),
+        Models(detector, other_species),
+        RunSettings(alone, quiet=True, readers=readers),
+    )
     assert_same_facts(read_store(out), read_store(tmp_path / "afresh"))
 
 
 def test_a_card_that_is_not_there_is_asked_for(make_card, detector, species, other_species, work, readers, tmp_path):
     card, out = make_card(photos=1, videos=0), tmp_path / "out"
-    annotate([card], out, detector, species, SeeingOptions(), work, None, True, readers)
+    annotate(AnnotateRequest([card], out), Models(detector, species), RunSettings(work, quiet=True, readers=readers))
     shutil.move(card, tmp_path / "moved")
     with pytest.raises(MediaError, match="--root card=PATH"):
-        reclassify(out, other_species, work, None, True, readers)
+        reclassify(out, other_species, RunSettings(work, quiet=True, readers=readers))
     roots = {"card": tmp_path / "moved"}
-    assert reclassification.reclassify(out, other_species, work, roots, True, readers).failed == 0
+    assert (
+        reclassification.reclassify(out, other_species, RunSettings(work, quiet=True, readers=readers), roots).failed
+        == 0
+    )
 
 
 def test_what_cannot_be_read_again_gets_no_name_and_is_tried_again_when_asked(
     make_card, detector, species, other_species, work, readers, tmp_path
 ):
     card, out = make_card(photos=4, videos=0), tmp_path / "out"
-    annotate([card], out, detector, species, SeeingOptions(), work, None, True, readers)
+    annotate(AnnotateRequest([card], out), Models(detector, species), RunSettings(work, quiet=True, readers=readers))
     torn, away = card / "DCIM" / "IMG_0001.JPG", card / "DCIM" / "IMG_0002.JPG"
     content = torn.read_bytes()
     torn.write_bytes(b"<html>")
     away.rename(tmp_path / "away")
-    first = reclassify(out, other_species, work, None, True, readers)
-    second = reclassify(out, other_species, work, None, True, readers)
+    first = reclassify(out, other_species, RunSettings(work, quiet=True, readers=readers))
+    second = reclassify(out, other_species, RunSettings(work, quiet=True, readers=readers))
     assert (first.failed, second.files, second.failed) == (2, 0, 0)
     assert second.failures_before == first.failures
     assert first.failures[reclassification.NOT_THERE] == 1
@@ -401,10 +425,14 @@ def test_what_cannot_be_read_again_gets_no_name_and_is_tried_again_when_asked(
     assert named() == {"DCIM/IMG_0000.JPG", "DCIM/IMG_0003.JPG"}
     torn.write_bytes(content)
     (tmp_path / "away").rename(away)
-    third = reclassify(out, other_species, work, None, True, readers, retry_failed=True)
+    third = reclassify(out, other_species, RunSettings(work, quiet=True, retry_failed=True, readers=readers))
     assert (third.files, third.all_well) == (2, True)
     assert len(named()) == 4
-    annotate([card], tmp_path / "afresh", detector, other_species, SeeingOptions(), work, None, True, readers)
+    annotate(
+        AnnotateRequest([card], tmp_path / "afresh"),
+        Models(detector, other_species),
+        RunSettings(work, quiet=True, readers=readers),
+    )
     assert_same_facts(read_store(out), read_store(tmp_path / "afresh"))
 
 
@@ -412,11 +440,11 @@ def test_a_mount_point_whose_share_is_away_costs_no_names(
     make_card, detector, species, other_species, work, readers, tmp_path
 ):
     card, out = make_card(photos=2, videos=0), tmp_path / "out"
-    annotate([card], out, detector, species, SeeingOptions(), work, None, True, readers)
+    annotate(AnnotateRequest([card], out), Models(detector, species), RunSettings(work, quiet=True, readers=readers))
     before = read_store(out)
     shutil.move(card / "DCIM", tmp_path / "share")
     with pytest.raises(MediaError, match="none of its files are there"):
-        reclassify(out, other_species, work, None, True, readers)
+        reclassify(out, other_species, RunSettings(work, quiet=True, readers=readers))
     assert_same_facts(read_store(out), before)
     shutil.move(tmp_path / "share", card / "DCIM")
-    assert reclassify(out, other_species, work, None, True, readers).files == 2
+    assert reclassify(out, other_species, RunSettings(work, quiet=True, readers=readers)).files == 2

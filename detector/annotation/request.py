@@ -1,0 +1,93 @@
+"""What a run is asked to do: which cards go into which store, what it sees in them, and how it goes about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from detector.annotation.detecting import RunDetector
+from detector.annotation.options import SeeingOptions, WorkOptions
+from detector.annotation.readers import Readers
+from detector.base.devices import Precision, chosen_device, chosen_precision
+from detector.species.classifier import SpeciesClassifier
+
+
+@dataclass(frozen=True)
+class AnnotateRequest:
+    """Cards that are to be annotated.
+
+    Attributes:
+        inputs: Files and folders.
+        output: The store; what it holds already is not done again.
+        seeing: What decides what is seen.
+        roots: Where known cards are now.
+    """
+
+    inputs: Sequence[Path]
+    output: Path
+    seeing: SeeingOptions = field(default_factory=SeeingOptions)
+    roots: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Models:
+    """The networks of a run; without a classifier birds stay unnamed."""
+
+    detector: RunDetector
+    species: SpeciesClassifier | None = None
+
+    @classmethod
+    def of(
+        cls,
+        detector: RunDetector | str | Path,
+        species: SpeciesClassifier | str | Path | None = None,
+        device: torch.device | str | None = None,
+        precision: Precision | None = None,
+    ) -> Models:
+        """Models that are loaded, or are named.
+
+        Args:
+            detector: A detector, the path of one, or `coco`.
+            species: A classifier, the path of one, or a published name.
+            device: Where those run that are loaded now; by default a GPU where there is one.
+            precision: Theirs; by default what suits the device.
+
+        Raises:
+            HoopoeError: A model cannot be found or used, or there is no such device.
+        """
+        place = device if isinstance(device, torch.device) else chosen_device(device)
+        exact = precision or chosen_precision("auto", place)
+        if not isinstance(detector, RunDetector):
+            detector = RunDetector.load(str(detector), place, exact)
+        if isinstance(species, str | Path):
+            species = SpeciesClassifier.load(species, place, exact)
+        return cls(detector, species)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the detector runs."""
+        return next(self.detector.model.parameters()).device
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How a run goes about its work: none of it changes what is seen.
+
+    Attributes:
+        work: How the work is spread; None: as suits the device.
+        quiet: Show no progress.
+        retry_failed: Try the files again that could not be read.
+        readers: Reading processes to use; by default some are started, and ended afterwards.
+    """
+
+    work: WorkOptions | None = None
+    quiet: bool = False
+    retry_failed: bool = False
+    readers: Readers | None = None
+
+    def work_on(self, device: torch.device) -> WorkOptions:
+        """How the work is spread where the networks run on this device."""
+        return self.work or WorkOptions.chosen(device)
