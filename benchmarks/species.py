@@ -40,6 +40,7 @@ from detector.decisions.decide import decide
 from detector.decisions.naming import names_species
 from detector.decisions.options import DecideOptions
 from detector.evaluation.coco import evaluate_coco
+from detector.evaluation.detecting import DetectionOptions, detect_all
 from detector.models import load_detector
 from detector.species.calibration import Calibration
 from detector.species.classifier import SpeciesClassifier
@@ -67,7 +68,6 @@ from detector.store.writer import FactsWriter
 from detector.synthetic.mammals import draw_mammal_scene
 from detector.synthetic.plumages import PLUMAGES
 from detector.synthetic.scenes import DEMO_SCENES, draw_scene
-from detector.training.evaluation import detect_all
 from detector.types import media_id
 
 OUTPUT = Path(__file__).parent / "results" / "second_look.md"
@@ -255,7 +255,7 @@ def fit_on(
     mammals = draw_mammals(size_wh, np.random.default_rng([seed, FIT_STREAM]))
     logits = classify_boxes(classifier, *zip(*mammals, strict=True))
     crops = birds.and_others(LabelledLogits(logits, np.full(len(mammals), NO_BIRD), {}, ()))
-    found = detect_all(model, annotations, DataConfig(workers=0), batch_size=8, precision="fp32")
+    found = detect_all(model, annotations, DetectionOptions(loading=DataConfig(workers=0)))
     of_name = dict(zip(annotations.category_names, annotations.category_ids, strict=True))
     ids = [of_name.get(name, max(of_name.values()) + 1) for name in categories]  # an agnostic detector's: a new one
     results = found.coco_results(replace(annotations, category_ids=tuple(ids)))

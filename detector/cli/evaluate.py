@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 from detector.cli.options.devices import add_device_arguments, device_and_precision
 
 if TYPE_CHECKING:
-    from detector.data.coco.categories import CategoryMapping
     from detector.evaluation.evaluation import Evaluation
-    from detector.models.saving import DetectorMeta
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--score-threshold", type=float, metavar="SCORE", help="drop detections below it (default: the detector's)"
     )
     parser.add_argument(
-        "--max-detections", type=int, default=100, metavar="N", help="of an image, that count (default: COCO's 100)"
+        "--max-detections",
+        type=int,
+        metavar="N",
+        help="of an image, and of each of its categories for AP (default: the detector's, and COCO's 100)",
     )
     parser.add_argument(
         "--group-by", nargs="+", default=[], metavar="ATTRIBUTE", help="also by these of the image records: modality"
@@ -44,33 +45,36 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    from detector.data.coco.reading import read_coco
     from detector.data.config import DataConfig
     from detector.data.images import read_image
+    from detector.evaluation.detecting import DetectionOptions
+    from detector.evaluation.evaluation import evaluate
+    from detector.evaluation.ground_truth import read_ground_truth
     from detector.evaluation.writer import write_evaluation
     from detector.models import load_detector
-    from detector.training.evaluation import detect_all, limit_detections
 
     device, precision = device_and_precision(args)
     model, meta = load_detector(args.model, device)
-    limit_detections(model, args.score_threshold, args.max_detections)
-    annotations, report = read_coco(
+    annotations, report = read_ground_truth(
         [(args.annotations, args.images)],
-        mapping=_mapping(args, meta),
-        category_names=meta.category_names,
+        meta,
+        categories=args.categories,
+        agnostic=args.agnostic,
         attributes=args.group_by,
     )
     console = Console()
     console.print(f"{args.annotations}: {report}", highlight=False, markup=False, soft_wrap=True)
+    options = DetectionOptions(
+        batch_size=args.batch_size,
+        precision=precision,
+        loading=DataConfig(workers=args.workers),
+        score_threshold=args.score_threshold,
+        max_detections=args.max_detections,
+    )
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("detecting", total=len(annotations))
-        found = detect_all(
-            model,
-            annotations,
-            DataConfig(workers=args.workers),
-            batch_size=args.batch_size,
-            precision=precision,
-            advance=lambda images: progress.advance(task, images),
+        evaluation = evaluate(
+            model, annotations, options, group_by=args.group_by, advance=lambda images: progress.advance(task, images)
         )
     places = {image: place for place, image in enumerate(annotations.image_ids.tolist())}
 
@@ -78,37 +82,15 @@ def run(args: argparse.Namespace) -> int:
         record = annotations[places[image_id]]
         return read_image(record.path, (record.width, record.height))
 
-    evaluation = write_evaluation(
-        args.output,
-        annotations.to_coco_dict(),
-        found.coco_results(annotations),
-        images_per_second=found.images_per_second,
-        group_by=args.group_by,
-        read_image=read,
-        max_detections=args.max_detections,
-    )
+    write_evaluation(args.output, evaluation, read)
     _print(console, evaluation)
+    assert evaluation.found is not None
     console.print(
-        f"{found.images_per_second:.1f} images/s, reading included; everything is in {args.output}",
+        f"{evaluation.found.images_per_second:.1f} images/s, reading included; everything is in {args.output}",
         highlight=False,
         soft_wrap=True,
     )
     return 0
-
-
-def _mapping(args: argparse.Namespace, meta: DetectorMeta) -> CategoryMapping:
-    """What annotated categories are to the detector: as said, or as they were mapped for its training."""
-    from backbones.errors import ConfigError
-    from detector.data.coco.categories import CategoryMapping
-
-    if args.categories is not None:
-        return CategoryMapping.read(args.categories)
-    if args.agnostic and len(meta.category_names) > 1:
-        problem = f"the detector has {len(meta.category_names)} categories"
-        raise ConfigError(problem, where="--agnostic", hint="read class_agnostic in metrics.json, or give --categories")
-    if args.agnostic:
-        return CategoryMapping.agnostic(meta.category_names[0])
-    return CategoryMapping(meta.training_data.get("mapping", {}))
 
 
 def _print(console: Any, evaluation: Evaluation) -> None:

@@ -1,12 +1,16 @@
-"""The whole evaluation of one detector on one data set, as one value."""
+"""The one home of evaluation: a detector and a data set in, every figure out, as one value."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
+from torch import nn
+
+from detector.data.packed import Annotations
 from detector.evaluation.coco import (
     MAX_DETECTIONS,
     CocoMetrics,
@@ -18,9 +22,10 @@ from detector.evaluation.coco import (
     summarise,
 )
 from detector.evaluation.confusion import ConfusionMatrix, confusion_matrix
+from detector.evaluation.detecting import DetectedSet, DetectionOptions, detect_all
 from detector.evaluation.error_breakdown import ErrorBreakdown, error_breakdown
 from detector.evaluation.inputs import EvaluationInputs
-from detector.evaluation.matching import match
+from detector.evaluation.matching import Matches, match
 from detector.evaluation.thresholds import RecallBySize, ThresholdSweep, recall_by_size, sweep_thresholds
 from detector.evaluation.worst import FalseAlarm, Miss, worst_false_alarms, worst_misses
 
@@ -29,33 +34,87 @@ CONFUSIONS_LISTED = 100  # in metrics.json; 551 x 551 counts would drown the res
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Everything that is measured.
+    """How good detections are, each figure computed when it is first asked for.
 
     Args:
         inputs: Ground truth and predictions.
-        metrics: COCO's figures.
-        class_agnostic: The same with one label for all boxes.
-        groups: Attribute of the images -> its value -> COCO's figures there.
-        curves: Precision and recall behind `metrics`.
-        sweep: Precision, recall and F1 over the score threshold.
-        sizes: Recall by the size of the bird.
-        errors: TIDE's error breakdown.
-        confusion: Which categories are taken for which, at the best threshold; None with one category.
-        misses: The largest birds missed at the best threshold.
-        false_alarms: The surest detections that are wrong.
+        results: The predictions as COCO results, the rows of predictions.json.
+        image_groups: Attribute of the images -> its value -> ids of the images that have it.
+        max_detections: Limit on the detections of an image and category.
+        found: What the detector found, and how fast; None where results came from elsewhere.
     """
 
     inputs: EvaluationInputs
-    metrics: CocoMetrics
-    class_agnostic: CocoMetrics
-    groups: dict[str, dict[str, CocoMetrics]]
-    curves: PrecisionRecall
-    sweep: ThresholdSweep
-    sizes: RecallBySize
-    errors: ErrorBreakdown
-    confusion: ConfusionMatrix | None
-    misses: list[Miss]
-    false_alarms: list[FalseAlarm]
+    results: Sequence[Mapping[str, Any]]
+    image_groups: Mapping[str, Mapping[str, Sequence[int]]]
+    max_detections: int = MAX_DETECTIONS
+    found: DetectedSet | None = None
+
+    @cached_property
+    def metrics(self) -> CocoMetrics:
+        """COCO's figures."""
+        return summarise(self.inputs, self.curves)
+
+    @cached_property
+    def class_agnostic(self) -> CocoMetrics:
+        """The same with one label for all boxes."""
+        if not self.several_categories:
+            return self.metrics
+        return coco_metrics(self.inputs.class_agnostic(), self.max_detections)
+
+    @cached_property
+    def groups(self) -> dict[str, dict[str, CocoMetrics]]:
+        """Attribute of the images -> its value -> COCO's figures there."""
+        return {
+            key: metrics_by_group(self.inputs, parts, self.max_detections) for key, parts in self.image_groups.items()
+        }
+
+    @cached_property
+    def curves(self) -> PrecisionRecall:
+        """Precision and recall behind `metrics`."""
+        return precision_recall(self.inputs, self.max_detections)
+
+    @cached_property
+    def sweep(self) -> ThresholdSweep:
+        """Precision, recall and F1 over the score threshold."""
+        return sweep_thresholds(self.inputs, self.matches)
+
+    @cached_property
+    def sizes(self) -> RecallBySize:
+        """Recall by the size of the bird."""
+        return recall_by_size(self.inputs, self.matches, self.sweep.best_threshold)
+
+    @cached_property
+    def errors(self) -> ErrorBreakdown:
+        """TIDE's error breakdown."""
+        return error_breakdown(self.inputs, max_detections=self.max_detections)
+
+    @cached_property
+    def confusion(self) -> ConfusionMatrix | None:
+        """Which categories are taken for which, at the best threshold; None with one category."""
+        if not self.several_categories:
+            return None
+        return confusion_matrix(self.inputs, self.sweep.best_threshold, max_detections=self.max_detections)
+
+    @cached_property
+    def misses(self) -> list[Miss]:
+        """The largest birds missed at the best threshold."""
+        return worst_misses(self.inputs, self.matches, self.sweep.best_threshold)
+
+    @cached_property
+    def false_alarms(self) -> list[FalseAlarm]:
+        """The surest detections that are wrong."""
+        return worst_false_alarms(self.inputs, self.matches, self.errors.prediction_types)
+
+    @cached_property
+    def matches(self) -> Matches:
+        """Which detection found which bird."""
+        return match(self.inputs, max_detections=self.max_detections)
+
+    @property
+    def several_categories(self) -> bool:
+        """Whether there is more than one."""
+        return len(self.inputs.category_ids) > 1
 
     def as_dict(self) -> dict[str, Any]:
         """The content of metrics.json: COCO's figures on top, the rest below; None for what is undefined."""
@@ -99,7 +158,39 @@ class Evaluation:
             "worst_misses": [asdict(miss) for miss in self.misses],
             "worst_false_alarms": [asdict(alarm) for alarm in self.false_alarms],
         }
+        if self.found is not None:
+            listed["images_per_second"] = self.found.images_per_second
         return _without_nan(listed)
+
+
+def evaluate(
+    model: nn.Module,
+    annotations: Annotations,
+    options: DetectionOptions | None = None,
+    *,
+    group_by: Sequence[str] = (),
+    advance: Callable[[int], None] = lambda images: None,
+) -> Evaluation:
+    """Run a detector over a data set, and measure what it finds: the way of training, `hoopoe evaluate` and Python.
+
+    The detector's own limits hold unless `options` say otherwise: what is evaluated is what predicts.
+
+    Args:
+        model: The detector, without wrappers; handed back as it was.
+        annotations: The data set, its labels those of the detector.
+        options: Batches, precision, limits, processes; by default 8 images at once in fp32.
+        group_by: Attributes of the images (read with them); each of their values is also evaluated by itself.
+        advance: Told of the images of each batch that is done.
+    """
+    options = options or DetectionOptions()
+    found = detect_all(model, annotations, options, advance)
+    measured = evaluate_detections(
+        annotations.to_coco_dict(),
+        found.coco_results(annotations),
+        group_by=group_by,
+        max_detections=options.max_detections or MAX_DETECTIONS,
+    )
+    return replace(measured, found=found)
 
 
 def evaluate_detections(
@@ -120,25 +211,11 @@ def evaluate_detections(
     Raises:
         DataError: If a row names an unknown image or category, or is not finite.
     """
-    inputs = EvaluationInputs.from_coco(ground_truth, results)
-    curves = precision_recall(inputs, max_detections)
-    matches = match(inputs, max_detections=max_detections)
-    sweep = sweep_thresholds(inputs, matches)
-    errors = error_breakdown(inputs, max_detections=max_detections)
-    several = len(inputs.category_ids) > 1
-    metrics = summarise(inputs, curves)
     return Evaluation(
-        inputs,
-        metrics,
-        coco_metrics(inputs.class_agnostic(), max_detections) if several else metrics,
-        {key: metrics_by_group(inputs, image_groups(ground_truth, key), max_detections) for key in group_by},
-        curves,
-        sweep,
-        recall_by_size(inputs, matches, sweep.best_threshold),
-        errors,
-        confusion_matrix(inputs, sweep.best_threshold, max_detections=max_detections) if several else None,
-        worst_misses(inputs, matches, sweep.best_threshold),
-        worst_false_alarms(inputs, matches, errors.prediction_types),
+        EvaluationInputs.from_coco(ground_truth, results),
+        results,
+        {key: image_groups(ground_truth, key) for key in group_by},
+        max_detections,
     )
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +13,9 @@ from numpy.typing import NDArray
 from backbones.errors import HoopoeError
 from detector.base.files import write_bytes
 from detector.boxes import box_iou, xywh_to_xyxy
-from detector.evaluation.coco import MAX_DETECTIONS, RECALL_STEPS
+from detector.evaluation.coco import RECALL_STEPS
 from detector.evaluation.error_breakdown import BACKGROUND_IOU
-from detector.evaluation.evaluation import Evaluation, evaluate_detections
+from detector.evaluation.evaluation import Evaluation
 from detector.evaluation.worst import FalseAlarm, Miss
 from detector.plots.confusion import MOST_CATEGORIES, plot_confusion_matrix
 from detector.plots.contact_sheet import closeup, contact_sheet
@@ -33,42 +32,22 @@ TILE_PX = 240
 ReadImage = Callable[[int], NDArray[np.uint8]]
 
 
-def write_evaluation(
-    output: Path,
-    ground_truth: Mapping[str, Any],
-    results: Sequence[Mapping[str, Any]],
-    *,
-    images_per_second: float | None = None,
-    group_by: Sequence[str] = (),
-    read_image: ReadImage | None = None,
-    max_detections: int = MAX_DETECTIONS,
-) -> Evaluation:
-    """Evaluate and write everything, each file whole or not at all.
+def write_evaluation(output: Path, evaluation: Evaluation, read_image: ReadImage | None = None) -> None:
+    """Write everything that an evaluation has, each file whole or not at all.
 
-    The figures are computed from `results` as they are written: another tool gets the same AP from predictions.json.
+    Its figures are computed from its results as they are written: another tool gets the same AP from predictions.json.
 
     Args:
         output: Folder; made if it is not there.
-        ground_truth: COCO dict: images, annotations, categories.
-        results: COCO results, as from `coco_results`.
-        images_per_second: Speed of the detector, for metrics.json.
-        group_by: Attributes of the image records, such as "modality".
+        evaluation: See `evaluate` and `evaluate_detections`.
         read_image: Image id -> RGB, uint8 (H, W, 3), in the annotations' orientation; without it there are no pictures.
-        max_detections: Limit on the detections of an image and category.
-
-    Raises:
-        DataError: If a row names an unknown image or category, or is not finite.
     """
-    evaluation = evaluate_detections(ground_truth, results, group_by=group_by, max_detections=max_detections)
-    metrics = evaluation.as_dict()
-    if images_per_second is not None:
-        metrics["images_per_second"] = images_per_second
-    write_bytes(output / "predictions.json", json.dumps(list(results), allow_nan=False).encode())
-    write_bytes(output / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False, ensure_ascii=False).encode())
+    metrics = json.dumps(evaluation.as_dict(), indent=1, allow_nan=False, ensure_ascii=False)
+    write_bytes(output / "predictions.json", json.dumps(list(evaluation.results), allow_nan=False).encode())
+    write_bytes(output / "metrics.json", metrics.encode())
     _write_figures(output, evaluation)
     if read_image is not None:
         _write_pictures(output, evaluation, read_image)
-    return evaluation
 
 
 def _write_figures(output: Path, evaluation: Evaluation) -> None:

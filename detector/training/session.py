@@ -17,12 +17,12 @@ from torch import Tensor
 from detector.base.stopping import StopRequest
 from detector.data.loader import Batch, EpochSampler, Loader
 from detector.data.packed import Annotations
-from detector.evaluation.coco import evaluate_coco
+from detector.evaluation.detecting import DetectionOptions
+from detector.evaluation.evaluation import evaluate
 from detector.models.building import config_of
 from detector.models.saving import DetectorMeta, save_detector
 from detector.training.checkpoints import Checkpoint, Learner, Position, save_checkpoint, state_of
 from detector.training.config import Config
-from detector.training.evaluation import detect_all
 from detector.training.examples import draw_examples
 from detector.training.guards import non_finite_error
 from detector.training.progress import Display
@@ -167,25 +167,26 @@ class Session:
         config = self.config.train
         self.display.say(f"evaluating {len(annotations)} images after epoch {position.epoch}")
         processes = self.fabric.world_size
+        options = DetectionOptions(
+            batch_size=config.eval_batch_size,
+            precision="bf16" if config.precision == "bf16" else "fp32",
+            loading=self.config.data,
+            rank=self.fabric.global_rank,
+            world_size=processes,
+        )
         with self.display.evaluating(len(annotations)) as advance:
-            found = detect_all(
-                self.learner.best_weights,
-                annotations,
-                self.config.data,
-                batch_size=config.eval_batch_size,
-                precision="bf16" if config.precision == "bf16" else "fp32",
-                advance=lambda images: advance(images * processes),
-                rank=self.fabric.global_rank,
-                world_size=processes,
+            evaluation = evaluate(
+                self.learner.best_weights, annotations, options, advance=lambda images: advance(images * processes)
             )
         metrics: dict[str, float | None] = {}
         if self.fabric.is_global_zero:
-            measured = evaluate_coco(annotations.to_coco_dict(), found.coco_results(annotations)).as_dict()
+            assert evaluation.found is not None
+            measured = evaluation.metrics.as_dict()
             metrics = {name: measured[name] for name in FIGURES}
             shown = "  ".join(f"{name} {'-' if value is None else f'{value:.3f}'}" for name, value in metrics.items())
-            self.display.say(f"  {shown}  ({found.images_per_second:.1f} images/s)")
+            self.display.say(f"  {shown}  ({evaluation.found.images_per_second:.1f} images/s)")
             if self.recorder is not None:
-                examples = draw_examples(annotations, found.detections)
+                examples = draw_examples(annotations, evaluation.found.detections)
                 self.recorder.evaluation(position.step, {"epoch": position.epoch, **metrics}, examples)
         return dict(self.fabric.broadcast(metrics))
 

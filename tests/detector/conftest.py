@@ -1,4 +1,4 @@
-"""A small decided store for whoever reads one: exports, pages, the store's own tests."""
+"""A tiny drawn data set, and a small decided store for whoever reads one: exports, pages, the store's own tests."""
 
 from __future__ import annotations
 
@@ -306,3 +306,13 @@ def decided_store(tmp_path: Path) -> Path:
         RepeatRecord("r1", "south/water", 0.25, 0.5, 0.125, 0.25, "bird", 40, 40, start, start, True, None),
     ]
     return write_decided_store(tmp_path / "store", media, events, repeats, effort, deployments)
+
+
+@pytest.fixture(scope="session")
+def drawn_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """12 scenes of 128 x 128 to train on and 5 to evaluate on: images/, train.json, val.json."""
+    from detector.synthetic.dataset import write_synthetic_dataset
+
+    folder = tmp_path_factory.mktemp("drawn")
+    write_synthetic_dataset(folder, 12, 5, size_wh=(128, 128))
+    return folder

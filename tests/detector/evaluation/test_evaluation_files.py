@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from pycocotools.cocoeval import COCOeval
 
 from backbones.errors import MediaError
 from detector.evaluation.coco import evaluate_coco
+from detector.evaluation.detecting import DetectedSet
 from detector.evaluation.evaluation import evaluate_detections
 from detector.evaluation.results import coco_results
 from detector.evaluation.writer import write_evaluation
@@ -82,7 +84,8 @@ def written(tmp_path_factory):
     output = tmp_path_factory.mktemp("evaluation") / "not" / "yet"
     ground_truth = make_ground_truth()
     results = coco_results(draw_detections_of(ground_truth), category_ids=[5, 10])
-    write_evaluation(output, ground_truth, results, images_per_second=3.5, group_by=["modality"], read_image=grey_image)
+    evaluation = evaluate_detections(ground_truth, results, group_by=["modality"])
+    write_evaluation(output, replace(evaluation, found=DetectedSet({0: Detections.empty()}, 0.25)), grey_image)
     return output, ground_truth, json.loads((output / "metrics.json").read_text(), parse_constant=refuse_nan)
 
 
@@ -99,7 +102,7 @@ def test_metrics_have_the_keys_that_others_rely_on(written):
     assert {*FIGURES, "per_class", "images_per_second", "class_agnostic", "groups", "errors"} <= metrics.keys()
     assert set(metrics["per_class"]) == {"crane", "heron"}
     assert set(metrics["per_class"]["heron"]) == set(FIGURES)
-    assert metrics["images_per_second"] == 3.5
+    assert metrics["images_per_second"] == 4
     assert (metrics["images"], metrics["boxes"]) == (4, 6)
     assert {name: part["images"] for name, part in metrics["groups"]["modality"].items()} == {
         "thermal": 2,
@@ -127,7 +130,7 @@ def test_pycocotools_gets_our_figures_from_our_predictions(written):
 def test_empty_data_and_empty_predictions_are_written_too(tmp_path, images, found):
     ground_truth = make_ground_truth(("bird",), images)
     results = coco_results(draw_detections_of(ground_truth) if found else {}, category_ids=[5])
-    write_evaluation(tmp_path, ground_truth, results, read_image=grey_image)
+    write_evaluation(tmp_path, evaluate_detections(ground_truth, results), grey_image)
     metrics = json.loads((tmp_path / "metrics.json").read_text(), parse_constant=refuse_nan)
     if images < 2:
         assert metrics["AP"] is None, "there was no box to find"
@@ -151,7 +154,8 @@ def test_a_picture_that_cannot_be_read_costs_only_its_tile(tmp_path, error):
         return grey_image(image_id)
 
     ground_truth = make_ground_truth(("bird",))
-    evaluation = write_evaluation(tmp_path, ground_truth, [], read_image=read_image)
+    evaluation = evaluate_detections(ground_truth, [])
+    write_evaluation(tmp_path, evaluation, read_image)
     assert len(evaluation.misses) == 6
     assert Image.open(tmp_path / "misses.png").width == 4 * 248 + 8
 
@@ -159,8 +163,8 @@ def test_a_picture_that_cannot_be_read_costs_only_its_tile(tmp_path, error):
 def test_an_evaluation_replaces_an_older_one_whole(tmp_path):
     ground_truth = make_ground_truth(("bird",))
     results = coco_results(draw_detections_of(ground_truth), category_ids=[5])
-    write_evaluation(tmp_path, ground_truth, results)
-    write_evaluation(tmp_path, ground_truth, [])
+    write_evaluation(tmp_path, evaluate_detections(ground_truth, results))
+    write_evaluation(tmp_path, evaluate_detections(ground_truth, []))
     assert json.loads((tmp_path / "predictions.json").read_text()) == []
     assert json.loads((tmp_path / "metrics.json").read_text())["AP"] == 0.0
     assert {path.name for path in tmp_path.iterdir()} == FILES, "no unfinished file is left"

@@ -1,4 +1,4 @@
-"""A tiny drawn data set, and runs on it that take seconds."""
+"""Runs on a tiny drawn data set that take seconds."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from detector.config import parse_config
-from detector.synthetic.dataset import write_synthetic_dataset
 from detector.training.config import Config
 from detector.training.run import Request
 
@@ -18,14 +17,6 @@ model: {backbone: davit_nano, detector: faster_rcnn, min_size: 96, max_size: 128
 train: {epochs: 2, batch_size: 4, warmup_steps: 2, log_steps: 1, precision: fp32}
 data: {workers: 0}
 """
-
-
-@pytest.fixture(scope="session")
-def drawn_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """12 scenes of 128 x 128 to train on and 5 to evaluate on: images/, train.json, val.json."""
-    folder = tmp_path_factory.mktemp("drawn")
-    write_synthetic_dataset(folder, 12, 5, size_wh=(128, 128))
-    return folder
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from backbones.errors import ConfigError, DataError, HoopoeError
 from detector.cli.main import main
 from detector.data.dataset import Item, make_target
 from detector.data.loader import collate
+from detector.evaluation.coco import CocoMetrics
 from detector.models.building import build_detector
 from detector.models.config import ModelConfig
 from detector.models.saving import load_detector
@@ -62,14 +63,10 @@ def test_detectron2_1379_early_stopping_and_the_best_weights(make_request, monke
     figures = iter([0.2, 0.5, 0.4, 0.5, 0.1, 0.9])
     names = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100")
 
-    class Measured:
-        def __init__(self, value: float) -> None:
-            self.value = value
+    def measured(*_: object) -> CocoMetrics:
+        return CocoMetrics(**dict.fromkeys(names, next(figures)), per_class={}, images=5, boxes=5, max_detections=100)
 
-        def as_dict(self) -> dict:
-            return dict.fromkeys(names, self.value)
-
-    monkeypatch.setattr("detector.training.session.evaluate_coco", lambda *_: Measured(next(figures)))
+    monkeypatch.setattr("detector.evaluation.evaluation.summarise", measured)
     request = make_request("run", "train.epochs=6", "train.patience=3")
     outcome = train_detector(request)
     assert outcome.position.epoch == 5, "three evaluations without a new best"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch.distributed
@@ -22,8 +23,31 @@ from detector.models.prediction import predict_resized
 from detector.types import Detections
 
 
+@dataclass(frozen=True)
+class DetectionOptions:
+    """How a detector goes over a data set.
+
+    Args:
+        batch_size: The most images in one pass; they are of one size.
+        precision: Of convolutions and matrix products.
+        loading: Workers.
+        score_threshold: Detections below it are left out; None: the detector's own.
+        max_detections: Detections of an image; None: the detector's own.
+        rank: This process. All of them get everything.
+        world_size: The number of processes.
+    """
+
+    batch_size: int = 8
+    precision: Precision = "fp32"
+    loading: DataConfig = field(default_factory=DataConfig)
+    score_threshold: float | None = None
+    max_detections: int | None = None
+    rank: int = 0
+    world_size: int = 1
+
+
 @dataclass(frozen=True, eq=False)
-class Found:
+class DetectedSet:
     """What a detector found in a data set.
 
     Args:
@@ -48,52 +72,56 @@ class Found:
 def detect_all(
     model: nn.Module,
     annotations: Annotations,
-    config: DataConfig,
-    *,
-    batch_size: int,
-    precision: Precision,
+    options: DetectionOptions,
     advance: Callable[[int], None] = lambda images: None,
-    rank: int = 0,
-    world_size: int = 1,
-) -> Found:
+) -> DetectedSet:
     """Detect in every image of a data set.
 
     Args:
         model: The detector, without wrappers; used in evaluation mode and handed back as it was.
         annotations: The data set; its boxes are not looked at.
-        config: Workers.
-        batch_size: The most images in one pass; they are of one size.
-        precision: Of the model's convolutions and matrix products.
+        options: Batches, precision, limits, processes.
         advance: Told of the images of each batch that is done.
-        rank: This process. All of them return everything.
-        world_size: The number of processes.
     """
     rule = SizeRule(config_of(model).min_size, config_of(model).max_size)
     dataset = EvaluationDataset(annotations, rule)
+    loader = evaluation_loader(
+        dataset, options.batch_size, options.loading, rank=options.rank, world_size=options.world_size
+    )
     sizes_wh = dict(zip(annotations.image_ids.tolist(), annotations.sizes_wh.tolist(), strict=True))
     detections: dict[int, Detections] = {}
     start = time.perf_counter()
-    for batch in evaluation_loader(dataset, batch_size, config, rank=rank, world_size=world_size):
-        originals = [(sizes_wh[image][0], sizes_wh[image][1]) for image in batch.image_ids]
-        found = predict_resized(model, batch.images, originals, precision)
-        detections.update(zip(batch.image_ids, found, strict=True))
-        advance(len(found))
+    with limited(model, options.score_threshold, options.max_detections):
+        for batch in loader:
+            originals = [(sizes_wh[image][0], sizes_wh[image][1]) for image in batch.image_ids]
+            found = predict_resized(model, batch.images, originals, options.precision)
+            detections.update(zip(batch.image_ids, found, strict=True))
+            advance(len(found))
     seconds = time.perf_counter() - start
-    if world_size > 1:
-        gathered: list[Any] = [None] * world_size
+    if options.world_size > 1:
+        gathered: list[Any] = [None] * options.world_size
         torch.distributed.all_gather_object(gathered, (detections, seconds))
         detections = {image: each for part, _ in gathered for image, each in part.items()}
         seconds = max(part_seconds for _, part_seconds in gathered)
-    return Found(detections, seconds)
+    return DetectedSet(detections, seconds)
 
 
-def limit_detections(model: Any, score_threshold: float | None, max_detections: int | None) -> None:
-    """Replace a detector's own score threshold and number of detections per image, where given."""
+@contextlib.contextmanager
+def limited(model: Any, score_threshold: float | None = None, max_detections: int | None = None) -> Iterator[None]:
+    """A detector with another score threshold and number of detections per image, where given; as before afterwards."""
     part = getattr(model, "roi_heads", model)  # Faster R-CNN keeps them there
+    joined = hasattr(model.transform, "max_detections")  # the built-in coco's, after its classes are joined
+    before = part.score_thresh, part.detections_per_img
+    before_joined = model.transform.max_detections if joined else None
     if score_threshold is not None:
         part.score_thresh = score_threshold
     if max_detections is not None:
-        part.detections_per_img = max_detections
-        if hasattr(model.transform, "max_detections"):  # the built-in coco's, after its classes are joined
-            part.detections_per_img = max(part.detections_per_img, max_detections)
+        part.detections_per_img = max(before[1], max_detections) if joined else max_detections
+        if joined:
             model.transform.max_detections = max_detections
+    try:
+        yield
+    finally:
+        part.score_thresh, part.detections_per_img = before
+        if joined:
+            model.transform.max_detections = before_joined
