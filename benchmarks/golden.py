@@ -44,7 +44,7 @@ def file_hash(path: Path, folder: str, today: str) -> str:
     if path.suffix == ".parquet":
         table = pq.read_table(path)
         rows = sorted(json.dumps(lasting(row, folder, today), default=str) for row in table.to_pylist())
-        content = "\n".join([str(table.schema.remove_metadata()), *rows]).encode()
+        content = "\n".join([table.schema.remove_metadata().to_string(show_field_metadata=False), *rows]).encode()
     elif path.suffix == ".json":
         content = json.dumps(lasting(json.loads(path.read_text()), folder, today), sort_keys=True).encode()
     elif path.suffix == ".xlsx":
