@@ -13,12 +13,12 @@ import pyarrow.compute as pc
 from backbones.errors import MediaError
 from detector.annotation.counted import HINT
 from detector.annotation.options import WorkOptions
-from detector.annotation.progress import FilesProgress
 from detector.annotation.readers import Readers
 from detector.annotation.request import RunSettings
 from detector.annotation.run import DEFAULT, RunReport, reading, species_entry, versions
 from detector.annotation.second_look import KnownFrame, KnownItem, SecondLook, SecondSight
 from detector.base.names import located
+from detector.base.reporting import Task, task
 from detector.base.stopping import StopRequest
 from detector.species.classifier import SpeciesClassifier
 from detector.store.facts import FactRow, OverlayRow
@@ -78,7 +78,7 @@ def reclassify(
         files = _PendingFiles(reader, run, pending)
         with (
             StopRequest().listening() as stop,
-            FilesProgress(files.count, "classifying", settings.quiet) as progress,
+            task("classifying", files.count, "files", quiet=settings.quiet) as progress,
             reading(settings.readers, work) as processes,
         ):
             look = _Look(run, species, work, processes, lambda: stop.requested, report, progress, files)
@@ -176,7 +176,7 @@ class _Look:
         readers: Readers,
         stopping: Callable[[], bool],
         report: RunReport,
-        progress: FilesProgress,
+        progress: Task,
         files: _PendingFiles,
     ) -> None:
         self.run, self.species, self.report, self.progress, self.files = run, species, report, progress, files

@@ -19,9 +19,9 @@ from detector.annotation.counted import CountedFiles
 from detector.annotation.detecting import RunDetector
 from detector.annotation.local import Annotation
 from detector.annotation.options import WorkOptions
-from detector.annotation.progress import FilesProgress
 from detector.annotation.readers import Readers
 from detector.annotation.request import AnnotateRequest, Models, RunSettings
+from detector.base.reporting import task
 from detector.base.stopping import StopRequest
 from detector.species.classifier import SpeciesClassifier
 from detector.store.facts import FactRow
@@ -125,7 +125,7 @@ def annotate(request: AnnotateRequest, models: Models, settings: RunSettings = D
                     counted.add(item)
         with (
             StopRequest().listening() as stop,
-            FilesProgress(len(counted), "annotating", settings.quiet) as progress,
+            task("annotating", len(counted), "files", quiet=settings.quiet) as progress,
             reading(settings.readers, work) as processes,
         ):
 

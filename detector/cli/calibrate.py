@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbones.errors import ConfigError
+from detector.base.reporting import task, warn
 from detector.cli.options.decisions import add_kind_argument, parse_kinds
 from detector.cli.options.devices import add_device_arguments, device_and_precision
 
@@ -62,11 +63,11 @@ def run(args: argparse.Namespace) -> int:
     device, precision = device_and_precision(args)
     classifier = SpeciesClassifier.load(args.species, device, precision)
     batch_size = WorkOptions.chosen(device).crop_batch_size  # of `annotate`: the same crops get the same logits
-    crosswalk = load_crosswalk(args.taxonomy, print)
+    crosswalk = load_crosswalk(args.taxonomy, warn)
     given = {label: Kind(kind) for label, kind in parse_kinds(args.kind or ()).items()}
     taxonomy = Taxonomy(classifier.class_names, crosswalk, Kinds(crosswalk, given))
     console = Console()
-    crops, detected = _classified(args, Labelling(classifier, taxonomy, batch_size), console)
+    crops, detected = _classified(args, Labelling(classifier, taxonomy, batch_size))
     fit = fit_calibration(crops, classifier.sha256, detected)
     fit.calibration.write(args.output)
     figure = plot_reliability(
@@ -84,10 +85,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _classified(args: argparse.Namespace, labelling: Labelling, console: Any) -> tuple[Any, Any]:
+def _classified(args: argparse.Namespace, labelling: Labelling) -> tuple[Any, Any]:
     """The labelled crops' logits, and those of the detections or None."""
-    from rich.progress import Progress
-
     from detector.data.coco.reading import read_coco
     from detector.species.labelled import (
         classify_annotations,
@@ -97,26 +96,21 @@ def _classified(args: argparse.Namespace, labelling: Labelling, console: Any) ->
         crops_of_others,
     )
 
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        if args.crops is not None:
-            crops = crops_in_folder(args.crops)
-            task = progress.add_task("classifying", total=len(crops))
-            return classify_folder(crops, labelling, lambda: progress.advance(task)), None
-        annotations, _ = read_coco([(args.annotations, args.images)])
-        results = None if args.detections is None else _read_results(args.detections)
-        others = [] if args.others is None else crops_of_others(args.others)
-        total = len(annotations) * (1 if results is None else 2) + len(others)
-        task = progress.add_task("classifying", total=total)
-
-        def advance() -> None:
-            progress.advance(task)
-
-        labelled = classify_annotations(annotations, labelling, advance)
+    if args.crops is not None:
+        crops = crops_in_folder(args.crops)
+        with task("classifying", len(crops), "pictures") as progress:
+            return classify_folder(crops, labelling, progress.advance), None
+    annotations, _ = read_coco([(args.annotations, args.images)])
+    results = None if args.detections is None else _read_results(args.detections)
+    others = [] if args.others is None else crops_of_others(args.others)
+    total = len(annotations) * (1 if results is None else 2) + len(others)
+    with task("classifying", total, "pictures") as progress:
+        labelled = classify_annotations(annotations, labelling, progress.advance)
         if others:
-            labelled = labelled.and_others(classify_folder(others, labelling, advance))
+            labelled = labelled.and_others(classify_folder(others, labelling, progress.advance))
         if results is None:
             return labelled, None
-        return labelled, classify_detections(annotations, results, labelling, advance)
+        return labelled, classify_detections(annotations, results, labelling, progress.advance)
 
 
 def _read_results(path: Path) -> list[dict[str, Any]]:

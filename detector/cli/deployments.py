@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
 from pathlib import Path
 
 from backbones.errors import ConfigError
+from detector.base.reporting import track, warn
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,8 +49,6 @@ def run(args: argparse.Namespace) -> int:
             raise ConfigError("a store is given beside other inputs", where=args.inputs[0], hint="give it alone")
         taken = list(template.taken_of_store(args.inputs[0]))
     else:
-        from rich.progress import track
-
         from detector.base.pictures import passed_over_words
         from detector.footage.cards import name_cards
 
@@ -58,8 +56,8 @@ def run(args: argparse.Namespace) -> int:
         cards = name_cards(args.inputs)
         media = [item for card in cards for item in card.media(pass_over=lambda suffix: others.update((suffix,)))]
         if others:
-            print(passed_over_words(others), file=sys.stderr)
-        taken = [template.taken_of_file(item) for item in track(media, "reading times")]
+            warn(passed_over_words(others))
+        taken = [template.taken_of_file(item) for item in track(media, "reading times", "files")]
     if not taken:
         raise ConfigError(
             "there are no photos or videos", where=args.inputs[0], hint="give the folder of a card, or its parent"

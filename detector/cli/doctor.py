@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbones.errors import ConfigError
+from detector.base.reporting import task
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -84,17 +85,11 @@ class _Scanner:
         self.seen: dict[Path, PictureScan] = {}
 
     def __call__(self, paths: list[Path]) -> list[PictureScan]:
-        from rich.console import Console
-        from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
-
         from detector.data.doctor.picture_scan import scan_pictures
 
         new = [path for path in dict.fromkeys(paths) if path not in self.seen]
-        console = Console(stderr=True)
-        columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-            task = progress.add_task("looking at the pictures", total=len(new))
-            self.seen |= zip(new, scan_pictures(new, lambda: progress.advance(task)), strict=True)
+        with task("reading pictures", len(new), "pictures") as progress:
+            self.seen |= zip(new, scan_pictures(new, progress.advance), strict=True)
         return [self.seen[path] for path in paths]
 
 

@@ -34,8 +34,8 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from rich.console import Console
-    from rich.progress import track
 
+    from detector.base.reporting import track
     from detector.synthetic.dataset import write_synthetic_dataset
     from detector.synthetic.scenes import DEMO_SCENES, DETECTOR_SCENES, SPECIES_SCENES
 
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         size_wh=(width, height),
         config=config,
         workers=args.workers or os.cpu_count() or 1,
-        progress=lambda numbers: track(numbers, "drawing", console=console, transient=True),
+        progress=lambda numbers: track(numbers, "drawing", "scenes"),
     )
     for file in files.values():
         console.print(f"{file}, pictures in {args.folder / 'images'}", highlight=False, soft_wrap=True)

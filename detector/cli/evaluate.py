@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from detector.base.reporting import task
 from detector.cli.options.devices import add_device_arguments, device_and_precision
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Detect, measure, write and print."""
     from rich.console import Console
-    from rich.progress import Progress
 
     from detector.data.config import DataConfig
     from detector.data.images import read_image
@@ -71,11 +71,8 @@ def run(args: argparse.Namespace) -> int:
         score_threshold=args.score_threshold,
         max_detections=args.max_detections,
     )
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("detecting", total=len(annotations))
-        evaluation = evaluate(
-            model, annotations, options, group_by=args.group_by, advance=lambda images: progress.advance(task, images)
-        )
+    with task("detecting", len(annotations), "images") as progress:
+        evaluation = evaluate(model, annotations, options, group_by=args.group_by, advance=progress.advance)
     places = {image: place for place, image in enumerate(annotations.image_ids.tolist())}
 
     def read(image_id: int) -> Any:

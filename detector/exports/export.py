@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from backbones.errors import ConfigError, HoopoeError
+from detector.base.reporting import Task, task
 from detector.exports.formats import DEFAULT_FORMATS, FORMATS, check_formats
 from detector.exports.made import remember
 from detector.exports.source import ExportOptions, ExportSource
 from detector.store.records import MediaRecord, reaches
 
-RECORDS_A_MOVE = 64  # of the progress bar, which costs more than a record
+RECORDS_A_MOVE = 64  # of the progress, which costs more than a record
 
 Read = Callable[[], Iterator[MediaRecord]]
 
@@ -36,9 +36,6 @@ def export(folder: Path, formats: Sequence[str] = DEFAULT_FORMATS, options: Expo
         DataError: There is no store, or it has no decisions.
         HoopoeError: A format could not be written; the first one's, once the others are.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
     names = check_formats(formats)
     source = ExportSource.of(folder)
     if options is None:
@@ -48,17 +45,14 @@ def export(folder: Path, formats: Sequence[str] = DEFAULT_FORMATS, options: Expo
     paths: list[Path] = []
     written: list[str] = []
     errors: list[HoopoeError] = []
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        for name in names:
-            bar = progress.add_task(f"Writing {name}", total=source.media_count)
-            watched = replace(source, media=_watched(source.media, partial(progress.update, bar)))
+    for name in names:
+        with task(f"writing {name}", source.media_count, "files") as progress:
+            watched = replace(source, media=_watched(source.media, progress))
             try:
                 paths += FORMATS[name].load()(watched, folder, options)
                 written.append(name)
             except HoopoeError as error:
                 errors.append(error)
-            progress.remove_task(bar)
     remember(folder, written, source, options)
     for later in errors[1:]:
         options.notify(str(later))
@@ -80,13 +74,14 @@ def _check_threshold(names: Sequence[str], source: ExportSource, options: Export
         )
 
 
-def _watched(media: Read, update: Callable[..., None]) -> Read:
-    """The records, moving a progress bar as they are read; each pass begins anew."""
+def _watched(media: Read, progress: Task) -> Read:
+    """The records, advancing a task as they are read; each pass begins anew."""
 
     def read() -> Iterator[MediaRecord]:
         for count, record in enumerate(media()):
             if count % RECORDS_A_MOVE == 0:
-                update(completed=count)
+                progress.reach(count)
             yield record
+        progress.reach(progress.total or 0)
 
     return read

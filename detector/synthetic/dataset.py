@@ -49,7 +49,7 @@ def write_synthetic_dataset(
         size_wh: Width and height of the pictures.
         config: What scenes are made of.
         workers: Processes that draw; their number changes nothing about the scenes.
-        progress: Wraps the numbers of the scenes of each split while they are drawn, such as `rich.progress.track`.
+        progress: Wraps the numbers of the scenes of each split while they are drawn, such as `reporting.track`.
 
     Returns:
         The annotation files by split.

@@ -1,8 +1,7 @@
-"""What is seen of a run: a bar on a terminal, plain lines elsewhere."""
+"""What is seen of a run, and how fast it is."""
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections import defaultdict
@@ -12,8 +11,8 @@ from datetime import timedelta
 from types import TracebackType
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from detector.base import reporting
 
 GRADIENT_NORM = "gradient_norm"  # among the losses of a step, and none
 
@@ -29,38 +28,22 @@ class Display:
     """
 
     def __init__(self, epochs: int, done: float, device: torch.device, quiet: bool = False) -> None:
-        self.epochs, self.first, self.device = epochs, done, device
-        self.console = Console(quiet=quiet)
-        self.live = self.console.is_terminal and not quiet
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[text]}"),
-        )
-        self.bar = Progress(*columns, console=self.console, disable=not self.live)
-        self.task = self.bar.add_task("training", total=float(epochs), text="")
-        self.bar.update(self.task, completed=done)
-        self.started = time.perf_counter()
+        self.device, self.quiet = device, quiet
+        self.task = reporting.task("training", float(epochs), "epochs", first=done, quiet=quiet)
         self.restart_clock()
 
     def __enter__(self) -> Display:
-        self.bar.start()
+        self.task.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.bar.stop()
+        self.task.__exit__(kind, error, trace)
 
     def say(self, text: str) -> None:
-        """Print a line, above the bar if there is one."""
-        self.bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-    @staticmethod
-    def announce(text: str) -> None:
-        """Print a line before there is a display."""
-        Console().print(text, highlight=False, markup=False, soft_wrap=True)
+        """Show a line about the run."""
+        self.task.log.say(text)
 
     def restart_clock(self) -> None:
         """Begin to measure anew, leaving out what has happened since the last step."""
@@ -84,17 +67,13 @@ class Display:
         self.waited += waited
         for name, value in losses.items():
             self.sums[name] += value
-        if self.live:
-            self.bar.update(self.task, completed=epoch, description=f"epoch {math.ceil(epoch)} of {self.epochs}")
+        self.task.reach(epoch)
 
     @contextmanager
     def evaluating(self, images: int) -> Iterator[Callable[[int], None]]:
-        """A second bar while so many images are evaluated; yields what is to be told of the images that are done."""
-        task = self.bar.add_task("evaluating", total=images, text="")
-        try:
-            yield lambda done: self.bar.advance(task, done)
-        finally:
-            self.bar.remove_task(task)
+        """A second task while so many images are evaluated; yields what is to be told of the images that are done."""
+        with reporting.task("evaluating", images, "images", quiet=self.quiet) as task:
+            yield task.advance
 
     def read(self, epoch: float, rate: float) -> dict[str, float]:
         """Losses, learning rate, speed and memory since the last reading, shown and handed back; the clock restarts."""
@@ -111,21 +90,12 @@ class Display:
             "memory_mb": round(memory_in_use(self.device) / 2**20),
         }
         text = (
-            f"loss {values['loss']:.3f}  lr {rate:.1e}  {values['images_per_second']:.1f} images/s  "
-            f"{values['memory_mb'] / 1024:.1f} GB  {self.time_left(epoch)} left"
+            f"loss {values['loss']:.3f}, lr {rate:.1e}, {values['images_per_second']:.1f} images/s, "
+            f"{values['memory_mb'] / 1024:.1f} GB, {timedelta(seconds=round(self.task.seconds_left or 0))} left"
         )
-        if self.live:
-            self.bar.update(self.task, text=text)
-        else:
-            parts = "  ".join(f"{name.removeprefix('loss_')} {value:.3f}" for name, value in losses.items())
-            self.say(f"epoch {epoch:.2f} of {self.epochs}  {text}  ({parts})")
+        self.task.state(text, values)
         self.restart_clock()
         return values
-
-    def time_left(self, epoch: float) -> timedelta:
-        """From the time that the epochs so far have taken, evaluations included."""
-        passed = time.perf_counter() - self.started
-        return timedelta(seconds=round(passed * (self.epochs - epoch) / max(epoch - self.first, 1e-9)))
 
 
 def memory_in_use(device: torch.device) -> int:

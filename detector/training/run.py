@@ -15,6 +15,7 @@ from torch import nn
 
 from backbones.errors import ConfigError
 from detector.base.devices import Precision, chosen_precision
+from detector.base.reporting import say
 from detector.base.stopping import StopRequest
 from detector.data.config import AugmentationConfig
 from detector.data.dataset import TrainingDataset
@@ -165,7 +166,7 @@ def build_model(config: Config, init: str | None, *, load_weights: bool = True) 
         # its backbone is about to be replaced: no need to fetch a classifier
         model = build_detector(config.model, load_weights=False)
         report = init_from_detector(model, init)
-        Display.announce(f"from {init}: {report}")
+        say(f"from {init}: {report}")
         return model
     return build_detector(config.model, load_weights=load_weights)
 

@@ -19,12 +19,12 @@ from detector.annotation.importing.formats import (
 )
 from detector.annotation.importing.media import FolderOfCrops, MediaFolder, as_upright, missing_media
 from detector.annotation.looking import with_capture
-from detector.annotation.progress import FilesProgress
 from detector.annotation.request import RunSettings
 from detector.annotation.run import DEFAULT, RunReport, reading, species_entry, versions
 from detector.annotation.second_look import KnownFrame, KnownItem, SecondLook, SecondSight
 from detector.annotation.stages import unclassified
 from detector.annotation.values import FrameFacts, ItemFacts
+from detector.base.reporting import Task, task
 from detector.base.stopping import StopRequest
 from detector.footage.appearance import SIDE
 from detector.footage.cards import Card
@@ -96,7 +96,7 @@ def classify_crops(request: CropsRequest, species: SpeciesClassifier, settings: 
         merge_run(output, _run_file(place.card, imported, species, options))
         with (
             StopRequest().listening() as stop,
-            FilesProgress(len(imported), "classifying", settings.quiet) as progress,
+            task("classifying", len(imported), "files", quiet=settings.quiet) as progress,
             reading(settings.readers, work) as processes,
         ):
             run = _Import(imported, place, options, writer, progress, species.net.embedding_size, missing)
@@ -146,7 +146,7 @@ class _Import:
         place: MediaFolder,
         options: ImportOptions,
         writer: FactsWriter,
-        progress: FilesProgress,
+        progress: Task,
         embedding_size: int,
         missing: Collection[str],
     ) -> None:

@@ -21,9 +21,9 @@ def train_species(demo: Demo) -> None:
     import numpy as np
     import torch
     from PIL import Image
-    from rich.progress import track
 
     import backbones
+    from detector.base.reporting import track
     from detector.cli.demo.start import classifier_from_detector, shipped_start
     from detector.data.images import read_image
     from detector.training.classifier import normalised, train_classifier
@@ -42,7 +42,7 @@ def train_species(demo: Demo) -> None:
     images, outliers = normalised(crops, rgb_stats), normalised(mammals, rgb_stats)
     epochs, known = demo.classifier_epochs, torch.from_numpy(labels)
     losses = train_classifier(net, images, known, epochs=epochs, seed=demo.seed, outliers=outliers)
-    progress = track(losses, net.name, total=epochs, console=demo.console, transient=True)
+    progress = track(losses, f"training {net.name}", "epochs", epochs)
     for epoch, loss in enumerate(progress, start=1):
         demo.say(f"epoch {epoch} of {epochs}: loss {loss:.3f}")
     class_to_idx = {name: index for index, name in enumerate(names)}

@@ -1,13 +1,9 @@
-"""How errors look in the terminal."""
-
-import sys
+"""How errors are told."""
 
 from backbones.errors import HoopoeError
+from detector.base.reporting.current import current
 
 
 def print_error(error: HoopoeError) -> None:
-    """Print what is wrong, where, and what to do, each on a line of its own on stderr; parts not known are left out."""
-    parts = (("error", error.problem), ("where", error.where), ("hint", error.hint))
-    for label, text in parts:
-        if text:
-            print(f"{label + ':':<7}{text}", file=sys.stderr)
+    """Tell what is wrong, where, and what to do, as `--log` says."""
+    current().error(error.problem, error.where, error.hint)

@@ -18,11 +18,11 @@ from detector.annotation.importing.formats import IN_PIXELS, NO_AREA, NO_CATEGOR
 from detector.annotation.importing.media import TURNED
 from detector.annotation.importing.run import SECOND_RECORD, CropsRequest, ImportOptions, classify_crops
 from detector.annotation.options import WorkOptions
-from detector.annotation.progress import FilesProgress
 from detector.annotation.reclassification import overlay_name, reclassify
 from detector.annotation.request import AnnotateRequest, Models, RunSettings
 from detector.annotation.run import annotate
 from detector.base.orientation import orient
+from detector.base.reporting import Task
 from detector.footage.discovery import media_type
 from detector.species.classifier import SpeciesClassifier
 from detector.store.run_json import load_run
@@ -369,18 +369,18 @@ def test_a_signal_saves_what_is_classified_again(
     card, out = make_card(photos=20, videos=0), tmp_path / "out"
     alone = WorkOptions(batch_size=1, crop_batch_size=1, workers=1)
     annotate(AnnotateRequest([card], out), Models(detector, species), RunSettings(alone, quiet=True, readers=readers))
-    advance = FilesProgress.advance
+    advance = Task.advance
 
-    def advance_and_end(self, failed=False):
-        advance(self, failed)
+    def advance_and_end(self, count=1, failed=False):
+        advance(self, count, failed)
         if self.done == 3:
             signal.raise_signal(number)
 
-    monkeypatch.setattr(FilesProgress, "advance", advance_and_end)
+    monkeypatch.setattr(Task, "advance", advance_and_end)
     ended = reclassify(out, other_species, RunSettings(alone, quiet=True, readers=readers))
     assert (ended.signal, load_run(out).species.overlay) == (number, None)
     assert 3 <= ended.files < 20
-    monkeypatch.setattr(FilesProgress, "advance", advance)
+    monkeypatch.setattr(Task, "advance", advance)
     rest = reclassify(out, other_species, RunSettings(alone, quiet=True, readers=readers))
     assert (rest.files, rest.all_well) == (20 - ended.files, True)
     annotate(

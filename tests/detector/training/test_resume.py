@@ -57,7 +57,7 @@ def hoopoe(
     lines, steps = [], 0
     for line in process.stdout:
         lines.append(line)
-        steps += line.startswith("epoch ")
+        steps += " epochs, loss " in line
         if steps == kill_after_steps:
             time.sleep(random.uniform(0, 0.3))  # anywhere in the next step
             others = outside_the_group(process.pid)
