@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from backbones.errors import DataError
 from detector.base.tables import some
 from detector.base.times import add_ms
+from detector.decisions.captures import captures_of
 from detector.decisions.copies import Originals, originals_among
 from detector.decisions.events import Events, event_id, find_events
 from detector.decisions.facts_table import FactsTable, read_facts
@@ -22,7 +23,7 @@ from detector.decisions.linking import Individuals, find_individuals, linkable
 from detector.decisions.made import Made
 from detector.decisions.naming import KINDS, Circumstances, Names, name_individuals
 from detector.decisions.nested import find_nested
-from detector.decisions.options import DecideOptions
+from detector.decisions.options import COUNT, DecideOptions
 from detector.decisions.planning import plan_portions
 from detector.decisions.portion import Portion
 from detector.decisions.repeats import LISTED_DAYS, REPEAT_SCORE, find_repeats, left_out
@@ -32,11 +33,11 @@ from detector.decisions.shown import look_at
 from detector.decisions.summarise import join_summaries, summarise
 from detector.decisions.summary import DecisionSummary
 from detector.decisions.tables import decisions_id, replacing_decisions
-from detector.decisions.times import Placed, place_media
 from detector.decisions.verdicts import BoxDecisions, apply_reviews, decide_boxes
 from detector.decisions.writing import DecisionsWriter
 from detector.deployments.effort import watch
 from detector.deployments.matching import Matching
+from detector.deployments.placement import Placement, place_media
 from detector.species.priors import WHOLE_YEAR, period_of
 from detector.store.lock import DECISIONS_LOCK, StoreLock
 from detector.store.reader import FactsReader
@@ -106,7 +107,13 @@ def _make(
 ) -> Made:
     categories = rules.naming.categories
     facts = read_facts(reader, len(categories), portion)
-    placed = place_media(facts, matching, now, options)
+    placed = place_media(
+        captures_of(facts),
+        matching,
+        now,
+        disk_times=options.time_from == "mtime",
+        count_outside=options.outside_period == COUNT,
+    )
     box_media = facts.box_media
 
     sequence, photo_order = find_sequences(placed.row, placed.moments_ms, placed.known, facts.is_video)
@@ -169,7 +176,7 @@ def _sizes(facts: FactsTable) -> NDArray[np.float64]:
 
 
 def _repeats(
-    facts: FactsTable, placed: Placed, sequence: NDArray[np.int64], options: DecideOptions
+    facts: FactsTable, placed: Placement, sequence: NDArray[np.int64], options: DecideOptions
 ) -> NDArray[np.int64]:
     looked_at = np.array(
         [
@@ -193,7 +200,7 @@ def _repeats(
     )
 
 
-def _circumstances(facts: FactsTable, placed: Placed, individuals: Individuals, rules: Rules) -> Circumstances:
+def _circumstances(facts: FactsTable, placed: Placement, individuals: Individuals, rules: Rules) -> Circumstances:
     count = len(individuals.size)
     of_box = individuals.of_box
     first_media = facts.box_media[individuals.first_box]
@@ -231,7 +238,7 @@ def _periods(times: NDArray[np.datetime64]) -> NDArray[np.int32]:
     return periods
 
 
-def _independence(placed: Placed, options: DecideOptions) -> NDArray[np.int64]:
+def _independence(placed: Placement, options: DecideOptions) -> NDArray[np.int64]:
     minutes = [
         options.independence_by_kind.get(placed.row_of(index).kind or "", options.independence_min)
         for index in range(len(placed.ids))
@@ -239,7 +246,7 @@ def _independence(placed: Placed, options: DecideOptions) -> NDArray[np.int64]:
     return np.round(np.minimum(np.array(minutes, np.float64), LONGEST_MS / 60_000) * 60_000).astype(np.int64)
 
 
-def _event_ids(facts: FactsTable, placed: Placed, events: Events, names: Names, boxes: BoxDecisions) -> pa.Array:
+def _event_ids(facts: FactsTable, placed: Placement, events: Events, names: Names, boxes: BoxDecisions) -> pa.Array:
     media = facts.media["media_id"].take(pa.array(facts.box_media[events.first_box])).to_pylist()
     texts = [
         event_id(placed.ids[deployment], KINDS[kind], names.table.names[name], item, frame)

@@ -14,9 +14,9 @@ from detector.decisions.linking import Individuals
 from detector.decisions.naming import Names
 from detector.decisions.options import DecideOptions
 from detector.decisions.rules import Rules
-from detector.decisions.times import Placed
 from detector.decisions.verdicts import BoxDecisions
 from detector.deployments.effort import Watch
+from detector.deployments.placement import Placement
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class Made:
     options: DecideOptions
     rules: Rules
     facts: FactsTable
-    placed: Placed
+    placed: Placement
     sequence: NDArray[np.int64]
     individuals: Individuals
     repeat: NDArray[np.int64]

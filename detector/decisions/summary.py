@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from detector.decisions.times import ClockProblem
+from detector.deployments.placement import ClockProblem
 from detector.store.records import Gap
 
 
