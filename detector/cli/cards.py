@@ -70,7 +70,7 @@ def _ask(args: argparse.Namespace, cards: list[CardSummary]) -> None:
 
 def _decide_anew(console: Any, store: Path, asked: tuple[str, ...] | None) -> None:
     from detector.decisions.decide import decide, stored_options
-    from detector.exports.made import refresh
+    from detector.exports.refresh import refresh
     from detector.store.layout import decisions_folder
 
     if decisions_folder(store).is_dir():

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
     from detector.decisions.decide import decide, stored_options
     from detector.decisions.rules import name_check
-    from detector.exports.made import refresh
+    from detector.exports.refresh import refresh
     from detector.store.reviews.log import import_reviews
 
     options = decision_options(args, stored_options(args.store))

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     """Write, and name what was written on stdout and what was left out on stderr."""
     from detector.exports.export import export
     from detector.exports.formats import parse_formats
-    from detector.exports.made import old_formats
+    from detector.exports.history import old_formats
     from detector.exports.source import ExportOptions, ExportSource
 
     formats = parse_formats(args.format)

@@ -9,7 +9,7 @@ from pathlib import Path
 from backbones.errors import ConfigError, HoopoeError
 from detector.base.reporting import Task, task
 from detector.exports.formats import DEFAULT_FORMATS, FORMATS, check_formats
-from detector.exports.made import remember
+from detector.exports.history import remember
 from detector.exports.source import ExportOptions, ExportSource
 from detector.store.records import MediaRecord, reaches
 

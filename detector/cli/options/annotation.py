@@ -107,7 +107,7 @@ def finish(args: argparse.Namespace, output: Path, report: RunReport) -> int:
 
     from detector.decisions.decide import decide, stored_options
     from detector.exports.formats import DEFAULT_FORMATS
-    from detector.exports.made import refresh
+    from detector.exports.refresh import refresh
 
     if report.signal is not None:
         for note in report.notes:

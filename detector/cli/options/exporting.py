@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from detector.exports.made import Refreshed
+    from detector.exports.refresh import RefreshResult
 
 NONE = "none"
 
@@ -40,7 +40,7 @@ def asked_formats(args: argparse.Namespace) -> tuple[str, ...] | None:
     return () if args.export == NONE else parse_formats(args.export)
 
 
-def print_exports(console: Any, output: Path, refreshed: Refreshed) -> None:
+def print_exports(console: Any, output: Path, refreshed: RefreshResult) -> None:
     """Print where to look, and what is old."""
     console.print()
     for path in refreshed.paths or [output]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from detector.base.files import write_bytes
 from detector.exports.names import safe_name
 from detector.exports.pictures.frames import by_frame
-from detector.exports.pictures.media_files import MediaTask, WrittenPicture, make_pictures, picture_stem
+from detector.exports.pictures.media_files import MediaTask, PictureFormat, WrittenPicture, make_pictures, picture_stem
 from detector.exports.source import ExportOptions, ExportSource
 from detector.exports.tables.cells import rounded, with_offset
 from detector.footage.photos import read_photo
@@ -34,7 +34,7 @@ COLUMNS = (
 
 def write_crops(source: ExportSource, folder: Path, options: ExportOptions) -> list[Path]:
     """Write crops/ with an index.csv."""
-    return [make_pictures(source, folder / "crops", options, make_crops, COLUMNS, lambda _: True)]
+    return [make_pictures(source, folder, options, PictureFormat("crops", make_crops, COLUMNS, ("photo", "video")))]
 
 
 def make_crops(task: MediaTask) -> Iterator[WrittenPicture]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.base.files import write_bytes
 from detector.exports.pictures.crops import encode_jpeg
-from detector.exports.pictures.media_files import MediaTask, WrittenPicture, make_pictures, picture_stem
+from detector.exports.pictures.media_files import MediaTask, PictureFormat, WrittenPicture, make_pictures, picture_stem
 from detector.exports.source import ExportOptions, ExportSource
 from detector.exports.tables.cells import with_offset
+from detector.footage.light import shrink
 from detector.footage.photos import read_photo
 from detector.plots.detections import draw_detections
 from detector.store.records import DetectionRecord, MediaRecord
@@ -24,8 +24,7 @@ COLUMNS = ("path", "card", "deployment", "timestamp", "detections", "names", "me
 
 def write_images(source: ExportSource, folder: Path, options: ExportOptions) -> list[Path]:
     """Write images/ with an index.csv."""
-    target = folder / "images"
-    return [make_pictures(source, target, options, make_image, COLUMNS, lambda record: record.media_type == "photo")]
+    return [make_pictures(source, folder, options, PictureFormat("images", make_image, COLUMNS, ("photo",)))]
 
 
 def make_image(task: MediaTask) -> Iterator[WrittenPicture]:
@@ -45,16 +44,6 @@ def index_cells(record: MediaRecord, shown: Sequence[DetectionRecord]) -> tuple[
     names = dict.fromkeys(found.display_name for found in shown)
     taken = with_offset(record.timestamp, record.utc_offset_min)
     return record.path, record.card, record.deployment_id, taken, len(shown), "; ".join(names), record.media_id
-
-
-def shrink(image: NDArray[np.uint8], longest_side: int) -> NDArray[np.uint8]:
-    """The picture (H, W, 3) with its longest side at most so many pixels."""
-    height, width = image.shape[:2]
-    scale = longest_side / max(height, width)
-    if scale >= 1:
-        return image
-    size_wh = (max(round(width * scale), 1), max(round(height * scale), 1))
-    return np.asarray(cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def draw(image: NDArray[np.uint8], shown: Sequence[DetectionRecord]) -> NDArray[np.uint8]:

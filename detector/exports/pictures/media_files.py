@@ -27,12 +27,13 @@ from detector.exports.tables.cells import Cell, as_text
 from detector.footage.isolation import Failed, IsolatedReaders, Produced
 from detector.store.presence import is_there
 from detector.store.records import DetectionRecord, MediaRecord
+from detector.types import MediaType
 
 INDEX = "index.csv"
 MAX_INDEX = 1 << 30  # bytes: some millions of pictures
 SILENCE_S = 600.0  # a long video is drawn without a word in between
 MOST_WORKERS = 8
-FAILURES_SAID = 5
+FAILURES_LISTED = 5
 
 
 @dataclass(frozen=True)
@@ -65,23 +66,31 @@ class WrittenPicture:
     cells: tuple[Cell, ...]
 
 
-def make_pictures(
-    source: ExportSource,
-    folder: Path,
-    options: ExportOptions,
-    make: Callable[[MediaTask], Iterable[WrittenPicture]],
-    columns: Sequence[str],
-    wanted: Callable[[MediaRecord], bool],
-) -> Path:
+@dataclass(frozen=True)
+class PictureFormat:
+    """A kind of pictures.
+
+    Attributes:
+        folder: Where the pictures and their index go, under the store's folder.
+        make: Makes the pictures of one file; a function at the top of a module, for it runs in other processes.
+        columns: Of the index, behind the picture's name.
+        media_types: Of which files.
+    """
+
+    folder: str
+    make: Callable[[MediaTask], Iterable[WrittenPicture]]
+    columns: Sequence[str]
+    media_types: tuple[MediaType, ...]
+
+
+def make_pictures(source: ExportSource, store: Path, options: ExportOptions, pictures: PictureFormat) -> Path:
     """Make pictures of all media files that show something.
 
     Args:
         source: The store.
-        folder: Where the pictures and their index go.
+        store: Its folder.
         options: Threshold and where the cards are.
-        make: Makes the pictures of one file; a function at the top of a module, for it runs in other processes.
-        columns: Of the index, behind the picture's name.
-        wanted: Which files; those that could not be read or show nothing are passed over in any case.
+        pictures: Which.
 
     Returns:
         The index.
@@ -89,37 +98,52 @@ def make_pictures(
     Raises:
         ConfigError: `options` names a card that the store does not know.
     """
+    folder = store / pictures.folder
     index = folder / INDEX
-    failures: list[HoopoeError] = []
-    with closing(sqlite3.connect("")) as disk:  # a temporary file: a million names are not kept in memory
-        disk.execute("CREATE TABLE made (name TEXT PRIMARY KEY)")
-        disk.execute("CREATE TABLE kept (media_id TEXT PRIMARY KEY)")  # of which no pictures could be made now
-
-        def keep(record: MediaRecord) -> None:
-            disk.execute("INSERT OR IGNORE INTO kept VALUES (?)", [record.media_id])
-
+    with closing(_Ledger()) as ledger:
         with whole_text(index, bom=True) as out:
             writer = csv.writer(out)
-            writer.writerow(["picture", *columns])
-            tasks = _tasks(source, folder, options, wanted, keep, failures)
-            for picture in _made(tasks, make, keep, failures):
-                disk.execute("INSERT OR IGNORE INTO made VALUES (?)", [picture.name])
+            writer.writerow(["picture", *pictures.columns])
+            tasks = _tasks(source, folder, options, pictures.media_types, ledger)
+            for picture in _written(tasks, pictures.make, ledger):
+                ledger.write(picture.name)
                 writer.writerow([picture.name, *map(as_text, picture.cells)])
             stale = []
-            for row in _made_before(index, options):
-                if disk.execute(_IS_MADE, [row["picture"]]).fetchone():
+            for row in _earlier_rows(index, options):
+                if ledger.is_written(row["picture"]):
                     continue
-                if disk.execute(_IS_KEPT, [row["media_id"]]).fetchone():
-                    writer.writerow([row["picture"], *(as_text(row[column]) for column in columns)])
+                if ledger.is_kept(row["media_id"]):
+                    writer.writerow([row["picture"], *(as_text(row[column]) for column in pictures.columns)])
                 else:
                     stale.append(row["picture"])
         _remove(folder, stale)
-    _tell(folder.name, failures, options)
+        _report(folder.name, ledger.failures, options)
     return index
 
 
-_IS_MADE = "SELECT 1 FROM made WHERE name = ?"
-_IS_KEPT = "SELECT 1 FROM kept WHERE media_id = ?"
+class _Ledger:
+    """Which pictures are written, which media items keep those that they had, and what failed."""
+
+    def __init__(self) -> None:
+        self.failures: list[HoopoeError] = []
+        self._disk = sqlite3.connect("")  # a temporary file: a million names are not kept in memory
+        self._disk.execute("CREATE TABLE written (name TEXT PRIMARY KEY)")
+        self._disk.execute("CREATE TABLE kept (media_id TEXT PRIMARY KEY)")
+
+    def write(self, name: str) -> None:
+        self._disk.execute("INSERT OR IGNORE INTO written VALUES (?)", [name])
+
+    def keep(self, record: MediaRecord) -> None:
+        self._disk.execute("INSERT OR IGNORE INTO kept VALUES (?)", [record.media_id])
+
+    def is_written(self, name: str) -> bool:
+        return self._disk.execute("SELECT 1 FROM written WHERE name = ?", [name]).fetchone() is not None
+
+    def is_kept(self, media_id: str | None) -> bool:
+        return self._disk.execute("SELECT 1 FROM kept WHERE media_id = ?", [media_id]).fetchone() is not None
+
+    def close(self) -> None:
+        self._disk.close()
 
 
 def picture_stem(record: MediaRecord) -> str:
@@ -145,40 +169,36 @@ def _tasks(
     source: ExportSource,
     folder: Path,
     options: ExportOptions,
-    wanted: Callable[[MediaRecord], bool],
-    keep: Callable[[MediaRecord], None],
-    failures: list[HoopoeError],
+    media_types: tuple[MediaType, ...],
+    ledger: _Ledger,
 ) -> Iterator[MediaTask]:
     roots = options.card_roots(source.run)
     absent = source.absent(roots)
     missed: Counter[str] = Counter()
     for record in source.media():
         shown = record.shown(options.score_threshold)
-        if record.failure is not None or not shown or not wanted(record):
+        if record.failure is not None or not shown or record.media_type not in media_types:
             continue
         try:
             file = locate(record, roots)
         except HoopoeError as error:
-            failures.append(error)
+            ledger.failures.append(error)
             continue
         if record.card not in absent and is_there(file):
             yield MediaTask(file, record, shown, folder)
         else:
-            keep(record)
+            ledger.keep(record)
             missed[record.card] += 1
     for card, count in missed.items():
         if card in absent:
             problem = f"card '{card}' is not there ({absent[card]}): its {count} files keep the pictures that they had"
         else:
             problem = f"{count} files of card '{card}' are not there now: they keep the pictures that they had"
-        failures.append(HoopoeError(problem, where=roots[card], hint=f"put it in, or give --root {card}=PATH"))
+        ledger.failures.append(HoopoeError(problem, where=roots[card], hint=f"put it in, or give --root {card}=PATH"))
 
 
-def _made(
-    tasks: Iterator[MediaTask],
-    make: Callable[[MediaTask], Iterable[WrittenPicture]],
-    keep: Callable[[MediaRecord], None],
-    failures: list[HoopoeError],
+def _written(
+    tasks: Iterator[MediaTask], make: Callable[[MediaTask], Iterable[WrittenPicture]], ledger: _Ledger
 ) -> Iterator[WrittenPicture]:
     workers = min(os.cpu_count() or 1, MOST_WORKERS)
     with IsolatedReaders(workers, make, SILENCE_S, name=lambda task: str(task.file)) as readers:
@@ -186,11 +206,11 @@ def _made(
             if isinstance(event, Produced):
                 yield event.value
             elif isinstance(event, Failed):
-                keep(event.task.record)
-                failures.append(event.error)
+                ledger.keep(event.task.record)
+                ledger.failures.append(event.error)
 
 
-def _made_before(index: Path, options: ExportOptions) -> Iterator[Row]:
+def _earlier_rows(index: Path, options: ExportOptions) -> Iterator[Row]:
     """Rows of the pictures that an earlier export made; none where its index is missing or somebody broke it."""
     if not index.exists():
         return
@@ -214,8 +234,8 @@ def _remove(folder: Path, names: Iterable[str]) -> None:
             path.parent.rmdir()
 
 
-def _tell(what: str, failures: list[HoopoeError], options: ExportOptions) -> None:
-    for error in failures[:FAILURES_SAID]:
+def _report(what: str, failures: list[HoopoeError], options: ExportOptions) -> None:
+    for error in failures[:FAILURES_LISTED]:
         options.fault(f"{what}: {error}")
-    if len(failures) > FAILURES_SAID:
-        options.fault(f"{what}: {len(failures) - FAILURES_SAID} more files could not be read")
+    if len(failures) > FAILURES_LISTED:
+        options.fault(f"{what}: {len(failures) - FAILURES_LISTED} more files could not be read")

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from detector.base.files import atomic_path
 from detector.exports.pictures.frames import by_frame
-from detector.exports.pictures.images import COLUMNS, draw, index_cells, shrink
-from detector.exports.pictures.media_files import MediaTask, WrittenPicture, make_pictures, picture_stem
+from detector.exports.pictures.images import COLUMNS, draw, index_cells
+from detector.exports.pictures.media_files import MediaTask, PictureFormat, WrittenPicture, make_pictures, picture_stem
 from detector.exports.source import ExportOptions, ExportSource
+from detector.footage.light import shrink
 from detector.footage.video import open_video
 from detector.store.records import DetectionRecord
 
@@ -35,8 +36,7 @@ SLOWEST = Fraction(1, 1001)  # frames a second; a time-lapse of a frame an hour 
 
 def write_videos(source: ExportSource, folder: Path, options: ExportOptions) -> list[Path]:
     """Write videos/ with an index.csv."""
-    target = folder / "videos"
-    return [make_pictures(source, target, options, make_video, COLUMNS, lambda record: record.media_type == "video")]
+    return [make_pictures(source, folder, options, PictureFormat("videos", make_video, COLUMNS, ("video",)))]
 
 
 def make_video(task: MediaTask) -> Iterator[WrittenPicture]:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from backbones.errors import ConfigError, HoopoeError
 from detector.exports.pictures.crops import make_crops, write_crops
-from detector.exports.pictures.images import make_image, shrink
+from detector.exports.pictures.images import make_image
 from detector.exports.pictures.media_files import INDEX, MediaTask, locate
 from detector.exports.pictures.videos import MovingBoxes, make_video
 from detector.exports.source import ExportOptions
@@ -179,11 +179,6 @@ def test_a_drawn_photo_has_its_box_and_keeps_the_rest(tmp_path, make):
     assert 475 <= columns.min() <= 480
     assert 1080 <= rows.max() <= 1086
     assert not differs[:600].any()
-
-
-def test_small_pictures_are_not_enlarged():
-    assert shrink(np.zeros((10, 20, 3), np.uint8), 100).shape == (10, 20, 3)
-    assert shrink(np.zeros((1, 4000, 3), np.uint8), 100).shape == (1, 100, 3)
 
 
 def test_a_box_is_seen_half_of_the_way_to_the_frames_around_it(make):

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from detector.footage.light import brightness, is_night_ir
+from detector.footage.light import brightness, is_night_ir, shrink
 from detector.footage.photos import read_photo
 from detector.footage.video import read_frames
 from tests.detector.footage.conftest import real_media, scene
@@ -83,3 +83,8 @@ def test_real_photos_and_videos_are_told_apart() -> None:
         photo = file.suffix.lower() == ".jpg"
         image = read_photo(file, at_least=300).image if photo else next(read_frames(file)).image
         assert is_night_ir(image) == any(part in file.name for part in NIGHT), file
+
+
+def test_small_pictures_are_not_enlarged() -> None:
+    assert shrink(np.zeros((10, 20, 3), np.uint8), 100).shape == (10, 20, 3)
+    assert shrink(np.zeros((1, 4000, 3), np.uint8), 100).shape == (1, 100, 3)

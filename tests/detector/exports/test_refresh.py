@@ -10,7 +10,8 @@ from detector.cli.main import main
 from detector.decisions.decide import decide
 from detector.decisions.options import DecideOptions
 from detector.exports.export import export
-from detector.exports.made import old_formats, refresh
+from detector.exports.history import old_formats
+from detector.exports.refresh import refresh
 from detector.exports.source import ExportOptions
 from detector.store.run_json import load_run, update_run
 
