@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.boxes import box_areas, paired_iou, shared_boxes
 from detector.data.resizing import SizeRule
 from detector.types import Detections
 
@@ -140,9 +141,9 @@ def _joined(parts: _Boxes, windows: NDArray[np.float32]) -> _Boxes:
     if not len(parts.scores):
         return parts
     own = windows[parts.views]
-    shared = _intersections(own[:, None], own[None])  # (N, N, 4)
-    ours, theirs = _intersections(parts.xyxy[:, None], shared), _intersections(parts.xyxy[None], shared)
-    agree = (_paired_iou(ours, theirs) >= SAME_BIRD) & (parts.labels[:, None] == parts.labels[None])
+    shared = shared_boxes(own[:, None], own[None])  # (N, N, 4)
+    ours, theirs = shared_boxes(parts.xyxy[:, None], shared), shared_boxes(parts.xyxy[None], shared)
+    agree = (paired_iou(ours, theirs) >= SAME_BIRD) & (parts.labels[:, None] == parts.labels[None])
     agree &= parts.views[:, None] != parts.views[None]
     _, group_of = connected_components(agree, directed=False)
     joined = _Boxes.none()
@@ -167,26 +168,8 @@ def _is_cut(boxes_xyxy: NDArray[np.float32], window: Window, picture_wh: tuple[i
     return np.any(low | high, axis=1)
 
 
-def intersection_over_smaller(box_xyxy: NDArray[np.float32], others_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
+def intersection_over_smaller(box_xyxy: NDArray[np.float32], others_xyxy: NDArray[np.float32]) -> NDArray[np.floating]:
     """Intersection of a box (4,) with others (N, 4) over the smaller area of the two: (N,), 0 where that is empty."""
-    intersection = _areas(_intersections(box_xyxy, others_xyxy))
-    smaller = np.minimum(_areas(box_xyxy), _areas(others_xyxy))
+    intersection = box_areas(shared_boxes(box_xyxy, others_xyxy))
+    smaller = np.minimum(box_areas(box_xyxy), box_areas(others_xyxy))
     return np.divide(intersection, smaller, out=np.zeros_like(intersection), where=smaller > 0)
-
-
-def _paired_iou(boxes_xyxy: NDArray[np.float32], others_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Intersection over union of boxes (..., 4) each with its own other: (...), 0 where both are empty."""
-    intersection = _areas(_intersections(boxes_xyxy, others_xyxy))
-    union = _areas(boxes_xyxy) + _areas(others_xyxy) - intersection
-    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
-
-
-def _areas(boxes_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
-    return (boxes_xyxy[..., 2:] - boxes_xyxy[..., :2]).prod(axis=-1)
-
-
-def _intersections(boxes_xyxy: NDArray[np.float32], others_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What boxes (..., 4) share with others; without area where that is nothing."""
-    low = np.maximum(boxes_xyxy[..., :2], others_xyxy[..., :2])
-    high = np.minimum(boxes_xyxy[..., 2:], others_xyxy[..., 2:])
-    return np.concatenate([low, np.maximum(low, high)], axis=-1)

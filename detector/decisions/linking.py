@@ -6,14 +6,13 @@ exception is a classifier's slip: a box between two others that lies where they 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from detector.boxes import Floats, box_iou, xywh_to_xyxy
+from detector.boxes import Floats, paired_iou, xywh_to_xyxy
 from detector.decisions.facts_table import FactsTable
 from detector.decisions.sequences import BURST_GAP_S
 from detector.decisions.shown import ANIMAL, Shown, cannot_be_one, unlike_species
@@ -144,27 +143,21 @@ class _Links:
         """One box in each of two photos: many such pairs at once."""
         for start in range(0, len(first), CHUNK):
             before, after = first[start : start + CHUNK], second[start : start + CHUNK]
-            linked = self._costs(before, after, iou_of_pairs) <= HIGHEST_COST
+            linked = self._costs(before, after) <= HIGHEST_COST
             self.previous[after[linked]] = before[linked]
 
     def assign(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> None:
         """Several boxes: the assignment of least cost among the links that are possible."""
-        cost = self._costs(
-            first[:, None],
-            second[None],
-            lambda a, b: box_iou(xywh_to_xyxy(a[:, 0]), xywh_to_xyxy(b[0])),
-        )
+        cost = self._costs(first[:, None], second[None])
         # what is too dear costs as much as no link, so that it takes no place from a link that is possible
         rows, columns = linear_sum_assignment(np.minimum(cost, HIGHEST_COST))
         linked = cost[rows, columns] <= HIGHEST_COST
         self.previous[second[columns[linked]]] = first[rows[linked]]
 
-    def _costs(
-        self, first: NDArray[np.int64], second: NDArray[np.int64], iou: Callable[[Floats, Floats], Floats]
-    ) -> Floats:
+    def _costs(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> Floats:
         a, b = self.rows[first], self.rows[second]
         unlike = (1 - (self._looks(a) * self._looks(b)).sum(axis=-1)) / 2
-        cost = _costs(self._boxes(a), self._boxes(b), unlike, iou) + SPECIES_PART * unlike_species(self.shown, a, b)
+        cost = _costs(self._boxes(a), self._boxes(b), unlike) + SPECIES_PART * unlike_species(self.shown, a, b)
         cost += TIME_PART * self._pauses(a, b)
         apart = cannot_be_one(self.shown, a, b)
         if self.shown.embedding.shape[1]:
@@ -189,24 +182,17 @@ class _Links:
         return flat.reshape(*rows.shape, -1)
 
 
-def _costs(a: Floats, b: Floats, unlike: Floats, iou: Callable[[Floats, Floats], Floats]) -> Floats:
+def _costs(a: Floats, b: Floats, unlike: Floats) -> Floats:
     """What speaks against linking boxes xywh (..., 4) with others, where shapes broadcast; infinite: impossible."""
     side_a, side_b = (np.maximum(np.sqrt(each[..., 2] * each[..., 3]), _SMALLEST) for each in (a, b))
     middle_a, middle_b = (each[..., :2] + each[..., 2:] / 2 for each in (a, b))
     apart = np.sqrt(((middle_a - middle_b) ** 2).sum(axis=-1))
     distance = 2 * apart / (side_a + side_b) / REACH
     growth = np.maximum(side_a / side_b, side_b / side_a)
-    cost = OVERLAP_PART * (1 - iou(a, b)) + PLACE_PART * distance + LOOKS_PART * unlike
+    cost = (
+        OVERLAP_PART * (1 - paired_iou(xywh_to_xyxy(a), xywh_to_xyxy(b))) + PLACE_PART * distance + LOOKS_PART * unlike
+    )
     return np.where((distance <= 1) & (growth <= LARGEST_GROWTH), cost, np.inf)
-
-
-def iou_of_pairs(a: Floats, b: Floats) -> Floats:
-    """IoU (N,) of boxes xywh (N, 4), one with one."""
-    low = np.maximum(a[:, :2], b[:, :2])
-    high = np.minimum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=1)
-    union = a[:, 2:].prod(axis=1) + b[:, 2:].prod(axis=1) - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
 def _roots(previous: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -275,6 +261,6 @@ def _without_slips(
         a, b = facts.xywh[rows[beside]].astype(np.float64), facts.xywh[rows[middle]].astype(np.float64)
         alike = (standardised(facts.appearance[rows[beside]]) * looks).sum(axis=1)
         known = facts.has_appearance[rows[beside]] & facts.has_appearance[rows[middle]]
-        same &= known & (iou_of_pairs(a, b) >= SLIP_IOU) & (alike >= SLIP_LOOKS)
+        same &= known & (paired_iou(xywh_to_xyxy(a), xywh_to_xyxy(b)) >= SLIP_IOU) & (alike >= SLIP_LOOKS)
     says[middle[same]] = says[one[same]]
     return says

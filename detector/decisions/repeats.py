@@ -22,8 +22,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.boxes import box_iou, xywh_to_xyxy
-from detector.decisions.linking import Individuals, iou_of_pairs, standardised
+from detector.boxes import box_iou, paired_iou, xywh_to_xyxy
+from detector.decisions.linking import Individuals, standardised
 
 REPEAT_IOU = 0.9  # MegaDetector's
 REPEAT_SCORE = 0.1  # MegaDetector's lowest
@@ -115,7 +115,7 @@ def left_out(
     np.maximum.at(group, of_box, repeat)
     there = np.flatnonzero(group[of_box] >= 0)
     first = group[of_box[there]]
-    apart = iou_of_pairs(xywh[there].astype(np.float64), xywh[first].astype(np.float64)) < ELSEWHERE_IOU
+    apart = paired_iou(*(xywh_to_xyxy(xywh[rows].astype(np.float64)) for rows in (there, first))) < ELSEWHERE_IOU
     moved = np.zeros(len(group), bool)
     moved[of_box[there[apart]]] = True
     lasting = _kept(repeat, [(fewest_days, _days_and_hours(time)[0])])
