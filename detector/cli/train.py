@@ -12,7 +12,7 @@ from backbones.errors import ConfigError
 from detector.cli.terminal import exit_codes
 
 if TYPE_CHECKING:
-    from detector.training.run import Request
+    from detector.training.resolving import Request
 
 
 OVERFIT_PASSES = 0.5  # AP on images learnt by heart; a set-up that works has 0.9 and more in time
@@ -75,7 +75,8 @@ def run(args: argparse.Namespace) -> int:
 
     _complete(args)
     config = load_config(args.config, Config, args.set)  # before torch is imported: a typing error shows at once
-    from detector.training.run import Request, train_detector
+    from detector.training.resolving import Request
+    from detector.training.run import train_detector
 
     request = Request(
         config=config,
@@ -92,18 +93,18 @@ def run(args: argparse.Namespace) -> int:
     speaks = not int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")))  # the first process, for all
     if args.dry_run:
         return _print_dry_run(request) if speaks else 0
-    outcome = train_detector(request)
+    ended = train_detector(request)
     if not speaks:
         return 0
-    if not outcome.trained:
-        print(f"this run is finished: the detector is {outcome.folder.best}")
+    if not ended.trained:
+        print(f"this run is finished: the detector is {ended.best}")
         return 0
-    if not outcome.position.finished:
-        print(f"stopped after step {outcome.position.step}; give --resume to go on")
-        return exit_codes.interrupted(outcome.signal or signal.SIGINT)
-    best = "" if outcome.position.best is None else f" ({request.config.train.best} {outcome.position.best:.3f})"
-    print(f"done: the detector is {outcome.folder.best}{best}")
-    return _overfit_code(args.overfit, outcome.position.best)
+    if not ended.position.finished:
+        print(f"stopped after step {ended.position.step}; give --resume to go on")
+        return exit_codes.interrupted(ended.signal or signal.SIGINT)
+    best = "" if ended.position.best is None else f" ({request.config.train.best} {ended.position.best:.3f})"
+    print(f"done: the detector is {ended.best}{best}")
+    return _overfit_code(args.overfit, ended.position.best)
 
 
 def _complete(args: argparse.Namespace) -> None:
@@ -119,7 +120,7 @@ def _complete(args: argparse.Namespace) -> None:
         elif args.output not in (None, folder):
             raise ConfigError("two runs are named", where="--output", hint=f"leave it out: --resume names {folder}")
         else:
-            from detector.training.run_folder import RunFolder
+            from detector.training.records.run_folder import RunFolder
 
             args.output = folder
             args.config = args.config or str(folder / "config.yaml")

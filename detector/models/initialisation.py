@@ -14,6 +14,7 @@ from backbones.errors import ConfigError
 from detector.models.building import config_of
 from detector.models.coco import COCO_NAME
 from detector.models.config import ModelConfig
+from detector.models.pyramid import BODY_PREFIX
 from detector.models.saving import read_detector
 
 # of the backbone's tensors: another depth may do, another family has a few names in common by chance
@@ -23,7 +24,6 @@ MIN_AGREEMENT = 0.5
 _BOX_LAYER = "roi_heads.box_predictor.bbox_pred"
 _FASTER_RCNN_LAYERS = ("roi_heads.box_predictor.cls_score", _BOX_LAYER)
 _RETINANET_LAYER = "head.classification_head.cls_logits"
-_BODY = "backbone.body."
 _SHOWN_CATEGORIES = 12
 
 
@@ -87,7 +87,7 @@ def init_from_detector(model: nn.Module, source: str | Path) -> InitReport:
 
 def _check_backbone(model: Any, state: dict[str, Tensor], source: str | Path, old: ModelConfig) -> None:
     config = config_of(model)
-    expected = {name: tensor.shape for name, tensor in model.state_dict().items() if name.startswith(_BODY)}
+    expected = {name: tensor.shape for name, tensor in model.state_dict().items() if name.startswith(BODY_PREFIX)}
     fitting = [name for name, shape in expected.items() if name in state and state[name].shape == shape]
     if len(fitting) < MIN_AGREEMENT * len(expected):
         raise ConfigError(

@@ -10,6 +10,7 @@ from torchvision.ops.feature_pyramid_network import ExtraFPNBlock, LastLevelMaxP
 from backbones.base import Backbone
 
 BatchNormPolicy = Literal["auto", "train", "frozen"]
+BODY_PREFIX = "backbone.body."  # of the names of the backbone's tensors in a detector
 
 
 class ChannelNorm(nn.LayerNorm):

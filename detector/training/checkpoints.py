@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from backbones.errors import CheckpointError, ConfigError, DataError
-from backbones.tensor_files import read_pt
+from backbones.tensor_files import fitted, read_pt
 from detector.base.files import atomic_write
 from detector.training.config import Config
 
@@ -87,13 +87,13 @@ class Checkpoint:
         Raises:
             CheckpointError: They are not of this network.
         """
+        parts = {"model": learner.model} | ({} if learner.ema is None else {"ema": learner.ema})
+        for name, module in parts.items():
+            module.load_state_dict(fitted(self.state[name] or {}, module.state_dict(), Path(f"last.pt, {name}")))
         try:
-            learner.model.load_state_dict(self.state["model"])
             learner.optimiser.load_state_dict(self.state["optimiser"])
-            if learner.ema is not None:
-                learner.ema.load_state_dict(self.state["ema"] or {})
         except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
-            problem = f"the checkpoint's tensors do not fit ({' '.join(str(error).split())[:120]})"
+            problem = f"the checkpoint's optimiser does not fit ({' '.join(str(error).split())[:120]})"
             raise CheckpointError(problem, where="last.pt", hint="start the run again in a new folder") from error
 
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class RunData:
     reports: Mapping[str, ReadingReport]
     overfit: bool = False
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of all annotations."""
         parts = [self.train.fingerprint(), self.validation.fingerprint() if self.validation is not None else ""]

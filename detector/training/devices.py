@@ -27,6 +27,19 @@ def process_numbers(devices: int, nodes: int) -> tuple[int, int]:
     return devices, int(os.environ["WORLD_SIZE"]) // devices
 
 
+def refuse_missing_devices(accelerator: Accelerator, devices: int) -> None:
+    """Refuse to start more processes on CUDA devices than there are devices.
+
+    Raises:
+        ConfigError: There are not so many.
+    """
+    devices, _ = process_numbers(devices, 1)
+    if chosen_accelerator(accelerator) == "cuda" and devices > torch.cuda.device_count():
+        hint = f"--devices {torch.cuda.device_count()}" if torch.cuda.is_available() else "--accelerator cpu"
+        problem = f"{devices} CUDA devices are asked for, and {torch.cuda.device_count()} are here"
+        raise ConfigError(problem, where="--devices", hint=hint)
+
+
 def make_fabric(accelerator: Accelerator, devices: int, nodes: int, precision: Precision) -> Fabric:
     """A Fabric, not launched yet. Under torchrun, its numbers of processes count.
 
@@ -35,16 +48,9 @@ def make_fabric(accelerator: Accelerator, devices: int, nodes: int, precision: P
         devices: Processes on this machine, a device each.
         nodes: Machines.
         precision: `bf16` runs the model under autocast.
-
-    Raises:
-        ConfigError: There are not so many devices.
     """
     devices, nodes = process_numbers(devices, nodes)
     kind = chosen_accelerator(accelerator)
-    if kind == "cuda" and devices > torch.cuda.device_count():
-        hint = f"--devices {torch.cuda.device_count()}" if torch.cuda.is_available() else "--accelerator cpu"
-        problem = f"{devices} CUDA devices are asked for, and {torch.cuda.device_count()} are here"
-        raise ConfigError(problem, where="--devices", hint=hint)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # its greetings
     # 1 x 1 weights: their gradients in channels-last are the same bytes, whatever the strides of sides of 1 say
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from detector.base.devices import chosen_precision
 from detector.data.dataset import TrainingDataset
 from detector.data.loader import EpochSampler
-from detector.data.resizing import SizeRule
-from detector.models.building import config_of
 from detector.training.config import REFERENCE_BATCH, Config
-from detector.training.data import RunData, read_data, summarise
-from detector.training.devices import chosen_accelerator, process_numbers
+from detector.training.data import RunData, summarise
+from detector.training.devices import chosen_accelerator
 from detector.training.memory import estimate_memory
 from detector.training.optimiser import parameter_counts
-from detector.training.run import (
-    Request,
-    build_model,
-    images_a_device,
-    largest_network_size,
-    prepared_config,
-    with_categories,
-)
+from detector.training.resolving import Request, Resolved, images_a_device, resolve
 from detector.training.schedule import lr_factor
 
 SHOWN_CATEGORIES = 12
@@ -43,27 +32,20 @@ def describe_run(request: Request) -> list[Topic]:
     """Describe a run as it would be.
 
     Raises:
-        ConfigError, DataError: What training would refuse.
+        ConfigError, DataError, CheckpointError: What training would refuse.
     """
-    config = prepared_config(request)
-    data = read_data(request.train, request.validation, config.data, overfit=request.overfit)
-    config = with_categories(config, data)
-    precision = chosen_precision(config.train.precision, chosen_accelerator(request.accelerator))
-    auto = config.train.batch_size == "auto"
-    resolved = {"precision": precision} | ({"batch_size": REFERENCE_BATCH} if auto else {})
-    config = config.model_copy(update={"train": config.train.model_copy(update=resolved)})
-    model = build_model(config, request.init)
-    processes = math.prod(process_numbers(request.devices, request.nodes))
-    at_once = -(-images_a_device(config, processes) // config.train.accumulate)
-    estimate = estimate_memory(model, config.train, largest_network_size(config, data), at_once)
-    config = config.model_copy(update={"model": config_of(model)})
-    note = (
-        " (found on the GPU when training starts)" if auto and chosen_accelerator(request.accelerator) == "cuda" else ""
-    )
+    resolved, processes = resolve(request), request.processes
+    note = ""
+    if resolved.config.train.batch_size == "auto":
+        resolved = resolved.with_training(batch_size=REFERENCE_BATCH)
+        if chosen_accelerator(request.accelerator) == "cuda":
+            note = " (found on the GPU when training starts)"
+    config, at_once = resolved.config, resolved.images_at_once(processes)
+    estimate = estimate_memory(resolved.model, config.train, resolved.largest_network_size, at_once)
     return [
-        Topic("model", tuple(_model_lines(config, parameter_counts(model)))),
-        Topic("data", tuple(_data_lines(config, data))),
-        Topic("schedule", tuple(_schedule_lines(config, data, processes, note))),
+        Topic("model", tuple(_model_lines(config, parameter_counts(resolved.model)))),
+        Topic("data", tuple(_data_lines(config, resolved.data))),
+        Topic("schedule", tuple(_schedule_lines(resolved, processes, note))),
         Topic("memory", (str(estimate),)),
     ]
 
@@ -87,10 +69,9 @@ def _data_lines(config: Config, data: RunData) -> Iterator[str]:
     yield f"of them {summary['unmatched_by_anchors']:.0%} match no anchor"
 
 
-def _schedule_lines(config: Config, data: RunData, processes: int, note: str) -> Iterator[str]:
-    settings = config.train
-    rule = SizeRule(config.model.min_size, config.model.max_size)
-    dataset = TrainingDataset(data.train, rule, config.data.augmentation, settings.seed)
+def _schedule_lines(resolved: Resolved, processes: int, note: str) -> Iterator[str]:
+    config, settings = resolved.config, resolved.config.train
+    dataset = TrainingDataset(resolved.data.train, resolved.size_rule, config.data.augmentation, settings.seed)
     steps = len(EpochSampler(dataset, images_a_device(config, processes), config.data, world_size=processes))
     yield f"{settings.epochs} epochs of about {steps} steps with {settings.batch_size} images each{note}: " + (
         f"{settings.epochs * steps} steps"

@@ -16,7 +16,7 @@ from detector.training.batches import seed_step, split_batch
 from detector.training.checkpoints import Position
 from detector.training.guards import out_of_memory_explained
 from detector.training.optimiser import set_learning_rate
-from detector.training.progress import GRADIENT_NORM
+from detector.training.records.progress import GRADIENT_NORM
 from detector.training.schedule import lr_factor
 from detector.training.session import Session
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
+from detector.models.pyramid import BODY_PREFIX
 from detector.training.config import TrainConfig
 
 PRETRAINED_LAYER_DECAY = 0.9
-BODY = "backbone.body."
 _STAGE = re.compile(r"body\.stage(\d+)\.(?:blocks\.(\d+)|downsample)\.")
 
 
@@ -56,15 +56,15 @@ def _distances(names: Sequence[str]) -> dict[str, int]:
     """Parameter's name -> its place in the backbone, counted in blocks from the end; 0 for all that is not in it."""
     stages: dict[int, int] = {}  # blocks of each stage
     for name in names:
-        if name.startswith(BODY) and (match := _STAGE.match(name, len(BODY))):
+        if name.startswith(BODY_PREFIX) and (match := _STAGE.match(name, len(BODY_PREFIX))):
             stage, block = int(match[1]), match[2]
             stages[stage] = max(stages.get(stage, 0), int(block) + 1 if block is not None else 0)
     total = sum(stages.values())
 
     def distance(name: str) -> int:
-        if not name.startswith(BODY):
+        if not name.startswith(BODY_PREFIX):
             return 0
-        match = _STAGE.match(name, len(BODY))
+        match = _STAGE.match(name, len(BODY_PREFIX))
         if match is None:
             return total + 1  # the stem
         before = sum(count for stage, count in stages.items() if stage < int(match[1]))

@@ -23,11 +23,11 @@ from detector.models.building import config_of
 from detector.models.saving import DetectorMeta, save_detector
 from detector.training.checkpoints import Checkpoint, Learner, Position, save_checkpoint, state_of
 from detector.training.config import Config
-from detector.training.examples import draw_examples
 from detector.training.guards import non_finite_error
-from detector.training.progress import Display
-from detector.training.recorder import Recorder
-from detector.training.run_folder import RunFolder
+from detector.training.records.examples import draw_examples
+from detector.training.records.progress import Display
+from detector.training.records.recorder import Recorder
+from detector.training.resolving import Resolved
 
 FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100")
 
@@ -38,17 +38,11 @@ class Session:
 
     Args:
         fabric: Devices, precision, processes.
+        resolved: Configuration, data and folder.
         model: The detector as Fabric has wrapped it.
         optimiser: The optimiser, likewise.
         learner: Both without wrappers, and the averaged weights.
         loader: Batches to train on.
-        train_set: What is trained on.
-        validation: What is evaluated on, if anything.
-        asked: The configuration as it was asked for.
-        config: The resolved one.
-        fingerprint: Of all annotations.
-        training_data: What the detector's file says of its data.
-        folder: Where it writes to.
         recorder: Writes records, in the first process.
         display: Shows progress.
         stop: Whether somebody wants to stop.
@@ -56,22 +50,21 @@ class Session:
     """
 
     fabric: Fabric
+    resolved: Resolved
     model: Any
     optimiser: Any
     learner: Learner
     loader: Loader
-    train_set: Annotations
-    validation: Annotations | None
-    asked: Config
-    config: Config
-    fingerprint: str
-    training_data: Mapping[str, Any]
-    folder: RunFolder
     recorder: Recorder | None
     display: Display
     stop: StopRequest
     saved: Position = field(default_factory=Position)
     saved_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def config(self) -> Config:
+        """The resolved configuration."""
+        return self.resolved.config
 
     def start_epoch(self, position: Position) -> int:
         """Bring loader and model into position; returns the batches of the whole epoch."""
@@ -108,7 +101,8 @@ class Session:
         raise non_finite_error(losses, names, step)
 
     def _name(self, image_id: int) -> str:
-        return self.train_set.file_names[int(np.flatnonzero(self.train_set.image_ids == image_id)[0])]
+        images = self.resolved.data.train
+        return images.file_names[int(np.flatnonzero(images.image_ids == image_id)[0])]
 
     def log(
         self, position: Position, batches: int, losses: dict[str, float], rate: float, images: int, waited: float
@@ -131,9 +125,9 @@ class Session:
         """Write `last.pt`; all processes hold the same, the first one writes."""
         self.saved, self.saved_at = position, time.monotonic()
         if self.fabric.is_global_zero:
-            state = state_of(self.learner)
-            checkpoint = Checkpoint(position, self.asked, self.config, self.fingerprint, state)
-            save_checkpoint(self.folder.last, checkpoint)
+            asked, fingerprint = self.resolved.asked, self.resolved.data.fingerprint
+            checkpoint = Checkpoint(position, asked, self.config, fingerprint, state_of(self.learner))
+            save_checkpoint(self.resolved.files.last, checkpoint)
 
     def evaluate(self, position: Position) -> Position:
         """Evaluate at the end of an epoch, if it is due, and keep the best weights.
@@ -144,10 +138,11 @@ class Session:
         last = position.epoch == config.epochs
         if not last and position.epoch % config.eval_epochs:
             return position
-        if self.validation is None:
+        validation = self.resolved.data.validation
+        if validation is None:
             self._save_detector({})
             return replace(position, finished=last)
-        metrics = self._measure(position, self.validation)
+        metrics = self._measure(position, validation)
         score = metrics[config.best]
         if (
             score is None
@@ -169,7 +164,7 @@ class Session:
         processes = self.fabric.world_size
         options = DetectionOptions(
             batch_size=config.eval_batch_size,
-            precision="bf16" if config.precision == "bf16" else "fp32",
+            precision=self.resolved.precision,
             loading=self.config.data,
             rank=self.fabric.global_rank,
             world_size=processes,
@@ -192,6 +187,5 @@ class Session:
 
     def _save_detector(self, metrics: Mapping[str, float | None]) -> None:
         if self.fabric.is_global_zero:
-            model = self.learner.best_weights
-            meta = DetectorMeta(config_of(self.learner.model), self.training_data, metrics)
-            save_detector(self.folder.best, model, meta)
+            meta = DetectorMeta(config_of(self.learner.model), self.resolved.data.for_detector(), metrics)
+            save_detector(self.resolved.files.best, self.learner.best_weights, meta)

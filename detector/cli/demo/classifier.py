@@ -26,8 +26,8 @@ def train_species(demo: Demo) -> None:
     from detector.base.reporting import track
     from detector.cli.demo.start import classifier_from_detector, shipped_start
     from detector.data.images import read_image
-    from detector.training.classifier import normalised, train_classifier
-    from detector.training.species_crops import read_species_crops
+    from detector.training.classifier.crops import read_species_crops
+    from detector.training.classifier.loop import ClassifierRecipe, normalised, train_classifier
 
     annotations = _read(demo, "train")
     names = annotations.category_names
@@ -41,7 +41,7 @@ def train_species(demo: Demo) -> None:
 
     images, outliers = normalised(crops, rgb_stats), normalised(mammals, rgb_stats)
     epochs, known = demo.classifier_epochs, torch.from_numpy(labels)
-    losses = train_classifier(net, images, known, epochs=epochs, seed=demo.seed, outliers=outliers)
+    losses = train_classifier(net, images, known, ClassifierRecipe(epochs, seed=demo.seed), outliers)
     progress = track(losses, f"training {net.name}", "epochs", epochs)
     for epoch, loss in enumerate(progress, start=1):
         demo.say(f"epoch {epoch} of {epochs}: loss {loss:.3f}")
@@ -56,8 +56,8 @@ def show_species(demo: Demo) -> None:
     from rich.table import Table
 
     import backbones
-    from detector.training.classifier import normalised
-    from detector.training.species_crops import read_species_crops
+    from detector.training.classifier.crops import read_species_crops
+    from detector.training.classifier.loop import normalised
 
     net, class_to_idx, signature, rgb_stats = backbones.load_pretrained_model(demo.species, inference=True)
     annotations, size = _read(demo, "val"), backbones.get_size_from_signature(signature)
@@ -91,7 +91,7 @@ def _draw_sheet(
 
     from detector.plots.contact_sheet import contact_sheet
     from detector.plots.files import save_image
-    from detector.training.species_crops import read_species_crops
+    from detector.training.classifier.crops import read_species_crops
 
     tiles, captions = [], []
     larger, _ = read_species_crops(annotations, (TILE_PX, TILE_PX))

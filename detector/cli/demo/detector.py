@@ -22,7 +22,7 @@ def draw_data(demo: Demo) -> None:
     import numpy as np
 
     from detector.plots.files import save_image
-    from detector.training.species_crops import draw_mammal_crops
+    from detector.training.classifier.crops import draw_mammal_crops
 
     counts = ("--train", demo.scenes, "--val", max(1, demo.scenes // 8))
     demo.command("draw", demo.data, "--scenes", "demo", "--size", SIDE_PX, SIDE_PX, *counts, "--seed", demo.seed)

@@ -10,9 +10,8 @@ from pathlib import Path
 import backbones
 from backbones.base import Backbone
 from detector.config import shipped_folder
+from detector.models.pyramid import BODY_PREFIX
 from detector.models.saving import DetectorMeta, load_detector, read_detector, save_detector
-
-BODY = "backbone.body."
 
 
 def shipped_start() -> Path:
@@ -39,7 +38,7 @@ def classifier_from_detector(source: Path, num_classes: int) -> tuple[Backbone, 
     net = backbones.create_model(
         config.backbone, num_classes=num_classes, input_size=config.backbone_size, config=config.backbone_config
     )
-    body = {name.removeprefix(BODY): tensor for name, tensor in state.items() if name.startswith(BODY)}
+    body = {name.removeprefix(BODY_PREFIX): tensor for name, tensor in state.items() if name.startswith(BODY_PREFIX)}
     net.load_state_dict(body, strict=False)
     return net, meta.rgb_stats
 
@@ -58,6 +57,6 @@ def detector_from_classifier(source: Path, classifier: Path, output: Path) -> No
     model, meta = load_detector(source)
     state = backbones.load_pretrained_model(classifier).net.state_dict()
     whole = model.state_dict()
-    body = {name: state[name.removeprefix(BODY)] for name in whole if name.startswith(BODY)}
+    body = {name: state[name.removeprefix(BODY_PREFIX)] for name in whole if name.startswith(BODY_PREFIX)}
     model.load_state_dict(whole | body)
     save_detector(output, model, DetectorMeta(meta.config, meta.training_data))

@@ -23,7 +23,7 @@ SIZE = 32
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A classifier trained for seconds to tell three colours apart."""
-    from detector.training.classifier import train_classifier
+    from detector.training.classifier.loop import ClassifierRecipe, train_classifier
 
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
@@ -31,7 +31,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     labels = torch.arange(3).repeat(16)
     pixels = np.stack([patch(rng, list(COLOURS.values())[label]) for label in labels.tolist()])
     images = (torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.25
-    for _ in train_classifier(net, images, labels, epochs=6, batch_size=16, learning_rate=1e-3):
+    for _ in train_classifier(net, images, labels, ClassifierRecipe(epochs=6, batch_size=16, learning_rate=1e-3)):
         pass
     path = tmp_path_factory.mktemp("weights") / "colours.safetensors"
     stats = {"mean": [0.5] * 3, "std": [0.25] * 3}

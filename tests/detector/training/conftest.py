@@ -9,7 +9,7 @@ import torch
 
 from detector.config import parse_config
 from detector.training.config import Config
-from detector.training.run import Request
+from detector.training.resolving import Request
 
 SETTINGS = """
 model: {backbone: davit_nano, detector: faster_rcnn, min_size: 96, max_size: 128, fpn_channels: 64, box_head_width: 32,

@@ -145,7 +145,7 @@ def test_ultralytics_23973_a_resumed_run_continues_its_losses(make_request, metr
 
 @pytest.mark.slow
 def test_a_run_that_began_from_a_detector_goes_on_without_it(make_request, differing, monkeypatch) -> None:
-    start = str(train_detector(make_request("start", "train.epochs=1")).folder.best)
+    start = str(train_detector(make_request("start", "train.epochs=1")).best)
     train_detector(make_request("whole", init=start))
     broken = make_request("broken", "train.checkpoint_steps=1", init=start)
     monkeypatch.setattr("detector.training.session.Session.evaluate", lambda *_: _fail())
@@ -174,8 +174,8 @@ def test_a_finished_run_says_so_and_is_left_alone(make_request) -> None:
     request = make_request()
     assert train_detector(request).position.finished
     before = (request.output / "checkpoints/last.pt").read_bytes()
-    outcome = train_detector(make_request(resume=True))
-    assert not outcome.trained
+    run = train_detector(make_request(resume=True))
+    assert not run.trained
     assert (request.output / "checkpoints/last.pt").read_bytes() == before
 
     with pytest.raises(ConfigError, match="already is a run"):
@@ -188,9 +188,9 @@ def test_a_finished_run_says_so_and_is_left_alone(make_request) -> None:
 
 
 def test_resume_without_a_run_begins_one(make_request) -> None:
-    outcome = train_detector(make_request("new", "train.epochs=1", resume=True))
-    assert outcome.trained
-    assert outcome.folder.best.exists()
+    run = train_detector(make_request("new", "train.epochs=1", resume=True))
+    assert run.trained
+    assert run.best.exists()
 
 
 def test_a_damaged_checkpoint_is_named(make_request) -> None:

@@ -53,7 +53,7 @@ def test_validation_set_without_birds_is_told(drawn_set: Path, tmp_path: Path, c
 def test_figure_that_cannot_be_had_ends_no_run_early(drawn_set: Path, tmp_path: Path, make_request: Any) -> None:
     validation = [change_set(drawn_set, "val", tmp_path, without_boxes)]
     settings = ("train.epochs=3", "train.eval_epochs=1", "train.patience=1")
-    outcome = train_detector(make_request("run", *settings, validation=validation))
-    assert outcome.position.epoch == 3
-    assert outcome.position.best is None
-    assert outcome.folder.best.exists()
+    run = train_detector(make_request("run", *settings, validation=validation))
+    assert run.position.epoch == 3
+    assert run.position.best is None
+    assert run.best.exists()

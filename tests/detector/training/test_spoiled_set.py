@@ -146,8 +146,8 @@ def test_training_refuses_the_spoiled_set_and_runs_through_on_the_mended_one(
 
     with pytest.raises(ValueError, match="more faults of this file"):
         train_detector(request("spoiled.json"))
-    outcome = train_detector(request("fixed.json"))
-    assert outcome.position.finished
-    trained = json.loads((outcome.folder.root / "data.json").read_text())["train"]["report"]
+    run = train_detector(request("fixed.json"))
+    assert run.position.finished
+    trained = json.loads((run.folder / "data.json").read_text())["train"]["report"]
     assert (trained["findings"], trained["boxes_clipped"], trained["boxes_dropped"]) == ({}, 0, 0)
     assert trained["images"] > 30

@@ -17,18 +17,18 @@ from detector.models.building import build_detector
 from detector.models.config import ModelConfig
 from detector.models.saving import load_detector
 from detector.training import loop
-from detector.training.batch_size import fits_on_gpu, largest_that_fits, most_useful
 from detector.training.batches import split_batch
 from detector.training.guards import lost_process_explained, out_of_memory_explained
+from detector.training.memory import fits_on_gpu, largest_that_fits, most_useful
 from detector.training.run import train_detector
 
 
 @pytest.mark.parametrize("detector", ["faster_rcnn", "retinanet"])
 def test_a_run_leaves_all_its_files(detector: str, make_request, metrics_of) -> None:
     request = make_request("run", f"model.detector={detector}", "train.precision=bf16", "train.accumulate=2")
-    outcome = train_detector(request)
-    assert outcome.position.finished
-    assert outcome.position.step == 6
+    run = train_detector(request)
+    assert run.position.finished
+    assert run.position.step == 6
     run = request.output
     files = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file() and "tfevents" not in path.name}
     assert files == {
@@ -68,10 +68,10 @@ def test_detectron2_1379_early_stopping_and_the_best_weights(make_request, monke
 
     monkeypatch.setattr("detector.evaluation.evaluation.summarise", measured)
     request = make_request("run", "train.epochs=6", "train.patience=3")
-    outcome = train_detector(request)
-    assert outcome.position.epoch == 5, "three evaluations without a new best"
-    assert outcome.position.best == 0.5
-    assert load_detector(outcome.folder.best)[1].metrics["AP"] == 0.5
+    run = train_detector(request)
+    assert run.position.epoch == 5, "three evaluations without a new best"
+    assert run.position.best == 0.5
+    assert load_detector(run.best)[1].metrics["AP"] == 0.5
 
 
 def test_vision_5098_images_without_boxes_are_trained_on(make_request, drawn_set, tmp_path) -> None:
@@ -91,10 +91,10 @@ def test_a_validation_set_without_boxes_gives_no_figure_and_still_a_detector(mak
     document["annotations"] = []
     empty = tmp_path / "empty.json"
     empty.write_text(json.dumps(document))
-    outcome = train_detector(make_request("run", "train.epochs=1", validation=[(empty, drawn_set / "images")]))
-    assert load_detector(outcome.folder.best)[1].metrics["AP"] is None
-    outcome = train_detector(make_request("none", "train.epochs=1", validation=[]))
-    assert outcome.folder.best.exists()
+    run = train_detector(make_request("run", "train.epochs=1", validation=[(empty, drawn_set / "images")]))
+    assert load_detector(run.best)[1].metrics["AP"] is None
+    run = train_detector(make_request("none", "train.epochs=1", validation=[]))
+    assert run.best.exists()
 
 
 @pytest.mark.parametrize("limit", ["5.0", "null"])
@@ -159,11 +159,9 @@ def test_two_sets_are_trained_on_together(make_request, drawn_set, metrics_of) -
 
 def test_a_detector_starts_from_another(make_request) -> None:
     first = train_detector(make_request("first", "train.epochs=1", "data.agnostic=true"))
-    request = make_request(
-        "second", "train.epochs=1", "train.lr=1e-12", "train.ema_decay=null", init=str(first.folder.best)
-    )
+    request = make_request("second", "train.epochs=1", "train.lr=1e-12", "train.ema_decay=null", init=str(first.best))
     second = train_detector(request)
-    old, new = (load_detector(outcome.folder.best)[0].state_dict() for outcome in (first, second))
+    old, new = (load_detector(run.best)[0].state_dict() for run in (first, second))
     name = "backbone.fpn.inner_blocks.0.0.weight"
     torch.testing.assert_close(old[name], new[name], rtol=0, atol=1e-6)
 
@@ -202,8 +200,8 @@ def test_accumulated_parts_are_the_whole_step(make_request, monkeypatch) -> None
             "data.augmentation.scale=[1, 1]",
             "train.ema_decay=null",
         )
-        outcome = train_detector(make_request(f"run{parts}", *settings))
-        weights.append(torch.load(outcome.folder.last)["model"]["backbone.fpn.inner_blocks.0.0.weight"])
+        run = train_detector(make_request(f"run{parts}", *settings))
+        weights.append(torch.load(run.files.last)["model"]["backbone.fpn.inner_blocks.0.0.weight"])
     torch.testing.assert_close(weights[1], weights[0], rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(weights[2], weights[0], rtol=1e-4, atol=1e-6)
 
@@ -243,7 +241,7 @@ def test_a_lost_process_is_no_defect_and_other_errors_stay_as_they_are() -> None
 
 
 def test_batches_that_cannot_be_divided_are_refused(make_request) -> None:
-    from detector.training.run import images_a_device
+    from detector.training.resolving import images_a_device
 
     assert images_a_device(make_request("run", "train.batch_size=8").config, 4) == 2
     with pytest.raises(ConfigError, match="5 images a step cannot be divided among 2"):
@@ -304,10 +302,10 @@ def test_the_command_refuses_what_does_not_belong_together(command, tiny_yaml: P
 def test_the_gpu_trains_in_bfloat16_with_the_batch_size_that_fits(backbone, detector, make_request, metrics_of) -> None:
     settings = (f"model.backbone={backbone}", f"model.detector={detector}", "train.batch_size=auto")
     request = make_request("run", *settings, "train.precision=auto", "data.workers=2", accelerator="cuda")
-    outcome = train_detector(request)
-    assert outcome.position.finished
-    assert all(np.isfinite(record["loss"]) for record in metrics_of(outcome.folder.root, "train"))
-    assert load_detector(outcome.folder.best)[1].training_data["images"] == 12
+    run = train_detector(request)
+    assert run.position.finished
+    assert all(np.isfinite(record["loss"]) for record in metrics_of(run.folder, "train"))
+    assert load_detector(run.best)[1].training_data["images"] == 12
 
 
 @pytest.mark.gpu

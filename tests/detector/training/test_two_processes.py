@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from detector.training.run import Request, train_detector
+from detector.training.resolving import Request
+from detector.training.run import train_detector
 
 SCRIPT = """
 import sys

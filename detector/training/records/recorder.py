@@ -15,7 +15,7 @@ from detector.base.files import write_bytes
 from detector.plots.figures import save_figure
 from detector.plots.files import save_image
 from detector.plots.training_curves import plot_training_curves
-from detector.training.run_folder import RunFolder
+from detector.training.records.run_folder import RunFolder
 
 
 class Recorder:

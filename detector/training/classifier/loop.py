@@ -1,6 +1,7 @@
 """Trains a small species classifier on pictures that fit into memory."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,17 +22,27 @@ def normalised(crops: NDArray[np.uint8], rgb_stats: Mapping[str, Sequence[float]
     return (torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255).sub_(mean).div_(std)
 
 
+@dataclass(frozen=True)
+class ClassifierRecipe:
+    """How a classifier is trained.
+
+    Args:
+        epochs: Passes over the pictures.
+        batch_size: Pictures a step; an incomplete last batch is left out, for the sake of batch statistics.
+        learning_rate: The schedule's peak.
+        weight_decay: AdamW's, on every parameter.
+        seed: Decides the order of the pictures and which are mirrored.
+    """
+
+    epochs: int
+    batch_size: int = 32
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    seed: int = 0
+
+
 def train_classifier(
-    net: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    epochs: int,
-    batch_size: int = 32,
-    learning_rate: float = 2e-3,
-    weight_decay: float = 0.05,
-    seed: int = 0,
-    outliers: Tensor | None = None,
+    net: nn.Module, images: Tensor, labels: Tensor, recipe: ClassifierRecipe, outliers: Tensor | None = None
 ) -> Iterator[float]:
     """Train with AdamW under a one-cycle schedule, mirroring half of the pictures.
 
@@ -42,22 +53,20 @@ def train_classifier(
         net: A classifier, (N, C, H, W) to logits (N, classes); trained in place, in evaluation mode at the end.
         images: Normalised pictures (N, C, H, W), float32, on the network's device.
         labels: Class indices (N,), int64.
-        epochs: Passes over the pictures.
-        batch_size: Pictures a step; an incomplete last batch is left out, for the sake of batch statistics.
-        learning_rate: The schedule's peak.
-        weight_decay: AdamW's, on every parameter.
-        seed: Decides the order of the pictures and which are mirrored.
+        recipe: Length, batches, rates, seed.
         outliers: Pictures (M, C, H, W) of what is none of the classes, if there are any.
 
     Yields:
         The mean loss of each epoch.
     """
-    generator = torch.Generator().manual_seed(seed)
-    batch_size = min(batch_size, len(images))
+    generator = torch.Generator().manual_seed(recipe.seed)
+    batch_size = min(recipe.batch_size, len(images))
     steps = len(images) // batch_size
-    optimizer = torch.optim.AdamW(net.parameters(), lr=learning_rate, weight_decay=weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, epochs=epochs, steps_per_epoch=steps)
-    for _ in range(epochs):
+    optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, recipe.learning_rate, epochs=recipe.epochs, steps_per_epoch=steps
+    )
+    for _ in range(recipe.epochs):
         net.train()
         total = 0.0
         order = torch.randperm(len(images), generator=generator).to(images.device)

@@ -1,0 +1,177 @@
+"""From what a user asks for to what a run is: one way for training, and for describing it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from backbones.errors import ConfigError
+from detector.base.devices import Precision, chosen_precision
+from detector.base.reporting import say
+from detector.data.config import AugmentationConfig
+from detector.data.resizing import SizeRule
+from detector.models.building import build_detector, config_of
+from detector.models.initialisation import init_from_detector
+from detector.training.checkpoints import Checkpoint, load_checkpoint, refuse_another_run, resumed_config
+from detector.training.config import Config
+from detector.training.data import RunData, Sources, read_data
+from detector.training.devices import Accelerator, chosen_accelerator, process_numbers
+from detector.training.optimiser import resolved_layer_decay
+from detector.training.records.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks for.
+
+    Args:
+        config: The configuration.
+        train: Pairs of COCO JSON and image folder to train on.
+        validation: Pairs to evaluate on; may be empty.
+        output: The run's folder.
+        resume: Go on with the run in that folder.
+        init: A detector's file to start from.
+        overfit: Train and evaluate on so many images, without augmentation.
+        accelerator: `auto` is CUDA where there is a device.
+        devices: Processes on this machine.
+        nodes: Machines.
+    """
+
+    config: Config
+    train: Sources
+    validation: Sources
+    output: Path
+    resume: bool = False
+    init: str | None = None
+    overfit: int | None = None
+    accelerator: Accelerator = "auto"
+    devices: int = 1
+    nodes: int = 1
+
+    @property
+    def processes(self) -> int:
+        """Over all machines."""
+        return math.prod(process_numbers(self.devices, self.nodes))
+
+
+@dataclass(frozen=True, eq=False)
+class Resolved:
+    """What a request comes to.
+
+    Args:
+        asked: The configuration as it was asked for, with the data's categories.
+        config: The same with what weights, device and, on resuming, the run have decided; `batch_size` may be `auto`.
+        data: What is trained and evaluated on.
+        files: Where the run's files go.
+        model: The detector, on the CPU.
+        checkpoint: Where the run goes on; None at its start.
+    """
+
+    asked: Config
+    config: Config
+    data: RunData
+    files: RunFolder
+    model: nn.Module
+    checkpoint: Checkpoint | None
+
+    def with_training(self, **changes: object) -> Resolved:
+        """The same with other settings of `train`."""
+        settings = self.config.train.model_copy(update=changes)
+        return replace(self, config=self.config.model_copy(update={"train": settings}))
+
+    def images_at_once(self, processes: int) -> int:
+        """Images on a device at once."""
+        return -(-images_a_device(self.config, processes) // self.config.train.accumulate)
+
+    @property
+    def precision(self) -> Precision:
+        """Of convolutions and matrix products."""
+        return "bf16" if self.config.train.precision == "bf16" else "fp32"
+
+    @property
+    def size_rule(self) -> SizeRule:
+        """The size that images have in the network."""
+        return SizeRule(self.config.model.min_size, self.config.model.max_size)
+
+    @property
+    def largest_network_size(self) -> tuple[int, int]:
+        """Width and height of the largest training image, by area, as it goes through the network."""
+        crop_size = self.config.data.augmentation.crop_size
+        if crop_size is not None:
+            return crop_size, crop_size
+        sizes = self.size_rule.sizes(self.data.train.sizes_wh)
+        width, height = sizes[int(np.argmax(sizes.prod(axis=1)))].tolist()
+        return width, height
+
+
+def resolve(request: Request) -> Resolved:
+    """Read, check and build all that a run needs. Everything that can be wrong is found here.
+
+    Raises:
+        ConfigError, DataError, CheckpointError: Something about the request, the data, or the run to resume.
+    """
+    folder = RunFolder(request.output)
+    asked = _with_options(request)
+    data = read_data(request.train, request.validation, asked.data, overfit=request.overfit)
+    asked = asked.model_copy(update={"model": asked.model.model_copy(update={"categories": data.train.category_names})})
+    config, checkpoint = asked, None
+    if request.resume and folder.last.exists():
+        checkpoint = load_checkpoint(folder.last)
+        refuse_another_run(checkpoint, asked, data.fingerprint, folder.last)
+        config = resumed_config(checkpoint, asked)
+    elif not request.resume:
+        folder.refuse_existing()
+    precision = chosen_precision(config.train.precision, chosen_accelerator(request.accelerator))
+    if config.train.batch_size != "auto":
+        images_a_device(config, request.processes)
+    model = _build_model(config, request.init if checkpoint is None else None, load_weights=checkpoint is None)
+    pretrained = config.model.weights is not None or request.init is not None
+    config = _with_decisions(config, model, precision, pretrained=pretrained)
+    return Resolved(asked, config, data, folder, model, checkpoint)
+
+
+def _with_options(request: Request) -> Config:
+    """The configuration with what options decide: `--overfit` switches augmentation off."""
+    config = request.config
+    if request.overfit is None:
+        return config
+    unvaried = config.data.model_copy(update={"augmentation": AugmentationConfig.off()})
+    return config.model_copy(update={"data": unvaried})
+
+
+def _build_model(config: Config, init: str | None, *, load_weights: bool) -> nn.Module:
+    """The detector on the CPU, its random part decided by the seed alone; `load_weights` is False on resuming."""
+    torch.manual_seed(config.train.seed)
+    if init is None:
+        return build_detector(config.model, load_weights=load_weights)
+    model = build_detector(config.model, load_weights=False)  # its backbone is about to be replaced: no need to fetch
+    report = init_from_detector(model, init)
+    say(f"from {init}: {report}")
+    return model
+
+
+def _with_decisions(config: Config, model: nn.Module, precision: Precision, *, pretrained: bool) -> Config:
+    """The configuration with what weights and device have decided; on resuming it has all that already."""
+    layer_decay = resolved_layer_decay(config.train, pretrained=pretrained)
+    settings = config.train.model_copy(update={"precision": precision, "layer_decay": layer_decay})
+    return config.model_copy(update={"model": config_of(model), "train": settings})
+
+
+def images_a_device(config: Config, processes: int) -> int:
+    """Images of a step for each process.
+
+    Raises:
+        ConfigError: They cannot be divided.
+    """
+    size = config.train.batch_size
+    assert size != "auto"
+    if size % processes:
+        hint = f"such as train.batch_size={max(1, round(size / processes)) * processes}"
+        problem = f"{size} images a step cannot be divided among {processes} processes"
+        raise ConfigError(problem, where="train.batch_size", hint=hint)
+    return size // processes
