@@ -95,32 +95,73 @@ def as_number(text: str) -> float | None:
     return float(text.replace(",", ".")) if _NUMBER.fullmatch(text) else None
 
 
+@dataclass(frozen=True)
+class TableForm:
+    """The columns that a reader knows.
+
+    Attributes:
+        what: What the table is called in errors, such as "the table of deployments".
+        required: Columns that must be there.
+        optional: Further columns. Others are passed over and noted; but one that nearly is a known column which is
+            missing is an error, for what it holds would be lost.
+        multiline: Columns whose cells may have line breaks in them.
+        names: Columns of names, in which NA is one; elsewhere it is R's word for an empty cell.
+        hint: What to do where a required column is missing; None: name the columns.
+    """
+
+    what: str
+    required: Sequence[str] = ()
+    optional: Sequence[str] = ()
+    multiline: Collection[str] = ()
+    names: Collection[str] = ()
+    hint: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that are known."""
+        return (*self.required, *self.optional)
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """A table whose columns are known; its rows are read when they are asked for.
 
     Attributes:
         path: Its file.
-        columns: Names of columns: the reader's own for those that it knows, else as they were written.
-        passed_over: Those of them that the reader does not know.
+        form: What its reader knows of it.
+        header: Names of columns: the reader's own for those that it knows, else as they were written; "" for none.
+        header_line: The number of the header's row.
         encoding: Of the file.
         delimiter: Between its columns.
-        notes: What a person should know of how it was read.
+        text: All of it.
     """
 
     path: Path
-    columns: tuple[str, ...]
-    passed_over: tuple[str, ...]
+    form: TableForm
+    header: tuple[str, ...]
+    header_line: int
     encoding: str
     delimiter: str
-    notes: tuple[str, ...]
-    _text: str
-    _header_line: int
-    _places: tuple[tuple[str, int], ...]
-    _unnamed: frozenset[int]
-    _width: int
-    _multiline: frozenset[str]
-    _names: frozenset[str]
+    text: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of columns that have one."""
+        return tuple(name for name in self.header if name)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of how the table was read."""
+        notes = []
+        if passed_over := [name for name in self.columns if name not in self.form.columns]:
+            notes.append(f"{self.path.name}: columns that are not known are passed over: {', '.join(passed_over[:10])}")
+        if self.encoding in WESTERN:
+            word = re.search(r"\w*[^\x00-\x7f]\w*", self.text)
+            notes.append(
+                f"{self.path.name} is not in UTF-8; it was read as western European ({WESTERN[self.encoding]}'s "
+                f"{self.encoding}), with words such as '{word[0][:40] if word else ''}'"
+            )
+        return tuple(notes)
 
     def __iter__(self) -> Iterator[Row]:
         """The rows that are not blank.
@@ -128,14 +169,14 @@ class Table:
         Raises:
             DataError: A row is damaged, or has cells beyond the columns.
         """
-        for line, cells in _records(self._text, self.delimiter, self.path):
-            if line <= self._header_line or not any(cells):
+        places = [(name, place) for place, name in enumerate(self.header) if name]
+        for line, cells in _records(self.text, self.delimiter, self.path):
+            if line <= self.header_line or not any(cells):
                 continue
-            values = {name: cells[place] if place < len(cells) else "" for name, place in self._places}
+            values = {name: cells[place] if place < len(cells) else "" for name, place in places}
             if MISSING in cells:
-                values = {
-                    name: "" if cell == MISSING and name not in self._names else cell for name, cell in values.items()
-                }
+                names = self.form.names
+                values = {name: "" if cell == MISSING and name not in names else cell for name, cell in values.items()}
             row = Row(self.path, line, values)
             self._check(row, cells)
             yield row
@@ -147,7 +188,8 @@ class Table:
 
     def _check(self, row: Row, cells: Sequence[str]) -> None:
         for place, cell in enumerate(cells):
-            if cell and (place in self._unnamed or place >= self._width):
+            # R and pandas put names of rows into a first column without a name: nothing is lost there
+            if cell and (place >= len(self.header) or (place and not self.header[place])):
                 raise row.error(
                     f"'{cell[:40]}' stands in column {place + 1}, which has no name: there are too many cells",
                     "write decimal points rather than commas, or put cells with commas into quotes",
@@ -156,85 +198,51 @@ class Table:
             said = {",": "commas", ";": "semicolons", "\t": "tabs"}.get(self.delimiter, self.delimiter)
             raise row.error(f"it is one cell, but the columns' names are separated by {said}")
         for name, value in row.cells.items():
-            if name not in self._multiline and ("\n" in value or "\r" in value):
+            if name not in self.form.multiline and ("\n" in value or "\r" in value):
                 raise row.error(f"{name}: there is a line break in the cell; a quotation mark may be missing")
 
 
-def read_table(
-    path: Path,
-    *,
-    what: str,
-    required: Sequence[str],
-    optional: Sequence[str] = (),
-    aliases: Mapping[str, str] | None = None,
-    multiline: Collection[str] = (),
-    names: Collection[str] = (),
-    max_bytes: int = MAX_BYTES,
-    hint: str | None = None,
-) -> Table:
+def read_table(path: Path, form: TableForm, max_bytes: int = MAX_BYTES) -> Table:
     """Read a CSV table's columns; rows are read when the table is iterated.
 
     Args:
         path: The file.
-        what: What it is called in errors, such as "the table of deployments".
-        required: Columns that must be there.
-        optional: Further columns that are known. Others are passed over and noted; but one that nearly is a known
-            column which is missing is an error, for what it says would be lost.
-        aliases: Other names of columns, to the known ones.
-        multiline: Columns whose cells may have line breaks in them.
-        names: Columns of names, in which NA is one; elsewhere it is R's word for an empty cell.
+        form: Its columns.
         max_bytes: A larger file is refused.
-        hint: What to do where a required column is missing.
 
     Raises:
         DataError: It cannot be read, or its columns are not these.
     """
-    text, encoding = read_text(path, what, max_bytes)
-    known = {_key(name): name for name in (*required, *optional)}
-    known |= {_key(other): name for other, name in (aliases or {}).items()}
+    text, encoding = read_text(path, form.what, max_bytes)
+    known = {_key(name): name for name in form.columns}
     text, delimiter = split_separator_line(text)
     delimiter = delimiter or separator(text, lambda cell: _key(cell) in known)
-    hint = hint or f"its first row names the columns: {', '.join((*required, *optional))}"
+    hint = form.hint or f"its first row names the columns: {', '.join(form.columns)}"
     rows = ((line, [known.get(_key(cell), cell) for cell in cells]) for line, cells in _records(text, delimiter, path))
     line, header = next(((line, cells) for line, cells in rows if any(cells)), (0, []))
-    _check_header(path, what, header, known.values(), hint)
-    if missing := [name for name in required if name not in header]:
+    _check_header(path, form, header, hint)
+    if missing := [name for name in form.required if name not in header]:
         for below, cells in itertools.islice(rows, ROWS_OF_TITLE):
-            if set(required) <= set(cells):
+            if set(form.required) <= set(cells):
                 hint = f"they stand in row {below}: delete the rows above"
-        raise DataError(f"{what} has no column {', '.join(missing)} in its first row", where=path, hint=hint)
-    places = tuple((name, place) for place, name in enumerate(header) if name)
-    columns = tuple(name for name in header if name)
-    passed_over = tuple(name for name in columns if name not in known.values())
-    # R and pandas put names of rows into a first column without a name: nothing is lost there
-    unnamed = frozenset(place for place, name in enumerate(header) if place and not name)
-    notes = []
-    if passed_over:
-        notes.append(f"{path.name}: columns that are not known are passed over: {', '.join(passed_over[:10])}")
-    if encoding in WESTERN:
-        word = re.search(r"\w*[^\x00-\x7f]\w*", text)
-        notes.append(
-            f"{path.name} is not in UTF-8; it was read as western European ({WESTERN[encoding]}'s {encoding}), with "
-            f"words such as '{word[0][:40] if word else ''}'"
-        )
-    return Table(
-        path, columns, passed_over, encoding, delimiter, tuple(notes),
-        text, line, places, unnamed, len(header), frozenset(multiline), frozenset(names),
-    )  # fmt: skip
+        raise DataError(f"{form.what} has no column {', '.join(missing)} in its first row", where=path, hint=hint)
+    return Table(path, form, tuple(header), line, encoding, delimiter, text)
 
 
-def _check_header(path: Path, what: str, names: Sequence[str], known: Collection[str], hint: str) -> None:
+def _check_header(path: Path, form: TableForm, names: Sequence[str], hint: str) -> None:
     """Refuse a header with a name twice, or with one that nearly is another."""
     if not names:
-        raise DataError(f"{what} is empty", where=path, hint=hint)
+        raise DataError(f"{form.what} is empty", where=path, hint=hint)
     if len(names) > MAX_COLUMNS:
-        raise DataError(f"{what} has {len(names):,} columns", where=path, hint=hint)
+        raise DataError(f"{form.what} has {len(names):,} columns", where=path, hint=hint)
     twice = next((name for place, name in enumerate(names) if name and name in names[:place]), None)
     if twice:
-        raise DataError(f"{what} has the column {twice} twice", where=path, hint="keep one of the two")
-    absent = {_key(name): name for name in known if name not in names}
+        raise DataError(f"{form.what} has the column {twice} twice", where=path, hint="keep one of the two")
+    absent = {_key(name): name for name in form.columns if name not in names}
     for name in names:
-        near = difflib.get_close_matches(_key(name), absent, n=1, cutoff=0.8) if name and name not in known else []
+        near = (
+            difflib.get_close_matches(_key(name), absent, n=1, cutoff=0.8) if name and name not in form.columns else []
+        )
         if near:
             raise DataError(
                 f"unknown column '{name[:80]}'; did you mean {absent[near[0]]}?", where=path, hint="correct its name"

@@ -14,7 +14,7 @@ from typing import TypeVar
 from backbones.errors import DataError
 from detector.base.dates import TableTime, day_first, parse_date
 from detector.base.names import name_key
-from detector.base.tables import Row, Table, quiet, read_table
+from detector.base.tables import Row, Table, TableForm, quiet, read_table
 from detector.deployments.clocks import ClockPair, local_time, parse_clock_shift, parse_zone
 from detector.deployments.places import Axis, odd_places, parse_degrees, swapped
 
@@ -37,6 +37,14 @@ CAPTURE_METHODS = {  # Camtrap DP's words, by what people write
     **dict.fromkeys(("timelapse", "interval"), "timeLapse"),
 }
 END_OF_DAY = timedelta(days=1, milliseconds=-1)
+FORM = TableForm(
+    what="the table of deployments",
+    required=COLUMNS[:1],
+    optional=(*COLUMNS[1:], *DETAILS),
+    multiline=DETAILS,
+    names=("deploymentID", "card", "folder"),
+    hint="make it with `hoopoe deployments`, and fill it in",
+)
 
 T = TypeVar("T")
 
@@ -142,15 +150,7 @@ def read_deployment_cells(path: Path) -> Table:
     Raises:
         DataError: It cannot be read.
     """
-    return read_table(
-        path,
-        what="the table of deployments",
-        required=COLUMNS[:1],
-        optional=(*COLUMNS[1:], *DETAILS),
-        multiline=DETAILS,
-        names=("deploymentID", "card", "folder"),
-        hint="make it with `hoopoe deployments`, and fill it in",
-    )
+    return read_table(path, FORM)
 
 
 def _day_first(path: Path, records: Sequence[Row]) -> bool | None:

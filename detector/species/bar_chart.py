@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from backbones.errors import DataError
 from detector.base.table_text import read_text
-from detector.base.tables import Row, as_number, read_table, some
+from detector.base.tables import Row, TableForm, as_number, read_table, some
 from detector.species.crosswalk import shipped_crosswalk
 
 PERIODS = 48
@@ -161,7 +161,7 @@ def _values(cells: Sequence[str], where: str, highest: float = 1.0) -> NDArray[n
 
 def _csv(path: Path) -> FrequencyTable:
     hint = f"give eBird's export (ebird_..._barchart.txt), or a CSV with the columns {', '.join(CSV_COLUMNS)}"
-    table = read_table(path, what=WHAT, required=CSV_COLUMNS, optional=[OTHER_PERIODS], hint=hint)
+    table = read_table(path, TableForm(WHAT, CSV_COLUMNS, [OTHER_PERIODS], hint=hint))
     given: dict[str, _Given] = {}
     for row in table:
         name = " ".join(row["scientific_name"].split())

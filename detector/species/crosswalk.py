@@ -7,7 +7,7 @@ from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
-from detector.base.tables import quiet, read_table
+from detector.base.tables import TableForm, quiet, read_table
 from detector.species.fauna import NO_TAXON, CrosswalkRow, bird_genera, world_birds
 from detector.species.label_words import TABLES, cores, lineage, name_key, split_words
 
@@ -94,7 +94,7 @@ def read_crosswalk(path: Path, notify: Callable[[str], None] = quiet) -> list[Cr
     Raises:
         DataError: The file cannot be read, or a row has no class name, or a class has two rows.
     """
-    table = read_table(path, what="the taxonomy", required=COLUMNS[:1], optional=COLUMNS[1:], names=COLUMNS[:1])
+    table = read_table(path, TableForm("the taxonomy", COLUMNS[:1], COLUMNS[1:], names=COLUMNS[:1]))
     for note in table.notes:
         notify(note)
     rows: list[CrosswalkRow] = []

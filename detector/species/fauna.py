@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 
-from detector.base.tables import read_table
+from detector.base.tables import TableForm, read_table
 from detector.species.label_words import TABLES, cores, meaningful, name_key, singulars, split_words, word_kinds
 
 NO_TAXON = "-"  # as scientific_name: the class is no taxon, such as "Unknown"
@@ -189,12 +189,8 @@ def world_mammals() -> Fauna:
 
 def _fauna(root: str, file: str) -> Fauna:
     genera = _genera(root)
-    table = read_table(
-        TABLES / file,
-        what=f"the list of {root}",
-        required=["scientific_name", "english_name", "other_names"],
-        optional=["ebird_code"],
-    )
+    columns = ["scientific_name", "english_name", "other_names"]
+    table = read_table(TABLES / file, TableForm(f"the list of {root}", columns, ["ebird_code"]))
     rows, others = [], {}
     for each in table:
         name = each["scientific_name"]
@@ -208,7 +204,7 @@ def _fauna(root: str, file: str) -> Fauna:
 @cache
 def _genera(root: str) -> dict[str, tuple[str, str]]:
     columns = ["genus", "family", "order", "class"]
-    table = read_table(TABLES / "genera.csv", what="the table of genera", required=columns)
+    table = read_table(TABLES / "genera.csv", TableForm("the table of genera", columns))
     return {each["genus"]: (each["family"], each["order"]) for each in table if each["class"] == root}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from detector.base.tables import read_table
+from detector.base.tables import TableForm, read_table
 
 TABLES = Path(__file__).with_name("tables")
 LINEAGE_SEMICOLONS = 3  # and more; fewer divide a list
@@ -77,7 +77,7 @@ def singulars(word: str) -> Iterator[str]:
 @cache
 def word_kinds() -> dict[str, str]:
     """The kind that words and phrases alone stand for, by `name_key`: tables/kinds.csv."""
-    table = read_table(TABLES / "kinds.csv", what="the table of kinds", required=["words", "kind"])
+    table = read_table(TABLES / "kinds.csv", TableForm("the table of kinds", ["words", "kind"]))
     return {name_key(row["words"]): row["kind"] for row in table}
 
 

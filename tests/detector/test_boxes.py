@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torchvision import ops
 
-from detector.boxes import box_areas, box_iou, clip_boxes, xywh_to_xyxy, xyxy_to_xywh
+from detector.boxes import box_areas, box_iou, clip_boxes, paired_iou, xywh_to_xyxy, xyxy_to_xywh
 
 coordinates = st.floats(-1000, 1000, width=32)
 sides = st.floats(0, 1000, width=32)
@@ -38,6 +38,9 @@ def test_areas_and_iou_match_torchvision(some, others):
     np.testing.assert_allclose(box_areas(some), ops.box_area(torch.from_numpy(some)).numpy())
     expected = ops.box_iou(torch.from_numpy(some), torch.from_numpy(others)).numpy()
     np.testing.assert_allclose(box_iou(some, others), np.nan_to_num(expected), atol=1e-12)
+    count = min(len(some), len(others))
+    each = paired_iou(some[:count], others[:count])
+    np.testing.assert_array_equal(each, box_iou(some, others)[:count, :count].diagonal())
 
 
 def test_every_box_can_have_a_frame_of_its_own():

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from backbones.errors import DataError, HoopoeError
 from detector.base.names import located
-from detector.base.tables import Row, read_table
+from detector.base.tables import Row, TableForm, read_table
 from detector.exports.files import whole_text
 from detector.exports.names import safe_name
 from detector.exports.source import ExportOptions, ExportSource
@@ -215,9 +215,7 @@ def _earlier_rows(index: Path, options: ExportOptions) -> Iterator[Row]:
     if not index.exists():
         return
     try:
-        for row in read_table(
-            index, what="the index", required=["picture"], optional=["media_id"], max_bytes=MAX_INDEX
-        ):
+        for row in read_table(index, TableForm("the index", ["picture"], ["media_id"]), MAX_INDEX):
             name = row["picture"]
             path = PurePosixPath(name)
             if name and not path.is_absolute() and ".." not in path.parts and ":" not in name and "\\" not in name:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backbones.errors import DataError
 from detector.base.dates import day_first, parse_date
-from detector.base.tables import Row, read_table
+from detector.base.tables import Row, TableForm, read_table
 from detector.store.reviews.review import VERDICTS, WITHDRAWN, Review
 
 AS_EXPORTED = "as_exported"
@@ -70,7 +70,7 @@ def read_review_table(path: Path, now: datetime) -> ReviewTable:
         DataError: It is no such table.
     """
     optional = (*_PLACES, *_SAID, *EDITED, AS_EXPORTED, "reviewed_by", "needs_review")
-    table = read_table(path, what="the table of reviews", required=(), optional=optional, multiline=("comment",))
+    table = read_table(path, TableForm("the table of reviews", optional=optional, multiline=("comment",)))
     if not {"verdict", "name", AS_EXPORTED} & set(table.columns):
         raise DataError("the table of reviews has no column `verdict`", where=path, hint=_MEND)
     if not {"media_id", "path", "file", "repeat_group"} & set(table.columns):

@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 
 from backbones.errors import DataError
 from detector.base.formulas import guard, unguard
-from detector.base.tables import Table, as_integer, as_number, read_table
+from detector.base.table_text import MAX_BYTES
+from detector.base.tables import Table, TableForm, as_integer, as_number, read_table
 
 HEADER, ROWS = ["class_name", "folder", "box"], [["Café", "a, b", "1"], ["Öl", 'say "x"', "22"]]
 
 
-def read(path: Path, data: bytes | str, encoding: str = "utf-8", **more: object) -> Table:
+def read(path: Path, data: bytes | str, encoding: str = "utf-8", max_bytes: int = MAX_BYTES, **more: object) -> Table:
     path.write_bytes(data if isinstance(data, bytes) else data.encode(encoding))
     options: dict = {"required": ["class_name"], "optional": ["folder", "box", "comment"]} | more
-    return read_table(path, what="the table", **options)
+    return read_table(path, TableForm("the table", **options), max_bytes)
 
 
 def text_of(delimiter: str = ",", quoting: int = csv.QUOTE_MINIMAL, ending: str = "\r\n") -> str:
@@ -127,9 +128,9 @@ def test_what_cannot_be_taken_in_one_way_names_the_row(path: Path, text: bytes |
 
 def test_folders_missing_and_large_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="a folder"):
-        read_table(tmp_path, what="the table", required=["a"])
+        read_table(tmp_path, TableForm("the table", ["a"]))
     with pytest.raises(DataError, match=r"nothing\.csv"):
-        read_table(tmp_path / "nothing.csv", what="the table", required=["a"])
+        read_table(tmp_path / "nothing.csv", TableForm("the table", ["a"]))
     with pytest.raises(DataError, match="bytes"):
         read(tmp_path / "t.csv", "class_name\n" + "x\n" * 1000, max_bytes=1000)
 

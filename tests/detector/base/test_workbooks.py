@@ -11,7 +11,7 @@ import pytest
 from openpyxl import Workbook
 
 from backbones.errors import DataError
-from detector.base.tables import read_table
+from detector.base.tables import TableForm, read_table
 
 COLUMNS = ["name", "box", "seen", "said"]
 
@@ -26,7 +26,7 @@ def write(path: Path, rows: list[list[object]]) -> Path:
 
 
 def cells(path: Path) -> list[tuple[int, dict[str, str]]]:
-    return [(row.line, dict(row.cells)) for row in read_table(path, what="the table", required=COLUMNS)]
+    return [(row.line, dict(row.cells)) for row in read_table(path, TableForm("the table", COLUMNS))]
 
 
 def test_empty_workbook_is_an_empty_table(tmp_path: Path) -> None:
