@@ -1,7 +1,6 @@
 """`hoopoe annotate INPUT ... --output OUT`: find and name the birds in cards of photos and videos."""
 
 import argparse
-from pathlib import Path
 
 from detector.cli.options.annotation import (
     add_result_arguments,
@@ -13,15 +12,28 @@ from detector.cli.options.annotation import (
     run_settings,
 )
 from detector.cli.options.devices import device_and_precision
+from detector.cli.options.paths import any_of, new_folder_of
+from detector.cli.terminal.parser import CommandParser
+
+EXAMPLES = (
+    "hoopoe annotate E:/CARD1 E:/CARD2 --output OUT --detector coco --species davit_tiny_il-all",
+    "hoopoe annotate CARD3 --output OUT --detector runs/x/best.safetensors --deployments deployments.csv",
+)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe annotate`."""
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="a card: a folder, or a file")
-    parser.add_argument("--output", type=Path, required=True, metavar="OUT", help="where results go; goes on with them")
-    parser.add_argument("--detector", required=True, metavar="MODEL", help="best.safetensors of a run, or coco")
+    parser.add_argument("inputs", nargs="+", type=any_of("a card"), metavar="INPUT", help="a card: a folder, or a file")
     parser.add_argument(
-        "--species", default="none", metavar="WEIGHTS", help="the classifier: published name or file (default: none)"
+        "--output",
+        type=new_folder_of("the results"),
+        required=True,
+        metavar="OUT",
+        help="folder of the results; goes on with them",
+    )
+    parser.add_argument("--detector", required=True, metavar="MODEL", help="a run of `hoopoe train`, or coco")
+    parser.add_argument(
+        "--species", default="none", metavar="WEIGHTS", help="a classifier: published name, or file (default: none)"
     )
     parser.add_argument(
         "--frame-interval",
@@ -29,17 +41,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="of videos: seconds between frames, all, or keyframes (default: %(default)s)",
     )
-    parser.add_argument("--tile", action="store_true", help="look at native resolution too, for small birds")
-    parser.add_argument("--motion-gate", action="store_true", help="pass over video frames in which nothing moved")
-    parser.add_argument("--full-decode", action="store_true", help="never decode photos at a reduced size")
-    parser.add_argument(
+    parser.add_rare_argument("--tile", action="store_true", help="look at native resolution too, for small birds")
+    parser.add_rare_argument("--motion-gate", action="store_true", help="pass over video frames in which nothing moved")
+    parser.add_rare_argument("--full-decode", action="store_true", help="never decode photos at a reduced size")
+    parser.add_rare_argument(
         "--classify-from",
         type=float,
         metavar="SCORE",
         help="classify boxes from this score up (default: all that are kept, from 0.05)",
     )
-    parser.add_argument("--embeddings", action="store_true", help="keep the classifier's embeddings")
-    parser.add_argument(
+    parser.add_rare_argument("--embeddings", action="store_true", help="keep the classifier's embeddings")
+    parser.add_rare_argument(
         "--root", action="append", default=[], metavar="CARD=PATH", help="where a card is now, if it has moved"
     )
     add_retry_argument(parser)

@@ -10,29 +10,61 @@ from backbones.errors import ConfigError
 from detector.base.reporting import task, warn
 from detector.cli.options.decisions import add_kind_argument, parse_kinds
 from detector.cli.options.devices import add_device_arguments, device_and_precision
+from detector.cli.options.paths import file_of, folder_of, new_file_of
+from detector.cli.terminal.parser import CommandParser
 
 if TYPE_CHECKING:
     from detector.species.fitting import Fit
     from detector.species.labelled import Labelling
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+EXAMPLES = ("hoopoe calibrate --species davit_tiny_il-all --crops CROPS --output calibration.json",)
+
+
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe calibrate`."""
     parser.add_argument("--species", required=True, metavar="WEIGHTS", help="the classifier: published name or file")
     labelled = parser.add_mutually_exclusive_group(required=True)
-    labelled.add_argument("--crops", type=Path, metavar="DIR", help="a folder a class; non-birds in not_a_bird")
-    labelled.add_argument("--annotations", type=Path, metavar="JSON", help="COCO boxes with species as categories")
-    parser.add_argument("--images", type=Path, metavar="DIR", help="with --annotations: the folder of their pictures")
-    parser.add_argument(
-        "--detections", type=Path, metavar="JSON", help="with --annotations: a detector's predictions.json, for w"
+    labelled.add_argument(
+        "--crops", type=folder_of("labelled crops"), metavar="DIR", help="a folder a class; non-birds in not_a_bird"
+    )
+    labelled.add_argument(
+        "--annotations",
+        type=file_of("COCO boxes", "val.json"),
+        metavar="JSON",
+        help="COCO boxes with species as categories",
     )
     parser.add_argument(
-        "--others", type=Path, metavar="DIR", help="with --annotations: crops of what is no bird, for the gate"
+        "--images",
+        type=folder_of("the pictures"),
+        metavar="DIR",
+        help="with --annotations: the folder of their pictures",
     )
-    parser.add_argument("--taxonomy", type=Path, metavar="CSV", help="names of classes that the shipped table lacks")
+    parser.add_argument(
+        "--detections",
+        type=file_of("detections", "predictions.json"),
+        metavar="JSON",
+        help="with --annotations: a detector's predictions.json, for w",
+    )
+    parser.add_argument(
+        "--others",
+        type=folder_of("crops of what is no bird"),
+        metavar="DIR",
+        help="with --annotations: crops of what is no bird, for the gate",
+    )
+    parser.add_argument(
+        "--taxonomy",
+        type=file_of("names of classes", "taxonomy.csv"),
+        metavar="CSV",
+        help="names of classes that the shipped table lacks",
+    )
     add_kind_argument(parser)
     parser.add_argument(
-        "--output", type=Path, required=True, metavar="JSON", help="the calibration; a figure beside it"
+        "--output",
+        type=new_file_of("the calibration", "calibration.json"),
+        required=True,
+        metavar="JSON",
+        help="the calibration; a figure beside it",
     )
     add_device_arguments(parser)
 

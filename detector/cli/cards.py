@@ -9,20 +9,33 @@ from typing import TYPE_CHECKING, Any
 
 from backbones.errors import ConfigError
 from detector.cli.options.exporting import add_export_argument, asked_formats, print_exports
+from detector.cli.options.paths import folder_of
 from detector.cli.terminal import exit_codes
+from detector.cli.terminal.parser import CommandParser
 
 if TYPE_CHECKING:
     from detector.store.cards import CardSummary
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+EXAMPLES = (
+    "hoopoe cards OUT",
+    "hoopoe cards OUT --rename DCIM=north",
+)
+
+
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe cards`."""
     parser.epilog = (
         "A renamed card keeps its id, so that reviews and joins by media_id stay; the column `card` and deployments "
         "told from folders get the new name. Photos and videos of a removed card are not touched, only what OUT holds "
         "of them; reviews are kept, and count when the card is annotated again. Afterwards it is decided anew."
     )
-    parser.add_argument("store", type=Path, metavar="OUT", help="the folder that was --output of `hoopoe annotate`")
+    parser.add_argument(
+        "store",
+        type=folder_of("an annotation"),
+        metavar="OUT",
+        help="the folder that was --output of `hoopoe annotate`",
+    )
     parser.add_argument("--rename", metavar="OLD=NEW", help="call a card otherwise")
     parser.add_argument("--remove", metavar="CARD", help="take a card out of the store")
     parser.add_argument("--yes", action="store_true", help="do not ask before a card is taken out")

@@ -1,16 +1,21 @@
 """`hoopoe classify IMAGE ... --model MODEL`: the most likely species of each picture."""
 
 import argparse
-from pathlib import Path
 
 from backbones.errors import ConfigError, HoopoeError
 from detector.cli.options.devices import add_device_arguments, device_and_precision
+from detector.cli.options.paths import each_of
 from detector.cli.terminal.messages import print_error
+from detector.cli.terminal.parser import CommandParser
+
+EXAMPLES = ("hoopoe classify bird.jpg --model davit_tiny_il-all",)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe classify`."""
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="a picture, best cropped to one bird")
+    parser.add_argument(
+        "images", nargs="+", type=each_of("pictures"), metavar="IMAGE", help="a picture, best cropped to one bird"
+    )
     parser.add_argument(
         "--model", required=True, metavar="NAME_OR_PATH", help="a published model, or a file of weights"
     )

@@ -1,7 +1,6 @@
 """`hoopoe classify-crops --detections FILE ...`: name the birds in boxes that another tool found."""
 
 import argparse
-from pathlib import Path
 
 from backbones.errors import ConfigError
 from detector.cli.options.annotation import (
@@ -14,30 +13,45 @@ from detector.cli.options.annotation import (
     run_settings,
 )
 from detector.cli.options.devices import device_and_precision
+from detector.cli.options.paths import any_of, folder_of, new_folder_of
+from detector.cli.terminal.parser import CommandParser
+
+EXAMPLES = ("hoopoe classify-crops --detections md.json --media PHOTOS --species davit_tiny_il-all --output OUT",)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe classify-crops`."""
     parser.add_argument(
         "--detections",
         nargs="+",
-        type=Path,
+        type=any_of("boxes"),
         required=True,
         metavar="FILE",
         help="MegaDetector's JSON, COCO annotations, COCO results with their annotations, or a folder of crops",
     )
-    parser.add_argument("--media", type=Path, metavar="DIR", help="the folder in which the files lie that FILE names")
+    parser.add_argument(
+        "--media",
+        type=folder_of("the photos and videos"),
+        metavar="DIR",
+        help="the folder in which the files lie that FILE names",
+    )
     parser.add_argument(
         "--species", required=True, metavar="WEIGHTS", help="the classifier: published name or file of weights"
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="OUT", help="where results go; goes on with them")
     parser.add_argument(
+        "--output",
+        type=new_folder_of("the results"),
+        required=True,
+        metavar="OUT",
+        help="folder of the results; goes on with them",
+    )
+    parser.add_rare_argument(
         "--classify-from",
         type=float,
         metavar="SCORE",
         help="classify boxes from this score up (default: 0.05)",
     )
-    parser.add_argument("--embeddings", action="store_true", help="keep the classifier's embeddings")
+    parser.add_rare_argument("--embeddings", action="store_true", help="keep the classifier's embeddings")
     add_retry_argument(parser)
     add_result_arguments(parser)
     add_work_arguments(parser)

@@ -8,17 +8,35 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backbones.errors import ConfigError
+from detector.cli.options.paths import folder_of, new_file_of
+from detector.cli.terminal.parser import CommandParser
+
+EXAMPLES = ("hoopoe convert yolo --images photos --labels labels --names data.yaml --output train.json",)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe convert`."""
     parser.epilog = "What cannot be read is left out, listed with its file and line, and makes the exit code 1."
     parser.add_argument(
         "format", choices=("yolo", "voc"), help="a text file a picture; or Pascal VOC, an XML a picture"
     )
-    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="the folder of the pictures")
-    parser.add_argument("--labels", type=Path, required=True, metavar="DIR", help="the folder of the text or XML files")
-    parser.add_argument("--output", type=Path, required=True, metavar="JSON", help="the COCO file to write")
+    parser.add_argument(
+        "--images", type=folder_of("the pictures"), required=True, metavar="DIR", help="the folder of the pictures"
+    )
+    parser.add_argument(
+        "--labels",
+        type=folder_of("the labels"),
+        required=True,
+        metavar="DIR",
+        help="the folder of the text or XML files",
+    )
+    parser.add_argument(
+        "--output",
+        type=new_file_of("the COCO boxes", "train.json"),
+        required=True,
+        metavar="JSON",
+        help="the COCO file to write",
+    )
     parser.add_argument(
         "--names", nargs="+", metavar="NAME", help="yolo: data.yaml, a text file with a name a line, or the names"
     )

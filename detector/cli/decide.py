@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detector.cli.options.decisions import add_decision_arguments, decision_options
 from detector.cli.options.exporting import add_export_argument, asked_formats, print_exports
+from detector.cli.options.paths import file_of, folder_of
 from detector.cli.terminal import exit_codes
+from detector.cli.terminal.parser import CommandParser
 
 if TYPE_CHECKING:
     from detector.decisions.summary import DecisionSummary
@@ -18,17 +19,28 @@ LONG_DAYS = 5 * 365  # of a deployment: a date is likelier to be wrong
 NAMES_SHOWN, CAMERAS_SHOWN, PROBLEMS_SHOWN = 40, 40, 20
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+EXAMPLES = (
+    "hoopoe decide OUT --score-threshold 0.3 --deployments deployments.csv",
+    "hoopoe decide OUT --reviews OUT/results.csv",
+)
+
+
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe decide`."""
     parser.epilog = (
         "Options that are not given stay as they were the last time. Tables that were exported are made again."
     )
-    parser.add_argument("store", type=Path, metavar="OUT", help="the folder that `hoopoe annotate` wrote")
+    parser.add_argument(
+        "store",
+        type=folder_of("an annotation"),
+        metavar="OUT",
+        help="the folder that was --output of `hoopoe annotate`",
+    )
     add_decision_arguments(parser)
     add_export_argument(parser)
     parser.add_argument(
         "--reviews",
-        type=Path,
+        type=file_of("reviews", "results.csv"),
         metavar="TABLE",
         help="what people said of boxes, to add to the store: a CSV or Excel table, or an exported results.csv or "
         "results.xlsx in which kinds or names were changed",

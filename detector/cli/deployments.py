@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from pathlib import Path
 
 from backbones.errors import ConfigError
 from detector.base.reporting import track, warn
+from detector.cli.options.paths import any_of, new_file_of
+from detector.cli.terminal.parser import CommandParser
+
+EXAMPLES = ("hoopoe deployments E:/CARD1 E:/CARD2 --output deployments.csv",)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe deployments`."""
     parser.epilog = (
         "Columns are those of Camtrap DP. Fill in latitude and longitude, timeZone (Asia/Jerusalem, or +02:00 for a "
@@ -20,11 +23,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "filled table again: rows are added, and what was filled in stays."
     )
     parser.add_argument(
-        "inputs", nargs="+", type=Path, metavar="INPUT", help="cards of photos and videos; or the folder of a store"
+        "inputs",
+        nargs="+",
+        type=any_of("a card"),
+        metavar="INPUT",
+        help="cards of photos and videos; or the folder of a store",
     )
     parser.add_argument(
         "--output",
-        type=Path,
+        type=new_file_of("cameras", "deployments.csv"),
         required=True,
         metavar="CSV",
         help="the table to write; to one that is there, the cameras without a row are added",

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from backbones.errors import ConfigError
 from detector.base.reporting import task
+from detector.cli.options.paths import file_of, folder_of, new_file_of
+from detector.cli.terminal.parser import CommandParser
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,18 +21,45 @@ if TYPE_CHECKING:
     from detector.data.doctor.repair import Repair
     from detector.data.findings import Finding
 
-EXAMPLES = 3  # records named in a row of the table; --output has them all
+RECORDS_SHOWN = 3  # records named in a row of the table; --output has them all
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+EXAMPLES = (
+    "hoopoe doctor train.json --images photos",
+    "hoopoe doctor train.json --images photos --fix mended.json",
+)
+
+
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe doctor`."""
     parser.epilog = "Exit code: 1 if there are errors (with --fix: if errors are left in the mended copy)."
-    parser.add_argument("annotations", type=Path, metavar="ANNOTATIONS", help="a COCO JSON")
-    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="the folder of its pictures")
-    parser.add_argument("--val-annotations", type=Path, metavar="JSON", help="also examine this validation set")
-    parser.add_argument("--val-images", type=Path, metavar="DIR", help="the folder of its pictures")
-    parser.add_argument("--output", type=Path, metavar="JSON", help="write every finding to this file")
-    parser.add_argument("--fix", type=Path, metavar="OUT.json", help="write a mended copy of ANNOTATIONS")
+    parser.add_argument(
+        "annotations", type=file_of("COCO boxes", "train.json"), metavar="ANNOTATIONS", help="a COCO JSON"
+    )
+    parser.add_argument(
+        "--images", type=folder_of("the pictures"), required=True, metavar="DIR", help="the folder of its pictures"
+    )
+    parser.add_argument(
+        "--val-annotations",
+        type=file_of("COCO boxes", "val.json"),
+        metavar="JSON",
+        help="also examine this validation set",
+    )
+    parser.add_argument(
+        "--val-images", type=folder_of("the pictures"), metavar="DIR", help="the folder of its pictures"
+    )
+    parser.add_argument(
+        "--output",
+        type=new_file_of("the findings", "findings.json"),
+        metavar="JSON",
+        help="write every finding to this file",
+    )
+    parser.add_argument(
+        "--fix",
+        type=new_file_of("the mended boxes", "mended.json"),
+        metavar="OUT.json",
+        help="write a mended copy of ANNOTATIONS",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -119,8 +148,8 @@ def _print_findings(console: Console, findings: list[Finding]) -> None:
     counts = count_by_code(findings)
     for code in sorted(counts, key=lambda code: list(styles).index(FAULTS[code].severity)):
         of_code = [finding for finding in findings if finding.code == code]
-        examples = [f"{each.record or each.file.name}: {each.message}" for each in of_code[:EXAMPLES]]
-        examples += [f"... and {len(of_code) - EXAMPLES} more"] * (len(of_code) > EXAMPLES)
+        examples = [f"{each.record or each.file.name}: {each.message}" for each in of_code[:RECORDS_SHOWN]]
+        examples += [f"... and {len(of_code) - RECORDS_SHOWN} more"] * (len(of_code) > RECORDS_SHOWN)
         fault = FAULTS[code]
         severity = f"[{styles[fault.severity]}]{fault.severity}[/]"
         table.add_row(severity, code, str(len(of_code)), escape("\n".join(examples)), escape(fault.hint))
@@ -133,7 +162,7 @@ def _print_repairs(console: Console, repairs: list[Repair], path: Path, left: li
     for each in repairs:
         groups[each.action, each.table, each.reason].append(each.record)
     for (action, table, reason), records in groups.items():
-        names = ", ".join(records[:EXAMPLES] + ["..."] * (len(records) > EXAMPLES))
+        names = ", ".join(records[:RECORDS_SHOWN] + ["..."] * (len(records) > RECORDS_SHOWN))
         console.print(f"  {action} {len(records)} {table} ({reason}): {names}", markup=False, highlight=False)
     errors = Counter(finding.code for finding in left if finding.severity == "error")
     if errors:

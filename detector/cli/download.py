@@ -4,9 +4,12 @@ import argparse
 
 from backbones.errors import HoopoeError
 from detector.cli.terminal.messages import print_error
+from detector.cli.terminal.parser import CommandParser
+
+EXAMPLES = ("hoopoe download coco davit_tiny_il-all",)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe download`."""
     parser.add_argument(
         "names",

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from detector.cli.options.paths import new_folder_of
+from detector.cli.terminal.parser import CommandParser
+
+EXAMPLES = ("hoopoe draw scenes --train 1000 --val 100",)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe draw`."""
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where images/, train.json and val.json go")
+    parser.add_argument(
+        "folder", type=new_folder_of("the scenes"), metavar="FOLDER", help="where images/, train.json and val.json go"
+    )
     parser.add_argument("--train", type=_count, default=4000, metavar="N", help="scenes to train on (%(default)s)")
     parser.add_argument("--val", type=_count, default=200, metavar="N", help="scenes to evaluate on (%(default)s)")
     parser.add_argument(

@@ -3,41 +3,60 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detector.base.reporting import task
 from detector.cli.options.devices import add_device_arguments, device_and_precision
+from detector.cli.options.paths import file_of, folder_of, new_folder_of
+from detector.cli.terminal.parser import CommandParser
 
 if TYPE_CHECKING:
     from detector.evaluation.evaluation import Evaluation
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+EXAMPLES = ("hoopoe evaluate runs/x/best.safetensors --annotations val.json --images photos --output report",)
+
+
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe evaluate`."""
     parser.add_argument("model", metavar="MODEL", help="a detector's file (best.safetensors), or coco")
-    parser.add_argument("--annotations", type=Path, required=True, metavar="JSON", help="COCO boxes")
-    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="the folder of their pictures")
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="where figures and pictures go")
+    parser.add_argument(
+        "--annotations", type=file_of("COCO boxes", "val.json"), required=True, metavar="JSON", help="COCO boxes"
+    )
+    parser.add_argument(
+        "--images", type=folder_of("the pictures"), required=True, metavar="DIR", help="the folder of their pictures"
+    )
+    parser.add_argument(
+        "--output",
+        type=new_folder_of("figures and pictures"),
+        required=True,
+        metavar="DIR",
+        help="where figures and pictures go",
+    )
     parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="images at once (default: %(default)s)")
     parser.add_argument(
         "--score-threshold", type=float, metavar="SCORE", help="drop detections below it (default: the detector's)"
     )
-    parser.add_argument(
+    parser.add_rare_argument(
         "--max-detections",
         type=int,
         metavar="N",
         help="of an image, and of each of its categories for AP (default: the detector's, and COCO's 100)",
     )
-    parser.add_argument(
+    parser.add_rare_argument(
         "--group-by", nargs="+", default=[], metavar="ATTRIBUTE", help="also by these of the image records: modality"
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--agnostic", action="store_true", help="all annotated categories are the detector's only one")
     which.add_argument(
-        "--categories", type=Path, metavar="YAML", help="maps annotated names to the detector's (default: as trained)"
+        "--categories",
+        type=file_of("a mapping of categories", "categories.yaml"),
+        metavar="YAML",
+        help="maps annotated names to the detector's (default: as trained)",
     )
-    parser.add_argument("--workers", type=int, metavar="N", help="processes that read pictures (default: one a core)")
+    parser.add_rare_argument(
+        "--workers", type=int, metavar="N", help="processes that read pictures (default: one a core)"
+    )
     add_device_arguments(parser)
 
 

@@ -6,10 +6,17 @@ from pathlib import Path
 
 from backbones.errors import ConfigError
 from detector.cli.options.exporting import old_lines
+from detector.cli.options.paths import folder_of
 from detector.cli.terminal import exit_codes
+from detector.cli.terminal.parser import CommandParser
+
+EXAMPLES = (
+    "hoopoe export OUT --format xlsx,camtrap-dp",
+    "hoopoe export OUT --format images --root north=E:/north",
+)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe export`."""
     from detector.exports.formats import DEFAULT_FORMATS, FORMATS
 
@@ -17,7 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     width = max(map(len, FORMATS)) + 2
     listed = "\n".join(f"  {name:<{width}}{one.summary}" for name, one in FORMATS.items())
     parser.epilog = f"formats:\n{listed}\n\nNo model is loaded; files are replaced when they are whole."
-    parser.add_argument("store", type=Path, metavar="OUT", help="the folder that was --output of `hoopoe annotate`")
+    parser.add_argument(
+        "store",
+        type=folder_of("an annotation"),
+        metavar="OUT",
+        help="the folder that was --output of `hoopoe annotate`",
+    )
     parser.add_argument(
         "--format",
         default=",".join(DEFAULT_FORMATS),
@@ -37,15 +49,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CARD=PATH",
         help="where a card is now, if it has moved; may be repeated",
     )
-    parser.add_argument(
+    parser.add_rare_argument(
         "--label-studio-prefix",
         metavar="ADDRESS",
         help="what Label Studio's addresses of files begin with (default: /data/local-files/?d=)",
     )
-    parser.add_argument("--title", help="of the project, for Camtrap DP")
-    parser.add_argument("--contributor", help="who made the data, for Camtrap DP")
-    parser.add_argument("--data-license", metavar="ID", help="of the tables, such as CC0-1.0, for Camtrap DP")
-    parser.add_argument("--media-license", metavar="ID", help="of photos and videos, such as CC-BY-4.0, for Camtrap DP")
+    parser.add_rare_argument("--title", help="of the project, for Camtrap DP")
+    parser.add_rare_argument("--contributor", help="who made the data, for Camtrap DP")
+    parser.add_rare_argument("--data-license", metavar="ID", help="of the tables, such as CC0-1.0, for Camtrap DP")
+    parser.add_rare_argument(
+        "--media-license", metavar="ID", help="of photos and videos, such as CC-BY-4.0, for Camtrap DP"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

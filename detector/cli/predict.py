@@ -5,16 +5,28 @@ from pathlib import Path
 
 from backbones.errors import ConfigError, HoopoeError
 from detector.cli.options.devices import add_device_arguments, device_and_precision
+from detector.cli.options.paths import each_of, new_folder_of
 from detector.cli.terminal.messages import print_error
+from detector.cli.terminal.parser import CommandParser
+
+EXAMPLES = (
+    "hoopoe predict photo.jpg --model coco",
+    "hoopoe predict photos --model runs/x --output found.csv",
+)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe predict`."""
-    parser.add_argument("images", nargs="+", metavar="IMAGE", type=Path, help="a picture")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", type=each_of("pictures"), help="a picture")
     parser.add_argument(
         "--model", required=True, metavar="DETECTOR", help="a detector's file (best.safetensors), or coco"
     )
-    parser.add_argument("--output", type=Path, metavar="DIR", help="write the pictures with their boxes here, as PNG")
+    parser.add_argument(
+        "--output",
+        type=new_folder_of("drawn pictures"),
+        metavar="DIR",
+        help="write the pictures with their boxes here, as PNG",
+    )
     parser.add_argument(
         "--score-threshold",
         type=float,

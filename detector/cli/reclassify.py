@@ -1,7 +1,6 @@
 """`hoopoe reclassify OUT --species NEW`: name the birds of a store by another classifier."""
 
 import argparse
-from pathlib import Path
 
 from detector.cli.options.annotation import (
     add_result_arguments,
@@ -13,15 +12,24 @@ from detector.cli.options.annotation import (
     run_settings,
 )
 from detector.cli.options.devices import device_and_precision
+from detector.cli.options.paths import folder_of
+from detector.cli.terminal.parser import CommandParser
+
+EXAMPLES = ("hoopoe reclassify OUT --species davit_tiny_il-all",)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe reclassify`."""
-    parser.add_argument("store", type=Path, metavar="OUT", help="the folder that was --output of `hoopoe annotate`")
+    parser.add_argument(
+        "store",
+        type=folder_of("an annotation"),
+        metavar="OUT",
+        help="the folder that was --output of `hoopoe annotate`",
+    )
     parser.add_argument(
         "--species", required=True, metavar="WEIGHTS", help="the classifier: published name or file of weights"
     )
-    parser.add_argument(
+    parser.add_rare_argument(
         "--root", action="append", default=[], metavar="CARD=PATH", help="where a card is now, if it has moved"
     )
     add_retry_argument(parser)

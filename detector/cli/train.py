@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbones.errors import ConfigError
+from detector.cli.options.paths import file_of, folder_of, new_folder_of
 from detector.cli.terminal import exit_codes
+from detector.cli.terminal.parser import CommandParser
 
 if TYPE_CHECKING:
     from detector.training.resolving import Request
@@ -18,7 +20,14 @@ if TYPE_CHECKING:
 OVERFIT_PASSES = 0.5  # AP on images learnt by heart; a set-up that works has 0.9 and more in time
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+EXAMPLES = (
+    "hoopoe train nano --train-annotations train.json --train-images photos --val-annotations "
+    "val.json --val-images photos --output runs/first",
+    "hoopoe train --resume runs/first",
+)
+
+
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe train`."""
     parser.epilog = (
         "Several machines: the same command on each with --nodes, NODE_RANK, MASTER_ADDR and MASTER_PORT set, or "
@@ -28,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, what in (("train", "train on"), ("val", "evaluate on after each epoch")):
         parser.add_argument(
             f"--{name}-annotations",
-            type=Path,
+            type=file_of("COCO boxes", f"{name}.json"),
             action="append",
             default=[],
             metavar="JSON",
@@ -36,13 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         parser.add_argument(
             f"--{name}-images",
-            type=Path,
+            type=folder_of("the pictures"),
             action="append",
             default=[],
             metavar="DIR",
             help="the folder of their pictures, in the same order",
         )
-    parser.add_argument("--output", type=Path, metavar="RUN", help="the run's folder")
+    parser.add_argument("--output", type=new_folder_of("the run"), metavar="RUN", help="the run's folder")
     parser.add_argument(
         "--resume",
         nargs="?",
@@ -59,11 +68,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="replace settings of the configuration, such as train.lr=2e-4",
     )
-    parser.add_argument("--accelerator", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if any")
+    parser.add_rare_argument(
+        "--accelerator", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if any"
+    )
     parser.add_argument("--devices", type=_positive, default=1, metavar="N", help="GPUs, or CPU processes (default: 1)")
-    parser.add_argument("--nodes", type=_positive, default=1, metavar="M", help="machines (default: 1)")
+    parser.add_rare_argument("--nodes", type=_positive, default=1, metavar="M", help="machines (default: 1)")
     parser.add_argument("--dry-run", action="store_true", help="print model, data, schedule and memory; do not train")
-    parser.add_argument(
+    parser.add_rare_argument(
         "--overfit", type=_positive, metavar="N", help="as a check, train and evaluate on N training images, unvaried"
     )
 

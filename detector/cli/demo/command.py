@@ -5,11 +5,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from detector.cli.options.paths import new_folder_of
+from detector.cli.terminal.parser import CommandParser
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+EXAMPLES = ("hoopoe demo",)
+
+
+def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe demo`."""
     parser.epilog = "Run again, it starts afresh in the same folder."
-    parser.add_argument("--output", type=Path, default=Path("runs/demo"), help="folder to write to (%(default)s)")
+    parser.add_argument(
+        "--output", type=new_folder_of("the demo"), default=Path("runs/demo"), help="folder to write to (%(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="another seed draws other birds (%(default)s)")
     parser.add_argument("--scenes", type=_positive, default=1200, help="scenes to draw for training (%(default)s)")
     parser.add_argument(

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbones.errors import ConfigError
+from detector.cli.terminal.running import CommandFailedError as CommandFailedError
+from detector.cli.terminal.running import run_command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,14 +24,6 @@ if TYPE_CHECKING:
 CONFIG = "demo_nano"
 TABLE_WIDTH = "120"  # characters; what is no terminal has 80, too few for names of species
 MARK = ".hoopoe-demo"  # in a folder that a demo made, and may clear
-
-
-class CommandFailedError(Exception):
-    """A command of the demo has failed, and has said why."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(f"exit code {code}")
-        self.code = code
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,13 +148,7 @@ class Demo:
         Raises:
             CommandFailedError: It has failed.
         """
-        from detector.cli.main import main
-
-        texts = [str(word) for word in words]
-        self.say(f"$ hoopoe {shlex.join(texts)}")
-        code = main(texts)
-        if code not in accepted:
-            raise CommandFailedError(code)
+        run_command(*words, accepted=accepted)
 
     def together(self, lines: Mapping[str, Sequence[Sequence[object]]]) -> None:
         """Run lines of commands beside each other, the cores shared out among them.

@@ -15,6 +15,7 @@ from detector.cli.options.decisions import add_decision_arguments, decision_opti
 from detector.cli.options.devices import add_device_arguments
 from detector.cli.options.exporting import add_export_argument, asked_formats, print_exports
 from detector.cli.terminal import exit_codes
+from detector.cli.terminal.parser import CommandParser
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,24 +27,26 @@ if TYPE_CHECKING:
 REASONS_SHOWN = 8
 
 
-def add_work_arguments(parser: argparse.ArgumentParser) -> None:
+def add_work_arguments(parser: CommandParser) -> None:
     """Declare how the work is spread."""
     add_device_arguments(parser)
-    parser.add_argument("--batch-size", type=int, metavar="N", help="pictures at once (default: what suits the device)")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes that read files (default: by the cores)")
-
-
-def add_retry_argument(parser: argparse.ArgumentParser) -> None:
-    """Declare --retry-failed."""
-    parser.add_argument(
-        "--retry-failed", action="store_true", help="look again at files that could not be read or were missing"
+    parser.add_rare_argument(
+        "--batch-size", type=int, metavar="N", help="pictures at once (default: what suits the device)"
+    )
+    parser.add_rare_argument(
+        "--workers", type=int, metavar="N", help="processes that read files (default: by the cores)"
     )
 
 
-def add_result_arguments(parser: argparse.ArgumentParser) -> None:
+def add_retry_argument(parser: CommandParser) -> None:
+    """Declare --retry-failed."""
+    parser.add_argument("--retry-failed", action="store_true", help="look again at files that failed before")
+
+
+def add_result_arguments(parser: CommandParser) -> None:
     """Declare what is decided of the facts, and what is written of the decisions."""
     add_decision_arguments(parser)
-    add_export_argument(parser, ", at first megadetector,csv,events")
+    add_export_argument(parser, "; at first megadetector,csv,events")
 
 
 def check_arguments(args: argparse.Namespace) -> None:

@@ -9,81 +9,90 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbones.errors import ConfigError
+from detector.cli.options.paths import file_of
+from detector.cli.terminal.parser import CommandParser
 
 if TYPE_CHECKING:
     from detector.decisions.options import DecideOptions
 
 NONE = "none"
+FILES = {  # what is in the file of an option
+    "deployments": "cameras, as `hoopoe deployments` writes it",
+    "taxonomy": "names of classes",
+    "prior": "species and how often they are seen",
+    "calibration": "a calibration, as `hoopoe calibrate` writes it",
+}
 
 
-def add_decision_arguments(parser: argparse.ArgumentParser) -> None:
+def add_decision_arguments(parser: CommandParser) -> None:
     """Declare the options of decisions; one that is not given stays as it was the last time."""
     parser.add_argument(
-        "--deployments", metavar="CSV", help="the table that `hoopoe deployments` began; none: tell cameras by folders"
+        "--deployments", metavar="CSV", help="the table of cameras that `hoopoe deployments` began; or none"
     )
-    parser.add_argument("--taxonomy", metavar="CSV", help="names of classes that override the shipped ones; or none")
+    parser.add_rare_argument(
+        "--taxonomy", metavar="CSV", help="names of classes that override the shipped ones; or none"
+    )
     add_kind_argument(parser)
     parser.add_argument(
         "--prior",
         action="append",
         metavar="FILE",
-        help="how often species are seen: eBird's bar chart, or a CSV scientific_name,period,frequency (periods "
-        "that it leaves out are absence); one a region, which the column `prior` of the deployments names; or none",
+        help="how often species are seen there: eBird's bar chart, or a CSV scientific_name,period,frequency; one a "
+        "region, which the column `prior` of the deployments names; or none",
     )
     parser.add_argument("--calibration", metavar="JSON", help="what `hoopoe calibrate` wrote; or none")
     parser.add_argument(
         "--score-threshold", type=float, metavar="SCORE", help="boxes count from this score up (default: 0.2)"
     )
     parser.add_argument(
-        "--name-threshold", type=float, metavar="P", help="a name is given from this confidence up (default: 0.65)"
+        "--name-threshold", type=float, metavar="P", help="names are given from this confidence up (default: 0.65)"
     )
     parser.add_argument(
         "--independence",
         nargs="+",
         metavar="MIN",
-        help="minutes without a sight of a species after which it is another event (default: 30), also by kind of "
-        "camera: 30 feeder=10",
+        help="minutes between two events of a species (default: 30), also by kind of camera: 30 feeder=10",
     )
-    parser.add_argument(
+    parser.add_rare_argument(
         "--camera-from", metavar="REGEX", help="what in card and folder names the camera, where no table does; or none"
     )
-    parser.add_argument(
+    parser.add_rare_argument(
         "--outside-period",
         choices=("leave-out", "count"),
         help="files outside the period that the table states for their camera (default: leave out of events and "
         "effort); count makes the period longer",
     )
-    parser.add_argument(
+    parser.add_rare_argument(
         "--unmatched",
         choices=("error", "allow"),
         help="rows of the table without files, while there are files without a row (default: error, for names were "
         "probably changed by a spreadsheet)",
     )
-    parser.add_argument(
+    parser.add_rare_argument(
         "--repeats",
         choices=("leave-out", "leave-out-at-nests-too", "count"),
         help="what stands still in many pictures of a camera (default: leave out of the counts, but not at nests)",
     )
-    parser.add_argument(
+    parser.add_rare_argument(
         "--time-from",
         choices=("camera", "mtime"),
         help="what files without a time in them or in their names get: none (default), or when each was last changed",
     )
-    parser.add_argument(
+    parser.add_rare_argument(
         "--repeat-days",
         type=int,
         metavar="N",
         help="different days on which something must be seen to stand still before it is left out of the counts: birds "
         "sit for hours, and on nests for days (default: 5)",
     )
-    parser.add_argument(
+    parser.add_rare_argument(
         "--gap-days", type=int, metavar="N", help="days without any file that say a camera stood still (default: 7)"
     )
 
 
-def add_kind_argument(parser: argparse.ArgumentParser) -> None:
+def add_kind_argument(parser: CommandParser) -> None:
     """Declare --kind."""
-    parser.add_argument(
+    parser.add_rare_argument(
         "--kind",
         action="append",
         metavar="LABEL=KIND",
@@ -127,9 +136,9 @@ def decision_options(args: argparse.Namespace, stored: DecideOptions) -> DecideO
     given: dict[str, Any] = {}
     for name in ("deployments", "taxonomy", "calibration"):
         if getattr(args, name) is not None:
-            given[name] = _file(getattr(args, name))
+            given[name] = _file(name, getattr(args, name))
     if args.prior:
-        given["priors"] = [] if args.prior == [NONE] else [_file(path) for path in args.prior]
+        given["priors"] = [] if args.prior == [NONE] else [_file("prior", path) for path in args.prior]
     if args.kind:
         given["kinds"] = {} if args.kind == [NONE] else {**stored.kinds, **parse_kinds(args.kind)}
     for name in ("score_threshold", "name_threshold"):
@@ -163,12 +172,11 @@ def decision_options(args: argparse.Namespace, stored: DecideOptions) -> DecideO
         raise ConfigError(problem, where=option, hint="correct the value") from None
 
 
-def _file(text: str) -> str | None:
+def _file(name: str, text: str) -> str | None:
     if text == NONE:
         return None
     path = Path(text).expanduser()
-    if not path.is_file():
-        raise ConfigError("there is no such file", where=path, hint="check the path")
+    file_of(FILES[name]).check(f"--{name}", path)
     return os.path.abspath(path)
 
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from detector.cli.terminal.parser import CommandParser
+
 if TYPE_CHECKING:
     import torch
 
     from detector.base.devices import Precision
 
 
-def add_device_arguments(parser: argparse.ArgumentParser) -> None:
+def add_device_arguments(parser: CommandParser) -> None:
     """Declare where and in which precision networks run."""
-    parser.add_argument("--device", metavar="DEVICE", help="cpu, cuda, cuda:1 ...; by default a GPU where there is one")
-    parser.add_argument(
+    parser.add_rare_argument(
+        "--device", metavar="DEVICE", help="cpu, cuda, cuda:1 ... (default: a GPU, if there is one)"
+    )
+    parser.add_rare_argument(
         "--precision",
         choices=("auto", "fp32", "bf16"),
         default="auto",

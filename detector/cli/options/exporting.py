@@ -6,13 +6,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from detector.cli.terminal.parser import CommandParser
+
 if TYPE_CHECKING:
     from detector.exports.refresh import RefreshResult
 
 NONE = "none"
 
 
-def add_export_argument(parser: argparse.ArgumentParser, at_first: str = "") -> None:
+def add_export_argument(parser: CommandParser, at_first: str = "") -> None:
     """Declare --export.
 
     Args:
@@ -22,8 +24,8 @@ def add_export_argument(parser: argparse.ArgumentParser, at_first: str = "") -> 
     parser.add_argument(
         "--export",
         metavar="NAME,...",
-        help="formats to write beside the tables that were written before, or none (default: those tables"
-        f"{at_first}); `hoopoe export --help` lists them",
+        help=f"formats to write beside the tables of before, or none (default: those tables{at_first}); see "
+        "`hoopoe export --help`",
     )
 
 

@@ -46,11 +46,13 @@ def test_boxes_need_their_media(tmp_path, capsys):
     assert main([*words, str(tmp_path / "md.json")]) == 2
     assert "--media" in capsys.readouterr().err
     assert main([*words, str(tmp_path / "gone.json")]) == 2
-    assert "no such file" in capsys.readouterr().err
+    assert "there is no such folder or file" in capsys.readouterr().err
 
 
 def test_a_store_must_be_there_to_be_classified_again(tmp_path, capsys, species_file):
     assert main(["reclassify", str(tmp_path / "none"), "--species", str(species_file)]) == 2
+    assert "there is no such folder" in capsys.readouterr().err
+    assert main(["reclassify", str(tmp_path), "--species", str(species_file)]) == 2
     assert "no annotation store" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
 

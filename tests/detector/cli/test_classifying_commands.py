@@ -77,5 +77,5 @@ def test_download_goes_on_after_a_model_that_fails(
     assert main(["download", "lost", "found"]) == 1
     captured = capsys.readouterr()
     assert captured.out == f"found: {Path('cache/found')}\n"
-    assert captured.err == "error: no network\nwhere: lost\nmend:  connect\n"
+    assert captured.err == "error: no network\nwhere: lost\nhint:  connect\n"
     assert main(["download", "lost"]) == 2

@@ -1,4 +1,3 @@
-import argparse
 import json
 
 import cv2
@@ -10,6 +9,7 @@ from PIL import Image
 
 from backbones.errors import ConfigError
 from detector.cli import convert
+from detector.cli.terminal.parser import CommandParser
 from detector.data.coco.reading import read_coco
 from detector.data.convert.voc import voc_to_coco
 from detector.data.convert.yolo import parse_line, read_yolo_names, yolo_to_coco
@@ -31,7 +31,7 @@ def boxes(document):
 
 
 def run(*arguments):
-    parser = argparse.ArgumentParser()
+    parser = CommandParser("hoopoe convert", "")
     convert.add_arguments(parser)
     return convert.run(parser.parse_args([str(each) for each in arguments]))
 

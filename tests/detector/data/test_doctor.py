@@ -1,4 +1,3 @@
-import argparse
 import copy
 import io
 import json
@@ -13,6 +12,7 @@ from PIL import Image
 
 from backbones.errors import ConfigError
 from detector.cli import doctor
+from detector.cli.terminal.parser import CommandParser
 from detector.data.coco.reading import read_coco
 from detector.data.doctor.box_sizes import size_histogram, unmatched_share
 from detector.data.doctor.examination import compare_splits, examine
@@ -363,7 +363,7 @@ def test_many_small_boxes_are_a_warning(coco_set):
 
 
 def run(*arguments):
-    parser = argparse.ArgumentParser()
+    parser = CommandParser("hoopoe doctor", "")
     doctor.add_arguments(parser)
     return doctor.run(parser.parse_args([str(each) for each in arguments]))
 

@@ -173,10 +173,11 @@ def test_what_cannot_be_calibrated_on_says_so(
     Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(tmp_path / "crops" / "dodo" / "1.png")
     assert main([*command, "--crops", str(tmp_path / "crops")]) == 2
     assert "dodo" in capsys.readouterr().err
-    assert main([*command, "--annotations", "x.json"]) == 2
+    (tmp_path / "x.json").touch()
+    assert main([*command, "--annotations", str(tmp_path / "x.json")]) == 2
     assert "--images" in capsys.readouterr().err
-    for option in ("--detections", "--others"):
-        assert main([*command, "--crops", str(tmp_path / "crops"), option, "x"]) == 2
+    for option, path in (("--detections", tmp_path / "x.json"), ("--others", tmp_path)):
+        assert main([*command, "--crops", str(tmp_path / "crops"), option, str(path)]) == 2
         assert "--annotations" in capsys.readouterr().err
 
 

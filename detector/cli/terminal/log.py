@@ -1,0 +1,57 @@
+"""Where progress is shown: what `--quiet` and `--log` ask for."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from detector.base.reporting.current import current, using
+from detector.base.reporting.json_log import JsonLog
+from detector.base.reporting.tasks import Log
+from detector.base.reporting.text_log import QuietLog, TextLog
+
+NO_BARS = "HF_HUB_DISABLE_PROGRESS_BARS"  # of the library that downloads
+
+
+@contextmanager
+def asked_log(words: Sequence[str]) -> Iterator[None]:
+    """Show progress as the words of a command line ask, for as long as it runs; without such words, as before.
+
+    Of several processes of one training, the first one speaks.
+    """
+    log = _log(words)
+    if isinstance(log, TextLog):
+        with using(log):
+            yield
+        return
+    with using(log), warnings.catch_warnings(), _without_bars():
+        if isinstance(log, JsonLog):
+            warnings.showwarning = lambda message, *_, **__: log.warn(str(message))
+        yield
+
+
+def _log(words: Sequence[str]) -> Log:
+    if int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))):
+        return QuietLog()
+    formats = [word for before, word in zip(("", *words), words, strict=False) if before == "--log"]
+    formats += [word.removeprefix("--log=") for word in words if word.startswith("--log=")]
+    if "json" in formats:
+        return JsonLog()
+    if "text" in formats:
+        return TextLog()
+    return QuietLog() if "--quiet" in words else current()
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    before = os.environ.get(NO_BARS)
+    os.environ[NO_BARS] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[NO_BARS]
+        else:
+            os.environ[NO_BARS] = before
