@@ -72,7 +72,6 @@ def test_excels_separator_line_is_no_row(path: Path, sign: str) -> None:
 def test_names_of_columns_are_taken_in_any_case_and_spacing(path: Path, name: str) -> None:
     table = read(path, f"Notes by Ann,{name},\nx,Öl,\n")
     assert [row["class_name"] for row in table] == ["Öl"]
-    assert table.passed_over == ("Notes by Ann",)
     assert "Notes by Ann" in table.notes[0]
 
 
