@@ -19,10 +19,12 @@ class AugmentationConfig(Section):
     """Probability of mirroring left and right."""
 
     scale: tuple[float, float] = (0.5, 2.0)
-    """Large-scale jitter: range of the factor on top of the network size, drawn evenly in its logarithm."""
+    """Large-scale jitter: range of the factor on top of the network size (of native, with crop_size), drawn evenly
+    in its logarithm."""
 
     crop_size: int | None = Field(default=None, ge=32, le=16_384)
-    """Side in network pixels of square training crops (small birds in large images); null trains on whole images."""
+    """Side in pixels of square training crops of native resolution, like those of `--tile` (small birds); null trains
+    on whole images."""
 
     crop_object: Probability = 0.9
     """Probability that a window smaller than its image is laid around one of the birds, and not just anywhere."""

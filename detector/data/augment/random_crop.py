@@ -41,7 +41,8 @@ def random_crop(
     Args:
         rng: The source of everything that varies.
         sample: The picture in its own resolution.
-        rule: The size it has in the network, which the jitter multiplies.
+        rule: The size it has in the network, which the jitter multiplies; a crop of `crop_size` has native resolution
+            in its place, as a tile of `--tile` has, and only a bird that would not fit is brought down to network size.
         config: Range of the jitter, crop size, and which boxes stay.
         canvas_wh: The most that the crop may measure; by default a crop's size, else the picture's network size.
 
@@ -51,8 +52,10 @@ def random_crop(
     if canvas_wh is None:
         canvas_wh = (config.crop_size, config.crop_size) if config.crop_size else rule.size(sample.size_wh)
     low, high = config.scale
-    scale = rule.scale(sample.size_wh) * float(np.exp(rng.uniform(np.log(low), np.log(high))))
-    window = choose_window(rng, sample.size_wh, sample.boxes_xyxy, scale, canvas_wh, config.crop_object)
+    jitter = float(np.exp(rng.uniform(np.log(low), np.log(high))))
+    network = rule.scale(sample.size_wh)
+    scales = (network * jitter, (max(1.0, network) if config.crop_size else network) * jitter)
+    window = choose_window(rng, sample.size_wh, sample.boxes_xyxy, scales, canvas_wh, config.crop_object)
     return crop_sample(sample, window, config.min_visibility, config.min_side)
 
 
@@ -60,7 +63,7 @@ def choose_window(
     rng: Generator,
     size_wh: tuple[int, int],
     boxes_xyxy: NDArray[np.float32],
-    scale: float,
+    scales: tuple[float, float],
     canvas_wh: tuple[int, int],
     object_probability: float,
 ) -> CropWindow:
@@ -70,15 +73,20 @@ def choose_window(
         rng: The source of everything that varies.
         size_wh: Width and height of the picture.
         boxes_xyxy: (N, 4), pixels.
-        scale: From the picture's pixels to the crop's.
+        scales: From the picture's pixels to the crop's: the second, or what makes the box fit that the window is laid
+            around, but no less than the first.
         canvas_wh: The most that the crop may measure.
         object_probability: How often the window is laid around one of the boxes, each as likely as the others. The
             whole of it is then inside, or, if it is larger than the window, nothing else.
     """
-    window = np.array([min(side, max(1, round(most / scale))) for side, most in zip(size_wh, canvas_wh, strict=True)])
-    free = np.array(size_wh) - window
+    least, scale = scales
+    box = None
     if len(boxes_xyxy) and rng.random() < object_probability:
         box = boxes_xyxy[rng.integers(len(boxes_xyxy))].astype(np.float64)
+        scale = max(least, min(scale, *(np.array(canvas_wh) / np.maximum(box[2:] - box[:2], 1)).tolist()))
+    window = np.array([min(side, max(1, round(most / scale))) for side, most in zip(size_wh, canvas_wh, strict=True)])
+    free = np.array(size_wh) - window
+    if box is not None:
         ends = np.sort([box[2:] - window, box[:2]], axis=0)  # the window's corner lies between these two
         low, high = np.ceil(ends[0]), np.floor(ends[1])
         low = np.where(low > high, np.round(ends.mean(axis=0)), low)  # no whole pixel in between: box as wide as window

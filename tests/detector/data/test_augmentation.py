@@ -190,7 +190,7 @@ def test_ignored_regions_go_along():
 
 
 def test_window_of_the_whole_image_when_the_canvas_is_larger():
-    view = choose_window(rng(), (50, 40), np.zeros((0, 4), np.float32), 0.5, (100, 100), 1.0)
+    view = choose_window(rng(), (50, 40), np.zeros((0, 4), np.float32), (0.5, 0.5), (100, 100), 1.0)
     assert view == CropWindow(0, 0, 50, 40, out_wh=(25, 20))
 
 
@@ -272,3 +272,37 @@ def test_blur_leaves_birds_where_they_are():
         )
         centre = [(blurred * axis).sum() / blurred.sum() for axis in (x, y)]
         assert np.abs(np.array(centre) - 30.5).max() < 0.1
+
+
+LARGE_WH, LARGE_RULE = (4000, 3000), SizeRule(800, 1333)  # in the network at a quarter of its size
+
+
+def widths_in_crops(box, scale=(0.5, 2.0), crop_size=512, size_wh=LARGE_WH):
+    """Widths of a bird in the network, when crops are laid around it."""
+    image = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
+    sample = Sample(image, np.array([box], np.float32), np.array([0]))
+    config = AugmentationConfig(crop_size=crop_size, scale=scale, crop_object=1.0)
+    crops = [random_crop(rng(seed), sample, LARGE_RULE, config) for seed in range(60)]
+    assert all(len(crop.labels) == 1 for crop in crops)
+    return np.array([crop.boxes_xyxy[0, 2] - crop.boxes_xyxy[0, 0] for crop in crops])
+
+
+def test_crops_show_a_small_bird_as_a_tile_shows_it():
+    """At native resolution, varied by the jitter alone: 40 pixels, not the 11 that the whole picture leaves of them."""
+    assert widths_in_crops([2000, 1500, 2040, 1540], scale=(1.0, 1.0)) == pytest.approx(40)
+    varied = widths_in_crops([2000, 1500, 2040, 1540])
+    assert 20 <= varied.min() < 25
+    assert 65 < varied.max() <= 80
+
+
+@pytest.mark.parametrize(("side", "seen"), [(500, 500), (600, 512), (1600, 512), (2400, 512), (2999, 512)])
+def test_crops_show_a_bird_larger_than_themselves_whole_down_to_the_network_size(side, seen):
+    widths = widths_in_crops([0, 0, side, side], scale=(1.0, 1.0))
+    least = LARGE_RULE.scale(LARGE_WH) * side  # what the whole picture shows of it, when that is still too large
+    assert widths == pytest.approx(np.full(60, min(512, max(seen, least))), abs=1)
+
+
+def test_crops_of_a_picture_smaller_than_the_network_size_are_as_large_as_the_network_sees_it():
+    assert widths_in_crops([10, 10, 30, 30], scale=(1.0, 1.0), crop_size=192, size_wh=(400, 300)) == pytest.approx(
+        20 * LARGE_RULE.scale((400, 300)), abs=0.1
+    )
