@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.annotation.tiling import View, tiled_views, whole_view
 from detector.annotation.values import FrameFacts, ItemFacts
 from detector.base.content_hash import content_hash
 from detector.boxes import xywh_to_xyxy
@@ -21,6 +20,7 @@ from detector.footage.motion import MotionGate
 from detector.footage.photos import Photo, read_photo
 from detector.footage.sampling import Sampling
 from detector.footage.video import Video, VideoInfo
+from detector.models.tiling import View, tiled_views, whole_view
 from detector.species.crops import crops_of
 from detector.types import Frame, MediaItem
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from detector.annotation.detecting import HalvingBatches, RunDetector, SizeBuckets
 from detector.annotation.looking import appearances
-from detector.annotation.tiling import merge_views
 from detector.annotation.values import FrameFinds, FrameResult, FrameViews
 from detector.boxes import xyxy_to_xywh
+from detector.models.tiling import merge_views
 from detector.species.classifier import SpeciesClassifier
 from detector.species.fusion import merge_label_boxes
 from detector.species.kinds import MAYBE_BIRD, kind_of_label

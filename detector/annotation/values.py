@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.annotation.tiling import View
+from detector.models.tiling import View
 
 
 @dataclass(frozen=True)

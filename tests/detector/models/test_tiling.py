@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from detector.annotation.tiling import merge_views, tiled_views, whole_view
 from detector.boxes import box_iou
 from detector.data.resizing import SizeRule
+from detector.models.tiling import merge_views, tiled_views, whole_view
 from detector.types import Detections
 
 RULE = SizeRule(96, 128)
