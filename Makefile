@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint bench
+.PHONY: setup demo test lint docs bench docker
 .DEFAULT_GOAL := setup
 
 setup: .venv/test.stamp
@@ -19,11 +19,17 @@ lint: .venv/test.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: .venv/test.stamp
+	$(BIN)/sphinx-build -q -W --keep-going -n -j auto docs docs/_build/html
+
+docker:
+	docker build -t hoopoe .
+
 bench: .venv/bench.stamp
 	$(BIN)/python -m benchmarks.backbones --write
 
-.venv/test.stamp: EXTRAS := test
-.venv/bench.stamp: EXTRAS := test,bench
+.venv/test.stamp: EXTRAS := test,docs
+.venv/bench.stamp: EXTRAS := test,docs,bench
 
 .venv/%.stamp: setup.cfg pyproject.toml | $(BIN)/pip
 	$(BIN)/python -m pip install -e '.[$(EXTRAS)]'
