@@ -37,7 +37,6 @@ from detector.boxes import xywh_to_xyxy, xyxy_to_xywh
 from detector.data.coco.reading import read_coco
 from detector.data.config import DataConfig
 from detector.decisions.decide import decide
-from detector.decisions.naming import names_species
 from detector.decisions.options import DecideOptions
 from detector.evaluation.coco import evaluate_coco
 from detector.evaluation.detecting import DetectionOptions, detect_all
@@ -57,6 +56,7 @@ from detector.species.labelled import (
 from detector.species.naming import NAME_THRESHOLD
 from detector.species.posterior import posterior
 from detector.species.reliability import reliability, top_confidence
+from detector.species.rules import names_species
 from detector.species.taxonomy import Taxonomy
 from detector.store.facts import FactRow, FoundBox
 from detector.store.records import DetectionRecord, MediaRecord

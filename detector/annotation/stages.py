@@ -19,7 +19,7 @@ from detector.annotation.values import FrameFinds, FrameResult, FrameViews
 from detector.boxes import xyxy_to_xywh
 from detector.models.tiling import merge_views
 from detector.species.classifier import SpeciesClassifier
-from detector.species.fusion import merge_label_boxes
+from detector.species.joining import merge_label_boxes
 from detector.species.kinds import MAYBE_BIRD, kind_of_label
 from detector.types import Detections
 

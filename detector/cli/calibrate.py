@@ -88,9 +88,10 @@ def run(args: argparse.Namespace) -> int:
     from detector.species.classifier import SpeciesClassifier
     from detector.species.crosswalk import load_crosswalk
     from detector.species.fitting import fit_calibration
-    from detector.species.kinds import Kind, Kinds
+    from detector.species.kinds import Kinds
     from detector.species.labelled import Labelling
     from detector.species.taxonomy import Taxonomy
+    from detector.types import Kind
 
     device, precision = device_and_precision(args)
     classifier = SpeciesClassifier.load(args.species, device, precision)

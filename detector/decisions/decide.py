@@ -21,7 +21,7 @@ from detector.decisions.events import Events, event_id, find_events
 from detector.decisions.facts_table import FactsTable, read_facts
 from detector.decisions.linking import Individuals, find_individuals, linkable
 from detector.decisions.made import Made
-from detector.decisions.naming import KINDS, Circumstances, Names, name_individuals
+from detector.decisions.naming import name_individuals
 from detector.decisions.nested import find_nested
 from detector.decisions.options import COUNT, DecideOptions
 from detector.decisions.planning import plan_portions
@@ -38,11 +38,13 @@ from detector.decisions.writing import DecisionsWriter
 from detector.deployments.effort import watch
 from detector.deployments.matching import Matching
 from detector.deployments.placement import Placement, place_media
+from detector.species.naming import Circumstances
 from detector.species.priors import WHOLE_YEAR, period_of
 from detector.store.lock import DECISIONS_LOCK, StoreLock
 from detector.store.reader import FactsReader
 from detector.store.reviews.log import Review, latest_reviews
 from detector.store.run_json import load_run, update_run
+from detector.types import KINDS
 
 NEST = "nest"
 LONGEST_MS = 2.0**62  # of an independence: longer than any calendar
@@ -121,13 +123,13 @@ def _make(
     shown = look_at(reader, facts, rules.naming, linkable(facts, sequence) | (repeat >= 0))
     individuals = find_individuals(facts, sequence, photo_order, placed.moments_ms, _sizes(facts), shown)
     circumstances = _circumstances(facts, placed, individuals, rules)
-    names = name_individuals(reader, facts, individuals, circumstances, rules.naming)
+    ranked = name_individuals(reader, facts, individuals, circumstances, rules.naming)
 
     taken = left_out(
         repeat, facts.xywh, individuals, shown.surely_bird, placed.timestamp[box_media], options.repeat_days
     )
-    boxes = decide_boxes(facts, individuals, names, rules.naming, repeat, taken)
-    lost = apply_reviews(boxes, facts, individuals, names, repeat, reviews, rules.naming, options.score_threshold)
+    boxes = decide_boxes(facts, individuals, ranked, rules.naming, repeat, taken)
+    lost = apply_reviews(boxes, facts, individuals, ranked, repeat, reviews, rules.naming, options.score_threshold)
     counted = boxes.counted(facts.score, options.score_threshold)
     blank = ~facts.failed & (np.bincount(box_media[counted], minlength=len(facts.media)) == 0)
     duplicate_of = (originals or originals_among(facts.media, facts.failed)).copies(facts.media, facts.failed)
@@ -135,7 +137,7 @@ def _make(
 
     in_events = counted & (placed.known & single & ~placed.outside)[box_media]
     into_video = (facts.time_s[facts.box_frame] * 1000).astype(np.int64)
-    key = boxes.kind.astype(np.int64) * (len(names.table.names) + 1) + names.table.ranks()[boxes.name]
+    key = boxes.kind.astype(np.int64) * (len(boxes.table.names) + 1) + boxes.table.ranks()[boxes.name]
     nested = find_nested(facts.xywh, facts.score, facts.box_frame, key, counted)
     events = find_events(
         placed.deployment[box_media],
@@ -155,7 +157,7 @@ def _make(
         sequence=sequence,
         individuals=individuals,
         repeat=repeat,
-        names=names,
+        ranked=ranked,
         boxes=boxes,
         counted=counted,
         nested=nested,
@@ -163,7 +165,7 @@ def _make(
         duplicate_of=duplicate_of,
         times=add_ms(placed.timestamp[box_media], into_video),
         events=events,
-        event_ids=_event_ids(facts, placed, events, names, boxes),
+        event_ids=_event_ids(facts, placed, events, boxes),
         watches=[watch(placed.visits_of(index), options.gap_days) for index in range(len(placed.ids))],
         lost_reviews=lost,
     )
@@ -246,10 +248,10 @@ def _independence(placed: Placement, options: DecideOptions) -> NDArray[np.int64
     return np.round(np.minimum(np.array(minutes, np.float64), LONGEST_MS / 60_000) * 60_000).astype(np.int64)
 
 
-def _event_ids(facts: FactsTable, placed: Placement, events: Events, names: Names, boxes: BoxDecisions) -> pa.Array:
+def _event_ids(facts: FactsTable, placed: Placement, events: Events, boxes: BoxDecisions) -> pa.Array:
     media = facts.media["media_id"].take(pa.array(facts.box_media[events.first_box])).to_pylist()
     texts = [
-        event_id(placed.ids[deployment], KINDS[kind], names.table.names[name], item, frame)
+        event_id(placed.ids[deployment], KINDS[kind], boxes.table.names[name], item, frame)
         for deployment, kind, name, item, frame in zip(
             events.deployment.tolist(),
             boxes.kind[events.first_box].tolist(),

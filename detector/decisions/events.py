@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.decisions.name_table import Name
+from detector.types import TaxonName
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +104,7 @@ def _pairs(event: NDArray[np.int64], place: NDArray[np.integer]) -> tuple[NDArra
     return pairs // span, count
 
 
-def event_id(deployment_id: str, kind: str, name: Name, media_id: str, frame_number: int) -> str:
+def event_id(deployment_id: str, kind: str, name: TaxonName, media_id: str, frame_number: int) -> str:
     """`e` and 16 hexadecimal digits, which stay while the event begins with the same sight, and are no other event's.
 
     Args:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,54 +12,55 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backbones.errors import DataError
-from detector.decisions.facts_table import label_matrix
+from detector.decisions.facts_table import FactsTable, label_matrix
+from detector.species.rules import NamingRules
 from detector.store.reader import FactsReader
 from detector.store.vectors import binary_matrix
 
 
-@dataclass(eq=False)
-class Evidence:
-    """What a batch of boxes says about species.
+@dataclass(frozen=True, eq=False)
+class BoxBatch:
+    """What a batch of boxes (N,) says about species.
 
     Attributes:
-        count: Number of boxes N.
         seen: bool (N,), which have logits.
         logits: float16 (seen, C).
-        labels: float32 (N, L); None where the detector knows no species.
+        labels: float32 (N, L), scores of the detector's categories; (N, 0) where they are no species.
     """
 
-    count: int
     seen: NDArray[np.bool_]
-    logits: NDArray
-    labels: NDArray[np.float32] | None
+    logits: NDArray[np.float16]
+    labels: NDArray[np.float32]
+
+    def __getitem__(self, use: NDArray[np.bool_]) -> BoxBatch:
+        return BoxBatch(self.seen[use], self.logits[use[self.seen]], self.labels[use])
 
 
-def read_evidence(
-    reader: FactsReader,
-    parts: Sequence[tuple[Path, NDArray[np.bool_] | None]],
-    num_classes: int,
-    has_classifier: bool,
-    num_labels: int | None,
-) -> Iterator[Evidence]:
-    """Batch by batch in the order of the facts.
-
-    Args:
-        reader: Of the store.
-        parts: Those to read, and which of their boxes; see `FactsTable.parts`.
-        num_classes: Number of the classes that are named, C.
-        has_classifier: Whether the facts hold logits of these classes; else they are the detector's labels.
-        num_labels: Number of a species detector's categories; None: it knows no species.
+def walk_boxes(
+    reader: FactsReader, facts: FactsTable, rules: NamingRules
+) -> Iterator[tuple[NDArray[np.int64], BoxBatch]]:
+    """Rows of boxes (N,) and what they say, batch by batch in the order of the facts; nothing where nothing is named.
 
     Raises:
-        DataError: A part is damaged, or the logits are of another number of classes.
+        DataError: A part is damaged, or the logits are not of the taxonomy's classes.
     """
-    for part, chosen in parts:
-        labels = None if num_labels is None else _labels(reader, part, num_labels, chosen)
-        if not has_classifier:
-            assert labels is not None
-            for scores in labels:
-                yield Evidence(len(scores), np.zeros(len(scores), bool), np.zeros((0, num_classes), "<f2"), scores)
-            continue
+    if rules.taxonomy is None:
+        return
+    start = 0
+    for part, chosen in facts.parts:
+        for batch in _batches(reader, part, chosen, rules, len(rules.taxonomy.class_names)):
+            yield facts.rows_by_facts[start : start + len(batch.seen)], batch
+            start += len(batch.seen)
+
+
+def _batches(
+    reader: FactsReader, part: Path, chosen: NDArray[np.bool_] | None, rules: NamingRules, num_classes: int
+) -> Iterator[BoxBatch]:
+    labels = _labels(reader, part, len(rules.categories), chosen) if rules.names_species else None
+    if not rules.has_classifier:
+        for scores in labels or ():
+            yield BoxBatch(np.zeros(len(scores), bool), np.zeros((0, num_classes), np.float16), scores)
+    else:
         for packed in chosen_boxes(reader.logits(part), chosen):
             seen = pc.is_valid(packed).to_numpy(zero_copy_only=False)
             logits = binary_matrix(packed.drop_null(), "<f2")
@@ -70,7 +70,8 @@ def read_evidence(
                     where=part,
                     hint="restore run.json from a copy, or begin a new store",
                 )
-            yield Evidence(len(packed), seen, logits.reshape(-1, num_classes), next(labels) if labels else None)
+            scores = next(labels) if labels else np.zeros((len(packed), 0), np.float32)
+            yield BoxBatch(seen, logits.reshape(-1, num_classes), scores)
 
 
 def _labels(
@@ -90,60 +91,72 @@ def chosen_boxes(batches: Iterator[pa.Array], mask: NDArray[np.bool_] | None) ->
         start += len(batch)
 
 
+@dataclass(frozen=True, eq=False)
+class Sum:
+    """What all boxes of individuals (I,) say, added up.
+
+    Attributes:
+        who: int64 (I,), the individuals.
+        seen: int64 (I,), how many of their boxes have logits.
+        logits: float64 (I, C).
+        labels: float64 (I, L), as in `BoxBatch`.
+    """
+
+    who: NDArray[np.int64]
+    seen: NDArray[np.int64]
+    logits: NDArray[np.float64]
+    labels: NDArray[np.float64]
+
+    def __getitem__(self, rows: NDArray[np.bool_] | slice) -> Sum:
+        return Sum(*(values[rows] for values in vars(self).values()))
+
+    def __add__(self, other: Sum) -> Sum:
+        """Of the same individuals, more boxes."""
+        return Sum(self.who, self.seen + other.seen, self.logits + other.logits, self.labels + other.labels)
+
+    @classmethod
+    def of_all(cls, sums: Sequence[Sum]) -> Sum:
+        """Those of several together."""
+        return cls(*(np.concatenate(values) for values in zip(*(vars(each).values() for each in sums), strict=True)))
+
+
 class Sums:
-    """Sums of logits and of label scores by individual, until all its boxes have been seen."""
+    """Adds up what boxes say by individual; holds those of which boxes are still to come.
+
+    Sums of float16 in float64 are exact, so that the order of the boxes does not matter.
+
+    Args:
+        size: int64 (I,), number of boxes of each individual.
+    """
 
     def __init__(self, size: NDArray[np.int64]) -> None:
-        self.missing = size.copy()
-        self.is_open = np.zeros(len(size), bool)
-        self.open: dict[int, list[Any]] = {}  # individual -> [boxes with logits, sum of logits, sum of label scores]
-        self.complete: list[tuple[NDArray, NDArray, NDArray, NDArray | None]] = []
+        self._missing = size.copy()
+        self._is_open = np.zeros(len(size), bool)
+        self._open: dict[int, Sum] = {}
 
-    def add(self, individual: NDArray[np.int64], wanted: NDArray[np.bool_], evidence: Evidence) -> None:
-        use = wanted[individual]
-        if not use.any():
-            return
-        order = np.argsort(individual[use], kind="stable")
-        rows = np.flatnonzero(use)[order]
+    def add(self, individual: NDArray[np.int64], batch: BoxBatch) -> Sum:
+        """Take boxes (N,), at least one, of these individuals (N,); gives those all of whose boxes have now come."""
+        rows = np.argsort(individual, kind="stable")
         who, start, boxes = np.unique(individual[rows], return_index=True, return_counts=True)
-        position = np.cumsum(evidence.seen) - 1
-        seen = evidence.seen[rows]
+        position = np.cumsum(batch.seen) - 1
+        seen = batch.seen[rows]
         counts = np.add.reduceat(seen.astype(np.int64), start)
-        logits = np.zeros((len(who), evidence.logits.shape[1]))
+        logits = np.zeros((len(who), batch.logits.shape[1]))
         some = counts > 0
         if some.any():
             begin = (np.cumsum(counts) - counts)[some]
-            logits[some] = np.add.reduceat(evidence.logits[position[rows[seen]]].astype(np.float64), begin, axis=0)
-        labels = None
-        if evidence.labels is not None:
-            labels = np.add.reduceat(evidence.labels[rows].astype(np.float64), start, axis=0)
-        self.missing[who] -= boxes
-        whole = (self.missing[who] == 0) & ~self.is_open[who]
-        self.complete.append((who[whole], counts[whole], logits[whole], None if labels is None else labels[whole]))
-        for row in np.flatnonzero(~whole).tolist():
-            self._add_open(int(who[row]), counts[row], logits[row], None if labels is None else labels[row])
+            logits[some] = np.add.reduceat(batch.logits[position[rows[seen]]].astype(np.float64), begin, axis=0)
+        sums = Sum(who, counts, logits, np.add.reduceat(batch.labels[rows].astype(np.float64), start, axis=0))
+        self._missing[who] -= boxes
+        whole = (self._missing[who] == 0) & ~self._is_open[who]
+        return Sum.of_all([sums[whole], *self._closed(sums[~whole])])
 
-    def _add_open(self, who: int, count: int, logits: NDArray, labels: NDArray | None) -> None:
-        entry = self.open.setdefault(who, [0, np.zeros_like(logits), None if labels is None else np.zeros_like(labels)])
-        self.is_open[who] = True
-        entry[0] += count
-        entry[1] += logits
-        if labels is not None:
-            entry[2] += labels
-        if self.missing[who] == 0:
-            del self.open[who]
-            total = None if labels is None else entry[2][None]
-            self.complete.append((np.array([who]), np.array([entry[0]]), entry[1][None], total))
-
-    def take_complete(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray, NDArray | None]:
-        """Those of which all boxes have been seen: (I,), boxes with logits (I,), sums (I, C) and (I, L)."""
-        done, self.complete = self.complete, []
-        if not done:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 0)), None
-        labels = [each[3] for each in done if each[3] is not None]
-        return (
-            np.concatenate([each[0] for each in done]),
-            np.concatenate([each[1] for each in done]),
-            np.concatenate([each[2] for each in done]),
-            np.concatenate(labels) if labels else None,
-        )
+    def _closed(self, sums: Sum) -> Iterator[Sum]:
+        """Keep sums of some of the boxes of individuals, and give those to which nothing is missing any more."""
+        for row, who in enumerate(sums.who.tolist()):
+            one = sums[row : row + 1]
+            total = self._open.pop(who) + one if self._is_open[who] else one
+            if self._missing[who]:
+                self._open[who], self._is_open[who] = total, True
+            else:
+                yield total

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from detector.decisions.events import Events
 from detector.decisions.facts_table import FactsTable
 from detector.decisions.linking import Individuals
-from detector.decisions.naming import Names
 from detector.decisions.options import DecideOptions
 from detector.decisions.rules import Rules
 from detector.decisions.verdicts import BoxDecisions
 from detector.deployments.effort import Watch
 from detector.deployments.placement import Placement
+from detector.species.rerank import Ranked
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class Made:
         sequence: int64 (M,), of each item the first item of its sequence.
         individuals: Boxes by individual.
         repeat: int64 (B,), of each box the first box of its group of repeats; -1: none.
-        names: Of the individuals.
+        ranked: The individuals by name.
         boxes: What is decided of each box.
         counted: bool (B,), boxes that count.
         nested: bool (B,), those for which another stands in numbers at once.
@@ -51,7 +51,7 @@ class Made:
     sequence: NDArray[np.int64]
     individuals: Individuals
     repeat: NDArray[np.int64]
-    names: Names
+    ranked: Ranked
     boxes: BoxDecisions
     counted: NDArray[np.bool_]
     nested: NDArray[np.bool_]

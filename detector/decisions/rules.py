@@ -9,18 +9,19 @@ from pathlib import Path
 
 from backbones.errors import ConfigError
 from detector.base.tables import some
-from detector.decisions.naming import NamingRules, names_species
 from detector.decisions.options import DecideOptions
 from detector.deployments.table import Deployment, read_deployments
 from detector.species.calibration import Calibration
 from detector.species.crosswalk import Crosswalk, load_crosswalk
-from detector.species.kinds import Kind, Kinds
+from detector.species.kinds import Kinds
 from detector.species.label_words import name_key
 from detector.species.priors import LocalList, Prior
+from detector.species.rules import NamingRules, names_species
 from detector.species.said_names import NameCheck
 from detector.species.taxonomy import Taxonomy
 from detector.store.run_file import RunFile
 from detector.store.run_json import load_run
+from detector.types import Kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +105,7 @@ def read_rules(run: RunFile, options: DecideOptions) -> Rules:
         taxonomy=taxonomy,
         has_classifier=run.species is not None,
         threshold=options.name_threshold,
-        temperature=calibration.temperature,
-        weight=calibration.weight,
-        gate=calibration.gate,
+        calibration=calibration,
         priors=lists,
         kinds=kinds,
     )

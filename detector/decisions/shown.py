@@ -7,29 +7,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from detector.boxes import Floats
-from detector.decisions.evidence import Evidence, chosen_boxes, read_evidence
+from detector.decisions.evidence import BoxBatch, chosen_boxes, walk_boxes
 from detector.decisions.facts_table import FactsTable
-from detector.species.fusion import fused_probabilities, join_labels
-from detector.species.gate import energy
+from detector.species.evidence import Evidence, unseen, weigh
 from detector.species.naming import best_species
-from detector.species.posterior import posterior
+from detector.species.rules import NamingRules
 from detector.store.reader import FactsReader
 from detector.store.vectors import binary_matrix
-
-if TYPE_CHECKING:
-    from detector.decisions.naming import NamingRules
+from detector.types import Kind
 
 SURE = 0.9  # the probability from which a single box is sure of its species
 SURE_KIND = 0.5  # the score from which a box is sure of its label: detectors waver between birds and other animals
-WAVERING, BIRD, ANIMAL, PERSON, VEHICLE, BLANK, UNDECIDED = range(-1, 6)
-_KINDS = {"bird": BIRD, "animal": ANIMAL, "person": PERSON, "vehicle": VEHICLE, "blank": BLANK, "undecided": UNDECIDED}
+WAVERING = -1  # between a bird and another animal
+BIRD, ANIMAL, PERSON = Kind.BIRD.code, Kind.ANIMAL.code, Kind.PERSON.code
 SPECIES_KEPT = 3  # the likeliest of each box
 EMBEDDING_KEPT = 64  # numbers of a random projection, which keeps cosines to about 0.1
 
@@ -39,7 +35,7 @@ class Shown:
     """What boxes (B,) show.
 
     Attributes:
-        kind: int8 (B,): BIRD, ANIMAL, PERSON ... or WAVERING between the first two.
+        kind: int8 (B,): `Kind.code`, or WAVERING.
         species: int32 (B, 3), the likeliest ones, falling; -1: none.
         probability: float32 (B, 3), theirs, without a local list.
         surely_bird: bool (B,), by the gate where one was fitted, else because it is sure of its species.
@@ -78,61 +74,36 @@ def look_at(reader: FactsReader, facts: FactsTable, rules: NamingRules, wanted: 
         np.zeros(count, bool),
         _embeddings(reader, facts, wanted) if rules.has_classifier and wanted.any() else np.zeros((count, 0), "f2"),
     )
-    if rules.taxonomy is None or not wanted.any():
+    if not wanted.any():
         return shown
-    start = 0
-    for evidence in read_evidence(
-        reader,
-        facts.parts,
-        len(rules.taxonomy.class_names),
-        rules.has_classifier,
-        len(rules.categories) if rules.names_species else None,
-    ):
-        boxes = facts.rows_by_facts[start : start + evidence.count]
-        start += evidence.count
-        use = wanted[boxes] & (evidence.seen if rules.has_classifier else True)
-        use &= np.isin(shown.kind[boxes], (BIRD, WAVERING))
+    may_be_bird = np.isin(shown.kind, (BIRD, WAVERING))
+    for boxes, batch in walk_boxes(reader, facts, rules):
+        use = wanted[boxes] & may_be_bird[boxes] & (batch.seen | (not rules.has_classifier))
         if use.any():
-            _note(shown, boxes[use], _part(evidence, use), rules)
+            _note(shown, boxes[use], batch[use], rules)
     return shown
 
 
 def _kinds(facts: FactsTable, rules: NamingRules) -> NDArray[np.int8]:
-    of_label = np.array([_KINDS.get(kind, WAVERING) for kind in rules.label_kinds], np.int8)
-    if not len(of_label):
+    if not len(rules.label_kinds):
         return np.full(len(facts.score), WAVERING, np.int8)
-    kind = of_label[facts.label]
+    kind = np.where(rules.label_kinds == Kind.UNCERTAIN.code, WAVERING, rules.label_kinds)[facts.label]
     kind[(kind < PERSON) & (facts.score < SURE_KIND)] = WAVERING
     return kind
 
 
-def _part(evidence: Evidence, use: NDArray[np.bool_]) -> Evidence:
-    labels = None if evidence.labels is None else evidence.labels[use]
-    return Evidence(int(use.sum()), evidence.seen[use], evidence.logits[use[evidence.seen]], labels)
-
-
-def _note(shown: Shown, boxes: NDArray[np.int64], evidence: Evidence, rules: NamingRules) -> None:
+def _note(shown: Shown, boxes: NDArray[np.int64], batch: BoxBatch, rules: NamingRules) -> None:
     assert rules.taxonomy is not None
-    species, probability = best_species(rules.taxonomy.species.sums(_probabilities(evidence, rules)), SPECIES_KEPT)
+    logits = batch.logits if rules.has_classifier else unseen(len(boxes), batch.logits.shape[1])
+    evidence = Evidence.of_boxes(logits, batch.labels, rules)
+    species, probability = best_species(rules.taxonomy.species.sums(weigh(evidence, rules).probabilities), SPECIES_KEPT)
     shown.species[boxes, : species.shape[1]] = species
     shown.probability[boxes, : species.shape[1]] = probability
-    if rules.has_classifier and rules.gate is not None:
-        shown.surely_bird[boxes] = energy(evidence.logits) <= rules.gate.low
+    gate = rules.calibration.gate
+    if rules.has_classifier and gate is not None:
+        shown.surely_bird[boxes] = evidence.energy <= gate.low
     else:
         shown.surely_bird[boxes] = shown.probability[boxes, 0] >= SURE
-
-
-def _probabilities(evidence: Evidence, rules: NamingRules) -> NDArray[np.float32]:
-    """Of the classes (N, C), as individuals are named, but for the local list."""
-    if not rules.has_classifier:
-        assert evidence.labels is not None  # a score is what is known: 0.3 for a species is not sure
-        return evidence.labels * np.array([kind == "bird" for kind in rules.label_kinds])
-    probabilities = posterior(evidence.logits, rules.temperature)
-    if evidence.labels is None:
-        return probabilities
-    assert rules.taxonomy is not None
-    detector = join_labels(rules.categories, rules.taxonomy).class_scores(evidence.labels)
-    return fused_probabilities(detector, probabilities, rules.weight)
 
 
 def _embeddings(reader: FactsReader, facts: FactsTable, wanted: NDArray[np.bool_]) -> NDArray[np.float16]:

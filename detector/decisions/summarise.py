@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from detector.decisions.made import Made
-from detector.decisions.naming import KINDS
 from detector.decisions.summary import DecisionSummary, DeploymentSummary, NameSummary
 from detector.decisions.writing import effort_rows
+from detector.types import KINDS
 
 _ADDED = ("events", "deployments", "detections", "needs_review")  # of names, over portions
 
@@ -97,7 +97,7 @@ def _by_events(names: Iterable[NameSummary]) -> list[NameSummary]:
 
 def _name_summaries(made: Made) -> list[NameSummary]:
     boxes, events = made.boxes, made.events
-    span = len(made.names.table.names)
+    span = len(boxes.table.names)
     key = boxes.kind.astype(np.int64) * span + boxes.name
     keys, first, inverse = np.unique(key, return_index=True, return_inverse=True)
     detections = np.bincount(inverse[made.counted], minlength=len(keys))
@@ -110,7 +110,7 @@ def _name_summaries(made: Made) -> list[NameSummary]:
     cameras = np.bincount(places, minlength=len(keys))
     summaries = [
         NameSummary(
-            made.names.table.names[boxes.name[first[index]]].display_name,
+            boxes.table.names[boxes.name[first[index]]].display_name,
             KINDS[boxes.kind[first[index]]],
             int(count[index]),
             int(largest[index]),

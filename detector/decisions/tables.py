@@ -19,11 +19,14 @@ from detector.base.files import refusing_full_disk
 from detector.decisions.events import Events
 from detector.decisions.facts_table import FactsTable
 from detector.decisions.linking import Individuals
-from detector.decisions.naming import KINDS, Names
+from detector.decisions.name_table import NameTable
 from detector.decisions.verdicts import BoxDecisions
+from detector.species.naming import REASONS, reason_words
+from detector.species.rerank import Ranked
 from detector.store import schema
 from detector.store.files import PARQUET
 from detector.store.layout import decisions_folder
+from detector.types import KINDS
 
 CHUNK = 65_536  # rows that are made at a time
 GROUP_ROWS = 16_384  # rows of a row group: what a reader holds at a time
@@ -124,7 +127,7 @@ def media_chunks(
 def detection_chunks(
     facts: FactsTable,
     individuals: Individuals,
-    names: Names,
+    ranked: Ranked,
     decisions: BoxDecisions,
     categories: Sequence[str],
     event_ids: pa.Array,
@@ -135,9 +138,9 @@ def detection_chunks(
     """Rows of `schema.DETECTIONS`."""
     ids = facts.media["media_id"].combine_chunks()
     box_media = facts.box_media
-    tables = _name_columns(names)
-    species = pa.array(names.table.species, pa.string())
-    reasons = pa.array([list(each) for each in names.table.reasons], pa.list_(pa.string()))
+    tables = _name_columns(decisions.table)
+    species = pa.array([each.name for each in ranked.taxonomy.species.taxa] if ranked.taxonomy else [], pa.string())
+    reasons = pa.array([list(reason_words(each)) for each in range(1 << len(REASONS))], pa.list_(pa.string()))
     reviewers = pa.array(decisions.reviewers, pa.string())
     labels = pa.array(list(categories), pa.string())
     kinds = pa.array(KINDS)
@@ -164,7 +167,7 @@ def detection_chunks(
             **{name: column.take(pa.array(decisions.name[part])) for name, column in tables.items()},
             "confidence": _floats(decisions.confidence[part]),
             "species_score": _floats(decisions.species_score[part]),
-            "candidates": _candidates(names, of_box, species),
+            "candidates": _candidates(ranked, of_box, species),
             "reasons": reasons.take(pa.array(decisions.reasons[part])),
             "needs_review": pa.array(decisions.needs_review[part]),
             "reviewed_by": _take(reviewers, decisions.reviewer[part]),
@@ -176,7 +179,6 @@ def detection_chunks(
 def event_rows(
     facts: FactsTable,
     events: Events,
-    names: Names,
     decisions: BoxDecisions,
     deployment_ids: pa.Array,
     visit: pa.DictionaryArray,
@@ -188,7 +190,7 @@ def event_rows(
     """Rows of `schema.EVENTS`; `times` are local, by box; offsets by item."""
     first_media, last_media = (facts.box_media[boxes] for boxes in (events.first_box, events.last_box))
     name = decisions.name[events.first_box]
-    tables = _name_columns(names)
+    tables = _name_columns(decisions.table)
     highest = np.full(len(events.count), np.nan, np.float32)
     counted = np.flatnonzero((events.of_box >= 0) & ~np.isnan(decisions.confidence))
     np.fmax.at(highest, events.of_box[counted], decisions.confidence[counted])
@@ -240,18 +242,18 @@ def _warnings(warnings: pa.ChunkedArray, refused: Mapping[int, str]) -> pa.Array
     return pa.array(texts, pa.string())
 
 
-def _name_columns(names: Names) -> dict[str, pa.Array]:
+def _name_columns(table: NameTable) -> dict[str, pa.Array]:
     return {
-        column: pa.array([getattr(name, column) for name in names.table.names], pa.string())
+        column: pa.array([getattr(name, column) for name in table.names], pa.string())
         for column in ("name", "rank", "english_name", "hebrew_name", "ebird_code", "display_name")
     }
 
 
-def _candidates(names: Names, individual: NDArray[np.int64], species: pa.Array) -> pa.Array:
-    chosen = names.candidates[individual]
+def _candidates(ranked: Ranked, individual: NDArray[np.int64], species: pa.Array) -> pa.Array:
+    chosen = ranked.candidates[individual]
     there = chosen >= 0
     values = pa.StructArray.from_arrays(
-        [species.take(pa.array(chosen[there])), pa.array(names.candidate_confidence[individual][there])],
+        [species.take(pa.array(chosen[there])), pa.array(ranked.candidate_confidence[individual][there])],
         fields=list(schema.CANDIDATE),
     )
     return pa.ListArray.from_arrays(_offsets(there.sum(axis=1)), values)

@@ -12,15 +12,18 @@ from numpy.typing import NDArray
 
 from detector.decisions.facts_table import FactsTable
 from detector.decisions.linking import Individuals
-from detector.decisions.name_table import ANY_BIRD, Name
-from detector.decisions.naming import ANIMAL, BIRD, BLANK, KINDS, UNCERTAIN, UNDECIDED, Names, NamingRules
+from detector.decisions.name_table import NameTable
 from detector.species.fauna import BIRDS
-from detector.species.kinds import Kind, Kinds
+from detector.species.kinds import Kinds
 from detector.species.label_words import meaningful, name_key, split_words
+from detector.species.posterior import weighed
+from detector.species.rerank import Ranked
+from detector.species.rules import NamingRules
 from detector.species.said_names import named_taxon
-from detector.species.taxonomy import Taxon
+from detector.species.taxonomy import ANY_BIRD
 from detector.store.records import reaches
 from detector.store.reviews.log import Review
+from detector.types import KINDS, Kind, TaxonName
 
 MAYBE_BIRD = "unidentified animal, maybe a bird"
 _SPREADS = ("named", "bird", "animal", "person", "vehicle")  # said of one box, true of the individual
@@ -31,15 +34,16 @@ class BoxDecisions:
     """Columns of boxes (B); changed by `apply_reviews`.
 
     Attributes:
-        kind: int8, index into `naming.KINDS`.
-        name: int32, index into the name table.
+        kind: int8, `Kind.code`.
+        name: int32, index into `table`.
         confidence: float32, NaN: none.
         species_score: float32, NaN: none.
         needs_review: bool.
-        reasons: int32, index into the table's reasons.
+        reasons: int16, see `species.naming.REASONS`.
         suppressed: bool.
         reviewer: int32, index into `reviewers`; -1: nobody.
         reviewers: Names of people.
+        table: Names, those of the taxonomy first.
     """
 
     kind: NDArray[np.int8]
@@ -47,10 +51,11 @@ class BoxDecisions:
     confidence: NDArray[np.float32]
     species_score: NDArray[np.float32]
     needs_review: NDArray[np.bool_]
-    reasons: NDArray[np.int32]
+    reasons: NDArray[np.int16]
     suppressed: NDArray[np.bool_]
     reviewer: NDArray[np.int32]
     reviewers: list[str]
+    table: NameTable
 
     def counted(self, score: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
         """bool (B,): as `DetectionRecord.counts`."""
@@ -60,7 +65,7 @@ class BoxDecisions:
 def decide_boxes(
     facts: FactsTable,
     individuals: Individuals,
-    names: Names,
+    ranked: Ranked,
     rules: NamingRules,
     repeat: NDArray[np.int64],
     taken: NDArray[np.bool_],
@@ -70,52 +75,52 @@ def decide_boxes(
     Args:
         facts: Of the store.
         individuals: Its boxes by individual.
-        names: Of the individuals.
+        ranked: The individuals by name.
         rules: By what they are named.
         repeat: (B,), the first box of each box's group of repeats, or -1.
         taken: (B,), which of them are left out of the counts.
     """
     of_box = individuals.of_box
-    kind, name = names.kind[of_box], names.name[of_box]
+    kind, name = ranked.kind[of_box], ranked.taxon[of_box]
+    table = NameTable(rules.taxonomy.taxa if rules.taxonomy else ())
     unnamed = np.flatnonzero(name < 0)
     pairs, inverse = np.unique(
         np.stack([kind[unnamed].astype(np.int64), facts.label[unnamed]]), axis=1, return_inverse=True
     )
     plain = [
-        names.table.name(plain_name(KINDS[each], rules.categories[label], rules.kinds))
-        for each, label in pairs.T.tolist()
+        table.index(plain_name(KINDS[each], rules.categories[label], rules.kinds)) for each, label in pairs.T.tolist()
     ]
     name[unnamed] = np.array(plain, np.int32)[inverse.reshape(-1)] if len(plain) else 0
-    confidence = names.confidence[of_box]
-    score = names.species_score[of_box]
-    weight = np.float32(rules.weight)
-    fused = np.clip(facts.score, 0, 1) ** (1 - weight) * confidence**weight
+    confidence = ranked.confidence[of_box]
+    score = ranked.species_score[of_box]
+    fused = weighed(np.clip(facts.score, 0, 1), confidence, rules.calibration.weight)
     return BoxDecisions(
         kind=kind,
         name=name,
         confidence=confidence,
         species_score=np.where(np.isnan(score), fused, score),
-        needs_review=names.needs_review[of_box] | (repeat >= 0),
-        reasons=names.reasons[of_box],
-        suppressed=taken | (kind == BLANK),
+        needs_review=ranked.needs_review[of_box] | (repeat >= 0),
+        reasons=ranked.reasons[of_box],
+        suppressed=taken | (kind == Kind.BLANK.code),
         reviewer=np.full(len(kind), -1, np.int32),
         reviewers=[],
+        table=table,
     )
 
 
-def plain_name(kind: str, label: str, kinds: Kinds) -> Name:
+def plain_name(kind: Kind, label: str, kinds: Kinds) -> TaxonName:
     """What is said of a box that has no name, by its kind and the detector's label."""
-    if kind == KINDS[UNCERTAIN]:
-        return Name.plain(MAYBE_BIRD)
-    by_label = kind in (KINDS[UNDECIDED], KINDS[BLANK]) or (kind == KINDS[ANIMAL] == kinds.of(label))
-    return Name.plain(label if by_label else kind)
+    if kind == Kind.UNCERTAIN:
+        return TaxonName.plain(MAYBE_BIRD)
+    by_label = kind in (Kind.UNDECIDED, Kind.BLANK) or (kind == Kind.ANIMAL == kinds.of(label))
+    return TaxonName.plain(label if by_label else kind)
 
 
 def apply_reviews(
     decisions: BoxDecisions,
     facts: FactsTable,
     individuals: Individuals,
-    names: Names,
+    ranked: Ranked,
     repeat: NDArray[np.int64],
     reviews: Sequence[Review],
     rules: NamingRules,
@@ -133,7 +138,7 @@ def apply_reviews(
         decisions: Changed in place.
         facts: Of the store.
         individuals: Its boxes by individual.
-        names: Of the individuals, for their table.
+        ranked: The individuals by name.
         repeat: (B,), as for `decide_boxes`.
         reviews: Oldest first.
         rules: To look names and kinds up in.
@@ -168,13 +173,13 @@ def apply_reviews(
         decisions.suppressed[boxes] = review.verdict == "nothing"
         decisions.needs_review[boxes] = False
         if review.verdict == "named":
-            _give_name(decisions, boxes, str(review.name), facts, names, rules)
+            _give_name(decisions, boxes, str(review.name), facts, rules)
         elif review.verdict != "nothing":
-            _give_kind(decisions, boxes, review.verdict, facts, names, rules)
+            _give_kind(decisions, boxes, Kind(review.verdict), facts, rules)
     for number, boxes in _by_word(np.where(real > word, real, -1)):
         unsaid = boxes[decisions.suppressed[boxes] | (word[boxes] < 0)]
         decisions.suppressed[unsaid] = False
-        decisions.needs_review[unsaid] = names.needs_review[individuals.of_box[unsaid]]
+        decisions.needs_review[unsaid] = ranked.needs_review[individuals.of_box[unsaid]]
         decisions.reviewer[unsaid] = reviewers.setdefault(reviews[number].reviewer, len(reviewers))
     decisions.reviewers = list(reviewers)
     return lost
@@ -183,9 +188,9 @@ def apply_reviews(
 def _meant(boxes: NDArray[np.int64], kind: NDArray[np.int8], review: Review, rules: NamingRules) -> NDArray[np.int64]:
     """Of several boxes those that a word on all of them can mean."""
     said = rules.kinds.of(str(review.name)) if review.verdict == "named" else review.verdict
-    if said not in KINDS:
+    if said not in KINDS or said == Kind.UNCERTAIN:
         return boxes
-    meant = boxes[np.isin(kind[boxes], [KINDS.index(said), UNCERTAIN, UNDECIDED])]
+    meant = boxes[np.isin(kind[boxes], [Kind(said).code, Kind.UNCERTAIN.code, Kind.UNDECIDED.code])]
     return meant if len(meant) else boxes
 
 
@@ -239,62 +244,62 @@ def _spread(
 
 
 def _give_name(
-    decisions: BoxDecisions, boxes: NDArray[np.int64], text: str, facts: FactsTable, names: Names, rules: NamingRules
+    decisions: BoxDecisions, boxes: NDArray[np.int64], text: str, facts: FactsTable, rules: NamingRules
 ) -> None:
     kind = rules.kinds.of(text)
     taxon = named_taxon(text, rules.kinds)
     if kind == Kind.BLANK:
         decisions.suppressed[boxes] = True
     elif taxon is not None and taxon.name != BIRDS:
-        decisions.kind[boxes] = KINDS.index(kind)
-        decisions.name[boxes] = names.table.name(_as_given(taxon, names.table.names))
+        decisions.kind[boxes] = kind.code
+        decisions.name[boxes] = decisions.table.index(_as_given(taxon, decisions.table.names))
         decisions.confidence[boxes] = decisions.species_score[boxes] = 1.0
         decisions.reasons[boxes] = 0
     elif kind in (Kind.BIRD, Kind.ANIMAL, Kind.PERSON, Kind.VEHICLE):
-        _give_kind(decisions, boxes, kind, facts, names, rules)
+        _give_kind(decisions, boxes, kind, facts, rules)
         if taxon is not None:  # a person says that it is some bird, whatever the models call it
-            decisions.name[boxes] = names.table.name(ANY_BIRD)
+            decisions.name[boxes] = decisions.table.index(ANY_BIRD)
             decisions.confidence[boxes] = decisions.species_score[boxes] = np.nan
         elif kind == Kind.ANIMAL:
-            decisions.name[boxes] = names.table.name(Name.plain(text))
+            decisions.name[boxes] = decisions.table.index(TaxonName.plain(text))
     else:
-        _take_name(decisions, boxes, text, kind, names)
+        _take_name(decisions, boxes, text, kind)
 
 
-def _take_name(decisions: BoxDecisions, boxes: NDArray[np.int64], text: str, kind: Kind, names: Names) -> None:
+def _take_name(decisions: BoxDecisions, boxes: NDArray[np.int64], text: str, kind: Kind) -> None:
     """A person does not know what it is, or says a word that nobody knows; then it stays to be reviewed."""
-    if kind == Kind.SOME_ANIMAL:
-        decisions.kind[boxes], decisions.name[boxes] = UNCERTAIN, names.table.name(Name.plain(MAYBE_BIRD))
+    if kind == Kind.UNCERTAIN:
+        decisions.kind[boxes] = kind.code
+        decisions.name[boxes] = decisions.table.index(TaxonName.plain(MAYBE_BIRD))
     elif meaningful(split_words(text)):
-        decisions.kind[boxes], decisions.name[boxes] = UNDECIDED, names.table.name(Name.plain(text))
+        decisions.kind[boxes] = Kind.UNDECIDED.code
+        decisions.name[boxes] = decisions.table.index(TaxonName.plain(text))
         decisions.needs_review[boxes] = True
     else:  # "unknown": a bird is still a bird
-        decisions.name[boxes[decisions.kind[boxes] == BIRD]] = names.table.name(ANY_BIRD)
+        decisions.name[boxes[decisions.kind[boxes] == Kind.BIRD.code]] = decisions.table.index(ANY_BIRD)
     decisions.confidence[boxes] = decisions.species_score[boxes] = np.nan
     decisions.reasons[boxes] = 0
 
 
-def _as_given(taxon: Taxon, given: Sequence[Name]) -> Name:
-    """The name that models gave to the same species, so that events join; else its own."""
-    key, own = name_key(taxon.name), Name.of(taxon)
-    same = (name for name in given if name.name and name.rank == own.rank and name_key(name.name) == key)
-    return next((name for name in same if own.rank in (None, "species") or name.display_name == own.display_name), own)
+def _as_given(taxon: TaxonName, given: Sequence[TaxonName]) -> TaxonName:
+    """The name that models give to the same taxon, so that events join; else its own."""
+    key = name_key(taxon.name or "")
+    same = (name for name in given if name.name and name.rank == taxon.rank and name_key(name.name) == key)
+    return next(
+        (name for name in same if taxon.rank in (None, "species") or name.display_name == taxon.display_name), taxon
+    )
 
 
 def _give_kind(
-    decisions: BoxDecisions,
-    boxes: NDArray[np.int64],
-    kind: str,
-    facts: FactsTable,
-    names: Names,
-    rules: NamingRules,
+    decisions: BoxDecisions, boxes: NDArray[np.int64], kind: Kind, facts: FactsTable, rules: NamingRules
 ) -> None:
-    decisions.kind[boxes] = KINDS.index(kind)
-    if KINDS.index(kind) == BIRD:
-        unnamed = np.array([names.table.names[index].name is None for index in decisions.name[boxes].tolist()])
-        decisions.name[boxes[unnamed]] = names.table.name(ANY_BIRD)
+    decisions.kind[boxes] = kind.code
+    if kind == Kind.BIRD:
+        unnamed = np.array([decisions.table.names[index].name is None for index in decisions.name[boxes].tolist()])
+        decisions.name[boxes[unnamed]] = decisions.table.index(ANY_BIRD)
         return
     for box in boxes.tolist():
-        decisions.name[box] = names.table.name(plain_name(kind, rules.categories[facts.label[box]], rules.kinds))
+        label = rules.categories[facts.label[box]]
+        decisions.name[box] = decisions.table.index(plain_name(kind, label, rules.kinds))
     decisions.confidence[boxes] = decisions.species_score[boxes] = np.nan
     decisions.reasons[boxes] = 0

@@ -68,7 +68,7 @@ class DecisionsWriter:
         detections = tables.detection_chunks(
             facts,
             made.individuals,
-            made.names,
+            made.ranked,
             made.boxes,
             made.rules.naming.categories,
             made.event_ids,
@@ -80,7 +80,6 @@ class DecisionsWriter:
         events = tables.event_rows(
             facts,
             made.events,
-            made.names,
             made.boxes,
             ids,
             visit,

@@ -9,8 +9,9 @@ from pydantic import Field, ValidationError, model_validator
 from backbones.errors import DataError
 from detector.base.files import MAX_TEXT_BYTES, read_bytes, write_bytes
 from detector.config import Section
-from detector.species.fusion import DEFAULT_WEIGHT
 from detector.species.gate import GateThresholds
+
+DEFAULT_WEIGHT = 0.5  # of the classifier beside the detector
 
 
 class Calibration(Section):

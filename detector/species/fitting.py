@@ -8,17 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backbones.errors import DataError
-from detector.species.calibration import Calibration
-from detector.species.fusion import DEFAULT_WEIGHT, fit_weight
+from detector.boxes import Floats
+from detector.species.calibration import DEFAULT_WEIGHT, Calibration
 from detector.species.gate import GateThresholds, energy, fit_gate
 from detector.species.labelled import NO_BIRD, DetectedLogits, LabelledLogits
 from detector.species.naming import NAME_THRESHOLD
-from detector.species.posterior import posterior
+from detector.species.posterior import posterior, species_scores
 from detector.species.reliability import SMALL_SAMPLE, Reliability, advise, reliability, top_confidence
 from detector.species.temperature import fit_temperature
 
 FEW_OTHERS = 50  # crops of non-birds; with fewer, the gate is a guess
 ENOUGH_FOUND = 100  # birds; so many, and a detector's boxes are better to fit on than an annotator's
+WEIGHTS = np.linspace(0, 1, 21)  # tried by fit_weight
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,3 +130,50 @@ def _warnings(crops: LabelledLogits, labels: NDArray[np.int64], doubtful: bool) 
     if crops.unreadable:
         warnings.append(f"{len(crops.unreadable)} pictures cannot be read, the first is {crops.unreadable[0]}")
     return warnings
+
+
+@dataclass(frozen=True, eq=False)
+class WeightFit:
+    """A fitted weight.
+
+    Attributes:
+        weight: w.
+        weights: float64 (K,), those tried.
+        mean_ap: float64 (K,), species mAP at each, at one IoU, over the boxes given.
+    """
+
+    weight: float
+    weights: NDArray[np.float64]
+    mean_ap: NDArray[np.float64]
+
+
+def fit_weight(
+    detector_scores: Floats, probabilities: Floats, truth: NDArray[np.integer], weights: NDArray[np.float64] = WEIGHTS
+) -> WeightFit:
+    """The weight that ranks species best: highest mean over species of average precision; of equals the middlemost.
+
+    Args:
+        detector_scores: (N,) or (N, C), as for `species_scores`.
+        probabilities: (N, C).
+        truth: (N,), the class of the annotated bird that the box found, or -1 where it found none.
+        weights: Those to try.
+
+    Raises:
+        ValueError: If no box found a bird.
+    """
+    classes = np.unique(truth[truth >= 0])
+    if not len(classes):
+        raise ValueError("a weight is fitted on boxes that found annotated birds; there are none")
+    found = np.array([
+        np.mean([average_precision(scores[:, each], truth == each) for each in classes])
+        for scores in (species_scores(detector_scores, probabilities, weight) for weight in weights.tolist())
+    ])  # fmt: skip
+    best = weights[found >= found.max() - 1e-9]
+    return WeightFit(float(best[np.argmin(np.abs(best - DEFAULT_WEIGHT))]), weights, found)
+
+
+def average_precision(scores: Floats, correct: NDArray[np.bool_]) -> float:
+    """Mean precision at each correct box, by falling score; of equal scores, wrong ones first."""
+    hits = correct[np.lexsort((correct, -scores))]
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    return float(precision[hits].mean()) if hits.any() else 0.0

@@ -5,18 +5,13 @@ Liu et al. 2020, Energy-based Out-of-distribution Detection, https://arxiv.org/a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.species.kinds import Kind, kind_of_label
+from detector.types import Kind
 
-__all__ = ["UNCERTAIN", "GateThresholds", "energy", "fit_gate", "gate", "kind_of_label"]
-
-UNCERTAIN = "uncertain"  # an animal that may be a bird
 BIRD_COST = 0.05  # the share of labelled birds that may be taken for something else
 ANIMAL_COST = 0.05  # the share of labelled non-birds that may be taken for birds
 
@@ -81,21 +76,20 @@ def fit_gate(
 
 
 def gate(
-    kinds: Sequence[str] | NDArray[Any], energies: NDArray[np.floating], thresholds: GateThresholds | None
-) -> NDArray[np.str_]:
+    kinds: NDArray[np.int8], energies: NDArray[np.floating], thresholds: GateThresholds | None
+) -> NDArray[np.int8]:
     """Decide the boxes of which the detector says no more than that they are animals.
 
     Args:
-        kinds: (N,), from `Kinds.of`.
+        kinds: (N,), `Kind.code` of each label's kind.
         energies: (N,); NaN for boxes that no classifier saw.
         thresholds: None where none were fitted: then none of them is decided.
 
     Returns:
-        (N,) of "bird", "animal" (not a bird), "uncertain", "person", "vehicle", "blank", "undecided" (by the label).
+        int8 (N,): of those bird, animal or still uncertain; the others as they are.
     """
-    given = np.asarray(kinds, dtype="U11")
-    decided = np.full(len(given), UNCERTAIN, dtype="U11")
+    decided = np.full(len(kinds), Kind.UNCERTAIN.code, np.int8)
     if thresholds is not None:
-        decided[energies <= thresholds.low] = Kind.BIRD
-        decided[energies > thresholds.high] = Kind.ANIMAL
-    return np.where(given == Kind.SOME_ANIMAL, decided, given)
+        decided[energies <= thresholds.low] = Kind.BIRD.code
+        decided[energies > thresholds.high] = Kind.ANIMAL.code
+    return np.where(kinds == Kind.UNCERTAIN.code, decided, kinds)

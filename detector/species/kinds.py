@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from functools import cache
 
 from detector.species.crosswalk import Crosswalk, shipped_crosswalk
@@ -23,34 +22,15 @@ from detector.species.label_words import (
     split_words,
     word_kinds,
 )
-
-
-class Kind(StrEnum):
-    """What is in a box, by its label."""
-
-    BIRD = "bird"
-    ANIMAL = "animal"
-    """Not a bird."""
-
-    SOME_ANIMAL = "some animal"
-    """An animal, and maybe a bird: MegaDetector's "animal"."""
-
-    PERSON = "person"
-    VEHICLE = "vehicle"
-    BLANK = "blank"
-    """Nothing that counts: background, a misfire, a leaf."""
-
-    UNDECIDED = "undecided"
-    """The label is not known."""
-
+from detector.types import Kind
 
 SETTLED = (Kind.BIRD, Kind.ANIMAL, Kind.PERSON, Kind.VEHICLE, Kind.BLANK)  # what --kind can say of a label
-MAYBE_BIRD = (Kind.BIRD, Kind.SOME_ANIMAL, Kind.UNDECIDED)  # boxes of these labels are for the classifier to see
+MAYBE_BIRD = (Kind.BIRD, Kind.UNCERTAIN, Kind.UNDECIDED)  # boxes of these labels are for the classifier to see
 
 _LONGEST_PHRASE = 4  # words
 _SEPARATORS = re.compile(r"[,/;|&+]|\b(?:and|or|x)\b", re.IGNORECASE)
 _NOT_KNOWN = ("identified", "identifiable", "known", "sure", "certain", "classified", "determined")  # after "not"
-_ANIMALS = {Kind.BIRD, Kind.ANIMAL, Kind.SOME_ANIMAL}
+_ANIMALS = {Kind.BIRD, Kind.ANIMAL, Kind.UNCERTAIN}
 _PREPOSITIONS = ("on", "in", "with", "at", "by", "near", "behind", "riding", "carrying", "holding", "without")
 _PEOPLE = {"person", "people", "human", "humans", "man", "men", "woman", "women", "child", "children", "hunter"}
 _BIRD_ENDINGS, _ANIMAL_ENDINGS = ("bird", "birds", "fowl", "finch"), ("fish", "snake", "beetle", "hound")
@@ -160,7 +140,7 @@ def _of_any(kinds: set[Kind]) -> Kind:
     """Of what may be any of several kinds; what may show a person is a person's."""
     if len(kinds) == 1 or Kind.PERSON in kinds:
         return Kind.PERSON if Kind.PERSON in kinds else kinds.pop()
-    return Kind.SOME_ANIMAL if kinds and kinds <= _ANIMALS else Kind.UNDECIDED
+    return Kind.UNCERTAIN if kinds and kinds <= _ANIMALS else Kind.UNDECIDED
 
 
 def _taxa(row: CrosswalkRow) -> list[str]:

@@ -16,12 +16,11 @@ from detector.base.pictures import pictures_in
 from detector.boxes import box_iou, xywh_to_xyxy, xyxy_to_xywh
 from detector.data.images import read_image
 from detector.species.crops import crops_of, cut_crops
-from detector.species.fusion import join_labels, merge_label_boxes
-from detector.species.kinds import Kind
+from detector.species.joining import join_labels, merge_label_boxes
 from detector.species.label_words import name_key
 from detector.species.taxonomy import Taxonomy
 from detector.store.schema import LOWEST_SCORE
-from detector.types import Detections
+from detector.types import Detections, Kind
 
 if TYPE_CHECKING:
     from detector.data.packed import Annotations
@@ -107,7 +106,7 @@ def labels_of(names: Sequence[str], taxonomy: Taxonomy) -> NDArray[np.int64]:
             labels.append(int(np.flatnonzero(of_class == species)[0]))
         else:
             kind = taxonomy.kinds.of(name)
-            undecided = kind in (Kind.UNDECIDED, Kind.SOME_ANIMAL)
+            undecided = kind in (Kind.UNDECIDED, Kind.UNCERTAIN)
             labels.append(UNDECIDED if undecided else SOME_BIRD if kind == Kind.BIRD else NO_BIRD)
     return np.array(labels, np.int64)
 

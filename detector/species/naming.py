@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.species.taxonomy import ANY_BIRD, Taxon, Taxonomy
-from detector.store.records import Candidate
+from detector.species.priors import WHOLE_YEAR
+from detector.species.taxonomy import Taxonomy
 
 NAME_THRESHOLD = 0.65  # SpeciesNet's, for the summed probability of a rank
 CANDIDATES = 3
@@ -18,139 +17,160 @@ DARK_BRIGHTNESS = 0.1  # mean of the grey picture, 0..1
 RARE_FREQUENCY = 0.01  # of checklists at that time of the year; rarer birds are for a person to confirm ...
 SURE_THOUGH_RARE = 0.95  # ... below this confidence: the local list has a part in it, and alone it makes no work
 NEAR_THRESHOLD = 0.25  # of the way from the threshold to 1: names of less confidence are for a person to confirm
-Flags = Sequence[tuple[str, NDArray[np.bool_] | None]]  # reasons, and which boxes (N,) they hold for
 CHUNK = 4096  # boxes at once, so that intermediate arrays stay in the cache
 
 TOO_SMALL, TOO_DARK, NO_COLOUR = "too small", "too dark", "without colour"
-DISAGREE, UNLIKE, MAYBE_NO_BIRD = "classes disagree", "unlike any known species", "may not be a bird"
+DISAGREE, UNLIKE, LOW_SCORE = "classes disagree", "unlike any known species", "low score"
+MAYBE_NO_BIRD, DISAGREE_ALL = "may not be a bird", "detector and classifier disagree"
 NOT_LOCAL, RARE = "not on the local list", "rare here"
-LOW_SCORE, DISAGREE_ALL = "low score", "detector and classifier disagree"
+REASONS = (  # in the order in which they are given; a set of them is the sum of 2 ** place
+    *(TOO_SMALL, TOO_DARK, NO_COLOUR, UNLIKE, LOW_SCORE, DISAGREE),
+    *(MAYBE_NO_BIRD, DISAGREE_ALL, NOT_LOCAL, RARE),
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Naming:
-    """What a bird is called; the fields are columns of `detector.store.schema.DETECTIONS`.
+@dataclass(frozen=True, eq=False)
+class Circumstances:
+    """Under which N birds were seen.
 
     Attributes:
-        name: Scientific name of the taxon, or a class name where no crosswalk knows the class; "Aves" at least.
-        rank: species, genus, family, order or class; None where no list knows the class.
-        english_name: English name, of a higher taxon the word that its members share.
-        hebrew_name: Hebrew name.
-        ebird_code: eBird's species code.
-        display_name: What people read: "unidentified wheatear (Oenanthe sp.)".
-        confidence: Summed probability of the taxon, 0..1; None for "Aves".
-        candidates: The best three species, falling.
-        reasons: Why no lower rank is given, what speaks against it, and why it needs review.
-        needs_review: Whether a person should look: no species is named, it may be no bird, detector and classifier
-            disagree, or the name is near the threshold; or it is not on the local list or rare there, and less than
-            sure all the same.
+        prior: int32 (N,), index of each one's local list; -1: none.
+        period: int32 (N,), of the year, `priors.period_of`, or `WHOLE_YEAR`.
+        long_side_px: float32 (N,), the longer side of the (largest) box in pixels of the original.
+        brightness: float32 (N,), 0..1, of its picture; NaN: unknown.
+        night: bool (N,), whether its picture is one without colour.
     """
 
-    name: str
-    rank: str | None
-    english_name: str | None
-    hebrew_name: str | None
-    ebird_code: str | None
-    display_name: str
-    confidence: float | None
-    candidates: tuple[Candidate, ...]
-    reasons: tuple[str, ...]
-    needs_review: bool
+    prior: NDArray[np.int32]
+    period: NDArray[np.int32]
+    long_side_px: NDArray[np.float32]
+    brightness: NDArray[np.float32]
+    night: NDArray[np.bool_]
+
+    @classmethod
+    def of_image(cls, long_side_px: NDArray[np.floating], prior: int = -1, period: int = WHOLE_YEAR) -> Circumstances:
+        """Of the birds (N,) of one picture of which the place and the week may be known."""
+        count = len(long_side_px)
+        return cls(
+            np.full(count, prior, np.int32),
+            np.full(count, period, np.int32),
+            np.asarray(long_side_px, np.float32),
+            np.full(count, np.nan, np.float32),
+            np.zeros(count, bool),
+        )
+
+    def __getitem__(self, rows: NDArray[np.integer] | NDArray[np.bool_] | slice) -> Circumstances:
+        return Circumstances(*(getattr(self, each.name)[rows] for each in fields(self)))
+
+
+@dataclass(frozen=True, eq=False)
+class Doubts:
+    """What speaks against N names besides the probabilities.
+
+    Attributes:
+        no_bird: bool (N,), of which it is not sure that they are birds.
+        disagree: bool (N,), birds of which the detector and the classifier say different things.
+        frequency: float32 (N, C), `LocalList.frequency` at each one's place and time; NaN: not on the list, infinite:
+            there is no list. None: there are no lists at all.
+    """
+
+    no_bird: NDArray[np.bool_]
+    disagree: NDArray[np.bool_]
+    frequency: NDArray[np.floating] | None = None
+
+    @classmethod
+    def none(cls, count: int) -> Doubts:
+        """Nothing speaks against so many names."""
+        return cls(np.zeros(count, bool), np.zeros(count, bool))
+
+    def __getitem__(self, rows: slice) -> Doubts:
+        frequency = None if self.frequency is None else self.frequency[rows]
+        return Doubts(self.no_bird[rows], self.disagree[rows], frequency)
+
+
+@dataclass(frozen=True, eq=False)
+class Naming:
+    """What N birds are called.
+
+    Attributes:
+        taxon: int32 (N,), index into `Taxonomy.taxa`: the first of species, genus, family, order that is sure enough,
+            else Aves.
+        confidence: float32 (N,), summed probability of the taxon, 0..1; NaN for Aves.
+        candidates: int32 (N, 3), the likeliest species, falling, as indices into the taxa of `Taxonomy.species`; -1:
+            none.
+        candidate_confidence: float32 (N, 3), theirs; 0 where there is none.
+        reasons: int16 (N,), why no lower rank is given, what speaks against it, and why it needs review; see `REASONS`.
+        needs_review: bool (N,), whether a person should look: no species is named, it may be no bird, detector and
+            classifier disagree, or the name is near the threshold; or it is not on the local list or rare there, and
+            less than sure all the same.
+    """
+
+    taxon: NDArray[np.int32]
+    confidence: NDArray[np.float32]
+    candidates: NDArray[np.int32]
+    candidate_confidence: NDArray[np.float32]
+    reasons: NDArray[np.int16]
+    needs_review: NDArray[np.bool_]
+
+
+def reason_words(reasons: int) -> tuple[str, ...]:
+    """The reasons of a number of `Naming.reasons`."""
+    return tuple(word for place, word in enumerate(REASONS) if reasons >> place & 1)
 
 
 def name_birds(
     probabilities: NDArray[np.floating],
     taxonomy: Taxonomy,
-    *,
-    threshold: float = NAME_THRESHOLD,
-    long_sides_px: NDArray[np.floating] | None = None,
-    brightness: NDArray[np.floating] | None = None,
-    night: NDArray[np.bool_] | None = None,
-    uncertain: NDArray[np.bool_] | None = None,
-    disagree: NDArray[np.bool_] | None = None,
-    frequency: NDArray[np.floating] | None = None,
-) -> list[Naming]:
+    threshold: float,
+    seen: Circumstances,
+    doubts: Doubts,
+) -> Naming:
     """Name N birds.
 
     Args:
         probabilities: (N, C), as from `posterior`; what is missing of 1 is for what is none of the classes.
         taxonomy: Of the C classes.
         threshold: The first of species, genus, family, order that reaches it is the name.
-        long_sides_px: (N,), the longer side of each box in pixels of the original.
-        brightness: (N,), 0..1, of each box's picture; NaN: not known.
-        night: (N,), whether each box's picture is one without colour.
-        uncertain: (N,), boxes of which it is not sure that they are birds.
-        disagree: (N,), birds of which the detector and the classifier say different things.
-        frequency: (C,) or (N, C), `LocalList.frequency` at the box's time; NaN: not on the list. None: no list.
-
-    Returns:
-        A name a row.
+        seen: Under what circumstances; of these the picture may explain why there is no species.
+        doubts: What else speaks against the names.
     """
-    namings: list[Naming] = []
-    for start in range(0, len(probabilities), CHUNK):
-        part = slice(start, start + CHUNK)
-        picture = (
-            (TOO_SMALL, None if long_sides_px is None else long_sides_px[part] < SMALL_PX),
-            (TOO_DARK, None if brightness is None else brightness[part] < DARK_BRIGHTNESS),
-            (NO_COLOUR, None if night is None else night[part]),
-        )
-        doubts = (
-            (MAYBE_NO_BIRD, None if uncertain is None else uncertain[part]),
-            (DISAGREE_ALL, None if disagree is None else disagree[part]),
-        )
-        local = frequency if frequency is None or frequency.ndim == 1 else frequency[part]
-        namings += _name_chunk(probabilities[part], taxonomy, threshold, picture, doubts, local)
-    return namings
+    parts = [slice(start, start + CHUNK) for start in range(0, max(len(probabilities), 1), CHUNK)]
+    chunks = [_name_chunk(probabilities[part], taxonomy, threshold, seen[part], doubts[part]) for part in parts]
+    return Naming(*(np.concatenate([getattr(each, field.name) for each in chunks]) for field in fields(Naming)))
 
 
 def _name_chunk(
-    probabilities: NDArray[np.floating],
-    taxonomy: Taxonomy,
-    threshold: float,
-    picture: Flags,
-    doubts: Flags,
-    frequency: NDArray[np.floating] | None,
-) -> Iterator[Naming]:
+    probabilities: NDArray[np.floating], taxonomy: Taxonomy, threshold: float, seen: Circumstances, doubts: Doubts
+) -> Naming:
     level, index, confidence = choose_ranks(probabilities, taxonomy, threshold)
     best, best_confidence = best_species(taxonomy.species.sums(probabilities), CANDIDATES)
-    flags = [(reason, mask.tolist()) for reason, mask in picture if mask is not None]
-    doubted = [(reason, mask.tolist()) for reason, mask in doubts if mask is not None]
-    unlike = (probabilities[:, ~taxonomy.named].sum(axis=1) >= threshold).tolist()
-    weak = (probabilities.sum(axis=1) < threshold).tolist()
-    near = (confidence < threshold + NEAR_THRESHOLD * (1 - threshold)).tolist()
-    names = [taxon.name for taxon in taxonomy.species.taxa]
-    local = _local_reasons(taxonomy, level, index, frequency)
-    rows = zip(
-        level.tolist(), index.tolist(), confidence.tolist(), best.tolist(), best_confidence.tolist(), strict=True
+    candidates = np.full((len(level), CANDIDATES), -1, np.int32)
+    candidate_confidence = np.zeros(candidates.shape, np.float32)
+    some = best_confidence > 0
+    candidates[:, : best.shape[1]] = np.where(some, best, -1)
+    candidate_confidence[:, : best.shape[1]] = np.where(some, best_confidence, 0)
+
+    higher = level != 0
+    small, dark = higher & (seen.long_side_px < SMALL_PX), higher & (seen.brightness < DARK_BRIGHTNESS)
+    colourless = higher & seen.night
+    unlike = probabilities[:, ~taxonomy.named].sum(axis=1) >= threshold
+    weak = probabilities.sum(axis=1) < threshold
+    unexplained = higher & (unlike | weak | ~(small | dark | colourless))
+    off_list, rare = _against_local(taxonomy, np.where(higher, -1, index), doubts.frequency)
+    holds = (
+        *(small, dark, colourless, unexplained & unlike, unexplained & weak & ~unlike, unexplained & ~weak & ~unlike),
+        *(doubts.no_bird, doubts.disagree, off_list, rare),
     )
-    for row, (at, taxon_index, sure, indices, values) in enumerate(rows):
-        taxon = taxonomy.levels[at].taxa[taxon_index] if at >= 0 else ANY_BIRD
-        candidates = tuple(Candidate(names[at], value) for at, value in zip(indices, values, strict=True) if value > 0)
-        reasons = [reason for reason, mask in flags if mask[row]] if at != 0 else []
-        if at != 0 and (unlike[row] or weak[row] or not reasons):
-            reasons.append(UNLIKE if unlike[row] else LOW_SCORE if weak[row] else DISAGREE)
-        against = [reason for reason, mask in doubted if mask[row]]
-        review = at != 0 or near[row] or bool(against)
-        if local[row] is not None:
-            against.append(str(local[row]))
-            review = review or sure < SURE_THOUGH_RARE
-        yield _naming(taxon, sure if at >= 0 else None, candidates, (*reasons, *against), review)
-
-
-def _naming(
-    taxon: Taxon, confidence: float | None, candidates: tuple[Candidate, ...], reasons: tuple[str, ...], review: bool
-) -> Naming:
+    near = confidence < threshold + NEAR_THRESHOLD * (1 - threshold)
+    doubted = (off_list | rare) & (confidence.astype(np.float64) < SURE_THOUGH_RARE)
+    starts = np.cumsum([0, *(len(each.taxa) for each in taxonomy.levels)])
     return Naming(
-        taxon.name,
-        taxon.rank,
-        taxon.english_name,
-        taxon.hebrew_name,
-        taxon.ebird_code,
-        taxon.display_name,
-        confidence,
-        candidates,
-        reasons,
-        review,
+        taxon=np.where(level < 0, starts[-1], starts[level] + index).astype(np.int32),
+        confidence=np.where(level < 0, np.nan, confidence).astype(np.float32),
+        candidates=candidates,
+        candidate_confidence=candidate_confidence,
+        reasons=sum(mask.astype(np.int16) << place for place, mask in enumerate(holds)),
+        needs_review=higher | near | doubts.no_bird | doubts.disagree | doubted,
     )
 
 
@@ -206,18 +226,15 @@ def best_species(probabilities: NDArray[np.floating], count: int) -> tuple[NDArr
     return indices, np.minimum(probabilities[rows[:, None], indices], 1)
 
 
-def _local_reasons(
-    taxonomy: Taxonomy, level: NDArray[np.int64], index: NDArray[np.int64], frequency: NDArray[np.floating] | None
-) -> list[str | None]:
-    """Why a species is for a person to confirm: by row, None where there is no reason."""
-    reasons = np.full(len(level), None, object)
+def _against_local(
+    taxonomy: Taxonomy, species: NDArray[np.int64], frequency: NDArray[np.floating] | None
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which of the species (N,), -1 for none, are not on the local list, and which are rare on it."""
+    off_list, rare = np.zeros(len(species), bool), np.zeros(len(species), bool)
     if frequency is not None:
-        of_class = taxonomy.species.taxon_of_class
-        species, some_class = np.unique(of_class, return_index=True)  # classes of one species share its frequency
-        class_of_species = some_class[species >= 0]
-        rows = np.flatnonzero(level == 0)
-        classes = class_of_species[index[rows]]
-        seen = frequency[classes] if frequency.ndim == 1 else frequency[rows, classes]
-        reasons[rows[seen < RARE_FREQUENCY]] = RARE
-        reasons[rows[np.isnan(seen)]] = NOT_LOCAL
-    return reasons.tolist()
+        taxa, some_class = np.unique(taxonomy.species.taxon_of_class, return_index=True)
+        class_of_species = some_class[taxa >= 0]  # classes of one species share its frequency
+        rows = np.flatnonzero(species >= 0)
+        seen = frequency[rows, class_of_species[species[rows]]]
+        off_list[rows], rare[rows] = np.isnan(seen), seen < RARE_FREQUENCY
+    return off_list, rare

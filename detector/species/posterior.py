@@ -1,18 +1,24 @@
-"""From logits to species probabilities: p(s) = softmax(z / T + log prior(s | place, week))."""
+"""From logits to probabilities of species, p(s) = softmax(z / T + log prior(s | place, week)), and to their scores.
+
+A detector of birds gives one score d: the species' is d^(1-w) p^w. A detector of species gives one for each: its best
+says how surely there is a bird, and only what it says between the species is weighed against the classifier, so that
+the classifier may rename a bird without making the background one.
+"""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
+from detector.boxes import Floats
 
 
 def posterior(logits: Floats, temperature: float = 1.0, log_prior: Floats | None = None) -> NDArray[np.float32]:
     """Probabilities of the classes.
 
     Args:
-        logits: (N, C), C at least 1; of one box a row, or averaged by `average_logits`.
+        logits: (N, C), C at least 1; of one box a row, or averaged over boxes that show one bird. (That averages
+            log-probabilities: they are logits less a number a box, which the softmax does not see.)
         temperature: T > 0, as fitted by `hoopoe calibrate`.
         log_prior: (C,) or (N, C), as from `Prior.log_prior`; 0 is neutral.
 
@@ -28,30 +34,35 @@ def posterior(logits: Floats, temperature: float = 1.0, log_prior: Floats | None
     return values
 
 
-def log_softmax(logits: Floats) -> NDArray[np.float64]:
-    """Log-probabilities (N, C) of logits (N, C), without underflow."""
-    shifted = np.asarray(logits, np.float64) - np.max(logits, axis=1, keepdims=True, initial=-np.inf)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+def fused_probabilities(class_scores: Floats, probabilities: Floats, weight: float) -> NDArray[np.float32]:
+    """Probabilities (N, C) to name by, of a species detector's scores d (N, C) > 0 and the classifier's p (N, C).
+
+    They go with d^(1-w) p^w. (A class-agnostic detector says nothing about species: there p itself is to name by.)
+    """
+    d = np.asarray(class_scores, np.float32)
+    p = np.maximum(np.asarray(probabilities, np.float32), np.finfo(np.float32).tiny)
+    product = (d / d.max(axis=1, keepdims=True, initial=0)) ** np.float32(1 - weight) * p ** np.float32(weight)
+    return product / product.sum(axis=1, keepdims=True)
 
 
-def average_logits(logits: Floats, groups: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Average the logits of boxes that show one bird: a track through a video, or a bird in a burst.
-
-    This is the average of log-probabilities before the softmax: log-probabilities are logits less a number a box, and
-    the softmax does not see numbers that are added to a whole row.
+def species_scores(detector_scores: Floats, probabilities: Floats, weight: float) -> NDArray[np.float32]:
+    """Scores that rank species and boxes.
 
     Args:
-        logits: (N, C).
-        groups: (N,), integers or strings; boxes with the same value are one bird.
+        detector_scores: d, (N,) of a class-agnostic detector, or (N, C) from `JoinedLabels.class_scores`.
+        probabilities: p, (N, C).
+        weight: w in 0..1: 0 is the detector alone, 1 the classifier alone (times the best of d (N, C)).
 
     Returns:
-        float32 (G, C), averages in the order of the sorted values; int64 (N,), the row of each box therein.
+        float32 (N, C), 0..1: `weighed`, or the best of d times `fused_probabilities`.
     """
-    values, group_of_box = np.unique(np.asarray(groups), return_inverse=True)
-    if not len(values):
-        return np.zeros((0, logits.shape[1]), np.float32), group_of_box
-    order = np.argsort(group_of_box, kind="stable")
-    counts = np.bincount(group_of_box)
-    starts = np.cumsum(counts) - counts
-    sums = np.add.reduceat(np.asarray(logits, np.float64)[order], starts, axis=0)
-    return (sums / counts[:, None]).astype(np.float32), group_of_box
+    scores = np.asarray(detector_scores, np.float32)
+    if scores.ndim == 1:
+        return weighed(scores[:, None], np.asarray(probabilities, np.float32), weight)
+    return scores.max(axis=1, keepdims=True, initial=0) * fused_probabilities(scores, probabilities, weight)
+
+
+def weighed(score: NDArray[np.float32], probability: NDArray[np.float32], weight: float) -> NDArray[np.float32]:
+    """d^(1-w) p^w, of arrays that broadcast."""
+    weight32 = np.float32(weight)
+    return score ** (1 - weight32) * probability**weight32

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from detector.species.fauna import NO_TAXON, CrosswalkRow, world_birds, world_mammals
-from detector.species.kinds import Kind, Kinds
+from detector.species.kinds import Kinds
 from detector.species.label_words import meaningful, name_key, split_words
-from detector.species.taxonomy import Taxon, higher_taxon
+from detector.species.taxonomy import higher_taxon
+from detector.types import Kind, TaxonName
 
 _CLOSE, _VERY_CLOSE = 0.8, 0.9  # of difflib's ratio
 _MOST = 3  # names offered
 
 
-def named_taxon(text: str, kinds: Kinds) -> Taxon | None:
+def named_taxon(text: str, kinds: Kinds) -> TaxonName | None:
     """The taxon that a name means: a bird's of any rank, or a mammal's; None for people, things, and unknown words.
 
     Args:
@@ -33,19 +34,19 @@ def named_taxon(text: str, kinds: Kinds) -> Taxon | None:
     if row is None or row.rank is None:
         group = world_birds().find_group(text)
         if group is None:
-            return Taxon(text, None, None, None, None, text)
+            return TaxonName(text, None, None, None, None, text)
         word, row = group
         return higher_taxon(row.scientific_name, str(row.rank), [word])
     if row.rank != "species":
         return _higher(row, "animal" if kind == Kind.ANIMAL else "bird")
     english = row.english_name or None
-    return Taxon(
+    return TaxonName(
         row.scientific_name, "species", english, row.hebrew_name or None, row.ebird_code or None,
         english or row.scientific_name,
     )  # fmt: skip
 
 
-def _higher(row: CrosswalkRow, anything: str) -> Taxon:
+def _higher(row: CrosswalkRow, anything: str) -> TaxonName:
     """A genus, family, order or class, by the word that most of its species share."""
     rank = str(row.rank)
     species = (world_birds() if anything == "bird" else world_mammals()).species.values()

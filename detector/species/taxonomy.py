@@ -12,36 +12,16 @@ from numpy.typing import NDArray
 
 from detector.species.crosswalk import Crosswalk, shipped_crosswalk
 from detector.species.fauna import NO_TAXON, CrosswalkRow, world_birds
-from detector.species.kinds import Kind, Kinds
+from detector.species.kinds import Kinds
 from detector.species.label_words import name_key
+from detector.types import Kind, TaxonName
 
 Rank = Literal["species", "genus", "family", "order", "class"]
 FEW_CLASSES = 16  # beyond the first of their taxon, which are added one by one; more, and numpy's reduceat is quicker
 RANKS: tuple[Rank, ...] = ("species", "genus", "family", "order")
 
 
-@dataclass(frozen=True)
-class Taxon:
-    """A name that can be given to a bird.
-
-    Attributes:
-        name: Scientific name; the class name where no crosswalk knows the class.
-        rank: Its rank; None where no list knows the class.
-        english_name: English name; of a higher taxon, the word that its members' names end with: "wheatear".
-        hebrew_name: Hebrew name.
-        ebird_code: eBird's species code.
-        display_name: What people read: "Northern Wheatear", "unidentified wheatear (Oenanthe sp.)".
-    """
-
-    name: str
-    rank: str | None
-    english_name: str | None
-    hebrew_name: str | None
-    ebird_code: str | None
-    display_name: str
-
-
-ANY_BIRD = Taxon("Aves", "class", "bird", None, None, "unidentified bird")
+ANY_BIRD = TaxonName("Aves", "class", "bird", None, None, "unidentified bird")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +35,7 @@ class Level:
     """
 
     rank: Rank
-    taxa: tuple[Taxon, ...]
+    taxa: tuple[TaxonName, ...]
     taxon_of_class: NDArray[np.int64]
 
     def sums(self, probabilities: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -84,6 +64,7 @@ class Taxonomy:
         class_kinds: What each is; see `species.kinds`.
         scientific_names: Of each class; None where it is not known, or the class is no species.
         levels: Species, genus, family, order.
+        taxa: All names that can be given: the taxa of the levels, one after the other, and Aves as the last.
         named: bool (C,), False for classes that are no birds, such as "Unknown" or "Red fox": they name nothing.
         unlisted: Birds of which the crosswalk knows nothing else; they count as species of unknown relations.
         undecided: Classes of which nobody knows what they are.
@@ -111,6 +92,7 @@ class Taxonomy:
             if kind == Kind.UNDECIDED and row is None
         )  # fmt: skip
         self.levels = tuple(_level(rank, rows) for rank in RANKS)
+        self.taxa = (*(taxon for level in self.levels for taxon in level.taxa), ANY_BIRD)
         self.scientific_names = tuple(
             row.scientific_name if row.scientific_name and _taxon_name(row, "species") else None for row in rows
         )
@@ -125,7 +107,7 @@ class Taxonomy:
 
         Names join by scientific name through the crosswalk; those it does not know must equal a class's.
         """
-        index = {name_key(taxon.name): position for position, taxon in enumerate(self.species.taxa)}
+        index = {name_key(taxon.name or ""): position for position, taxon in enumerate(self.species.taxa)}
         rows = [self.crosswalk.find(name) or CrosswalkRow(name) for name in names]
         return np.array([index.get(name_key(_taxon_name(row, "species") or ""), -1) for row in rows], np.int64)
 
@@ -156,19 +138,19 @@ def _level(rank: Rank, rows: Sequence[CrosswalkRow]) -> Level:
     return Level(rank, tuple(make(rank, each) for each in members.values()), np.array(of_class, np.int64))
 
 
-def _species(rank: Rank, rows: list[CrosswalkRow]) -> Taxon:
+def _species(rank: Rank, rows: list[CrosswalkRow]) -> TaxonName:
     row = rows[0]
     name, known = _taxon_name(row, rank), rank if row.scientific_name else None
-    return Taxon(
+    return TaxonName(
         name, known, row.english_name or None, row.hebrew_name or None, row.ebird_code or None, row.english_name or name
     )
 
 
-def _higher_taxon(rank: Rank, rows: list[CrosswalkRow]) -> Taxon:
+def _higher_taxon(rank: Rank, rows: list[CrosswalkRow]) -> TaxonName:
     return higher_taxon(_taxon_name(rows[0], rank), rank, [row.english_name for row in rows if row.english_name])
 
 
-def higher_taxon(name: str, rank: str, english_names: Sequence[str], anything: str = "bird") -> Taxon:
+def higher_taxon(name: str, rank: str, english_names: Sequence[str], anything: str = "bird") -> TaxonName:
     """A genus, family, order or class.
 
     Args:
@@ -181,7 +163,7 @@ def higher_taxon(name: str, rank: str, english_names: Sequence[str], anything: s
         return ANY_BIRD
     word = shared_word(english_names)
     said = f"{name} sp." if rank == "genus" else name
-    return Taxon(name, rank, word, None, None, f"unidentified {word or anything} ({said})")
+    return TaxonName(name, rank, word, None, None, f"unidentified {word or anything} ({said})")
 
 
 def shared_word(english_names: Sequence[str]) -> str | None:

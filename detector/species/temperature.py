@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from detector.species.posterior import log_softmax
+from detector.boxes import Floats
 
 LOWEST, HIGHEST = 0.05, 20.0  # temperatures beyond say that the data, not the network, is odd
 
@@ -65,3 +65,9 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -
 def negative_log_likelihood(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
     """Mean over rows of -log softmax(logits)[label], nats."""
     return float(-log_softmax(logits)[np.arange(len(labels)), labels].mean())
+
+
+def log_softmax(logits: Floats) -> NDArray[np.float64]:
+    """Log-probabilities (N, C) of logits (N, C), without underflow."""
+    shifted = np.asarray(logits, np.float64) - np.max(logits, axis=1, keepdims=True, initial=-np.inf)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

@@ -12,10 +12,10 @@ import pytest
 
 from detector.decisions.decide import decide
 from detector.decisions.events import event_id
-from detector.decisions.name_table import Name
 from detector.decisions.options import DecideOptions
 from detector.exports.export import export
 from detector.store.records_reader import read_events, read_media
+from detector.types import TaxonName
 
 Maker = SimpleNamespace
 START = datetime(2024, 5, 1, 6, 30)
@@ -73,8 +73,8 @@ def test_every_key_of_an_export_is_unique(
 
 
 def test_names_that_read_alike_are_two_events() -> None:
-    genus = Name("Oenanthe", "genus", None, None, None, "wheatear")
-    species = Name("Oenanthe oenanthe", "species", None, None, None, "wheatear")
+    genus = TaxonName("Oenanthe", "genus", None, None, None, "wheatear")
+    species = TaxonName("Oenanthe oenanthe", "species", None, None, None, "wheatear")
     assert event_id("A", "bird", genus, "m1", 0) != event_id("A", "bird", species, "m1", 0)
 
 

@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import special
 
 from detector.species.gate import GateThresholds, energy, fit_gate, gate
+from detector.types import KINDS, Kind
 
 energies = arrays(np.float32, st.integers(1, 30), elements=st.floats(-50, 50, width=32))
 
@@ -19,13 +20,13 @@ def test_energy_is_minus_log_sum_exp(logits: np.ndarray) -> None:
 
 
 def test_thresholds_decide_what_the_detector_leaves_open() -> None:
-    labels = ["bird", "animal", "person", "vehicle", "blank", "undecided"]
-    kinds = ["some animal"] * 4 + labels
+    labels = [Kind.BIRD, Kind.ANIMAL, Kind.PERSON, Kind.VEHICLE, Kind.BLANK, Kind.UNDECIDED]
+    kinds = np.array([each.code for each in [Kind.UNCERTAIN] * 4 + labels], np.int8)
     values = np.array([-9, -5, -1, np.nan, -1, -9, -9, np.nan, -9, -9])
     decided = gate(kinds, values, GateThresholds(-6, -4))
-    assert decided.tolist() == ["bird", "uncertain", "animal", "uncertain", *labels]
-    assert gate(kinds[:3], values[:3], None).tolist() == ["uncertain"] * 3
-    assert gate([], np.zeros(0), None).tolist() == []
+    assert [KINDS[each] for each in decided] == [Kind.BIRD, Kind.UNCERTAIN, Kind.ANIMAL, Kind.UNCERTAIN, *labels]
+    assert gate(kinds[:3], values[:3], None).tolist() == [Kind.UNCERTAIN.code] * 3
+    assert gate(kinds[:0], np.zeros(0), None).tolist() == []
 
 
 @given(energies, energies)

@@ -11,8 +11,9 @@ from torchvision.models.detection import FasterRCNN_ResNet50_FPN_V2_Weights
 from detector.models.coco import GROUPS
 from detector.species.crosswalk import load_crosswalk
 from detector.species.fauna import world_birds, world_mammals
-from detector.species.kinds import Kind, Kinds, kind_of_label
+from detector.species.kinds import Kinds, kind_of_label
 from detector.species.label_words import TABLES, name_key, word_kinds
+from detector.types import Kind
 
 SOURCES = Path(__file__).parents[3] / "../shared/data/taxonomy"
 
@@ -39,7 +40,7 @@ LABELS = {
         Panthera pardus tulliana; 04692_Animalia_Chordata_Mammalia_Carnivora_Felidae_Lynx_rufus; שועל; Katze;
         non-bird animal
     """,
-    Kind.SOME_ANIMAL: """
+    Kind.UNCERTAIN: """
         animal; Animal; animals; wildlife; unknown animal; animal_unknown; unidentified animal; Animalia;
         fox/crow; bird or animal
     """,
@@ -71,7 +72,7 @@ def test_a_label_says_what_kind_of_thing_it_is(label: str, kind: Kind) -> None:
 
 def test_lineages_of_speciesnet_are_told_by_their_classes() -> None:
     kinds = {
-        "f1856211;;;;;;blank": Kind.BLANK, "1f689929;;;;;;animal": Kind.SOME_ANIMAL,
+        "f1856211;;;;;;blank": Kind.BLANK, "1f689929;;;;;;animal": Kind.UNCERTAIN,
         "e2895ed5;;;;;;vehicle": Kind.VEHICLE,
         "990ae9dd;mammalia;primates;hominidae;homo;sapiens;human": Kind.PERSON,
         "b1352069;aves;;;;;bird": Kind.BIRD, "3d80f1d6;aves;strigiformes;strigidae;bubo;;": Kind.BIRD,

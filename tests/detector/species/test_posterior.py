@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import optimize, special
 
-from detector.species.posterior import average_logits, log_softmax, posterior
+from detector.species.posterior import posterior
 from detector.species.reliability import advise, reliability, top_confidence
-from detector.species.temperature import HIGHEST, fit_temperature, negative_log_likelihood
+from detector.species.temperature import HIGHEST, fit_temperature, log_softmax, negative_log_likelihood
 
 some_logits = st.tuples(st.integers(0, 6), st.integers(1, 8)).flatmap(
     lambda shape: arrays(np.float32, shape, elements=st.floats(-200, 200, width=32))
@@ -52,31 +52,6 @@ def test_logits_are_left_as_they_were() -> None:
     logits = np.ones((2, 3), np.float32)
     posterior(logits, 1.0, np.arange(3.0))
     assert (logits == 1).all()
-
-
-def test_averaged_logits_are_averaged_log_probabilities_before_the_softmax() -> None:
-    rng = np.random.default_rng(1)
-    logits, tracks = rng.normal(0, 3, (9, 5)), np.array(["b", "a", "b", "c", "a", "b", "c", "c", "d"])
-    means, group = average_logits(logits, tracks)
-    for row, track in enumerate(tracks):
-        of_track = special.log_softmax(logits[tracks == track], axis=1).mean(axis=0)
-        np.testing.assert_allclose(posterior(means)[group[row]], special.softmax(of_track), rtol=1e-4)
-
-
-@given(some_logits, st.randoms())
-def test_the_order_of_the_boxes_does_not_matter(logits: np.ndarray, random) -> None:
-    groups = np.array([random.randrange(3) for _ in logits], np.int64)
-    order = np.array(random.sample(range(len(logits)), len(logits)), np.int64)
-    means, of_box = average_logits(logits, groups)
-    shuffled, of_shuffled = average_logits(logits[order], groups[order])
-    np.testing.assert_allclose(shuffled, means, atol=1e-4)
-    np.testing.assert_array_equal(of_shuffled, of_box[order])
-
-
-def test_a_box_alone_keeps_its_logits() -> None:
-    logits = np.random.default_rng(2).normal(size=(4, 3)).astype(np.float32)
-    means, group = average_logits(logits, np.array([3, 1, 0, 2]))
-    np.testing.assert_array_equal(means[group], logits)
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 3.0])

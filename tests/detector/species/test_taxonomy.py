@@ -1,6 +1,7 @@
 """The crosswalk, the taxa of classes, and the names that birds get."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,21 @@ from hypothesis.extra.numpy import arrays
 
 from backbones.errors import DataError
 from detector.species.crosswalk import load_crosswalk, shipped_crosswalk
-from detector.species.kinds import Kind, Kinds
-from detector.species.naming import RARE_FREQUENCY, best_species, choose_ranks, name_birds
+from detector.species.kinds import Kinds
+from detector.species.naming import (
+    NAME_THRESHOLD,
+    RARE_FREQUENCY,
+    Circumstances,
+    Doubts,
+    best_species,
+    choose_ranks,
+    name_birds,
+)
 from detector.species.posterior import posterior
-from detector.species.taxonomy import RANKS, Taxonomy, shared_word
+from detector.species.rerank import Ranked, RankedBird
+from detector.species.taxonomy import ANY_BIRD, RANKS, Taxonomy, shared_word
 from detector.synthetic.plumages import PLUMAGES
+from detector.types import Kind
 
 SOURCES = Path(__file__).parents[3] / "../shared/data/taxonomy"
 
@@ -37,6 +48,17 @@ def probabilities(**of_class: float) -> np.ndarray:
     for position, value in of_class.items():
         row[0, int(position[1:])] = value
     return row
+
+
+def named(
+    rows: np.ndarray, taxonomy: Taxonomy = TAXONOMY, seen: Circumstances | None = None, doubts: Doubts | None = None
+) -> list[RankedBird]:
+    """The names of birds by their probabilities (N, C)."""
+    count = len(rows)
+    seen = seen or Circumstances.of_image(np.full(count, 300.0))
+    naming = name_birds(rows, taxonomy, NAME_THRESHOLD, seen, doubts or Doubts.none(count))
+    kind, score = np.zeros(count, np.int8), np.full(count, np.nan, np.float32)
+    return list(Ranked(kind=kind, species_score=score, taxonomy=taxonomy, **vars(naming)))
 
 
 some_probabilities = arrays(
@@ -115,7 +137,8 @@ def test_classes_of_higher_ranks_count_in_their_own() -> None:
         ["Oenanthe oenanthe"], ["Oenanthe"], ["Laridae", "Muscicapidae", "Accipitridae"],
         ["Charadriiformes", "Passeriformes", "Accipitriformes"],
     ]  # fmt: skip
-    assert name_birds(np.eye(8, dtype=np.float32)[[0]], taxonomy)[0].name == "Laridae"
+    [bird] = named(np.eye(8, dtype=np.float32)[[0]], taxonomy)
+    assert bird.name == taxonomy.levels[2].taxa[0]
 
 
 def test_classes_by_the_short_names_of_gardeners_keep_them_and_their_relations() -> None:
@@ -123,10 +146,8 @@ def test_classes_by_the_short_names_of_gardeners_keep_them_and_their_relations()
     assert [(taxon.name, taxon.rank) for taxon in taxonomy.species.taxa] == [
         ("Robin", None), ("Wren", None), ("gull", None), ("Larus argentatus", "species")
     ]  # fmt: skip
-    naming = name_birds(np.array([[0, 0, 0.5, 0.5]], np.float32), taxonomy)[0]
-    assert (naming.name, naming.rank) == ("Laridae", "family")
-    naming = name_birds(np.array([[0.4, 0.5, 0.1, 0]], np.float32), taxonomy)[0]
-    assert (naming.name, naming.rank) == ("Passeriformes", "order")
+    names = [bird.name for bird in named(np.array([[0, 0, 0.5, 0.5], [0.4, 0.5, 0.1, 0]], np.float32), taxonomy)]
+    assert [(name.name, name.rank) for name in names if name] == [("Laridae", "family"), ("Passeriformes", "order")]
 
 
 def test_classes_of_one_species_are_one_taxon() -> None:
@@ -211,7 +232,7 @@ def test_the_best_species_equal_a_sort(rows: np.ndarray, count: int) -> None:
 
 @given(some_probabilities)
 def test_boxes_are_named_alone_as_together(rows: np.ndarray) -> None:
-    assert name_birds(rows, TAXONOMY) == [name_birds(rows[[row]], TAXONOMY)[0] for row in range(len(rows))]
+    assert named(rows) == [named(rows[[row]])[0] for row in range(len(rows))]
 
 
 @pytest.mark.parametrize(
@@ -226,33 +247,32 @@ def test_boxes_are_named_alone_as_together(rows: np.ndarray) -> None:
     ],
 )
 def test_the_name_is_of_the_lowest_rank_that_is_sure_enough(row: np.ndarray, name: str, rank: str, shown: str) -> None:
-    naming = name_birds(row, TAXONOMY)[0]
-    assert (naming.name, naming.rank, naming.display_name) == (name, rank, shown)
+    [naming] = named(row)
+    assert naming.name is not None
+    assert (naming.name.name, naming.name.rank, naming.name.display_name) == (name, rank, shown)
     assert naming.confidence is None if rank == "class" else naming.confidence >= 0.65
     assert naming.needs_review == (rank not in ("species", None))
     assert naming.reasons == (() if rank in ("species", None) else ("classes disagree",))
 
 
 def test_no_boxes_get_no_names() -> None:
-    assert name_birds(np.zeros((0, len(CLASSES)), np.float32), TAXONOMY) == []
+    assert named(np.zeros((0, len(CLASSES)), np.float32)) == []
 
 
 def test_candidates_are_the_three_best_species_falling() -> None:
-    naming = name_birds(probabilities(c0=0.1, c1=0.2, c3=0.3, c4=0.35, c5=0.05), TAXONOMY)[0]
+    [naming] = named(probabilities(c0=0.1, c1=0.2, c3=0.3, c4=0.35, c5=0.05))
     assert [each.name for each in naming.candidates] == ["Ciconia ciconia", "Corvus cornix", "Oenanthe isabellina"]
     assert [each.confidence for each in naming.candidates] == pytest.approx([0.35, 0.3, 0.2])
 
 
 def test_the_picture_is_blamed_only_for_birds_without_a_species() -> None:
     rows = np.concatenate([probabilities(c0=0.5, c4=0.5)] * 4 + [probabilities(c0=1.0)])
-    namings = name_birds(
-        rows,
-        TAXONOMY,
-        long_sides_px=np.array([20, 300, 300, 20, 20.0]),
-        brightness=np.array([0.5, 0.01, 0.5, np.nan, 0.01]),
+    seen = replace(
+        Circumstances.of_image(np.array([20, 300, 300, 20, 20.0])),
+        brightness=np.array([0.5, 0.01, 0.5, np.nan, 0.01], np.float32),
         night=np.array([False, False, True, True, True]),
-        uncertain=np.array([False, True, False, False, True]),
     )
+    namings = named(rows, seen=seen, doubts=replace(Doubts.none(5), no_bird=np.array([0, 1, 0, 0, 1], bool)))
     assert [each.reasons for each in namings] == [
         ("too small",), ("too dark", "may not be a bird"), ("without colour",), ("too small", "without colour"),
         ("may not be a bird",),
@@ -260,8 +280,8 @@ def test_the_picture_is_blamed_only_for_birds_without_a_species() -> None:
 
 
 def test_a_bird_that_looks_like_no_class_is_said_to_be_unlike_any_species() -> None:
-    naming = name_birds(probabilities(c5=0.9, c0=0.1), TAXONOMY)[0]
-    assert naming.name == "Aves"
+    [naming] = named(probabilities(c5=0.9, c0=0.1))
+    assert naming.name == ANY_BIRD
     assert naming.reasons == ("unlike any known species",)
 
 
@@ -271,23 +291,22 @@ def test_species_off_the_local_list_or_rare_on_it_need_review_unless_they_are_su
     frequency[[1, 2]] = RARE_FREQUENCY / 2, np.nan
     rare, off = ("rare here",), ("not on the local list",)
     expected = [((), False), (rare, True), (off, True), (rare, False)]  # a prior alone makes no work
-    for given_frequency in (frequency, np.tile(frequency, (4, 1))):
-        namings = name_birds(rows, TAXONOMY, frequency=given_frequency)
-        assert [(each.reasons, each.needs_review) for each in namings] == expected
+    namings = named(rows, doubts=replace(Doubts.none(4), frequency=np.tile(frequency, (4, 1))))
+    assert [(each.reasons, each.needs_review) for each in namings] == expected
 
 
 def test_what_a_person_should_look_at_is_what_is_not_named_or_hardly() -> None:
     rows = np.concatenate([probabilities(**{f"c{place}": value}) for place, value in ((0, 0.95), (0, 0.7), (3, 0.95))])
-    quiet, near, other = name_birds(rows, TAXONOMY, disagree=np.array([False, False, True]))
+    quiet, near, other = named(rows, doubts=replace(Doubts.none(3), disagree=np.array([False, False, True])))
     assert (quiet.needs_review, quiet.reasons) == (False, ())
-    assert (near.name, near.needs_review) == ("Oenanthe oenanthe", True)
+    assert (near.name, near.needs_review) == (TAXONOMY.taxa[0], True)
     assert (other.needs_review, other.reasons) == (True, ("detector and classifier disagree",))
-    assert name_birds(rows[:1], TAXONOMY, uncertain=np.array([True]))[0].needs_review
+    assert named(rows[:1], doubts=replace(Doubts.none(1), no_bird=np.array([True])))[0].needs_review
 
 
 def test_what_is_missing_of_one_is_for_what_is_no_class() -> None:
-    naming = name_birds(probabilities(c0=0.21), TAXONOMY)[0]
-    assert (naming.name, naming.confidence, naming.reasons) == ("Aves", None, ("low score",))
+    [naming] = named(probabilities(c0=0.21))
+    assert (naming.name, naming.confidence, naming.reasons) == (ANY_BIRD, None, ("low score",))
     assert (naming.candidates[0].name, naming.candidates[0].confidence) == ("Oenanthe oenanthe", pytest.approx(0.21))
 
 

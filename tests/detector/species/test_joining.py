@@ -6,15 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.boxes import box_iou
-from detector.species.fusion import (
-    SCORE_FLOOR,
-    average_precision,
-    fit_weight,
-    fused_probabilities,
-    join_labels,
-    merge_label_boxes,
-    species_scores,
-)
+from detector.species.fitting import average_precision, fit_weight
+from detector.species.joining import SCORE_FLOOR, join_labels, merge_label_boxes
+from detector.species.posterior import fused_probabilities, species_scores
 from detector.species.taxonomy import Taxonomy
 
 LABELS = 3
