@@ -1,33 +1,21 @@
-"""Which levels of folders cameras make by themselves, and which camera a folder belongs to."""
+"""Which levels of folders cameras make by themselves, and which people name."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
-
-from backbones.errors import ConfigError
 
 DCIM = "dcim"
 # DCIM, and the folders 100XXXXX to 999XXXXX that cameras number within it; eight digits are rather a date
 _CAMERA_LEVEL = re.compile(rf"{DCIM}|[1-9]\d\d(?=.*[A-Z_])[A-Z0-9_]{{5}}", re.IGNORECASE | re.ASCII)
 
 
-def camera_folder(folder: str) -> str:
-    """A folder up to the first level that the camera itself made: `hide/DCIM/100RECNX` is `hide`.
-
-    Args:
-        folder: Under the card's root, with forward slashes; "" is the root itself.
-    """
-    levels = []
-    for level in folder.split("/"):
-        if _CAMERA_LEVEL.fullmatch(level):
-            break
-        levels.append(level)
-    return "/".join(levels)
+def is_camera_level(name: str) -> bool:
+    """Whether a camera made the folder of this name."""
+    return _CAMERA_LEVEL.fullmatch(name) is not None
 
 
-def telling_name(folder: Path) -> str:
+def given_name(folder: Path) -> str:
     """The last name in a folder's path that people gave: of `hide/DCIM/100RECNX` it is `hide`; "" where there is none.
 
     Args:
@@ -35,53 +23,6 @@ def telling_name(folder: Path) -> str:
     """
     for level in (folder, *folder.parents):
         under_dcim = level.parent.name.casefold() == DCIM  # whatever it is called, dates of Sony's cameras too
-        if level.name and not under_dcim and not _CAMERA_LEVEL.fullmatch(level.name):
+        if level.name and not under_dcim and not is_camera_level(level.name):
             return level.name
     return ""
-
-
-def told_deployment(card: str, folder: str) -> str:
-    """The deployment's name where no table gives one: card and folder."""
-    return f"{card}/{folder}" if folder else card
-
-
-def compile_camera(text: str) -> re.Pattern[str]:
-    """The expression of `--camera-from`.
-
-    Raises:
-        ConfigError: It is not a regular expression.
-    """
-    try:
-        return re.compile(text)
-    except re.error as error:
-        raise ConfigError(
-            f"this is not a regular expression ({error})", where="--camera-from", hint=r"such as 'cam\d+'"
-        ) from error
-
-
-def group_cameras(
-    folders: Iterable[tuple[str, str]], camera: re.Pattern[str] | None = None
-) -> dict[tuple[str, str], str]:
-    """The cameras of folders, each by its own folder.
-
-    Args:
-        folders: (card, folder) of media items.
-        camera: Searched in `card/folder`; its first group, or all that it matches, is the deployment's name, and the
-            camera's folder ends with the level that the match ends in. Where it matches nothing, or None: see
-            `camera_folder`.
-
-    Returns:
-        (card, camera's folder) -> deployment's name, sorted. Two folders may have one name: two visits to a camera.
-    """
-    found: dict[tuple[str, str], str] = {}
-    for card, folder in folders:
-        match = camera.search(f"{card}/{folder}") if camera else None
-        if match:
-            end = f"{card}/{folder}/".find("/", match.end() - 1 if match.end() else 0)
-            own = f"{card}/{folder}"[: end if end >= 0 else None][len(card) + 1 :]
-            name = (match.group(1) if match.re.groups else match.group()) or match.group()
-        else:
-            own = camera_folder(folder)
-            name = told_deployment(card, own)
-        found[card, own] = name
-    return dict(sorted(found.items()))

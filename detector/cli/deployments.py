@@ -45,8 +45,8 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look at when and by which camera each file was taken, and write a row a camera; or add those that lack one."""
-    from detector.base.folders import compile_camera
     from detector.deployments import template
+    from detector.deployments.folders import compile_camera
     from detector.deployments.table import read_deployments
 
     camera_from = compile_camera(args.camera_from).pattern if args.camera_from else None
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     if (args.inputs[0] / "run.json").is_file():
         if len(args.inputs) > 1:
             raise ConfigError("a store is given beside other inputs", where=args.inputs[0], hint="give it alone")
-        taken = list(template.taken_of_store(args.inputs[0]))
+        files = list(template.stored_camera_files(args.inputs[0]))
     else:
         from detector.base.pictures import passed_over_words
         from detector.footage.cards import name_cards
@@ -64,12 +64,12 @@ def run(args: argparse.Namespace) -> int:
         media = [item for card in cards for item in card.media(pass_over=lambda suffix: others.update((suffix,)))]
         if others:
             warn(passed_over_words(others))
-        taken = [template.taken_of_file(item) for item in track(media, "reading times", "files")]
-    if not taken:
+        files = [template.camera_file(item) for item in track(media, "reading times", "files")]
+    if not files:
         raise ConfigError(
             "there are no photos or videos", where=args.inputs[0], hint="give the folder of a card, or its parent"
         )
-    rows = template.deployment_rows(taken, camera_from, known)
+    rows = template.deployment_rows(files, camera_from, known)
     if not args.output.exists():
         template.write_deployments(args.output, rows)
         print(f"{args.output}: {len(rows)} cameras; fill in places, time zones and kinds")

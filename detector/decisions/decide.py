@@ -271,8 +271,8 @@ def _half_matched(matching: Matching, options: DecideOptions) -> list[str]:
         DataError: There are also files without a row: the table's names are probably not those of cards and folders.
     """
     complaints = matching.complaints()
-    if complaints and matching.told and not options.unmatched:
-        names = sorted({row.deployment_id for row in matching.told})
+    if complaints and matching.unlisted and not options.unmatched:
+        names = sorted({row.deployment_id for row in matching.unlisted})
         raise DataError(
             f"some rows match no file, and some cameras have no row: {some(complaints)}; without a row: {some(names)}",
             where=options.deployments,

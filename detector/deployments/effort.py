@@ -34,7 +34,7 @@ class Watch:
 
 
 def watch(visits: Sequence[Visit], gap_days: int) -> Watch:
-    """Tell how long the cameras of a deployment watched.
+    """How long the cameras of a deployment watched.
 
     Args:
         visits: Of the deployment; one whose start or end is not known adds no days.
@@ -65,10 +65,10 @@ def _camera(visit: Visit) -> str:
 
 
 def _days(visits: Sequence[Visit]) -> Days:
-    """Days of periods. Folders that no table lists have one: nobody said that their camera was away between them."""
+    """Days of periods. Folders that no table lists have one: nothing says that their camera was away between them."""
     spans = [(visit.start, visit.end) for visit in visits if visit.listed]
-    if told := [visit for visit in visits if not visit.listed]:
-        starts, ends = ([getattr(visit, name) for visit in told] for name in ("start", "end"))
+    if unlisted := [visit for visit in visits if not visit.listed]:
+        starts, ends = ([getattr(visit, name) for visit in unlisted] for name in ("start", "end"))
         spans.append((min(starts), max(ends)))
     return _union([_range(*span) for span in spans])
 

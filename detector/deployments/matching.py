@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from detector.base.folders import compile_camera, group_cameras, told_deployment
 from detector.base.names import name_key
+from detector.deployments.folders import compile_camera, folder_deployment, group_cameras
 from detector.deployments.table import Deployment
 
 Folder = tuple[str, str]  # a card, and a folder under its root
@@ -21,7 +21,7 @@ class Matching:
     """Which rows the folders of a store belong to.
 
     Attributes:
-        rows: The table's, and after them those told from folders that no row of the table is above.
+        rows: The table's, and after them one for each camera whose folders no row of the table is above.
         of_folder: Rows of each folder: one, or several of periods one after the other.
         visit_ids: A name of each row that no other row has: the deployment's of its first row, then X-2, X-3.
     """
@@ -37,18 +37,18 @@ class Matching:
         return [row for index, row in enumerate(self.rows) if row.listed and index not in used]
 
     @property
-    def told(self) -> list[Deployment]:
+    def unlisted(self) -> list[Deployment]:
         """The rows that no table lists."""
         return [row for row in self.rows if not row.listed]
 
     def complaints(self) -> list[str]:
         """The table's rows without files, each with the folder that may be meant."""
-        folders = {told_deployment(row.card or "", row.folder): row for row in self.told}
+        folders = {folder_deployment(row.card or "", row.folder): row for row in self.unlisted}
         words = {name.casefold(): name for name in folders or map("/".join, self.of_folder)}
         texts = []
         for row in self.without_files:
             place = (f"card '{row.card}', " if row.card else "") + f"folder '{row.folder}'"
-            name = told_deployment(row.card or "", row.folder).casefold()
+            name = folder_deployment(row.card or "", row.folder).casefold()
             # the names that `hoopoe deployments` gives are those of card and folder
             near = [own for own in [row.deployment_id.casefold()] if own in words]
             near = near or difflib.get_close_matches(name, words, n=1, cutoff=0.4)
@@ -58,7 +58,7 @@ class Matching:
 
 
 def match_deployments(folders: Sequence[Folder], table: Sequence[Deployment], camera_from: str | None) -> Matching:
-    """Find the rows of folders; those of the table, else told ones.
+    """Find the rows of folders; those of the table, else one a camera.
 
     Args:
         folders: Of all media items of a store.
@@ -67,15 +67,15 @@ def match_deployments(folders: Sequence[Folder], table: Sequence[Deployment], ca
     """
     camera = compile_camera(camera_from) if camera_from else None
 
-    def told(card: str, folder: str) -> Deployment:
+    def row_of(card: str, folder: str) -> Deployment:
         [((_, own), name)] = group_cameras([(card, folder)], camera).items()
         return Deployment(name, card, own)
 
-    return match_folders(sorted(set(folders)), table, told)
+    return match_folders(sorted(set(folders)), table, row_of)
 
 
 def match_folders(
-    folders: Sequence[Folder], table: Sequence[Deployment], told: Callable[[str, str], Deployment]
+    folders: Sequence[Folder], table: Sequence[Deployment], row_of: Callable[[str, str], Deployment]
 ) -> Matching:
     """Find the rows of each folder: those of the longest folder above it, of its own card before those of any.
 
@@ -84,7 +84,7 @@ def match_folders(
     Args:
         folders: (card, folder) of media items, each once.
         table: Deployments that are listed.
-        told: Makes the row of a folder that no row of the table is above.
+        row_of: Makes the row of a folder that no row of the table is above.
     """
     exact: dict[Key, list[int]] = {}
     for index in sorted(range(len(table)), key=lambda index: table[index].start or datetime.min):
@@ -102,7 +102,7 @@ def match_folders(
         if other is not None and (key is None or len(other[1]) > len(key[1])):
             key = by_case[other]
         if key is None:
-            row = told(*folder)
+            row = row_of(*folder)
             number = made.setdefault(row, len(rows))
             if number == len(rows):
                 rows.append(row)
@@ -127,14 +127,14 @@ def _folded(key: Key) -> Key:
 
 
 def _visit_ids(rows: Sequence[Deployment]) -> list[str]:
-    taken = {row.deployment_id for row in rows}
+    used = {row.deployment_id for row in rows}
     last: dict[str, int] = {}
     ids = []
     for row in rows:
         number, name = last.get(row.deployment_id, 0) + 1, row.deployment_id
-        while number > 1 and (name := f"{row.deployment_id}-{number}") in taken:
+        while number > 1 and (name := f"{row.deployment_id}-{number}") in used:
             number += 1
         last[row.deployment_id] = number
-        taken.add(name)
+        used.add(name)
         ids.append(name)
     return ids

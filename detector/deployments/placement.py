@@ -9,11 +9,12 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.base.times import Period, Times, add_ms, implausible
+from detector.base.times import Times, add_ms
 from detector.deployments.captures import Captures, WrittenTimes, written_times
 from detector.deployments.clock_checks import clock_problems
 from detector.deployments.clocks import Offsets, utc_offsets
 from detector.deployments.matching import Matching
+from detector.deployments.periods import Period, implausible
 from detector.deployments.table import Deployment
 from detector.deployments.visits import Visit, choose_rows, corrected, find_outside, make_visit, period_problems
 
@@ -31,7 +32,7 @@ class Placement:
     """Where and when media items (M) were taken.
 
     Attributes:
-        rows: The table's rows, and those told from folders.
+        rows: The table's rows, and those made of folders.
         row: int64 (M,), index into `rows`.
         ids: Deployments (D) that have media, sorted.
         deployment: int64 (M,), index into `ids`.

@@ -1,4 +1,4 @@
-"""Deployments: a camera's time at a place, told by a table with Camtrap DP's column names, else by its folder."""
+"""Deployments: a camera's time at a place, by a table with Camtrap DP's column names, else by its folder."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Deployment:
         camera_model: Its make.
         prior: Name of the file with the frequencies of its region's species; None: the only one given.
         details: Other columns of Camtrap DP, as they were written.
-        line: The row's number as a spreadsheet shows it; None: no table lists it, it is told from folders.
+        line: The row's number as a spreadsheet shows it; None: no table lists it, its folder stands for it.
     """
 
     deployment_id: str
@@ -154,7 +154,7 @@ def read_deployment_cells(path: Path) -> Table:
 
 
 def _day_first(path: Path, records: Sequence[Row]) -> bool | None:
-    """How the table writes dates, told from all of them together."""
+    """How the table writes dates, by all of them together."""
     dates = [(f"row {row.line}, {name}", row[name]) for name in DATES for row in records]
     dates += [
         (f"row {row.line}, {name}", date)

@@ -25,8 +25,8 @@ OF_PLACE = (*AGREE, "locationID", "timeZone", "prior")  # what visits to one pla
 
 
 @dataclass(frozen=True)
-class Taken:
-    """When and by what a media item was taken.
+class CameraFile:
+    """A media item: when and by which camera it was file.
 
     Attributes:
         card: Its card.
@@ -48,13 +48,13 @@ class _Tally:
     files: int = 0
     models: Counter[str] = field(default_factory=Counter)
 
-    def add(self, taken: Taken) -> None:
+    def add(self, file: CameraFile) -> None:
         self.files += 1
-        if taken.camera_model:
-            self.models[taken.camera_model] += 1
-        if taken.captured_at:
-            self.first = min(self.first or taken.captured_at, taken.captured_at)
-            self.last = max(self.last or taken.captured_at, taken.captured_at)
+        if file.camera_model:
+            self.models[file.camera_model] += 1
+        if file.captured_at:
+            self.first = min(self.first or file.captured_at, file.captured_at)
+            self.last = max(self.last or file.captured_at, file.captured_at)
 
     def join(self, other: _Tally) -> None:
         self.files += other.files
@@ -65,9 +65,9 @@ class _Tally:
 
 
 def deployment_rows(
-    media: Iterable[Taken], camera_from: str | None = None, known: Sequence[Deployment] = ()
+    media: Iterable[CameraFile], camera_from: str | None = None, known: Sequence[Deployment] = ()
 ) -> list[dict[str, str]]:
-    """A row a camera, told from folders; see `folders.group_cameras`.
+    """A row a camera, by their folders; see `folders.group_cameras`.
 
     `firstFile` and `lastFile` are as the camera wrote them, for a person to see whether its clock was right; the
     columns deploymentStart and deploymentEnd are blank, which means the first and the last file after correction.
@@ -78,8 +78,8 @@ def deployment_rows(
         known: Rows of a table that is there already; their cameras get no other row.
     """
     folders: dict[Folder, _Tally] = {}
-    for taken in media:
-        folders.setdefault((taken.card, taken.path.rpartition("/")[0]), _Tally()).add(taken)
+    for file in media:
+        folders.setdefault((file.card, file.path.rpartition("/")[0]), _Tally()).add(file)
     matching = match_deployments(list(folders), known, camera_from)
     cameras: dict[int, _Tally] = {}
     for place, tally in folders.items():
@@ -140,20 +140,20 @@ def _write(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, str]]
     write_bytes(path, text.getvalue().encode("utf-8-sig", errors="surrogateescape"))
 
 
-def taken_of_file(item: MediaItem) -> Taken:
+def camera_file(item: MediaItem) -> CameraFile:
     """What the head of a file says."""
     capture = capture_of_head(item)
-    return Taken(item.card, item.path, capture.captured_at, capture.camera_model)
+    return CameraFile(item.card, item.path, capture.captured_at, capture.camera_model)
 
 
-def taken_of_store(folder: Path) -> Iterable[Taken]:
+def stored_camera_files(folder: Path) -> Iterable[CameraFile]:
     """What a store knows of its media: nothing is read from the cards."""
     reader = FactsReader(folder)
     names = ["media_id", "card", "path", "captured_at", "camera_model"]
     for part in reader.parts():
         seen: str | None = None
         for batch in reader.batches(part, names):
-            for item, *taken in zip(*(batch[name].to_pylist() for name in names), strict=True):
+            for item, *cells in zip(*(batch[name].to_pylist() for name in names), strict=True):
                 if item != seen:  # the first of a video's frames
-                    yield Taken(*taken)
+                    yield CameraFile(*cells)
                 seen = item

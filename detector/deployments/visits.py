@@ -16,8 +16,8 @@ from detector.deployments.table import Deployment
 
 BURST_MS = 5000  # as in `decisions.sequences`: photos of one trigger
 FEWEST_INTERVALS, REGULAR = 12, 0.9  # so many intervals, and such a share of them alike, are a time-lapse
-WORTH_A_WORD = 0.1  # of a camera's files outside its period; of fewer only the number is told
-WRONG_MONTHS = (1, -1, 12, -12, 2, -2, 24, -24)  # mistakes in setting a clock that are looked for
+WORTH_A_WORD = 0.1  # of a camera's files outside its period; fewer are only counted
+WRONG_MONTHS = (1, -1, 12, -12, 2, -2, 24, -24)  # months by which clocks are often set wrong
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class Visit:
         start: Local time; None: unknown.
         end: Of its last file, or as stated, whichever is later; None: unknown.
         days: datetime64[D] (N,), rising: with files.
-        capture_method: By which it took its pictures, in Camtrap DP's words; None: nothing tells.
+        capture_method: By which it took its pictures, in Camtrap DP's words; None: unknown.
     """
 
     row: int
@@ -97,11 +97,11 @@ def make_visit(index: int, row: Deployment, times: Times, ends: Times, is_video:
         start=min((moment for moment in starts if moment is not None), default=None),
         end=max((moment for moment in stops if moment is not None), default=None),
         days=np.unique(times[known].astype("datetime64[D]")),
-        capture_method=dict(row.details).get("captureMethod") or told_capture_method(times[known & ~is_video]),
+        capture_method=dict(row.details).get("captureMethod") or infer_capture_method(times[known & ~is_video]),
     )
 
 
-def told_capture_method(times: Times) -> str | None:
+def infer_capture_method(times: Times) -> str | None:
     """`timeLapse` where photos, or bursts of them, follow each other at one interval or multiples of it; else None."""
     moments = np.sort(times).astype(np.int64)
     steps = np.diff(moments)

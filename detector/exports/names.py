@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from detector.base.names import name_key
-from detector.store.file_names import told_prefixes
+from detector.store.file_names import common_prefixes
 from detector.store.records import MediaRecord, RepeatRecord
 from detector.store.run_file import CardEntry
 
@@ -24,8 +24,8 @@ class FileNames:
     """
 
     def __init__(self, cards: Mapping[str, CardEntry]) -> None:
-        told = told_prefixes({card: entry.root for card, entry in cards.items()})
-        prefixes = {card: told[card] if entry.prefix is None else entry.prefix for card, entry in cards.items()}
+        inferred = common_prefixes({card: entry.root for card, entry in cards.items()})
+        prefixes = {card: inferred[card] if entry.prefix is None else entry.prefix for card, entry in cards.items()}
         self._prefixes = prefixes | {entry.label: prefixes[card] for card, entry in cards.items() if entry.label}
 
     def of(self, record: MediaRecord | RepeatRecord) -> str:

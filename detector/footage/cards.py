@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from backbones.errors import ConfigError, MediaError
-from detector.base.folders import telling_name
+from detector.base.folders import given_name
 from detector.base.names import name_key, same_name
 from detector.footage.discovery import PassOver, Report, find_media, log_problem
 from detector.types import MediaItem
@@ -158,7 +158,7 @@ def _id_key(card: str) -> str:
 
 
 def _free_name(root: Path, taken: set[str]) -> str:
-    name = telling_name(root) or root.name or root.drive.strip(":\\/") or "card"
+    name = given_name(root) or root.name or root.drive.strip(":\\/") or "card"
     name = name_key(
         name.encode(errors="replace").decode()
     )  # bytes that are no UTF-8 could not be written into any table

@@ -23,19 +23,19 @@ def with_prefixes(before: Mapping[str, CardEntry], cards: Mapping[str, CardEntry
         before: The cards that the store knew; those of a time before prefixes get what their names began with then.
         cards: All cards now, these included.
     """
-    told = told_prefixes({card: entry.root for card, entry in before.items()})
-    known = {card: told[card] if entry.prefix is None else entry.prefix for card, entry in before.items()}
+    prefixes = common_prefixes({card: entry.root for card, entry in before.items()})
+    known = {card: prefixes[card] if entry.prefix is None else entry.prefix for card, entry in before.items()}
     new = {card: entry.root for card, entry in cards.items() if card not in known}
     if known:
         base = _base({card: before[card].root for card in known}, known)
         for card, root in new.items():
             known[card] = _free(_inside(root, base) or f"{card}/", known, before)
     else:
-        known = told_prefixes(new)
+        known = common_prefixes(new)
     return {card: entry.model_copy(update={"prefix": known[card]}) for card, entry in cards.items()}
 
 
-def told_prefixes(roots: Roots) -> dict[str, str]:
+def common_prefixes(roots: Roots) -> dict[str, str]:
     """The prefixes of cards that come together."""
     if len(roots) == 1:
         return dict.fromkeys(roots, "")

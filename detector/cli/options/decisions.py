@@ -130,8 +130,8 @@ def decision_options(args: argparse.Namespace, stored: DecideOptions) -> DecideO
     """
     from pydantic import ValidationError
 
-    from detector.base.folders import compile_camera
     from detector.decisions.options import DecideOptions
+    from detector.deployments.folders import compile_camera
 
     given: dict[str, Any] = {}
     for name in ("deployments", "taxonomy", "calibration"):

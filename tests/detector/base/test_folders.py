@@ -1,10 +1,10 @@
-"""Which levels cameras make, and which people name."""
+"""Folders are called by the level that people named."""
 
 from pathlib import Path
 
 import pytest
 
-from detector.base.folders import telling_name
+from detector.base.folders import given_name
 
 
 @pytest.mark.parametrize(
@@ -22,4 +22,4 @@ from detector.base.folders import telling_name
     ],
 )
 def test_a_folder_is_called_as_people_named_it(folder: str, name: str) -> None:
-    assert telling_name(Path(folder)) == name
+    assert given_name(Path(folder)) == name

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from backbones.errors import ConfigError, DataError
-from detector.base.folders import camera_folder, compile_camera, group_cameras
 from detector.cli.main import main
+from detector.deployments.folders import camera_folder, compile_camera, group_cameras
 from detector.deployments.matching import Matching, match_deployments, match_folders
 from detector.deployments.places import Axis, parse_degrees
 from detector.deployments.table import Deployment, read_deployments
-from detector.deployments.template import Taken, deployment_rows, taken_of_store, write_deployments
+from detector.deployments.template import CameraFile, deployment_rows, stored_camera_files, write_deployments
 
 
 def table(tmp_path: Path, text: str) -> Path:
@@ -65,10 +65,10 @@ def test_expression_names_cameras() -> None:
 
 def test_table_has_a_row_a_camera_with_its_first_and_last_file() -> None:
     media = [
-        Taken("card", "hide/DCIM/100RECNX/b.jpg", datetime(2024, 5, 2), "HF2"),
-        Taken("card", "hide/DCIM/101RECNX/a.jpg", datetime(2024, 5, 1), "HF2"),
-        Taken("card", "hide/DCIM/101RECNX/c.jpg", None, None),
-        Taken("card", "pond/a.jpg", None, None),
+        CameraFile("card", "hide/DCIM/100RECNX/b.jpg", datetime(2024, 5, 2), "HF2"),
+        CameraFile("card", "hide/DCIM/101RECNX/a.jpg", datetime(2024, 5, 1), "HF2"),
+        CameraFile("card", "hide/DCIM/101RECNX/c.jpg", None, None),
+        CameraFile("card", "pond/a.jpg", None, None),
     ]
     first, second = deployment_rows(media)
     assert (first["deploymentID"], first["folder"], first["files"]) == ("card/hide", "hide", "3")
@@ -197,7 +197,7 @@ def test_table_in_another_encoding_is_refused(tmp_path: Path) -> None:
         read_deployments(path)
 
 
-def told(card: str, folder: str) -> Deployment:
+def row_of(card: str, folder: str) -> Deployment:
     return Deployment(f"{card}/{folder}" if folder else card, card, camera_folder(folder))
 
 
@@ -214,7 +214,7 @@ def test_longest_folder_and_own_card_win() -> None:
         Deployment("mine", "card", "hide", line=4),
     ]
     folders = [("card", "hide/DCIM"), ("other", "hide"), ("other", "hideout"), ("card", "")]
-    found = names(match_folders(folders, rows, told))
+    found = names(match_folders(folders, rows, row_of))
     assert list(found.values()) == [["mine"], ["hide"], ["any"], ["any"]]
 
 
@@ -244,7 +244,7 @@ def test_rules_of_matching(drawn: list, folders: list, random: Random) -> None:
         [index] = found.of_folder[card, folder]
         if best is not None and len(found.rows[index].folder) == len(best.folder):
             assert found.rows[index] == best
-        else:  # told, or the row of a folder that differs only in case
+        else:  # a row of its own, or that of a folder that differs only in case
             row = found.rows[index]
             same = f"{folder}/".casefold().startswith(f"{row.folder}/".lstrip("/").casefold())
             assert same
@@ -254,10 +254,10 @@ def test_rules_of_matching(drawn: list, folders: list, random: Random) -> None:
     assert (again.of_folder, again.visit_ids) == (found.of_folder, found.visit_ids)
 
 
-def test_what_no_row_is_above_is_told_once() -> None:
+def test_what_no_row_is_above_has_one_row() -> None:
     found = match_deployments([("a", "DCIM/100RECNX"), ("a", "DCIM/101RECNX")], [], None)
     assert list(found.of_folder.values()) == [(0,), (0,)]
-    assert found.rows == found.told == [Deployment("a", "a", "")]
+    assert found.rows == found.unlisted == [Deployment("a", "a", "")]
 
 
 def test_command_writes_the_table_from_cards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -320,13 +320,13 @@ def test_any_folder_name_survives_the_table(tmp_path: Path, facts_maker: SimpleN
     output = tmp_path / "d.csv"
     assert main(["deployments", str(tmp_path / "out"), "--output", str(output)]) == 0
     found = match_deployments([("card", folder)], read_deployments(output), None)
-    assert not found.told
+    assert not found.unlisted
 
 
 def test_store_tells_the_same_as_its_cards(tmp_path: Path, facts_maker: SimpleNamespace) -> None:
     frames = [facts_maker.row("hide/a.mp4", media_type="video", frame_number=frame) for frame in range(3)]
     facts_maker.write(tmp_path, [frames, [facts_maker.row("hide/b.jpg", captured_at=None)]])
-    [row] = deployment_rows(taken_of_store(tmp_path))
+    [row] = deployment_rows(stored_camera_files(tmp_path))
     assert (row["deploymentID"], row["files"], row["firstFile"]) == ("card/hide", "2", "2024-05-01 06:30:00")
 
 
