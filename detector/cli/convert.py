@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     """Convert, write, and list what was left out."""
     from detector.data.convert.voc import voc_to_coco
     from detector.data.convert.yolo import yolo_to_coco
-    from detector.data.doctor.repair import write_document
+    from detector.data.doctor.document import write_document
 
     if args.format == "voc":
         document, problems = voc_to_coco(args.images, args.labels, args.zero_based)

@@ -32,7 +32,12 @@ EXAMPLES = (
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe doctor`."""
-    parser.epilog = "Exit code: 1 if there are errors (with --fix: if errors are left in the mended copy)."
+    from detector.data.conventions import Boxes
+    from detector.data.findings import MOST_LOST
+
+    parser.epilog = (
+        "Exit code: 1 if there are errors (with --fix: if errors are left in the mended copy, or none was written)."
+    )
     parser.add_argument(
         "annotations", type=file_of("COCO boxes", "train.json"), metavar="ANNOTATIONS", help="a COCO JSON"
     )
@@ -60,6 +65,17 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="OUT.json",
         help="write a mended copy of ANNOTATIONS",
     )
+    parser.add_argument(
+        "--boxes",
+        choices=list(Boxes),
+        metavar="CONVENTION",
+        help=f"what the four numbers of a box are, where they are not COCO's: {', '.join(Boxes)}; --fix converts them",
+    )
+    parser.add_argument(
+        "--allow-losses",
+        action="store_true",
+        help=f"write the mended copy even if it loses more than {MOST_LOST:.0%} of the pictures or boxes",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -67,8 +83,11 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from detector.base.files import write_bytes
+    from detector.data.conventions import Boxes
+    from detector.data.doctor.document import read_document, refuse_original, write_document
     from detector.data.doctor.examination import compare_splits, examine
-    from detector.data.doctor.repair import read_document, refuse_original, repair, write_document
+    from detector.data.doctor.losses import Losses
+    from detector.data.doctor.repair import repair
     from detector.data.packed import CocoSource
 
     if (args.val_annotations is None) != (args.val_images is None):
@@ -77,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         refuse_original(args.fix, args.annotations)  # before the pictures are looked at, which takes its time
     console = Console()
     scanner = _Scanner()
-    train = examine(CocoSource(args.annotations, args.images), scanner)
+    train = examine(CocoSource(args.annotations, args.images), scanner, Boxes(args.boxes) if args.boxes else None)
     examined = [train]
     between: list[Finding] = []
     if args.val_annotations is not None:
@@ -91,10 +110,14 @@ def run(args: argparse.Namespace) -> int:
 
     left = findings
     repairs: list[Repair] = []
+    refused: str | None = None
     if args.fix:
-        document, repairs = repair(read_document(args.annotations), train, findings)
-        write_document(document, args.fix)
-        left = examine(CocoSource(args.fix, args.images), scanner).findings
+        original = read_document(args.annotations, args.images)
+        document, repairs = repair(original, train, findings)
+        refused = None if args.allow_losses else Losses.between(original, document, repairs).problem
+        if refused is None:
+            write_document(document, args.fix)
+            left = examine(CocoSource(args.fix, args.images), scanner).findings
         _print_repairs(console, repairs, args.fix, left)
     if args.output:
         report = {
@@ -104,6 +127,9 @@ def run(args: argparse.Namespace) -> int:
         }
         text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
         write_bytes(args.output, text.encode("utf-8", "backslashreplace"))
+    if refused is not None:
+        print(f"{args.fix} was not written: {refused}. Mend the cause, or allow it by --allow-losses.")
+        return 1
     return int(any(finding.severity == "error" for finding in left))
 
 

@@ -27,17 +27,24 @@ class Fault:
 
 _DOCTOR = "correct the file, or write a mended copy with `hoopoe doctor FILE --images DIR --fix OUT.json`"
 _INVALID = "fix the file, or set data.invalid: repair"
+_LEFT_OUT = f"{_INVALID}, which leaves its picture out, since the bird would pass for background"
 
-# Boxes: read_coco drops or clips these with data.invalid: repair, and refuses the file with data.invalid: error.
+# Boxes: with data.invalid: repair, read_coco clips those that hang over, and leaves out the pictures of the others (a
+# bird without its box would pass for background); with data.invalid: error, it refuses the file.
 BOX_FAULTS = {
-    "box_missing": Fault(Severity.WARNING, f"draw the box, or take the image out if it shows a bird; else {_INVALID}"),
-    "box_not_finite": Fault(Severity.ERROR, _INVALID),
-    "box_degenerate": Fault(Severity.ERROR, _INVALID),
-    "box_outside": Fault(Severity.ERROR, _INVALID),
+    "box_missing": Fault(Severity.WARNING, f"draw the box; else {_LEFT_OUT}"),
+    "box_not_finite": Fault(Severity.ERROR, _LEFT_OUT),
+    "box_degenerate": Fault(Severity.ERROR, _LEFT_OUT),
+    "box_outside": Fault(Severity.ERROR, _LEFT_OUT),
     "box_overhangs": Fault(Severity.WARNING, _INVALID),
 }
 # Records: read_coco refuses a file with an error among these.
 RECORD_FAULTS = {
+    "boxes_convention": Fault(
+        Severity.ERROR,
+        "write a copy with `hoopoe doctor FILE --images DIR --fix OUT.json --boxes CONVENTION` (xyxy, cxcywh, fractions"
+        " ...), or --boxes xywh if they are left, top, width and height after all, to be clipped",
+    ),
     "bad_record": Fault(Severity.ERROR, _DOCTOR),
     "duplicate_image_id": Fault(Severity.ERROR, _DOCTOR),
     "duplicate_category_id": Fault(Severity.ERROR, "give every category an id of its own"),
@@ -62,6 +69,9 @@ SET_FAULTS = {
     "leaked_image": Fault(
         Severity.WARNING, f"split by camera or video, so that no picture is on both sides; {_DOCTOR}"
     ),
+    "encoding": Fault(Severity.INFO, "nothing: it is read so; a mended copy is in UTF-8"),
+    "ids_missing": Fault(Severity.INFO, "nothing: they are numbered from 1"),
+    "category_twins": Fault(Severity.WARNING, "if they are one category, give both one name, or map them"),
     "categories_sparse": Fault(Severity.INFO, "nothing: labels are numbered from 0 without gaps"),
     "category_unused": Fault(Severity.INFO, "nothing, if that is meant"),
     "category_not_trained": Fault(Severity.ERROR, "give both files the same category names, or map them"),
@@ -71,6 +81,14 @@ SET_FAULTS = {
     "small_boxes": Fault(Severity.WARNING, "train at a larger size, cut tiles, or lower the anchor scale"),
 }
 FAULTS = BOX_FAULTS | RECORD_FAULTS | SET_FAULTS
+
+
+MOST_LOST = 0.03  # of the images or boxes; what loses more is not mended, but spoilt
+
+
+def are_too_many(lost: int, total: int) -> bool:
+    """Whether more is lost than a few per cent of a set (or one of few), or all of it."""
+    return lost > max(1, MOST_LOST * total) or (lost > 0 and lost == total)
 
 
 @dataclass(frozen=True)

@@ -51,9 +51,10 @@ def make_coco(folder: Path) -> Sequence[bytes]:
 def read_coco(folder: Path) -> None:
     """Examine, mend, and read what was mended as training does."""
     from detector.data.coco.reading import read_coco
+    from detector.data.doctor.document import read_document, write_document
     from detector.data.doctor.examination import examine
     from detector.data.doctor.picture_scan import scan_pictures
-    from detector.data.doctor.repair import read_document, repair, write_document
+    from detector.data.doctor.repair import repair
     from detector.data.packed import CocoSource
 
     source = CocoSource(folder / "birds.json", folder / "images")

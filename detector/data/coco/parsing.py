@@ -6,10 +6,10 @@ import posixpath
 import re
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -17,95 +17,46 @@ from numpy.typing import NDArray
 
 from detector.base.json_text import JsonError, decode_json
 from detector.data.box_faults import CODES, OVERHANGS, SOUND, check_boxes
+from detector.data.coco.columns import BoxColumns, ImageColumns, ParsedCoco
 from detector.data.coco.records import (
     AnnotationRecord,
     CategoryRecord,
     Id,
     ImageRecord,
     decode_records,
+    other_spelling,
     record_name,
     split_file,
 )
+from detector.data.conventions import MOST_PERCENT, Boxes, misread, to_xywh
 from detector.data.findings import Finding
 
-
-@dataclass(frozen=True, eq=False)
-class ImageColumns:
-    """I images in the file's order.
-
-    Args:
-        record_ids: I ids as the file has them.
-        ids: int64 (I,), or None when they are not all integers.
-        file_names: I names with forward slashes.
-        sizes_wh: int32 (I, 2), pixels; (0, 0) where the record states none.
-        places: Where the file lists them: int64 (I,).
-        attributes: Texts by image, for each key asked for.
-    """
-
-    record_ids: list[Id]
-    ids: NDArray[np.int64] | None
-    file_names: list[str]
-    sizes_wh: NDArray[np.int32]
-    places: NDArray[np.int64]
-    attributes: dict[str, list[str]]
+NO_ANIMAL = ("empty", "blank")  # categories that say that a picture shows nothing
 
 
-@dataclass(frozen=True, eq=False)
-class BoxColumns:
-    """N usable boxes in the file's order: the faulty are left out or clipped.
+class Category(NamedTuple):
+    """A category of a file: its name, and that of its parent, if it is a text at all."""
 
-    Args:
-        ids: int64 (N,), or None when the file's ids are not distinct integers above 0.
-        images: int64 (N,), the row of each box's image in `ImageColumns`.
-        category_ids: int64 (N,).
-        boxes_xywh: float64 (N, 4), pixels.
-        areas: float64 (N,), square pixels.
-        is_crowd: bool (N,).
-        places: Where the file lists them: int64 (N,).
-    """
-
-    ids: NDArray[np.int64] | None
-    images: NDArray[np.int64]
-    category_ids: NDArray[np.int64]
-    boxes_xywh: NDArray[np.float64]
-    areas: NDArray[np.float64]
-    is_crowd: NDArray[np.bool_]
-    places: NDArray[np.int64]
-
-    def select(self, rows: NDArray[np.bool_]) -> BoxColumns:
-        """The boxes where a mask (N,) is true."""
-        columns: dict[str, Any] = {
-            name: None if column is None else column[rows] for name, column in vars(self).items()
-        }
-        return BoxColumns(**columns)
+    name: str
+    supercategory: Any = None
 
 
-@dataclass(frozen=True, eq=False)
-class ParsedCoco:
-    """The records of one file that can be used, and the faults of all."""
-
-    path: Path
-    categories: dict[int, str]
-    images: ImageColumns
-    boxes: BoxColumns
-    findings: list[Finding]
-
-    def image_name(self, row: int) -> str:
-        """An image in the user's words: `image 17`."""
-        return f"image {self.images.record_ids[row]}"
-
-
-def parse_coco(path: Path, attributes: Sequence[str] = ()) -> ParsedCoco:
+def parse_coco(
+    path: Path, attributes: Sequence[str] = (), *, images: Path | None = None, convention: Boxes | None = None
+) -> ParsedCoco:
     """Read one COCO JSON.
 
     Args:
         path: The file.
         attributes: Further keys of image records to keep as texts.
+        images: The folder of its pictures; needed to tell the encoding of a file that is not in UTF-8.
+        convention: What the four numbers of a box mean, where the user says so; None: COCO's, and where all boxes
+            together tell otherwise, that is a finding.
 
     Raises:
         DataError: If the file as a whole is not COCO: not JSON, another layout, one of the three lists missing.
     """
-    return _Parser(path, attributes).result()
+    return _Parser(path, attributes, images, convention).result()
 
 
 def escapes(name: str) -> bool:
@@ -118,28 +69,40 @@ def escapes(name: str) -> bool:
 class _Parser:
     """Carries the file's lists and the findings from one step to the next."""
 
-    def __init__(self, path: Path, attributes: Sequence[str]) -> None:
+    def __init__(self, path: Path, attributes: Sequence[str], folder: Path | None, convention: Boxes | None) -> None:
         self.path = path
         self.attributes = attributes
-        self.file = split_file(path)
+        self.file = split_file(path, folder)
+        self.missing_ids = 0
+        self.convention = convention
         self.findings: list[Finding] = []
 
     def result(self) -> ParsedCoco:
         categories = self.read_categories()
         row_of_id, images = self.read_images()
-        boxes = self.check(self.read_annotations(row_of_id, categories), images.sizes_wh)
-        return ParsedCoco(self.path, categories, images, boxes, self.findings)
+        columns = self.read_annotations(row_of_id, categories)
+        boxes, unusable = self.check(columns, images.sizes_wh)
+        used = set(np.unique(columns.category_ids).tolist())
+        names = {key: each.name for key, each in categories.items() if key in used or not _is_a_root(key, categories)}
+        if self.missing_ids:
+            count = f"{self.missing_ids} annotations have no id"
+            self.findings.append(Finding("ids_missing", self.path, None, count))
+        if self.file.code_page:
+            message = f"the file is in {self.file.code_page}, by which its file names fit the pictures"
+            self.findings.append(Finding("encoding", self.path, None, message))
+        return ParsedCoco(self.path, names, images, boxes, unusable, self.findings)
 
     def report(self, code: str, table: str, place: int, message: str) -> None:
         name = record_name(table, getattr(self.file, table), place)
         self.findings.append(Finding(code, self.path, name, message, table, place))
 
-    def read_categories(self) -> dict[int, str]:
-        categories: dict[int, str] = {}
+    def read_categories(self) -> dict[int, Category]:
+        categories: dict[int, Category] = {}
         bad = partial(self.report, "bad_record", "categories")
         for place, record in decode_records(self.file.categories, CategoryRecord, bad):
-            if categories.setdefault(record.id, record.name) != record.name:
-                message = f"is '{categories[record.id]}' and also '{record.name}'"
+            category = Category(str(record.name), record.supercategory)
+            if categories.setdefault(record.id, category).name != category.name:
+                message = f"is '{categories[record.id].name}' and also '{category.name}'"
                 self.report("duplicate_category_id", "categories", place, message)
         return categories
 
@@ -173,8 +136,12 @@ class _Parser:
         ids = list(row_of_id)
         return row_of_id, ImageColumns(ids, _integers(ids), names, sizes_wh, np.array(places, np.int64), texts)
 
-    def read_annotations(self, row_of_id: dict[Id, int], categories: dict[int, str]) -> BoxColumns:
-        """The annotations whose image and category exist; a bbox that is not four numbers becomes four NaN."""
+    def read_annotations(self, row_of_id: dict[Id, int], categories: dict[int, Category]) -> BoxColumns:
+        """The annotations whose image and category exist; a bbox that is not four numbers becomes four NaN.
+
+        Without a bbox, the box around the polygons of an annotation is its box. One of the category `empty` (COCO
+        Camera Traps) says that there is no animal, and needs none.
+        """
         places, images, category_ids, ids = array("q"), array("q"), array("q"), array("q")
         boxes, areas, crowds = array("d"), array("d"), bytearray()
         nothing = (np.nan,) * 4
@@ -182,19 +149,31 @@ class _Parser:
         for place, record in decode_records(self.file.annotations, AnnotationRecord, bad):
             image = row_of_id.get(record.image_id)
             if image is None:
+                image = row_of_id.get(other_spelling(record.image_id))  # type: ignore[arg-type]
+            if image is None:
                 self.report("unknown_image", "annotations", place, f"image_id {record.image_id} does not exist")
             elif record.category_id not in categories:
                 message = f"category_id {record.category_id} does not exist"
                 self.report("unknown_category", "annotations", place, message)
             else:
-                box = record.bbox
+                box: Sequence[float | None] | None = record.bbox
+                if not box:
+                    if categories[record.category_id].name.lower() in NO_ANIMAL:
+                        continue
+                    box = box_of_polygons(_all_of(self.file.annotations[place]).get("segmentation"))
+                flags = (record.iscrowd or 0, record.ignore or 0)
+                if not {0, 1}.issuperset(flags):
+                    bad(place, f"iscrowd {flags[0]}, ignore {flags[1]}: neither 0 nor 1")
+                    continue
+                crowds.append(any(flags))
                 boxes.extend(box if box is not None and len(box) == 4 and None not in box else nothing)  # type: ignore[arg-type]
                 places.append(place)
                 images.append(image)
                 category_ids.append(record.category_id)
-                areas.append(np.nan if record.area is None else record.area)
-                crowds.append(bool(record.iscrowd))
-                if _is_integer(record.id) and record.id > 0:  # type: ignore[operator]
+                areas.append(record.area if type(record.area) is float else _area(record.area))
+                if record.id is None:
+                    self.missing_ids += 1
+                elif _is_integer(record.id) and record.id > 0:  # type: ignore[operator]
                     ids.append(int(record.id))
         return BoxColumns(
             ids=_view(ids, np.int64) if len(ids) == len(places) else None,
@@ -206,9 +185,12 @@ class _Parser:
             places=_view(places, np.int64),
         )
 
-    def check(self, columns: BoxColumns, sizes_wh: NDArray[np.int32]) -> BoxColumns:
-        """Report faulty boxes and repeated ids; clip or leave out, and fill in areas."""
+    def check(self, columns: BoxColumns, sizes_wh: NDArray[np.int32]) -> tuple[BoxColumns, BoxColumns]:
+        """Report faulty boxes and repeated ids, clip, and fill in areas: the usable boxes, and the unusable."""
         ids = columns.ids
+        if self.convention is not None:
+            frames = sizes_wh[columns.images]
+            columns = replace(columns, boxes_xywh=to_xywh(columns.boxes_xywh, frames, self.convention))
         if ids is not None:
             repeated = repeats(ids)
             for row in repeated.tolist():
@@ -217,6 +199,8 @@ class _Parser:
             ids = None if len(repeated) else ids
 
         boxes, faults = check_boxes(columns.boxes_xywh, sizes_wh, columns.images)
+        if self.convention is None and self._are_misread(columns, sizes_wh, faults):
+            faults = np.zeros_like(faults)  # each may look at fault, and none is for itself
         for row in np.flatnonzero(faults != SOUND).tolist():
             place = int(columns.places[row])
             width, height = sizes_wh[columns.images[row]].tolist()
@@ -225,11 +209,53 @@ class _Parser:
                 self.report(*_describe(CODES[faults[row]], place, bbox, width, height))
 
         box_areas = boxes[:, 2] * boxes[:, 3]
-        areas = np.where(columns.areas > 0, columns.areas, box_areas)
+        areas = np.where((columns.areas > 0) & np.isfinite(columns.areas), columns.areas, box_areas)
         areas = np.where(faults == OVERHANGS, np.minimum(areas, box_areas), areas)
         checked = replace(columns, ids=ids, boxes_xywh=boxes, areas=areas)
         usable = (faults == SOUND) | (faults == OVERHANGS)
-        return checked if usable.all() else checked.select(usable)  # spares a large, sound file the copy
+        if usable.all():  # spares a large, sound file the copy
+            return checked, checked.select(np.zeros(len(usable), np.bool_))
+        return checked.select(usable), checked.select(~usable)
+
+    def _are_misread(self, columns: BoxColumns, sizes_wh: NDArray[np.int32], faults: NDArray[np.uint8]) -> bool:
+        """Report where all boxes together tell that they are no left, top, width and height in pixels."""
+        boxes = columns.boxes_xywh
+        if not len(boxes) or ((faults == SOUND).all() and boxes.max() > MOST_PERCENT):
+            return False
+        found = misread(boxes, sizes_wh[columns.images])
+        if found is not None:
+            place = int(columns.places[found.row])
+            self.report("boxes_convention", "annotations", place, found.problem(Boxes.XYWH))
+        return found is not None
+
+
+def box_of_polygons(segmentation: Any) -> list[float] | None:
+    """Left, top, width and height around polygons `[[x, y, x, y ...] ...]`; None: they are none."""
+    if not isinstance(segmentation, list) or not segmentation:
+        return None
+    for polygon in segmentation:
+        if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
+            return None
+        if not all(type(value) in (int, float) for value in polygon):
+            return None
+    xs = [x for polygon in segmentation for x in polygon[::2]]
+    ys = [y for polygon in segmentation for y in polygon[1::2]]
+    return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+
+
+def _area(value: Any) -> float:
+    """An area as a number; NaN: it is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return np.nan
+
+
+def _is_a_root(key: int, categories: dict[int, Category]) -> bool:
+    """Whether a category without boxes is none: Roboflow's first, the parent of all others, and `empty`."""
+    name = categories[key].name
+    others = [each for other, each in categories.items() if other != key]
+    return bool(others) and (name.lower() in NO_ANIMAL or all(each.supercategory == name for each in others))
 
 
 def repeats(values: NDArray[np.int64]) -> NDArray[np.int64]:

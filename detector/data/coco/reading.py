@@ -18,8 +18,9 @@ import numpy as np
 
 from backbones.errors import ConfigError, DataError
 from detector.data.coco.categories import DROPPED, CategoryMapping, join_categories, labels_by_id
-from detector.data.coco.parsing import ParsedCoco, parse_coco
-from detector.data.findings import BOX_FAULTS, RECORD_FAULTS, Finding, Severity, count_by_code
+from detector.data.coco.columns import ParsedCoco
+from detector.data.coco.parsing import parse_coco
+from detector.data.findings import BOX_FAULTS, RECORD_FAULTS, Finding, Severity, are_too_many, count_by_code
 from detector.data.packed import Annotations, CocoSource, PackedText
 
 Invalid = Literal["repair", "error"]
@@ -36,6 +37,7 @@ class ReadingReport:
         crowds: Crowd boxes among them.
         boxes_clipped: Boxes cut off at the frame.
         boxes_dropped: Boxes left out because no detector can learn from them.
+        images_dropped: Images left out because of these: what the boxes meant would pass for background.
         boxes_unmapped: Boxes left out because the category mapping says null.
         image_ids_renumbered: Whether images were numbered from 1, their ids not being distinct integers.
         findings: Every fault, record by record.
@@ -47,6 +49,7 @@ class ReadingReport:
     crowds: int
     boxes_clipped: int
     boxes_dropped: int
+    images_dropped: int
     boxes_unmapped: int
     image_ids_renumbered: bool
     findings: tuple[Finding, ...]
@@ -61,7 +64,8 @@ class ReadingReport:
         for count, text in (
             (self.crowds, "of them crowds"),
             (self.boxes_clipped, "clipped at the frame"),
-            (self.boxes_dropped, "dropped as unusable"),
+            (self.images_dropped, "images left out, because they have boxes that cannot be used"),
+            (self.boxes_dropped, "of these"),
             (self.boxes_unmapped, "dropped by the category mapping"),
         ):
             parts += [f"{count} {text}"] if count else []
@@ -83,7 +87,8 @@ def read_coco(
         mapping: Renames, merges and drops categories; `CategoryMapping.agnostic()` makes them all one.
         category_names: Names by label that must be kept to: those of the training set, or of a detector under
             evaluation. By default the names found, in the order of the first file's category ids.
-        invalid: `repair` clips boxes at the frame and drops those that leave nothing to learn; `error` refuses them.
+        invalid: `repair` clips boxes at the frame, and leaves out the images of those that cannot be used, since what
+            they show would pass for background; `error` refuses both.
         attributes: Further keys of the image records to keep as texts.
 
     Returns:
@@ -91,17 +96,20 @@ def read_coco(
 
     Raises:
         DataError: If a file is not COCO, a record contradicts another one, a box is at fault and `invalid` is `error`,
-            or a category with boxes is not among `category_names`.
+            more than a few per cent of the images would be left out, or a category with boxes is not among
+            `category_names`.
     """
     if invalid not in ("repair", "error"):
         raise ConfigError(f"data.invalid is '{invalid}'", hint="set it to repair or error")
     if not sources:
         raise DataError("no annotation file was given", hint="give at least one COCO JSON and its image folder")
     files = [CocoSource(Path(annotations), Path(images)) for annotations, images in sources]
-    parsed = [parse_coco(file.annotations, attributes) for file in files]
+    parsed = [parse_coco(file.annotations, attributes, images=file.images) for file in files]
     findings = tuple(finding for file in parsed for finding in file.findings)
     _refuse(findings, invalid)
-    return pack(files, parsed, mapping or CategoryMapping(), category_names)
+    annotations, report = pack(files, parsed, mapping or CategoryMapping(), category_names)
+    _refuse_loss(report)
+    return annotations, report
 
 
 def _refuse(findings: Sequence[Finding], invalid: Invalid) -> None:
@@ -114,6 +122,19 @@ def _refuse(findings: Sequence[Finding], invalid: Invalid) -> None:
     if fatal:
         more = f" (and {len(fatal) - 1} more faults of this file or others)" if len(fatal) > 1 else ""
         raise DataError(fatal[0].message + more, where=fatal[0].where, hint=fatal[0].hint)
+
+
+def _refuse_loss(report: ReadingReport) -> None:
+    total = report.images + report.images_dropped
+    if are_too_many(report.images_dropped, total):
+        first = next(each for each in report.findings if each.code in BOX_FAULTS and each.code != "box_overhangs")
+        raise DataError(
+            f"{report.images_dropped} of {total} images have boxes that cannot be used, and would be left out; the"
+            f" first: {first.message}",
+            where=first.where,
+            hint="correct the boxes, or leave the images out by `hoopoe doctor FILE --images DIR --fix OUT.json"
+            " --allow-losses`",
+        )
 
 
 def pack(
@@ -154,6 +175,11 @@ def pack(
             for name in parsed[0].images.attributes
         },
     )
+    unusable = np.concatenate(
+        [_unusable_images(file, mapping) + first for file, first in zip(parsed, first_image, strict=False)]
+    )
+    if len(unusable):
+        annotations = annotations.select(np.setdiff1d(np.arange(len(annotations)), unusable))
     findings = tuple(finding for file in parsed for finding in file.findings)
     by_code = count_by_code(finding for finding in findings if finding.code in BOX_FAULTS)
     clipped = by_code.get("box_overhangs", 0)
@@ -164,11 +190,19 @@ def pack(
         crowds=int(annotations.is_crowd.sum()),
         boxes_clipped=clipped,
         boxes_dropped=sum(by_code.values()) - clipped,
+        images_dropped=len(unusable),
         boxes_unmapped=int((~keep).sum()),
         image_ids_renumbered=renumbered,
         findings=findings,
     )
     return annotations, report
+
+
+def _unusable_images(file: ParsedCoco, mapping: CategoryMapping) -> np.ndarray:
+    """Rows of the images with a box that cannot be used, of a category that is not dropped anyway."""
+    boxes = file.unusable
+    meant = [mapping[file.categories[category]] is not None for category in boxes.category_ids.tolist()]
+    return np.unique(boxes.images[np.array(meant, np.bool_)])
 
 
 def _labels(file: ParsedCoco, mapping: CategoryMapping, names: Sequence[str]) -> np.ndarray:

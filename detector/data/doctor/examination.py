@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from detector.base.names import Spelling
 from detector.data.coco.categories import CategoryMapping
-from detector.data.coco.parsing import ParsedCoco, escapes, parse_coco
+from detector.data.coco.columns import ParsedCoco
+from detector.data.coco.parsing import escapes, parse_coco
 from detector.data.coco.reading import ReadingReport, pack
 from detector.data.coco.records import record_name, split_file
+from detector.data.conventions import Boxes
 from detector.data.doctor.box_sizes import ANCHOR_SIZES, size_histogram, unmatched_share
 from detector.data.doctor.duplicates import duplicate_boxes, near_pictures
 from detector.data.doctor.picture_scan import PictureScan, scan_pictures
@@ -32,6 +36,7 @@ class Examined:
         pictures: What each image's file holds, in the order of `parsed.images`.
         report: What `read_coco` would do with it.
         findings: Every fault, those of the records first.
+        convention: What the user said that the numbers of its boxes mean; None: nothing.
     """
 
     source: CocoSource
@@ -39,6 +44,7 @@ class Examined:
     pictures: list[PictureScan]
     report: ReadingReport
     findings: list[Finding]
+    convention: Boxes | None = None
 
     @property
     def has_errors(self) -> bool:
@@ -61,24 +67,36 @@ class Examined:
 ScanPictures = Callable[[list[Path]], list[PictureScan]]
 
 
-def examine(source: CocoSource, look: ScanPictures = scan_pictures) -> Examined:
+def examine(source: CocoSource, look: ScanPictures = scan_pictures, convention: Boxes | None = None) -> Examined:
     """Examine one COCO file and its pictures.
 
     Args:
         source: The JSON and the image folder.
         look: Looks at the pictures; another one can show progress, or hand back what has been seen before.
+        convention: What the four numbers of a box mean, where the user says so.
 
     Raises:
         DataError: If the file as a whole is not COCO.
     """
-    parsed = parse_coco(source.annotations)
+    parsed = parse_coco(source.annotations, images=source.images, convention=convention)
     inside = [name for name in parsed.images.file_names if not escapes(name)]  # what lies outside is not even opened
-    seen = dict(zip(inside, look([source.images / name for name in inside]), strict=True))
+    spelling = Spelling(source.images)
+    seen = dict(zip(inside, look([_file_of(name, source.images, spelling) for name in inside]), strict=True))
     pictures = [seen.get(name, PictureScan()) for name in parsed.images.file_names]
     _, report = pack([source], [parsed], CategoryMapping())
-    rules = (_picture_findings(parsed, pictures), _duplicate_findings(parsed), _summary_findings(parsed, report))
+    rules = (
+        _picture_findings(parsed, pictures),
+        _duplicate_findings(parsed, source.images),
+        _summary_findings(parsed, report),
+    )
     findings = [*parsed.findings, *(finding for rule in rules for finding in rule)]
-    return Examined(source, parsed, pictures, report, findings)
+    return Examined(source, parsed, pictures, report, findings, convention)
+
+
+def _file_of(name: str, folder: Path, spelling: Spelling) -> Path:
+    """The file of a name, also where the disk spells it in another Unicode form."""
+    path = folder / name
+    return path if name.isascii() or os.path.exists(path) else folder / (spelling.of(name) or name)
 
 
 def compare_splits(train: Examined, validation: Examined) -> Iterator[Finding]:
@@ -122,7 +140,7 @@ def _picture_findings(parsed: ParsedCoco, pictures: list[PictureScan]) -> Iterat
             yield _image_finding(parsed, "exif_rotated", row, message)
 
 
-def _duplicate_findings(parsed: ParsedCoco) -> Iterator[Finding]:
+def _duplicate_findings(parsed: ParsedCoco, folder: Path) -> Iterator[Finding]:
     first_row: dict[str, int] = {}
     for row, name in enumerate(parsed.images.file_names):
         if first_row.setdefault(name, row) != row:
@@ -130,8 +148,10 @@ def _duplicate_findings(parsed: ParsedCoco) -> Iterator[Finding]:
             yield _image_finding(parsed, "duplicate_file", row, f"'{name}' is also the file of {first}")
 
     boxes = parsed.boxes
-    pairs = list(duplicate_boxes(boxes.boxes_xywh, boxes.images, boxes.category_ids))
-    raws = split_file(parsed.path).annotations if pairs else []
+    _, categories = np.unique(boxes.category_ids, return_inverse=True)
+    groups = 2 * categories.reshape(-1) + boxes.is_crowd  # an ignored region is no repetition of a bird
+    pairs = list(duplicate_boxes(boxes.boxes_xywh, boxes.images, groups))
+    raws = split_file(parsed.path, folder).annotations if pairs else []
     for row, earlier in pairs:
         place, earlier_place = int(boxes.places[row]), int(boxes.places[earlier])
         message = f"repeats the box of {record_name('annotations', raws, earlier_place)}"
@@ -150,6 +170,13 @@ def _summary_findings(parsed: ParsedCoco, report: ReadingReport) -> Iterator[Fin
     if unused and report.boxes:
         names = [f"'{parsed.categories[each]}'" for each in unused[:5]] + ["..."] * (len(unused) > 5)
         yield whole_file("category_unused", f"{len(unused)} categories have no box: {', '.join(names)}")
+    by_folded: dict[str, set[str]] = {}
+    for name in parsed.categories.values():
+        by_folded.setdefault(" ".join(name.casefold().split()), set()).add(name)
+    for twins in by_folded.values():
+        if len(twins) > 1:
+            message = " and ".join(f"'{name}'" for name in sorted(twins))
+            yield whole_file("category_twins", f"{message} differ in blanks or capitals only")
     if report.boxes == 0:
         yield whole_file("no_boxes", f"{report.images} images and not one usable box")
     elif report.negatives:

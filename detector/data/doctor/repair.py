@@ -1,32 +1,38 @@
 """`repair`: a mended copy of a COCO document, with everything that was done to it.
 
 The rule is to take out what would teach something wrong, and to guess nothing: a picture whose size contradicts its
-record goes, since nobody can tell which of the two its boxes fit. What is kept stays as it is, with keys that Hoopoe
-does not read.
+record goes, since nobody can tell which of the two its boxes fit, and so does a picture with a box that cannot be used,
+since its bird would pass for background. What is kept stays as it is, with keys that Hoopoe does not read; what is said
+in another way than COCO's and has one meaning (`plain_values`) is written as COCO has it.
 """
 
 from __future__ import annotations
 
-import json
+import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from backbones.errors import ConfigError, DataError
-from detector.base.files import write_bytes
-from detector.base.json_text import JsonError, decode_json, nan_as_null, read_json_bytes
+from backbones.errors import DataError
+from detector.base.names import Spelling
 from detector.data.box_faults import CODES, OVERHANGS, SOUND, check_boxes
+from detector.data.coco.parsing import NO_ANIMAL
+from detector.data.conventions import Boxes, to_xywh
 from detector.data.doctor.duplicates import duplicate_boxes
 from detector.data.doctor.examination import Examined
+from detector.data.doctor.plain_values import plain_annotation, plain_category, plain_image
 from detector.data.findings import Finding
 
 DROPPED_WITH_IMAGE = "image_dropped"
+STRAY = "names_no_image"  # the reason of a faulty annotation that names no image: whose bird it was, nobody can tell
+NO_ANIMAL_THERE = "no_animal"  # the reason of one without a box, which says that there is nothing to draw one around
 
-# Findings whose record is taken out. Boxes are judged afresh, because a record may have got its size only now.
+# Findings whose record is taken out, an annotation with its image. Boxes are judged afresh, because a record may have
+# got its size only now.
 _DROP_IMAGE = {"bad_record", "path_escapes", "file_missing", "file_unreadable", "size_wrong", "leaked_image"}
 _DROP_ANNOTATION = {"bad_record", "unknown_image", "unknown_category"}
 
@@ -36,10 +42,10 @@ class Repair:
     """One thing that was done.
 
     Args:
-        action: `dropped`, `clipped`, `renumbered`, `merged` or `resized`.
+        action: `dropped`, `clipped`, `converted`, `renumbered`, `renamed`, `merged` or `resized`.
         table: `images` or `annotations`.
         record: `image 7`, `annotation 4711`, or its place where it has no id.
-        reason: The code of the finding, or `image_dropped` for an annotation that went with its image.
+        reason: The code of the finding, or `image_dropped`, `names_no_image`, `no_animal`, `plain_value`.
     """
 
     action: str
@@ -62,26 +68,37 @@ class _Work:
             self.note("dropped", table, place, reason)
             del records[place]
 
+    def drop_with_images(self, reasons: dict[int, str]) -> None:
+        """Drop annotations, by their place, and with them the images that show what they meant."""
+        at_id: dict[Any, list[int]] = defaultdict(list)
+        for place, image in self.images.items():
+            at_id[image["id"]].append(place)
+        for place, reason in reasons.items():
+            if place in self.annotations:
+                record = self.annotations[place]
+                image_id = record.get("image_id") if isinstance(record, dict) else None
+                meant = at_id.get(image_id, []) if isinstance(image_id, int | float | str) else []
+                self.drop("annotations", place, reason if meant else STRAY)
+                for at in meant:
+                    self.drop("images", at, reason)
+        self.drop_orphans()
+
+    def drop_orphans(self) -> None:
+        known = {record["id"] for record in self.images.values()}
+        for place, annotation in list(self.annotations.items()):
+            if isinstance(annotation, dict) and annotation.get("image_id") not in known:
+                self.drop("annotations", place, DROPPED_WITH_IMAGE)
+
+    def change(self, table: str, place: int, values: dict[str, Any], action: str, reason: str) -> None:
+        if values:
+            (self.images if table == "images" else self.annotations)[place].update(values)
+            self.note(action, table, place, reason)
+
     def note(self, action: str, table: str, place: int, reason: str) -> None:
         record = (self.images if table == "images" else self.annotations)[place]
         has_id = isinstance(record, dict) and "id" in record
         name = f"{table.removesuffix('s')} {record['id']}" if has_id else f"{table}[{place}]"
         self.repairs.append(Repair(action, table, name, reason))
-
-
-def read_document(path: Path) -> dict[str, Any]:
-    """A COCO JSON as a dictionary, every key kept; `NaN` and its like become None.
-
-    Bytes that are not UTF-8 become question marks: records that had them where it counts are among the findings.
-
-    Raises:
-        DataError: It is not JSON.
-    """
-    data = nan_as_null(read_json_bytes(path, "COCO JSON")).decode("utf-8", "replace").encode()
-    try:
-        return decode_json(data, dict[str, Any])
-    except JsonError as error:
-        raise DataError(f"not JSON: {error}", where=path, hint="export or copy it again") from error
 
 
 def repair(document: dict[str, Any], examined: Examined, findings: Iterable[Finding]) -> tuple[dict, list[Repair]]:
@@ -93,30 +110,38 @@ def repair(document: dict[str, Any], examined: Examined, findings: Iterable[Find
         findings: Those of `examined`, and of the comparison with a validation set.
 
     Returns:
-        A mended copy, and what was done.
+        A mended copy, and what was done. Ask `Losses` whether it may be used.
+
+    Raises:
+        DataError: The boxes of the whole file follow another convention, and nobody said which.
     """
     by_code: dict[tuple[str, str], list[int]] = defaultdict(list)
     for finding in findings:
+        if finding.code == "boxes_convention" and finding.file == examined.source.annotations:
+            raise DataError(finding.message, where=finding.where, hint=finding.hint)
         if finding.file == examined.source.annotations and finding.table and finding.index is not None:
             by_code[finding.table, finding.code].append(finding.index)
 
+    categories = [
+        record | plain_category(record)
+        for place, record in enumerate(document["categories"])
+        if place not in set(by_code["categories", "bad_record"])
+    ]
     work = _Work(
         {place: _copy(record) for place, record in enumerate(document["images"])},
         {place: _copy(record) for place, record in enumerate(document["annotations"])},
     )
-    for table, codes in (("annotations", _DROP_ANNOTATION), ("images", _DROP_IMAGE)):
-        for code in sorted(codes):
-            for place in by_code[table, code]:
-                work.drop(table, place, code)
+    for code in sorted(_DROP_IMAGE):
+        for place in by_code["images", code]:
+            work.drop("images", place, code)
+    _write_plainly(work, examined.source.images)
+    faulty = {place: code for code in sorted(_DROP_ANNOTATION) for place in by_code["annotations", code]}
+    _drop_no_animals(work, faulty, {each["id"] for each in categories if each["name"].lower() in NO_ANIMAL})
+    work.drop_with_images(faulty)
     _mend_images(work, by_code, examined)
-    _drop_orphans(work)
-    _mend_boxes(work)
+    work.drop_orphans()
+    _mend_boxes(work, examined.convention)
     _number_annotations(work)
-    categories = [
-        record
-        for place, record in enumerate(document["categories"])
-        if place not in by_code["categories", "bad_record"]
-    ]
     mended = document | {
         "images": list(work.images.values()),
         "annotations": list(work.annotations.values()),
@@ -125,16 +150,22 @@ def repair(document: dict[str, Any], examined: Examined, findings: Iterable[Find
     return mended, work.repairs
 
 
-def refuse_original(path: Path, original: Path) -> None:
-    """Raises: ConfigError: If writing to `path` would overwrite the file that is mended."""
-    if path.exists() and original.exists() and path.samefile(original):
-        raise ConfigError("--fix would overwrite the file it mends", where=path, hint="give another name")
+def _write_plainly(work: _Work, folder: Path) -> None:
+    spelling = Spelling(folder)
+    for place, record in work.images.items():
+        work.change("images", place, plain_image(record), "converted", "plain_value")
+        name = record["file_name"].replace("\\", "/")
+        if not name.isascii() and not os.path.exists(folder / name) and (spelled := spelling.of(name)):
+            work.change("images", place, {"file_name": spelled}, "renamed", "plain_value")
+    ids = {record["id"] for record in work.images.values()}
+    for place, record in work.annotations.items():
+        work.change("annotations", place, plain_annotation(record, ids), "converted", "plain_value")
 
 
-def write_document(document: dict[str, Any], path: Path) -> None:
-    """Write a COCO JSON whole or not at all."""
-    # lone surrogates, of names that are no Unicode, stay as \\udc80
-    write_bytes(path, json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace"))
+def _drop_no_animals(work: _Work, faulty: Container[int], categories: Container[int]) -> None:
+    for place, record in list(work.annotations.items()):
+        if place not in faulty and record["category_id"] in categories and not record.get("bbox"):
+            work.drop("annotations", place, NO_ANIMAL_THERE)
 
 
 def _copy(record: Any) -> Any:
@@ -171,15 +202,8 @@ def _mend_images(work: _Work, by_code: dict[tuple[str, str], list[int]], examine
         annotation["image_id"] = new_id.get(annotation["image_id"], annotation["image_id"])
 
 
-def _drop_orphans(work: _Work) -> None:
-    known = {record["id"] for record in work.images.values()}
-    for place, annotation in list(work.annotations.items()):
-        if annotation["image_id"] not in known:
-            work.drop("annotations", place, DROPPED_WITH_IMAGE)
-
-
-def _mend_boxes(work: _Work) -> None:
-    """Drop, clip and thin out boxes, all records being in order by now."""
+def _mend_boxes(work: _Work, convention: Boxes | None) -> None:
+    """Convert, clip and thin out boxes, and drop pictures with unusable ones, all records being in order by now."""
     places = np.array(list(work.annotations), np.int64)
     records = list(work.annotations.values())
     row_of_id = {image["id"]: row for row, image in enumerate(work.images.values())}
@@ -187,21 +211,30 @@ def _mend_boxes(work: _Work) -> None:
     sizes = np.array([(image["width"], image["height"]) for image in work.images.values()], np.int64).reshape(-1, 2)
     boxes = np.array([_four_numbers(record.get("bbox")) for record in records], np.float64).reshape(-1, 4)
 
-    mended, faults = check_boxes(boxes, sizes, images)
-    for row in np.flatnonzero(faults != SOUND).tolist():
+    converted = boxes if convention is None else to_xywh(boxes, sizes[images], convention)
+    mended, faults = check_boxes(converted, sizes, images)
+    unusable: dict[int, str] = {}
+    for row in np.flatnonzero((faults != SOUND) | (converted != boxes).any(axis=1)).tolist():
         place, record = int(places[row]), records[row]
-        if faults[row] != OVERHANGS:
-            work.drop("annotations", place, CODES[faults[row]] if record.get("bbox") else "box_missing")
+        if faults[row] not in (SOUND, OVERHANGS):
+            unusable[place] = CODES[faults[row]] if record.get("bbox") else "box_missing"
             continue
-        record["bbox"] = mended[row].tolist()
+        values: dict[str, Any] = {"bbox": mended[row].tolist()}
         if isinstance(record.get("area"), int | float):
-            record["area"] = min(record["area"], float(mended[row, 2] * mended[row, 3]))
-        work.note("clipped", "annotations", place, "box_overhangs")
+            box_area = float(mended[row, 2] * mended[row, 3])
+            values["area"] = min(record["area"], box_area) if convention is None else box_area
+        clipped = faults[row] == OVERHANGS
+        reason = "box_overhangs" if clipped else "boxes_convention"
+        work.change("annotations", place, values, "clipped" if clipped else "converted", reason)
+    work.drop_with_images(unusable)
 
-    usable = np.flatnonzero((faults == SOUND) | (faults == OVERHANGS))
-    categories = np.array([record["category_id"] for record in records], np.int64)[usable]
-    for row, _ in duplicate_boxes(mended[usable], images[usable], categories):
-        work.drop("annotations", int(places[usable[row]]), "duplicate_box")
+    left = np.flatnonzero(np.isin(places, list(work.annotations)))
+    # an ignored region is no repetition of a bird
+    keys = [(records[row]["category_id"], bool(records[row].get("iscrowd"))) for row in left.tolist()]
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    groups = np.array([numbers[key] for key in keys], np.int64)
+    for row, _ in duplicate_boxes(mended[left], images[left], groups):
+        work.drop("annotations", int(places[left[row]]), "duplicate_box")
 
 
 def _four_numbers(bbox: Any) -> tuple[float, ...]:
@@ -210,10 +243,12 @@ def _four_numbers(bbox: Any) -> tuple[float, ...]:
 
 def _number_annotations(work: _Work) -> None:
     taken: set[Any] = set()
-    free = max((each["id"] for each in work.annotations.values() if not isinstance(each["id"], str)), default=0)
+    ids = [each.get("id") for each in work.annotations.values()]
+    free = max((each for each in ids if isinstance(each, int | float)), default=0)
     for place, record in work.annotations.items():
-        if record["id"] in taken:
-            work.note("renumbered", "annotations", place, "duplicate_annotation_id")
+        if record.get("id") is None or record["id"] in taken:
+            reason = "ids_missing" if record.get("id") is None else "duplicate_annotation_id"
+            work.note("renumbered", "annotations", place, reason)
             free = int(free) + 1
             record["id"] = free
         taken.add(record["id"])

@@ -15,9 +15,10 @@ from detector.cli import doctor
 from detector.cli.terminal.parser import CommandParser
 from detector.data.coco.reading import read_coco
 from detector.data.doctor.box_sizes import size_histogram, unmatched_share
+from detector.data.doctor.document import read_document, write_document
 from detector.data.doctor.examination import compare_splits, examine
 from detector.data.doctor.picture_scan import scan_picture
-from detector.data.doctor.repair import read_document, repair, write_document
+from detector.data.doctor.repair import repair
 from detector.data.findings import count_by_code
 from detector.data.packed import CocoSource
 
@@ -121,14 +122,14 @@ FAULTS = [
     (same_file_other_id, "duplicate_file", "image 44", {"merged"}, 3, 3),
     (annotation(id=12), "duplicate_annotation_id", "annotation 12", {"renumbered"}, 3, 2),
     (annotation(image_id=5), "unknown_image", "annotation 11", {"dropped"}, 3, 1),
-    (annotation(category_id=5), "unknown_category", "annotation 11", {"dropped"}, 3, 1),
-    (annotation(bbox=["x", 1, 2, 3]), "bad_record", "annotation 11", {"dropped"}, 3, 1),
-    (annotation(bbox=[10, 10, 0, 5]), "box_degenerate", "annotation 11", {"dropped"}, 3, 1),
-    (annotation(bbox=[10, 10, -4, 5]), "box_degenerate", "annotation 11", {"dropped"}, 3, 1),
-    (annotation(bbox=[10, float("nan"), 4, 5]), "box_not_finite", "annotation 11", {"dropped"}, 3, 1),
-    (annotation(bbox=[10, 10, 4]), "box_not_finite", "annotation 11", {"dropped"}, 3, 1),
-    (annotation(bbox=[200, 10, 40, 5]), "box_outside", "annotation 11", {"dropped"}, 3, 1),
-    (annotation(bbox=None), "box_missing", "annotation 11", {"dropped"}, 3, 1),
+    (annotation(category_id=5), "unknown_category", "annotation 11", {"dropped"}, 2, 1),
+    (annotation(bbox=["x", 1, 2, 3]), "bad_record", "annotation 11", {"dropped"}, 2, 1),
+    (annotation(bbox=[10, 10, 0, 5]), "box_degenerate", "annotation 11", {"dropped"}, 2, 1),
+    (annotation(bbox=[10, 10, -4, 5]), "box_degenerate", "annotation 11", {"dropped"}, 2, 1),
+    (annotation(bbox=[10, float("nan"), 4, 5]), "box_not_finite", "annotation 11", {"dropped"}, 2, 1),
+    (annotation(bbox=[10, 10, 4]), "box_not_finite", "annotation 11", {"dropped"}, 2, 1),
+    (annotation(bbox=[200, 10, 40, 5]), "box_outside", "annotation 11", {"dropped"}, 2, 1),
+    (annotation(bbox=None), "box_missing", "annotation 11", {"dropped"}, 2, 1),
     (annotation(bbox=[60, 10, 40, 40]), "box_overhangs", "annotation 11", {"clipped"}, 3, 2),
     (box_twice, "duplicate_box", "annotation 77", {"dropped"}, 3, 2),
 ]
