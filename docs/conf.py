@@ -16,6 +16,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphin
 exclude_patterns = ["_build", "_ext"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
+smartquotes = False  # would make a dash of the two hyphens of options
 nitpick_ignore_regex = [("py:.*", ".*")]  # types of other libraries: their indices are on the internet
 copybutton_exclude = ".linenos, .gp, .go"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from backbones.errors import ConfigError
 from tests.docs.blocks import NOT_RUN, READ, ROOT, RUN, SHOWN, Block, blocks_of, commands, pages
 from tests.docs.stand_ins import NAMES
 
@@ -127,19 +128,12 @@ def run_command(words: list[str], block: Block) -> None:
 
 def parse(arguments: list[str], block: Block) -> None:
     """Let argparse read a command that is not run."""
-    import argparse
-    import importlib
+    from detector.cli.commands import COMMANDS, command_parser
 
-    from detector.cli.main import COMMANDS
-
-    parser = argparse.ArgumentParser(exit_on_error=False)
-    if arguments and arguments[0] in COMMANDS:
-        importlib.import_module(COMMANDS[arguments[0]][0]).add_arguments(parser)
-        try:
-            parser.parse_args(arguments[1:])
-        except SystemExit:
-            raise AssertionError(
-                f"{block.where}: `hoopoe {' '.join(arguments)}` has an option that is not there"
-            ) from None
-    else:
-        assert arguments[0].startswith("--"), f"{block.where}: there is no command {arguments[0]}"
+    if arguments[0].startswith("--"):
+        return
+    assert arguments[0] in COMMANDS, f"{block.where}: there is no command {arguments[0]}"
+    try:
+        command_parser(arguments[0]).parse_args(arguments[1:])
+    except ConfigError as error:
+        raise AssertionError(f"{block.where}: {error}") from None

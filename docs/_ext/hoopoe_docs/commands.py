@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 
-from detector.cli.main import COMMANDS
+from detector.cli.commands import COMMANDS, GROUPS, command_parser
+from detector.cli.terminal.exit_codes import MEANINGS
+from detector.cli.terminal.parser import CommandParser
 from hoopoe_docs.markdown import cell, table
+
+COMMON = frozenset({"help", "help_all", "quiet", "log", "debug"})  # options of every command, told once on the page
 
 
 def commands_page() -> str:
-    """A section a command."""
-    return "\n".join(_command(name, module, summary) for name, (module, summary) in COMMANDS.items())
+    """The exit codes, and a section a command, in the order of `hoopoe --help`."""
+    codes = table(["exit code", "meaning"], [[code, cell(meaning)] for code, meaning in MEANINGS.items()])
+    ordered = [name for names in GROUPS.values() for name in names]
+    assert set(ordered) == set(COMMANDS)
+    return "\n".join([codes, *map(_command, ordered)])
 
 
-def command_parser(name: str) -> argparse.ArgumentParser:
-    """The parser of one command."""
-    parser = argparse.ArgumentParser(prog=f"hoopoe {name}", formatter_class=argparse.RawDescriptionHelpFormatter)
-    importlib.import_module(COMMANDS[name][0]).add_arguments(parser)
-    return parser
-
-
-def _command(name: str, module: str, summary: str) -> str:
-    parser = command_parser(name)
-    usage = parser.format_usage().removeprefix("usage: ").rstrip()
-    rows = [_row(action) for action in parser._actions if action.help not in (None, argparse.SUPPRESS)]
-    sentence = f"{summary[0].upper()}{summary[1:]}."
-    text = f"## hoopoe {name}\n\n{sentence}\n\n```text\n{usage}\n```\n\n"
-    text += table(["option", "values", "what it does"], [row for row in rows if row[0] != "`-h`, `--help`"])
+def _command(name: str) -> str:
+    parser: CommandParser = command_parser(name)
+    assert parser.description is not None
+    lines = [parser.format_usage().removeprefix("usage: ").rstrip(), "", *parser.examples]
+    usage = "\n".join(lines).rstrip()
+    rows = [_row(action) for action in parser._actions if action.dest not in COMMON and action.help]
+    text = f"## hoopoe {name}\n\n{cell(parser.description)}\n\n```text\n{usage}\n```\n\n"
+    text += table(["option", "values", "what it does"], rows) if rows else ""
     return text if parser.epilog is None else f"{text}\n```text\n{parser.epilog % {'prog': parser.prog}}\n```\n"
 
 
@@ -38,5 +38,5 @@ def _row(action: argparse.Action) -> list[str]:
     choices = "" if action.choices is None else ", ".join(map(str, action.choices))
     names = ", ".join(f"`{name}`" for name in action.option_strings) or f"`{shown}`"
     text = (action.help or "") % {**vars(action), "prog": "hoopoe"}
-    required = "" if not (action.required and action.option_strings) else " (required)"
+    required = " (required)" if action.required and action.option_strings else ""
     return [names + required, cell(choices or (f"`{shown}`" if action.option_strings and shown else "")), cell(text)]

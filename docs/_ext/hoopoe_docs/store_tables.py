@@ -37,7 +37,7 @@ def store_page() -> str:
     """A section a table."""
     parts = []
     for title, (where, fields, what) in TABLES.items():
-        place = where if where.startswith("the ") else f"`{where}`"
+        place = f"T{where[1:]}" if where.startswith("the ") else f"`{where}`"
         parts.append(f"## {title}\n\n{place}. {what}\n\n{columns(fields)}")
     return "\n".join(parts)
 
