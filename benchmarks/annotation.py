@@ -37,11 +37,13 @@ from numpy.typing import NDArray
 
 import backbones
 from benchmarks.machine import describe
-from detector.annotation.detecting import CPU_BATCH, RunDetector
+from detector.annotation.detecting import CPU_BATCH
 from detector.config import load_config
-from detector.models.building import build_detector, config_of
+from detector.models.building import build_detector
 from detector.models.config import ModelConfig
-from detector.models.saving import DetectorMeta, save_detector
+from detector.models.detector import Detector
+from detector.models.prediction import detect_resized, image_tensor
+from detector.models.saving import load_detector, save_detector
 from detector.species.classifier import SpeciesClassifier
 from detector.store.reader import FactsReader
 from detector.training.config import Config
@@ -63,7 +65,7 @@ def save_random_detector(path: Path, name: str, args: argparse.Namespace) -> Mod
     model: Any = build_detector(config)
     if config.detector == "retinanet":
         torch.nn.init.constant_(model.head.classification_head.cls_logits.bias, LOW_LOGIT)
-    save_detector(path, model, DetectorMeta(config_of(model)))
+    save_detector(path, Detector.of(model))
     return config
 
 
@@ -144,14 +146,14 @@ def annotate(card: Path, output: Path, models: Sequence[object], *options: objec
 
 
 def bare_seconds(
-    detector: RunDetector, species: SpeciesClassifier | None, size_wh: tuple[int, int], images: int, crops: int
+    detector: Detector, species: SpeciesClassifier | None, size_wh: tuple[int, int], images: int, crops: int
 ) -> float:
     """Seconds of the networks alone."""
-    picture = np.ascontiguousarray(drawn(0, detector.rule.size(size_wh)))
+    picture = image_tensor(drawn(0, detector.size_rule.size(size_wh)))
     start = time.perf_counter()
     for first in range(0, images, CPU_BATCH):
         count = min(CPU_BATCH, images - first)
-        detector.detect([picture] * count, [size_wh] * count)
+        detect_resized(detector, [picture] * count, [size_wh] * count)
     if species is not None and crops:
         species.logits(np.zeros((crops, *species.size_hw, 3), np.uint8), batch_size=8)
     return time.perf_counter() - start
@@ -208,7 +210,7 @@ def measure_media(kind: str, name: str, species: str | None, args: argparse.Name
             save_photos(folder / card, images, PHOTO_WH)
         else:
             save_video(folder / card / "video.mp4", images)
-    detector = RunDetector.load(str(folder / "detector.safetensors"), CPU, "fp32")
+    detector = load_detector(str(folder / "detector.safetensors"), CPU, "fp32")
     size_wh = PHOTO_WH if kind == "photos" else VIDEO_WH
     rates, bares = [], []
     for number in range(args.repeats):

@@ -40,7 +40,7 @@ from detector.decisions.decide import decide
 from detector.decisions.options import DecideOptions
 from detector.evaluation.coco import evaluate_coco
 from detector.evaluation.detecting import DetectionOptions, detect_all
-from detector.models import load_detector
+from detector.models import Detector, load_detector
 from detector.species.calibration import Calibration
 from detector.species.classifier import SpeciesClassifier
 from detector.species.crops import crop_boxes, cut_crops
@@ -245,7 +245,7 @@ def write_prior(path: Path, taxonomy: Taxonomy, class_of: NDArray[np.int64]) -> 
 
 
 def fit_on(
-    data: Path, model: Any, categories: Sequence[str], classifier: SpeciesClassifier, taxonomy: Taxonomy, seed: int
+    data: Path, detector: Detector, classifier: SpeciesClassifier, taxonomy: Taxonomy, seed: int
 ) -> tuple[Fit, tuple[int, int]]:
     """Fit temperature, weight and gate on val.json and drawn mammals; also the size of the data's pictures."""
     annotations, _ = read_coco([(data / "val.json", data / "images")])
@@ -255,9 +255,10 @@ def fit_on(
     mammals = draw_mammals(size_wh, np.random.default_rng([seed, FIT_STREAM]))
     logits = classify_boxes(classifier, *zip(*mammals, strict=True))
     crops = birds.and_others(LabelledLogits(logits, np.full(len(mammals), NO_BIRD), {}, ()))
-    found = detect_all(model, annotations, DetectionOptions(loading=DataConfig(workers=0)))
+    found = detect_all(detector, annotations, DetectionOptions(loading=DataConfig(workers=0)))
     of_name = dict(zip(annotations.category_names, annotations.category_ids, strict=True))
-    ids = [of_name.get(name, max(of_name.values()) + 1) for name in categories]  # an agnostic detector's: a new one
+    # the category of an agnostic detector gets a new id
+    ids = [of_name.get(name, max(of_name.values()) + 1) for name in detector.categories]
     results = found.coco_results(replace(annotations, category_ids=tuple(ids)))
     detected = classify_detections(annotations, results, labelling, lambda: None)
     return fit_calibration(crops, classifier.sha256, detected), size_wh
@@ -296,11 +297,11 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"write {OUTPUT.relative_to(Path(__file__).parents[1])}")
     args = parser.parse_args()
 
-    model, meta = load_detector(args.detector)
+    detector = load_detector(args.detector, precision="fp32")
     classifier = SpeciesClassifier.load(args.species)
     taxonomy = Taxonomy(classifier.class_names)
     class_of = np.array([classifier.class_names.index(plumage.name) for plumage in PLUMAGES])
-    fit, size_wh = fit_on(args.data, model, meta.category_names, classifier, taxonomy, args.seed)
+    fit, size_wh = fit_on(args.data, detector, classifier, taxonomy, args.seed)
 
     pictures = draw_bursts(args.bursts, size_wh, class_of, args.seed)
     birds = classify_boxes(classifier, pictures.images, list(pictures.boxes_xyxy[:, None]))
@@ -317,7 +318,7 @@ def main() -> None:
         fit.calibration.write(calibration)
         Calibration.model_validate({"weight": 1.0}).write(alone)
         write_prior(prior, taxonomy, class_of)
-        ways = ways_of(calibration, alone, prior, names_species(meta.category_names, taxonomy.kinds))
+        ways = ways_of(calibration, alone, prior, names_species(detector.categories, taxonomy.kinds))
         table = [measure(pictures, folder / "store", way, taxonomy.scientific_names) for way in ways]
         gates = [
             gate_row(folder / what, what, logits, classifier.class_names, calibration)
@@ -327,7 +328,7 @@ def main() -> None:
         "# The second look",
         "",
         f"{len(pictures.images)} drawn photos of one bird each in bursts of {BURST}, looked at by "
-        f"{Path(args.detector).name} with {len(meta.category_names)} categories. T = "
+        f"{Path(args.detector).name} with {len(detector.categories)} categories. T = "
         f"{fit.calibration.temperature:.2f} (n = {fit.calibration.bird_crops}), w = {fit.calibration.weight:.2f} "
         f"(n = {fit.calibration.detector_boxes}); the docstring of `benchmarks/species.py` says how.",
         "",

@@ -1,75 +1,22 @@
-"""The detector of a run, and batches that hold one network size."""
+"""Batches that hold one network size, and shrink where memory does not hold them."""
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Generic, TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import nn
 
 from backbones.errors import HoopoeError
-from detector.base.devices import Precision
-from detector.data.resizing import SizeRule
-from detector.models.coco import COCO_NAME, coco_file
-from detector.models.prediction import predict_resized
-from detector.models.saving import load_detector
-from detector.types import Detections
 
 CPU_BATCH, CUDA_BATCH = 2, 16  # pictures: on a CPU more only cost memory
 
 Size = tuple[int, int]
 Entry = TypeVar("Entry")
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, eq=False)
-class RunDetector:
-    """A detector with what its users need to know.
-
-    Attributes:
-        name: The file's name, or `coco`.
-        sha256: Of the file of weights, in hexadecimal.
-        categories: Names of the labels.
-        rule: Which size a picture has in the network.
-        precision: "bf16" runs convolutions and matrix products in bfloat16.
-        model: The network, in evaluation mode.
-    """
-
-    name: str
-    sha256: str
-    categories: tuple[str, ...]
-    rule: SizeRule
-    precision: Precision
-    model: nn.Module
-
-    @classmethod
-    def load(cls, source: str, device: torch.device, precision: Precision) -> RunDetector:
-        """Load a detector's file, or `coco`.
-
-        Raises:
-            CheckpointError: It cannot be used.
-            DownloadError: `coco` is not here and cannot be fetched.
-        """
-        model, meta = load_detector(source, device)
-        file = coco_file() if source == COCO_NAME else Path(source).expanduser()
-        with file.open("rb") as opened:
-            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
-        rule = SizeRule(meta.config.min_size, meta.config.max_size)
-        name = source if source == COCO_NAME else file.name
-        return cls(name, sha256, meta.category_names, rule, precision, model)
-
-    def detect(self, images: Sequence[NDArray[np.uint8]], originals_wh: Sequence[Size]) -> list[Detections]:
-        """Detect in RGB images (H, W, 3) of one network size; boxes are in the pixels of their originals."""
-        tensors = [torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1) for image in images]
-        return predict_resized(self.model, tensors, originals_wh, self.precision)
 
 
 class SizeBuckets(Generic[Entry]):

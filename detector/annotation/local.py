@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.annotation.detecting import RunDetector
 from detector.annotation.facts import ItemRows
 from detector.annotation.looking import Cropped, CropTask, Looked, Looking, LookTask, Warned
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.readers import Arrival, Readers
 from detector.annotation.stages import ClassificationStage, DetectionStage, may_be_bird
 from detector.annotation.values import FrameKey, FrameResult, FrameViews, ItemFacts
+from detector.models.detector import Detector
 from detector.species.classifier import SpeciesClassifier
 from detector.species.crops import crops_of
 from detector.store.facts import FactRow
@@ -67,7 +67,7 @@ class Annotation:
 
     def __init__(
         self,
-        detector: RunDetector,
+        detector: Detector,
         species: SpeciesClassifier | None,
         seeing: SeeingOptions,
         work: WorkOptions,
@@ -81,7 +81,7 @@ class Annotation:
         self.detection = DetectionStage(detector, work.batch_size, seeing.lowest_score)
         self.classification = None if species is None else ClassificationStage(species, work.crop_batch_size)
         self.looking = Looking(
-            rule=detector.rule,
+            rule=detector.size_rule,
             sampling=seeing.frame_interval,
             tile=seeing.tile,
             motion_gate=seeing.motion_gate,

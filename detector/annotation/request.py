@@ -8,10 +8,11 @@ from pathlib import Path
 
 import torch
 
-from detector.annotation.detecting import RunDetector
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.readers import Readers
 from detector.base.devices import Precision, chosen_device, chosen_precision
+from detector.models.detector import Detector
+from detector.models.saving import load_detector
 from detector.species.classifier import SpeciesClassifier
 
 
@@ -36,13 +37,13 @@ class AnnotateRequest:
 class Models:
     """The networks of a run; without a classifier birds stay unnamed."""
 
-    detector: RunDetector
+    detector: Detector
     species: SpeciesClassifier | None = None
 
     @classmethod
     def of(
         cls,
-        detector: RunDetector | str | Path,
+        detector: Detector | str | Path,
         species: SpeciesClassifier | str | Path | None = None,
         device: torch.device | str | None = None,
         precision: Precision | None = None,
@@ -60,8 +61,8 @@ class Models:
         """
         place = device if isinstance(device, torch.device) else chosen_device(device)
         exact = precision or chosen_precision("auto", place)
-        if not isinstance(detector, RunDetector):
-            detector = RunDetector.load(str(detector), place, exact)
+        if not isinstance(detector, Detector):
+            detector = load_detector(detector, place, exact)
         if isinstance(species, str | Path):
             species = SpeciesClassifier.load(species, place, exact)
         return cls(detector, species)
@@ -69,7 +70,7 @@ class Models:
     @property
     def device(self) -> torch.device:
         """Where the detector runs."""
-        return next(self.detector.model.parameters()).device
+        return self.detector.device
 
 
 @dataclass(frozen=True)

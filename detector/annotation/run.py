@@ -16,13 +16,13 @@ from detector import __version__
 from detector.annotation.cards import cards_of as cards_of
 from detector.annotation.cards import find_cards
 from detector.annotation.counted import CountedFiles
-from detector.annotation.detecting import RunDetector
 from detector.annotation.local import Annotation
 from detector.annotation.options import WorkOptions
 from detector.annotation.readers import Readers
 from detector.annotation.request import AnnotateRequest, Models, RunSettings
 from detector.base.reporting import task
 from detector.base.stopping import StopRequest
+from detector.models.detector import Detector
 from detector.species.classifier import SpeciesClassifier
 from detector.store.facts import FactRow
 from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry
@@ -155,7 +155,7 @@ def annotate(request: AnnotateRequest, models: Models, settings: RunSettings = D
     return report
 
 
-def models_entry(detector: RunDetector, species: SpeciesClassifier | None) -> RunFile:
+def models_entry(detector: Detector, species: SpeciesClassifier | None) -> RunFile:
     """A run.json that names the models, and nothing else."""
     return RunFile(
         detector=DetectorEntry(name=detector.name, sha256=detector.sha256, categories=list(detector.categories)),

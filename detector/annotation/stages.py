@@ -13,10 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.annotation.detecting import HalvingBatches, RunDetector, SizeBuckets
+from detector.annotation.detecting import HalvingBatches, SizeBuckets
 from detector.annotation.looking import appearances
 from detector.annotation.values import FrameFinds, FrameResult, FrameViews
 from detector.boxes import xyxy_to_xywh
+from detector.models.detector import Detector
+from detector.models.prediction import detect_resized, image_tensor
 from detector.models.tiling import merge_views
 from detector.species.classifier import SpeciesClassifier
 from detector.species.joining import merge_label_boxes
@@ -44,7 +46,7 @@ class DetectionStage:
             of several labels on one animal are joined.
     """
 
-    def __init__(self, detector: RunDetector, batch_size: int, lowest_score: float) -> None:
+    def __init__(self, detector: Detector, batch_size: int, lowest_score: float) -> None:
         self.detector = detector
         self.lowest_score = lowest_score
         self.detect = HalvingBatches(self._detect, batch_size)
@@ -79,7 +81,8 @@ class DetectionStage:
     def _detect(self, batch: Sequence[tuple[_Open, int]]) -> list[Detections]:
         views = [opened.frame.views[index] for opened, index in batch]
         windows_wh = [(view.window[2] - view.window[0], view.window[3] - view.window[1]) for view in views]
-        found = self.detector.detect([opened.frame.pictures[index] for opened, index in batch], windows_wh)
+        pictures = [image_tensor(opened.frame.pictures[index]) for opened, index in batch]
+        found = detect_resized(self.detector, pictures, windows_wh)
         return [detections.above(self.lowest_score) for detections in found]
 
     def _finds(self, frame: FrameViews, found: Detections) -> FrameFinds:

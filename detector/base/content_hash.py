@@ -1,4 +1,4 @@
-"""A quick fingerprint of a file's content, which tells copies of the same photo or video."""
+"""Fingerprints of a file's content: a quick one of photos and videos, a whole one of weights."""
 
 from __future__ import annotations
 
@@ -31,3 +31,9 @@ def content_hash(file: Path) -> str:
     except OSError as error:
         raise MediaError(f"the file cannot be read ({error.strerror})", where=file, hint="check the disk") from error
     return digest.hexdigest()
+
+
+def sha256_of(file: Path) -> str:
+    """64 hexadecimal digits that name the content of a file of weights."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -73,10 +73,10 @@ def run(args: argparse.Namespace) -> int:
     from detector.models import load_detector
 
     device, precision = device_and_precision(args)
-    model, meta = load_detector(args.model, device)
+    detector = load_detector(args.model, device, precision)
     annotations, report = read_ground_truth(
         [(args.annotations, args.images)],
-        meta,
+        detector.meta,
         categories=args.categories,
         agnostic=args.agnostic,
         attributes=args.group_by,
@@ -85,13 +85,12 @@ def run(args: argparse.Namespace) -> int:
     console.print(f"{args.annotations}: {report}", highlight=False, markup=False, soft_wrap=True)
     options = DetectionOptions(
         batch_size=args.batch_size,
-        precision=precision,
         loading=DataConfig(workers=args.workers),
         score_threshold=args.score_threshold,
         max_detections=args.max_detections,
     )
     with task("detecting", len(annotations), "images") as progress:
-        evaluation = evaluate(model, annotations, options, group_by=args.group_by, advance=progress.advance)
+        evaluation = evaluate(detector, annotations, options, group_by=args.group_by, advance=progress.advance)
     places = {image: place for place, image in enumerate(annotations.image_ids.tolist())}
 
     def read(image_id: int) -> Any:

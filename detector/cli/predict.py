@@ -49,12 +49,12 @@ def run(args: argparse.Namespace) -> int:
     from rich.table import Column, Table
 
     from detector.data.images import read_image
-    from detector.models import load_detector, predict
+    from detector.models import detect, load_detector
     from detector.plots.detections import draw_detections
     from detector.plots.files import save_image
 
     device, precision = device_and_precision(args)
-    model, meta = load_detector(args.model, device)
+    detector = load_detector(args.model, device, precision)
     table = Table(Column("picture", overflow="fold"), "category", "score", "x1", "y1", "x2", "y2")
     outputs = output_paths(args.images, args.output) if args.output else [None] * len(args.images)
     failures: list[HoopoeError] = []
@@ -63,11 +63,11 @@ def run(args: argparse.Namespace) -> int:
     for path, output in zip(steps, outputs, strict=True):
         try:
             image = read_image(path)
-            [found] = predict(model, [image], score_threshold=args.score_threshold, precision=precision)
+            [found] = detect(detector, [image], score_threshold=args.score_threshold)
         except HoopoeError as error:
             failures.append(error)
             continue
-        names = [meta.category_names[label] for label in found.labels.tolist()]
+        names = found.names
         for row, (name, score, box) in enumerate(zip(names, found.scores, found.boxes_xyxy, strict=True)):
             corners = (f"{corner:.0f}" for corner in box)
             table.add_row("" if row else escape(str(path)), escape(name), f"{score:.2f}", *corners)

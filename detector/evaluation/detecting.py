@@ -9,17 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch.distributed
-from torch import nn
 
-from detector.base.devices import Precision
 from detector.data.config import DataConfig
 from detector.data.dataset import EvaluationDataset
 from detector.data.loader import evaluation_loader
 from detector.data.packed import Annotations
-from detector.data.resizing import SizeRule
 from detector.evaluation.results import coco_results
-from detector.models.building import config_of
-from detector.models.prediction import predict_resized
+from detector.models.detector import Detector
+from detector.models.prediction import detect_resized
 from detector.types import Detections
 
 
@@ -29,7 +26,6 @@ class DetectionOptions:
 
     Args:
         batch_size: The most images in one pass; they are of one size.
-        precision: Of convolutions and matrix products.
         loading: Workers.
         score_threshold: Detections below it are left out; None: the detector's own.
         max_detections: Detections of an image; None: the detector's own.
@@ -38,7 +34,6 @@ class DetectionOptions:
     """
 
     batch_size: int = 8
-    precision: Precision = "fp32"
     loading: DataConfig = field(default_factory=DataConfig)
     score_threshold: float | None = None
     max_detections: int | None = None
@@ -70,7 +65,7 @@ class DetectedSet:
 
 
 def detect_all(
-    model: nn.Module,
+    detector: Detector,
     annotations: Annotations,
     options: DetectionOptions,
     advance: Callable[[int], None] = lambda images: None,
@@ -78,23 +73,22 @@ def detect_all(
     """Detect in every image of a data set.
 
     Args:
-        model: The detector, without wrappers; used in evaluation mode and handed back as it was.
+        detector: The detector, without wrappers; used in evaluation mode and handed back as it was.
         annotations: The data set; its boxes are not looked at.
-        options: Batches, precision, limits, processes.
+        options: Batches, limits, processes.
         advance: Told of the images of each batch that is done.
     """
-    rule = SizeRule(config_of(model).min_size, config_of(model).max_size)
-    dataset = EvaluationDataset(annotations, rule)
+    dataset = EvaluationDataset(annotations, detector.size_rule)
     loader = evaluation_loader(
         dataset, options.batch_size, options.loading, rank=options.rank, world_size=options.world_size
     )
     sizes_wh = dict(zip(annotations.image_ids.tolist(), annotations.sizes_wh.tolist(), strict=True))
     detections: dict[int, Detections] = {}
     start = time.perf_counter()
-    with limited(model, options.score_threshold, options.max_detections):
+    with limited(detector.net, options.score_threshold, options.max_detections):
         for batch in loader:
             originals = [(sizes_wh[image][0], sizes_wh[image][1]) for image in batch.image_ids]
-            found = predict_resized(model, batch.images, originals, options.precision)
+            found = detect_resized(detector, batch.images, originals)
             detections.update(zip(batch.image_ids, found, strict=True))
             advance(len(found))
     seconds = time.perf_counter() - start

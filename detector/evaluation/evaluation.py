@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from torch import nn
-
 from detector.data.packed import Annotations
 from detector.evaluation.coco import (
     MAX_DETECTIONS,
@@ -28,6 +26,7 @@ from detector.evaluation.inputs import EvaluationInputs
 from detector.evaluation.matching import Matches, match
 from detector.evaluation.thresholds import RecallBySize, ThresholdSweep, recall_by_size, sweep_thresholds
 from detector.evaluation.worst import FalseAlarm, Miss, worst_false_alarms, worst_misses
+from detector.models.detector import Detector
 
 CONFUSIONS_LISTED = 100  # in metrics.json; 551 x 551 counts would drown the rest
 
@@ -164,7 +163,7 @@ class Evaluation:
 
 
 def evaluate(
-    model: nn.Module,
+    detector: Detector,
     annotations: Annotations,
     options: DetectionOptions | None = None,
     *,
@@ -176,14 +175,14 @@ def evaluate(
     The detector's own limits hold unless `options` say otherwise: what is evaluated is what predicts.
 
     Args:
-        model: The detector, without wrappers; handed back as it was.
+        detector: The detector, without wrappers; handed back as it was.
         annotations: The data set, its labels those of the detector.
-        options: Batches, precision, limits, processes; by default 8 images at once in fp32.
+        options: Batches, limits, processes; by default 8 images at once.
         group_by: Attributes of the images (read with them); each of their values is also evaluated by itself.
         advance: Told of the images of each batch that is done.
     """
     options = options or DetectionOptions()
-    found = detect_all(model, annotations, options, advance)
+    found = detect_all(detector, annotations, options, advance)
     measured = evaluate_detections(
         annotations.to_coco_dict(),
         found.coco_results(annotations),

@@ -9,7 +9,7 @@ from backbones.errors import ConfigError
 from detector.data.coco.categories import CategoryMapping
 from detector.data.coco.reading import ReadingReport, read_coco
 from detector.data.packed import Annotations
-from detector.models.saving import DetectorMeta
+from detector.models.detector import DetectorMeta
 
 
 def read_ground_truth(

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from detector.models.building import build_detector as build_detector
     from detector.models.config import ModelConfig as ModelConfig
+    from detector.models.detector import Detector as Detector
+    from detector.models.detector import DetectorMeta as DetectorMeta
     from detector.models.initialisation import init_from_detector as init_from_detector
-    from detector.models.prediction import predict as predict
-    from detector.models.prediction import predict_resized as predict_resized
-    from detector.models.saving import DetectorMeta as DetectorMeta
+    from detector.models.prediction import detect as detect
+    from detector.models.prediction import detect_resized as detect_resized
     from detector.models.saving import load_detector as load_detector
     from detector.models.saving import save_detector as save_detector
 
@@ -20,9 +21,10 @@ _MODULES = {
     "build_detector": "building",
     "ModelConfig": "config",
     "init_from_detector": "initialisation",
-    "predict": "prediction",
-    "predict_resized": "prediction",
-    "DetectorMeta": "saving",
+    "Detector": "detector",
+    "DetectorMeta": "detector",
+    "detect": "prediction",
+    "detect_resized": "prediction",
     "load_detector": "saving",
     "save_detector": "saving",
 }

@@ -9,6 +9,15 @@ FASTER_RCNN_SIZES = (8.0,)  # times the stride: torchvision's 32 at stride 4 ...
 RETINANET_SIZES = tuple(4.0 * 2 ** (octave / 3) for octave in range(3))  # Lin et al. 2017, section 4
 
 
+class Float32Anchors(AnchorGenerator):
+    """torchvision's anchors in float32, whatever the features are."""
+
+    def forward(self, image_list: ImageList, feature_maps: list[Tensor]) -> list[Tensor]:
+        """Anchors of each image, (cells * anchors, 4) xyxy in pixels."""
+        shapes = [torch.zeros(1, device=each.device).expand(each.shape) for each in feature_maps]
+        return super().forward(image_list, shapes)
+
+
 class StrideAnchors(AnchorGenerator):
     """torchvision's anchors, with two differences.
 

@@ -37,7 +37,7 @@ def build_detector(config: ModelConfig, *, load_weights: bool = True) -> nn.Modu
             are loaded afterwards; a configuration that `build_detector` resolved before then needs no other file.
 
     Returns:
-        The detector in training mode. Its attribute `config` is the configuration with everything resolved.
+        The detector in training mode; `config_of` tells its configuration, with everything resolved.
 
     Raises:
         ConfigError: There is no such backbone, or the weights are those of another.
@@ -56,23 +56,43 @@ def assemble(config: ModelConfig, body: Backbone) -> nn.Module:
         body.freeze_stages(config.freeze_stages)
     body.set_grad_checkpointing(config.grad_checkpointing)
     model = _faster_rcnn(config, body) if config.detector == "faster_rcnn" else _retinanet(config, body)
-    model.config = config
     return model
 
 
-def config_of(model: nn.Module) -> ModelConfig:
-    """The configuration of a detector."""
-    config = getattr(model, "config", None)
-    if not isinstance(config, ModelConfig):
-        raise TypeError(f"a detector from build_detector or load_detector is expected, not {type(model).__name__}")
-    return config
+def config_of(net: nn.Module) -> ModelConfig:
+    """The configuration of a network from `build_detector`.
+
+    Raises:
+        ConfigError: It is another network.
+    """
+    if isinstance(net, ConfiguredFasterRCNN | ConfiguredRetinaNet):
+        return net.config
+    problem = f"a network from build_detector is expected, not {type(net).__name__}"
+    raise ConfigError(problem, where="detector", hint="build it with build_detector, or load it with load_detector")
+
+
+class ConfiguredFasterRCNN(FasterRCNN):
+    """torchvision's, and the configuration that made it."""
+
+    def __init__(self, config: ModelConfig, pyramid: nn.Module, **options: Any) -> None:
+        super().__init__(pyramid, **options)
+        self.config = config
+
+
+class ConfiguredRetinaNet(IgnoringRetinaNet):
+    """torchvision's, and the configuration that made it."""
+
+    def __init__(self, config: ModelConfig, pyramid: nn.Module, **options: Any) -> None:
+        super().__init__(pyramid, len(config.categories), **options)
+        self.config = config
 
 
 def _faster_rcnn(config: ModelConfig, body: Backbone) -> Any:
     pyramid = faster_rcnn_pyramid(body, config.fpn_channels, config.batch_norm, config.weights is not None)
     strides = (*pyramid.strides, 2 * pyramid.strides[-1])
     anchors = StrideAnchors(strides, _scaled(FASTER_RCNN_SIZES, config), config.anchor_ratios)
-    model = FasterRCNN(
+    model = ConfiguredFasterRCNN(
+        config,
         pyramid,
         rpn_anchor_generator=anchors,
         rpn_head=rpn_head(config, anchors.num_anchors_per_location()[0]),
@@ -98,9 +118,9 @@ def _retinanet(config: ModelConfig, body: Backbone) -> Any:
     pyramid = retinanet_pyramid(body, config.fpn_channels, config.batch_norm, config.weights is not None)
     strides = (*pyramid.strides, 2 * pyramid.strides[-1], 4 * pyramid.strides[-1])
     anchors = StrideAnchors(strides, _scaled(RETINANET_SIZES, config), config.anchor_ratios)
-    model = IgnoringRetinaNet(
+    model = ConfiguredRetinaNet(
+        config,
         pyramid,
-        len(config.categories),
         anchor_generator=anchors,
         head=retinanet_head(config, anchors.num_anchors_per_location()[0]),
         score_thresh=config.score_threshold,

@@ -6,18 +6,19 @@ Birds can be found with it on the first day, and a person or a cat in front of t
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.hub import download_url_to_file, get_dir
 from torchvision.models.detection import FasterRCNN_ResNet50_FPN_V2_Weights, fasterrcnn_resnet50_fpn_v2
 from torchvision.ops import batched_nms
 
 from backbones.errors import CheckpointError, DownloadError
 from backbones.tensor_files import fitted, read_pt
+from detector.models.anchors import Float32Anchors
 from detector.models.config import ModelConfig
+from detector.models.heads import Float32BoxPredictor, Float32RPNHead
 from detector.models.transform import IMAGENET_MEAN, IMAGENET_STD, NormalizeAndPad
 
 COCO_NAME = "coco"
@@ -67,8 +68,8 @@ class JoinedClasses(NormalizeAndPad):
         return {"boxes": boxes[keep], "scores": scores[keep], "labels": labels[keep]}
 
 
-def load_coco() -> Any:
-    """Load the built-in detector in evaluation mode, on the CPU; its attribute `config` says what it is.
+def load_coco() -> tuple[nn.Module, ModelConfig]:
+    """Load the built-in detector in evaluation mode, on the CPU, and what it is.
 
     Raises:
         DownloadError: It is not in torch hub's cache, and cannot be fetched.
@@ -101,8 +102,10 @@ def load_coco() -> Any:
         hint = f"delete it, and fetch {WEIGHTS.url} again"
         raise CheckpointError(error.problem, where=path, hint=hint) from error
     model.transform = JoinedClasses(config, classes, GROUPS)
-    model.config = config
-    return model.eval()
+    # these have no state of their own: boxes and scores in float32, whatever the convolutions compute in
+    model.rpn.head.__class__, model.roi_heads.box_predictor.__class__ = Float32RPNHead, Float32BoxPredictor
+    model.rpn.anchor_generator.__class__ = Float32Anchors
+    return model.eval(), config
 
 
 def coco_file() -> Path:

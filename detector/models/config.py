@@ -9,6 +9,7 @@ from pydantic import Field, PositiveFloat, field_validator, model_validator
 from backbones.architecture import check_architecture
 from backbones.errors import ConfigError
 from detector.config import Section
+from detector.data.resizing import SizeRule
 
 GROUPS = 32  # of channels in a GroupNorm; torchvision's RetinaNet v2
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -119,3 +120,8 @@ class ModelConfig(Section):
         if len(set(self.categories)) != len(self.categories):
             raise ValueError(f"a category is named twice: {', '.join(self.categories)}")
         return self
+
+    @property
+    def size_rule(self) -> SizeRule:
+        """Which size a picture has in the network."""
+        return SizeRule(self.min_size, self.max_size)

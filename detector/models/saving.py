@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
-import torchvision
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -17,44 +15,18 @@ from torch import Tensor, nn
 from backbones.errors import CheckpointError, ConfigError, HoopoeError
 from backbones.tensor_files import first_bytes, fitted, is_safetensors, read_safetensors
 from detector import __version__
+from detector.base.checks import expect
+from detector.base.content_hash import sha256_of
+from detector.base.devices import chosen_device, chosen_precision
 from detector.base.files import write_bytes
 from detector.models.building import build_detector
-from detector.models.coco import COCO_NAME, load_coco
+from detector.models.coco import COCO_NAME, coco_file, load_coco
 from detector.models.config import ModelConfig
+from detector.models.detector import Detector, DetectorMeta
 from detector.models.pyramid import PyramidBackbone
 
 FORMAT = "hoopoe-detector-1"
-
-
-def _versions() -> dict[str, str]:
-    return {"hoopoe": __version__, "torch": torch.__version__, "torchvision": torchvision.__version__}
-
-
-@dataclass(frozen=True)
-class DetectorMeta:
-    """What a detector's file says beside the weights. Values are plain: they travel as JSON.
-
-    Attributes:
-        config: Everything that makes the detector: categories, image size, colours, heads (see `config_of`).
-        training_data: Fingerprint and counts of what it was trained on.
-        metrics: Its evaluation, such as {"AP": 0.41}.
-        versions: Versions of the software that made it.
-    """
-
-    config: ModelConfig
-    training_data: Mapping[str, Any] = field(default_factory=dict)
-    metrics: Mapping[str, Any] = field(default_factory=dict)
-    versions: Mapping[str, str] = field(default_factory=_versions)
-
-    @property
-    def category_names(self) -> tuple[str, ...]:
-        """Names of the categories, in the order of the labels."""
-        return self.config.categories
-
-    @property
-    def rgb_stats(self) -> dict[str, tuple[float, ...]]:
-        """ "mean" and "std" of the channels that images are normalised with, for pixels in 0..1."""
-        return {"mean": self.config.rgb_mean or (), "std": self.config.rgb_std or ()}
+BEST = "best.safetensors"  # in the folder of a run
 
 
 class _TrainingData(BaseModel):
@@ -76,21 +48,21 @@ class _Entries(BaseModel):
     versions: dict[str, Annotated[str, Field(max_length=200)]]
 
 
-def save_detector(path: str | Path, model: nn.Module, meta: DetectorMeta) -> None:
+def save_detector(path: str | Path, detector: Detector) -> None:
     """Save a detector, whole or not at all.
 
     Args:
         path: The `.safetensors` file to write.
-        model: A detector from `build_detector` or `load_detector`, without wrappers such as DDP's.
-        meta: What to say about it; `DetectorMeta(config_of(model), ...)`.
+        detector: The detector; its network is without wrappers such as DDP's. `Detector.of(net)` is one from
+            `build_detector`.
 
     Raises:
-        ConfigError: The path does not end in `.safetensors`, or the model is the built-in `coco`.
+        ConfigError: The path does not end in `.safetensors`, or the detector is the built-in `coco`.
     """
-    path = Path(path)
+    path, net, meta = Path(path), detector.net, detector.meta
     if path.suffix != ".safetensors":
         raise ConfigError("detectors are saved as .safetensors", where=path, hint=f"name it {path.stem}.safetensors")
-    if not isinstance(model.backbone, PyramidBackbone):
+    if not isinstance(net.backbone, PyramidBackbone):
         raise ConfigError(f"the built-in detector '{COCO_NAME}' is not saved", where=path, hint="load it by its name")
     entries = {
         "config": meta.config.model_dump(mode="json"),
@@ -98,41 +70,76 @@ def save_detector(path: str | Path, model: nn.Module, meta: DetectorMeta) -> Non
         "metrics": dict(meta.metrics),
         "versions": dict(meta.versions),
     }
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
     # save_file would hide the file from other users
     write_bytes(path, save(tensors, {"format": FORMAT, "meta": json.dumps(entries)}))
 
 
-def load_detector(source: str | Path, device: torch.device | str = "cpu") -> tuple[nn.Module, DetectorMeta]:
+def load_detector(
+    source: str | Path, device: torch.device | str | None = None, precision: Literal["auto", "fp32", "bf16"] = "auto"
+) -> Detector:
     """Load a detector in evaluation mode; nothing but its file is needed.
 
     Args:
-        source: The file, or `coco` for the built-in one: bird, other animal, person, vehicle.
-        device: Where it goes.
+        source: The folder of a run, a detector's file (`best.safetensors`), or `coco` for the built-in one: bird, other
+            animal, person, vehicle.
+        device: Where it goes: cpu, cuda, cuda:1 ...; by default a GPU where there is one.
+        precision: "bf16" runs convolutions and matrix products in bfloat16; "auto" does so where the device computes in
+            it.
 
     Raises:
         CheckpointError: The file is missing, damaged, not a detector's, or its tensors are not those of its config.
+        ConfigError: The device cannot be used.
         DownloadError: `coco` is not on this machine, and cannot be fetched.
+
+    Example:
+        >>> hp.load_detector("birds.safetensors", device="cpu", precision="fp32")
+        Detector('birds.safetensors': bird, person; cpu, fp32)
     """
+    place = _device(device)
     if source == COCO_NAME:
-        model = load_coco()
-        return _moved(model, device), DetectorMeta(model.config)
-    state, meta = read_detector(source)
+        net, config = load_coco()
+        name, file, meta = COCO_NAME, coco_file(), DetectorMeta(config)
+    else:
+        file = detector_file(source)
+        net, meta = _built(file)
+        name = file.name
+    return Detector(net.to(place).eval(), meta, name, sha256_of(file), chosen_precision(precision, place))
+
+
+def _built(file: Path) -> tuple[nn.Module, DetectorMeta]:
+    """The network that a file describes, with its weights."""
+    state, meta = read_detector(file)
     try:
         with torch.device("meta"):  # shapes without memory: no time goes into random weights
-            model = build_detector(meta.config, load_weights=False)
+            net = build_detector(meta.config, load_weights=False)
     except HoopoeError as error:
         hint = f"load it with Hoopoe {meta.versions.get('hoopoe', 'that wrote it')}"
-        raise CheckpointError(f"the detector cannot be built ({error.problem})", where=source, hint=hint) from error
-    model.load_state_dict(fitted(state, model.state_dict(), source), assign=True)
-    return _moved(model, device).eval(), meta
+        raise CheckpointError(f"the detector cannot be built ({error.problem})", where=file, hint=hint) from error
+    net.load_state_dict(fitted(state, net.state_dict(), file), assign=True)
+    return net, meta
+
+
+def detector_file(source: str | Path) -> Path:
+    """The file of a detector that is named by itself or by the folder of its run.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    hint = f"give its file, its run's folder, or '{COCO_NAME}'"
+    expect(source, (str, Path), "the name of a detector", where="load_detector", hint=hint, error=CheckpointError)
+    path = Path(source).expanduser()
+    if path.is_file():
+        return path
+    if path.is_dir() and (path / BEST).is_file():
+        return path / BEST
+    problem = f"this is a folder without {BEST}" if path.is_dir() else "there is no such detector"
+    raise CheckpointError(problem, where=source, hint=f"give a run's folder, a .safetensors file, or '{COCO_NAME}'")
 
 
 def read_detector(source: str | Path) -> tuple[dict[str, Tensor], DetectorMeta]:
     """The tensors of a detector's file by name, on the CPU, and what it says about them; see `load_detector`."""
-    path = Path(source).expanduser()
-    if not path.is_file():
-        raise CheckpointError(_not_a_file(path), where=source, hint=f"give a .safetensors file, or '{COCO_NAME}'")
+    path = detector_file(source)
     hint = "give the best.safetensors of a run, or copy it again"
     if not is_safetensors(first_bytes(path)):
         raise CheckpointError("this is not a detector's file, or it is damaged", where=path, hint=hint)
@@ -154,17 +161,9 @@ def read_detector(source: str | Path) -> tuple[dict[str, Tensor], DetectorMeta]:
     )
 
 
-def _moved(model: nn.Module, device: torch.device | str) -> nn.Module:
-    try:
-        return model.to(device)
-    except (RuntimeError, AssertionError) as error:  # no such device, or a torch that was built without it
-        raise ConfigError(f"the device cannot be used ({_short(error)})", where=device, hint="use cpu") from error
-
-
-def _not_a_file(path: Path) -> str:
-    if path.is_dir():
-        return "this is a folder, not a detector's file"
-    return "there is no such detector"
+def _device(device: torch.device | str | None) -> torch.device:
+    expect(device, (str, torch.device, type(None)), "a device", where="device", hint="such as cpu or cuda")
+    return chosen_device(None if device is None else str(device))
 
 
 def _check_format(metadata: Mapping[str, str], path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +91,7 @@ def merge_views(views: Sequence[View], detections: Sequence[Detections], picture
     kept = _greedy(_Boxes.none(), pool.at(~cut))
     kept = _greedy(kept, _joined(pool.at(cut), np.array([view.window for view in views], np.float32)))
     order = np.argsort(-kept.scores, kind="stable")
-    return Detections(kept.xyxy[order], kept.scores[order], kept.labels[order])
+    return Detections(kept.xyxy[order], kept.scores[order], kept.labels[order], detections[0].category_names)
 
 
 JOINED = -1  # view of a box that is made of several views' parts
@@ -157,7 +157,7 @@ def _joined(parts: _Boxes, windows: NDArray[np.float32]) -> _Boxes:
 
 def _moved(found: Detections, window: Window) -> Detections:
     offset = np.array([window[0], window[1]] * 2, np.float32)
-    return Detections(found.boxes_xyxy + offset, found.scores, found.labels)
+    return replace(found, boxes_xyxy=found.boxes_xyxy + offset)
 
 
 def _is_cut(boxes_xyxy: NDArray[np.float32], window: Window, picture_wh: tuple[int, int]) -> NDArray[np.bool_]:

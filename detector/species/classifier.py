@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from backbones.checkpoints import get_channels_from_signature
 from backbones.errors import CheckpointError
 from backbones.hub import PUBLISHED
 from backbones.inference.classification import evaluating
+from detector.base.content_hash import sha256_of
 from detector.base.devices import Precision
 from detector.species.crops import cut_crops
 
@@ -85,13 +85,11 @@ class SpeciesClassifier:
             problem = f"{len(class_to_idx)} classes have names, but there are {net.num_classes} outputs"
             raise CheckpointError(problem, where=source, hint="save it again with a name for every output")
         path = backbones.download(source) if isinstance(source, str) and source in PUBLISHED else Path(source)
-        with path.expanduser().open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         red, green, blue = rgb_stats["mean"]
         red_std, green_std, blue_std = rgb_stats["std"]
         return cls(
             name=str(source) if isinstance(source, str) and source in PUBLISHED else path.name,
-            sha256=sha256,
+            sha256=sha256_of(path.expanduser()),
             class_names=tuple(sorted(class_to_idx, key=class_to_idx.__getitem__)),
             size_hw=backbones.get_size_from_signature(signature),
             mean=(red, green, blue),

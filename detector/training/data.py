@@ -18,7 +18,6 @@ from detector.data.coco.reading import ReadingReport, read_coco
 from detector.data.config import DataConfig
 from detector.data.doctor.box_sizes import size_histogram, unmatched_share
 from detector.data.packed import Annotations
-from detector.data.resizing import SizeRule
 from detector.models.config import ModelConfig
 
 Sources = Sequence[tuple[Path, Path]]  # annotations and images
@@ -162,7 +161,7 @@ def summarise(annotations: Annotations, model: ModelConfig) -> dict[str, Any]:
 
 def network_boxes_xywh(annotations: Annotations, model: ModelConfig) -> np.ndarray:
     """All boxes (N, 4) in pixels of the resized images, without augmentation."""
-    rule = SizeRule(model.min_size, model.max_size)
+    rule = model.size_rule
     scales = rule.sizes(annotations.sizes_wh) / annotations.sizes_wh
     return annotations.boxes_xywh * np.tile(scales, 2)[annotations.image_rows]
 

@@ -96,7 +96,7 @@ class Resolved:
     @property
     def size_rule(self) -> SizeRule:
         """The size that images have in the network."""
-        return SizeRule(self.config.model.min_size, self.config.model.max_size)
+        return self.config.model.size_rule
 
     @property
     def largest_network_size(self) -> tuple[int, int]:

@@ -20,7 +20,8 @@ from detector.data.packed import Annotations
 from detector.evaluation.detecting import DetectionOptions
 from detector.evaluation.evaluation import evaluate
 from detector.models.building import config_of
-from detector.models.saving import DetectorMeta, save_detector
+from detector.models.detector import Detector, DetectorMeta
+from detector.models.saving import save_detector
 from detector.training.checkpoints import Checkpoint, Learner, Position, save_checkpoint, state_of
 from detector.training.config import Config
 from detector.training.guards import non_finite_error
@@ -164,15 +165,13 @@ class Session:
         processes = self.fabric.world_size
         options = DetectionOptions(
             batch_size=config.eval_batch_size,
-            precision=self.resolved.precision,
             loading=self.config.data,
             rank=self.fabric.global_rank,
             world_size=processes,
         )
         with self.display.evaluating(len(annotations)) as advance:
-            evaluation = evaluate(
-                self.learner.best_weights, annotations, options, advance=lambda images: advance(images * processes)
-            )
+            detector = Detector.of(self.learner.best_weights, self.resolved.precision)
+            evaluation = evaluate(detector, annotations, options, advance=lambda images: advance(images * processes))
         metrics: dict[str, float | None] = {}
         if self.fabric.is_global_zero:
             assert evaluation.found is not None
@@ -188,4 +187,4 @@ class Session:
     def _save_detector(self, metrics: Mapping[str, float | None]) -> None:
         if self.fabric.is_global_zero:
             meta = DetectorMeta(config_of(self.learner.model), self.resolved.data.for_detector(), metrics)
-            save_detector(self.resolved.files.best, self.learner.best_weights, meta)
+            save_detector(self.resolved.files.best, Detector(self.learner.best_weights, meta))

@@ -46,8 +46,7 @@ def _models(folder: Path) -> None:
     import torch
 
     import backbones
-    from detector.models import DetectorMeta, ModelConfig, build_detector, save_detector
-    from detector.models.building import config_of
+    from detector.models import Detector, ModelConfig, build_detector, save_detector
 
     (folder / "stand_ins").mkdir()
     (folder / "stand_ins" / "small.yaml").write_text(SMALL)
@@ -60,7 +59,7 @@ def _models(folder: Path) -> None:
         spread_labels(model)
         path = folder / f"{name}.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_detector(path, model, DetectorMeta(config_of(model)))
+        save_detector(path, Detector.of(model))
     net = backbones.create_model("davit_nano", num_classes=len(SPECIES), input_size=(64, 64))
     classes = {name: index for index, name in enumerate(SPECIES)}
     stats = {"mean": [0.5] * 3, "std": [0.25] * 3}

@@ -132,11 +132,13 @@ def detector_file() -> bytes:
     import tempfile
 
     from detector.models.building import config_of
-    from detector.models.saving import DetectorMeta, save_detector
+    from detector.models.detector import Detector, DetectorMeta
+    from detector.models.saving import save_detector
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "detector.safetensors"
-        save_detector(path, detector(), DetectorMeta(config_of(detector()), {"mapping": {"a": "bird"}}, {"AP": 0.5}))
+        meta = DetectorMeta(config_of(detector()), {"mapping": {"a": "bird"}}, {"AP": 0.5})
+        save_detector(path, Detector(detector(), meta))
         return path.read_bytes()
 
 

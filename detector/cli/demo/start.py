@@ -11,7 +11,7 @@ import backbones
 from backbones.base import Backbone
 from detector.config import shipped_folder
 from detector.models.pyramid import BODY_PREFIX
-from detector.models.saving import DetectorMeta, load_detector, read_detector, save_detector
+from detector.models.saving import load_detector, read_detector, save_detector
 
 
 def shipped_start() -> Path:
@@ -54,9 +54,9 @@ def detector_from_classifier(source: Path, classifier: Path, output: Path) -> No
     Raises:
         CheckpointError: A file cannot be used.
     """
-    model, meta = load_detector(source)
+    detector = load_detector(source, device="cpu")
     state = backbones.load_pretrained_model(classifier).net.state_dict()
-    whole = model.state_dict()
+    whole = detector.net.state_dict()
     body = {name: state[name.removeprefix(BODY_PREFIX)] for name in whole if name.startswith(BODY_PREFIX)}
-    model.load_state_dict(whole | body)
-    save_detector(output, model, DetectorMeta(meta.config, meta.training_data))
+    detector.net.load_state_dict(whole | body)
+    save_detector(output, detector.with_training(detector.meta.training_data, metrics={}))

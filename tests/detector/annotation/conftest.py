@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import backbones
-from detector.annotation.detecting import RunDetector
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.readers import Readers
 from detector.annotation.request import AnnotateRequest, Models, RunSettings
 from detector.annotation.run import annotate
-from detector.models.building import build_detector, config_of
+from detector.models.building import build_detector
 from detector.models.config import ModelConfig
-from detector.models.prediction import predict
-from detector.models.saving import DetectorMeta, save_detector
+from detector.models.detector import Detector
+from detector.models.prediction import detect
+from detector.models.saving import load_detector, save_detector
 from detector.species.classifier import SpeciesClassifier
 from tests.detector.annotation.store_checks import read_store
 
@@ -41,7 +41,7 @@ def detector_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = build_detector(config)
     spread_labels(model)
     path = tmp_path_factory.mktemp("models") / "nano.safetensors"
-    save_detector(path, model, DetectorMeta(config_of(model)))
+    save_detector(path, Detector.of(model))
     return path
 
 
@@ -49,7 +49,7 @@ def spread_labels(model: Any) -> None:
     """Let the labels of a random detector differ from box to box: centre its logits, and enlarge them."""
     layer, seen = model.roi_heads.box_predictor.cls_score, []
     handle = layer.register_forward_hook(lambda *args: seen.append(args[2]))
-    predict(model, [picture(seed) for seed in range(4)])
+    detect(Detector.of(model), [picture(seed) for seed in range(4)])
     handle.remove()
     logits = torch.cat(seen)
     with torch.no_grad():
@@ -73,8 +73,8 @@ def save_species(path: Path, seed: int) -> Path:
 
 
 @pytest.fixture(scope="session")
-def detector(detector_file: Path) -> RunDetector:
-    return RunDetector.load(str(detector_file), CPU, "fp32")
+def detector(detector_file: Path) -> Detector:
+    return load_detector(detector_file, CPU, "fp32")
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,10 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from detector.cli.main import main
-from detector.models.building import build_detector, config_of
+from detector.models.building import build_detector
 from detector.models.config import ModelConfig
-from detector.models.saving import DetectorMeta, save_detector
+from detector.models.detector import Detector
+from detector.models.saving import save_detector
 from detector.store.run_json import load_run
 from tests.detector.annotation.conftest import save_photo, save_species, spread_labels
 
@@ -89,7 +90,7 @@ def test_the_coco_export_evaluates_as_the_detector_itself_does(tmp_path, capsys)
     config |= {"categories": ["bird"], "backbone_size": (64, 64), "proposals": 50}
     model = build_detector(ModelConfig.model_validate(config))
     spread_labels(model)
-    save_detector(tmp_path / "bird.safetensors", model, DetectorMeta(config_of(model)))
+    save_detector(tmp_path / "bird.safetensors", Detector.of(model))
     card = tmp_path / "card"
     for number in range(6):
         save_photo(card / f"{number}.png", number)

@@ -38,7 +38,7 @@ def test_demo_leaves_a_classifier_two_detectors_and_their_figures(
     assert Image.open(root / "contact_sheet.png").mode == "RGB"
     assert tuple(backbones.load_pretrained_model(root / "species.safetensors").class_to_idx) == NAMES
 
-    started, random = (load_detector(root / name / "best.safetensors")[1] for name in ("detector", "detector_random"))
+    started, random = (load_detector(root / name / "best.safetensors").meta for name in ("detector", "detector_random"))
     assert started.category_names == NAMES
     differing = {key for key, value in started.config if getattr(random.config, key) != value}
     assert differing <= {"rgb_mean", "rgb_std", "batch_norm"}
@@ -99,7 +99,7 @@ def test_the_detector_starts_with_the_backbone_of_the_classifier(tmp_path: Path)
     torch.manual_seed(0)
     net, rgb_stats = classifier_from_detector(shipped_start(), 12)
     images = torch.rand(1, 3, 64, 64)
-    shipped = load_detector(shipped_start())[0].backbone.body.detection_features(images)
+    shipped = load_detector(shipped_start()).net.backbone.body.detection_features(images)
     torch.testing.assert_close(net.eval().detection_features(images), shipped)
 
     with torch.no_grad():
@@ -108,6 +108,6 @@ def test_the_detector_starts_with_the_backbone_of_the_classifier(tmp_path: Path)
         tmp_path / "species.safetensors", net, class_to_idx={str(n): n for n in range(12)}, rgb_stats=rgb_stats
     )
     detector_from_classifier(shipped_start(), tmp_path / "species.safetensors", tmp_path / "start.safetensors")
-    started = load_detector(tmp_path / "start.safetensors")[0].backbone.body.detection_features(images)
+    started = load_detector(tmp_path / "start.safetensors").net.backbone.body.detection_features(images)
     torch.testing.assert_close(started, net.detection_features(images))
     assert not torch.allclose(started["stage4"], shipped["stage4"])

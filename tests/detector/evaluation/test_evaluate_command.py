@@ -15,8 +15,9 @@ from detector.data.packed import Annotations
 from detector.evaluation.detecting import DetectedSet, DetectionOptions, detect_all
 from detector.models.building import build_detector, config_of
 from detector.models.config import ModelConfig
-from detector.models.prediction import predict
-from detector.models.saving import DetectorMeta, save_detector
+from detector.models.detector import Detector, DetectorMeta
+from detector.models.prediction import detect
+from detector.models.saving import save_detector
 from detector.types import Detections
 
 SMALL = {"backbone": "davit_nano", "fpn_channels": 64, "box_head_width": 32, "min_size": 96, "max_size": 128}
@@ -28,7 +29,7 @@ def detector_file(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     model = build_detector(ModelConfig(**SMALL, score_threshold=0.0))
     path = tmp_path / "detector.safetensors"
-    save_detector(path, model, DetectorMeta(config_of(model), {"mapping": {"*": "bird"}}))
+    save_detector(path, Detector(model, DetectorMeta(config_of(model), {"mapping": {"*": "bird"}})))
     return path
 
 
@@ -82,7 +83,7 @@ def test_pycocotools_gets_our_figures_from_the_file_of_annotations_and_predictio
     detector = tmp_path / "twelve.safetensors"
     categories = tuple(record["name"] for record in document["categories"])
     model = build_detector(ModelConfig(**SMALL, categories=categories))
-    save_detector(detector, model, DetectorMeta(config_of(model)))
+    save_detector(detector, Detector.of(model))
     words = ["evaluate", str(detector), "--annotations", str(path), "--images", str(drawn_set / "images")]
     assert main([*words, "--output", str(tmp_path / "out"), "--device", "cpu"]) == 0
 
@@ -113,12 +114,12 @@ def test_a_data_set_is_predicted_as_its_pictures_are_one_by_one(kind: str, drawn
     annotations, _ = read_coco([(drawn_set / "val.json", drawn_set / "images")])
     # 5 images over two processes, put together again: each is there once
     few = DetectionOptions(batch_size=2, loading=DataConfig(workers=0), max_detections=10)
-    found = detect_all(model, annotations, few)
+    found = detect_all(Detector.of(model), annotations, few)
     assert sorted(found.detections) == annotations.image_ids.tolist()
     assert model.training
     for place in range(len(annotations)):
         record = annotations[place]
-        [alone] = predict(model, [read_image(record.path)])
+        [alone] = detect(Detector.of(model), [read_image(record.path)])
         assert len(alone) > 10, "the detector's own limit holds again"
         alone = alone[:10]
         torch.testing.assert_close(

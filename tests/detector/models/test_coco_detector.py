@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from backbones.errors import CheckpointError, ConfigError, DownloadError
 from detector.cli.main import main
 from detector.models.coco import GROUPS, WEIGHTS, JoinedClasses, load_coco
 from detector.models.config import ModelConfig
-from detector.models.prediction import predict
+from detector.models.prediction import detect
 from detector.models.saving import load_detector, save_detector
 
 CLASSES = WEIGHTS.meta["categories"]
@@ -75,14 +77,17 @@ def test_the_file_in_torch_hubs_cache_is_used(hub, pictures) -> None:
     torch.manual_seed(0)
     model = fasterrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None, num_classes=91)
     torch.save(model.state_dict(), hub / FILE)
-    loaded, meta = load_detector("coco")
-    assert meta.category_names == ("bird", "other animal", "person", "vehicle")
-    assert all(torch.equal(tensor, model.state_dict()[name]) for name, tensor in loaded.state_dict().items())
-    loaded.config = meta.config.model_copy(update={"min_size": 64, "max_size": 96})
-    for found in predict(loaded, pictures[:1]):
-        assert set(found.labels.tolist()) <= {0, 1, 2, 3}
+    loaded = load_detector("coco", "cpu")
+    assert loaded.categories == ("bird", "other animal", "person", "vehicle")
+    assert all(torch.equal(tensor, model.state_dict()[name]) for name, tensor in loaded.net.state_dict().items())
+    config = loaded.meta.config.model_copy(update={"min_size": 64, "max_size": 96})
+    for precision in ("fp32", "bf16"):
+        small = replace(loaded, meta=replace(loaded.meta, config=config), precision=precision)
+        for found in detect(small, pictures[:1]):
+            assert set(found.labels.tolist()) <= {0, 1, 2, 3}
+            assert found.scores.dtype == np.float32
     with pytest.raises(ConfigError, match="not saved"):
-        save_detector(hub / "coco.safetensors", loaded, meta)
+        save_detector(hub / "coco.safetensors", loaded)
 
 
 def test_offline_it_says_which_file_belongs_where(hub) -> None:

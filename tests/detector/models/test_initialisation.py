@@ -6,8 +6,9 @@ from torch import nn
 
 from backbones.errors import ConfigError
 from detector.models.building import config_of
+from detector.models.detector import Detector
 from detector.models.initialisation import init_from_detector
-from detector.models.saving import DetectorMeta, save_detector
+from detector.models.saving import save_detector
 
 CLASSIFIERS = {
     "faster_rcnn": ("roi_heads.box_predictor.cls_score.weight", "roi_heads.box_predictor.bbox_pred.bias"),
@@ -26,7 +27,7 @@ def save(tmp_path: Path, make_detector):
             if tensor.is_floating_point():
                 nn.init.uniform_(tensor)
         path = tmp_path / "start.safetensors"
-        save_detector(path, model, DetectorMeta(config_of(model)))
+        save_detector(path, Detector.of(model))
         return model, path
 
     return _save

@@ -6,15 +6,15 @@ from PIL import Image
 
 from detector.cli.main import main
 from detector.cli.predict import output_paths
-from detector.models.building import config_of
-from detector.models.saving import DetectorMeta, save_detector
+from detector.models.detector import Detector
+from detector.models.saving import save_detector
 
 
 @pytest.fixture
 def model_file(tmp_path: Path, make_detector) -> Path:
     model = make_detector(categories=["heron"], max_detections=3)
     path = tmp_path / "bird.safetensors"
-    save_detector(path, model, DetectorMeta(config_of(model)))
+    save_detector(path, Detector.of(model))
     return path
 
 

@@ -5,24 +5,25 @@ import torch
 from backbones.errors import MediaError
 from detector.boxes import box_iou
 from detector.data.resizing import resize
-from detector.models.prediction import predict
+from detector.models.detector import Detector
+from detector.models.prediction import detect
 
 SCORES = {"faster_rcnn": 0.05, "retinanet": 0.005}
 
 
 @pytest.mark.parametrize("detector", ["faster_rcnn", "retinanet"])
 def test_no_images_give_no_detections(detector: str, make_detector) -> None:
-    assert predict(make_detector(detector=detector), []) == []
+    assert detect(Detector.of(make_detector(detector=detector)), []) == []
 
 
 @pytest.mark.parametrize("backbone", ["davit_nano", "biformer_nano"])
 @pytest.mark.parametrize("detector", ["faster_rcnn", "retinanet"])
 def test_an_image_gets_the_same_whatever_it_is_given_with(detector, backbone, make_detector, pictures) -> None:
     model = make_detector(detector=detector, backbone=backbone, score_threshold=SCORES[detector])
-    together = predict(model, pictures, batch_size=2)
+    together = detect(Detector.of(model), pictures, batch_size=2)
     assert len(together) == len(pictures)
     for picture, found in zip(pictures, together, strict=True):
-        [alone] = predict(model, [picture])
+        [alone] = detect(Detector.of(model), [picture])
         assert len(found) == len(alone) > 0
         np.testing.assert_allclose(found.scores, alone.scores, rtol=1e-4)
         np.testing.assert_allclose(found.boxes_xyxy, alone.boxes_xyxy, rtol=1e-4, atol=0.01)
@@ -33,14 +34,14 @@ def test_boxes_are_in_the_pixels_of_the_original(make_detector, pictures) -> Non
     model = make_detector()
     large = pictures[1]  # 200 x 240, on its way into the network 96 x 115
     small = resize(large, (96, 115))
-    [found], [in_network_pixels] = predict(model, [large]), predict(model, [small])
+    [found], [in_network_pixels] = detect(Detector.of(model), [large]), detect(Detector.of(model), [small])
     scale = np.array([200 / 96, 240 / 115, 200 / 96, 240 / 115])
     np.testing.assert_allclose(found.boxes_xyxy, in_network_pixels.boxes_xyxy * scale, rtol=1e-5)
     np.testing.assert_allclose(found.scores, in_network_pixels.scores, rtol=1e-6)
 
 
 def test_boxes_lie_in_the_image_the_best_first(make_detector, pictures) -> None:
-    for picture, found in zip(pictures, predict(make_detector(), pictures), strict=True):
+    for picture, found in zip(pictures, detect(Detector.of(make_detector()), pictures), strict=True):
         height, width = picture.shape[:2]
         assert (found.boxes_xyxy >= 0).all()
         assert (found.boxes_xyxy <= np.array([width, height, width, height])).all()
@@ -49,9 +50,9 @@ def test_boxes_lie_in_the_image_the_best_first(make_detector, pictures) -> None:
 
 def test_the_score_threshold_leaves_out_the_others(make_detector, pictures) -> None:
     model = make_detector()
-    [found] = predict(model, pictures[:1])
+    [found] = detect(Detector.of(model), pictures[:1])
     threshold = float(np.median(found.scores))
-    [best] = predict(model, pictures[:1], score_threshold=threshold)
+    [best] = detect(Detector.of(model), pictures[:1], score_threshold=threshold)
     np.testing.assert_array_equal(best.scores, found.scores[found.scores >= threshold])
 
 
@@ -63,7 +64,7 @@ def test_with_one_name_each_no_two_detections_overlap_whatever_their_categories(
 
     def largest_overlap(one_name: bool) -> float:
         overlaps = []
-        for found in predict(make_detector(**settings, one_name=one_name), pictures):
+        for found in detect(Detector.of(make_detector(**settings, one_name=one_name)), pictures):
             iou = box_iou(found.boxes_xyxy, found.boxes_xyxy)
             overlaps.append(np.triu(iou, k=1).max())
         return max(overlaps)
@@ -72,7 +73,7 @@ def test_with_one_name_each_no_two_detections_overlap_whatever_their_categories(
 
 
 def test_bfloat16_finds_boxes_in_float32(make_detector, pictures) -> None:
-    for found in predict(make_detector(), pictures, precision="bf16"):
+    for found in detect(Detector.of(make_detector(), precision="bf16"), pictures):
         assert found.boxes_xyxy.dtype == found.scores.dtype == np.float32
         assert len(found) > 0
 
@@ -81,7 +82,7 @@ def test_the_model_is_handed_back_as_it_was(make_detector, pictures) -> None:
     model = make_detector(backbone="biformer_nano", batch_norm="frozen", freeze_stages=1)
     before = [module.training for module in model.modules()]
     weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    predict(model, pictures)
+    detect(Detector.of(model), pictures)
     assert [module.training for module in model.modules()] == before
     assert {True, False} == set(before)
     assert all(torch.equal(tensor, weights[name]) for name, tensor in model.state_dict().items())
@@ -93,7 +94,7 @@ def test_the_model_is_handed_back_as_it_was(make_detector, pictures) -> None:
 )
 def test_arrays_that_are_no_rgb_image_are_refused(image, make_detector) -> None:
     with pytest.raises(MediaError, match="image 0"):
-        predict(make_detector(), [image])
+        detect(Detector.of(make_detector()), [image])
 
 
 @pytest.mark.gpu
@@ -102,8 +103,8 @@ def test_arrays_that_are_no_rgb_image_are_refused(image, make_detector) -> None:
 def test_the_gpu_finds_what_the_cpu_finds(detector, backbone, make_detector, pictures, monkeypatch) -> None:
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     model = make_detector(detector=detector, backbone=backbone, score_threshold=SCORES[detector])
-    expected = predict(model, pictures)
-    for found, on_cpu in zip(predict(model.cuda(), pictures), expected, strict=True):
+    expected = detect(Detector.of(model), pictures)
+    for found, on_cpu in zip(detect(Detector.of(model.cuda()), pictures), expected, strict=True):
         assert len(found) == len(on_cpu) > 0
         np.testing.assert_allclose(found.scores, on_cpu.scores, rtol=1e-3)
         iou = box_iou(found.boxes_xyxy, on_cpu.boxes_xyxy)  # in any order: rounding swaps equal scores

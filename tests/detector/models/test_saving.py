@@ -1,3 +1,4 @@
+import hashlib
 import os
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from torch import nn
 import backbones
 from backbones.errors import CheckpointError, ConfigError
 from detector.models.building import config_of
-from detector.models.prediction import predict
-from detector.models.saving import DetectorMeta, load_detector, save_detector
+from detector.models.detector import Detector, DetectorMeta
+from detector.models.prediction import detect
+from detector.models.saving import load_detector, save_detector
 
 KINDS = [("faster_rcnn", "v1", "davit_nano"), ("faster_rcnn", "v2", "biformer_nano"), ("retinanet", "v2", "davit_nano")]
 
@@ -21,7 +23,7 @@ KINDS = [("faster_rcnn", "v1", "davit_nano"), ("faster_rcnn", "v2", "biformer_na
 def saved(tmp_path: Path, make_detector) -> Path:
     path = tmp_path / "bird.safetensors"
     model = make_detector()
-    save_detector(path, model, DetectorMeta(config_of(model)))
+    save_detector(path, Detector.of(model))
     return path
 
 
@@ -39,26 +41,29 @@ def test_what_is_saved_is_loaded_bit_for_bit(detector, version, backbone, make_d
         detector=detector, version=version, backbone=backbone, categories=["שלדג", "Merops apiaster"], anchor_scale=0.5
     )
     meta = DetectorMeta(config_of(model), training_data={"sha256": "ab12", "images": 478}, metrics={"AP": 0.25})
-    save_detector(tmp_path / "bird.safetensors", model, meta)
-    loaded, loaded_meta = load_detector(tmp_path / "bird.safetensors")
-    assert loaded_meta == meta
-    assert loaded_meta.category_names == ("שלדג", "Merops apiaster")
-    assert loaded_meta.versions["torch"] == torch.__version__
-    assert not loaded.training
+    detector = Detector(model, meta)
+    save_detector(tmp_path / "bird.safetensors", detector)
+    loaded = load_detector(tmp_path / "bird.safetensors", "cpu", "fp32")
+    assert loaded.meta == meta
+    assert loaded.categories == ("שלדג", "Merops apiaster")
+    assert loaded.name == "bird.safetensors"
+    assert loaded.sha256 == hashlib.sha256((tmp_path / "bird.safetensors").read_bytes()).hexdigest()
+    assert loaded.meta.versions["torch"] == torch.__version__
+    assert not loaded.net.training
     state = model.state_dict()
-    assert state.keys() == loaded.state_dict().keys()
-    assert all(torch.equal(tensor, state[name]) for name, tensor in loaded.state_dict().items())
-    for found, expected in zip(predict(loaded, pictures), predict(model, pictures), strict=True):
+    assert state.keys() == loaded.net.state_dict().keys()
+    assert all(torch.equal(tensor, state[name]) for name, tensor in loaded.net.state_dict().items())
+    for found, expected in zip(detect(loaded, pictures), detect(detector, pictures), strict=True):
         np.testing.assert_array_equal(found.boxes_xyxy, expected.boxes_xyxy)
         np.testing.assert_array_equal(found.scores, expected.scores)
 
 
 def test_a_loaded_detector_can_be_trained_and_saved_on(saved, tmp_path) -> None:
-    model, meta = load_detector(saved)
+    detector = load_detector(saved, "cpu")
     target = {"boxes": torch.tensor([[1.0, 1.0, 40.0, 40.0]]), "labels": torch.tensor([0])}
-    sum(model.train()([torch.rand(3, 96, 96)], [target]).values()).backward()
-    assert all(parameter.grad is not None for parameter in model.parameters())
-    save_detector(tmp_path / "more.safetensors", model, meta)
+    sum(detector.net.train()([torch.rand(3, 96, 96)], [target]).values()).backward()
+    assert all(parameter.grad is not None for parameter in detector.net.parameters())
+    save_detector(tmp_path / "more.safetensors", detector)
 
 
 def test_a_loaded_detector_keeps_its_frozen_batch_norm_without_the_classifier(make_detector, tmp_path) -> None:
@@ -66,11 +71,11 @@ def test_a_loaded_detector_keeps_its_frozen_batch_norm_without_the_classifier(ma
     colours = {"mean": [0.5] * 3, "std": [0.5] * 3}
     backbones.save_pretrained(tmp_path / "net.safetensors", net, class_to_idx={"a": 0}, rgb_stats=colours)
     model = make_detector(backbone="biformer_nano", weights=str(tmp_path / "net.safetensors"))
-    save_detector(tmp_path / "bird.safetensors", model, DetectorMeta(config_of(model)))
+    save_detector(tmp_path / "bird.safetensors", Detector.of(model))
     (tmp_path / "net.safetensors").unlink()
-    loaded, meta = load_detector(tmp_path / "bird.safetensors")
-    assert loaded.backbone.batch_norm_frozen
-    assert meta.rgb_stats == {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+    loaded = load_detector(tmp_path / "bird.safetensors")
+    assert loaded.net.backbone.batch_norm_frozen
+    assert loaded.meta.rgb_stats == {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
 
 
 def test_a_failing_save_leaves_the_file_before_it(saved, make_detector, monkeypatch) -> None:
@@ -82,7 +87,7 @@ def test_a_failing_save_leaves_the_file_before_it(saved, make_detector, monkeypa
     monkeypatch.setattr(os, "replace", full_disk)
     model = make_detector(categories=["other"])
     with pytest.raises(OSError, match="No space left"):
-        save_detector(saved, model, DetectorMeta(config_of(model)))
+        save_detector(saved, Detector.of(model))
     assert saved.read_bytes() == content
     assert list(saved.parent.iterdir()) == [saved]
 
@@ -90,7 +95,7 @@ def test_a_failing_save_leaves_the_file_before_it(saved, make_detector, monkeypa
 def test_detectors_are_saved_as_safetensors(make_detector, tmp_path) -> None:
     model = make_detector()
     with pytest.raises(ConfigError, match=r"name it bird.safetensors"):
-        save_detector(tmp_path / "bird.pt", model, DetectorMeta(config_of(model)))
+        save_detector(tmp_path / "bird.pt", Detector.of(model))
 
 
 def test_a_file_that_is_missing_is_named_and_the_built_in_one_too(tmp_path) -> None:
@@ -98,7 +103,12 @@ def test_a_file_that_is_missing_is_named_and_the_built_in_one_too(tmp_path) -> N
         load_detector(tmp_path / "bird.safetensors")
 
 
-def test_a_folder_is_no_detector(tmp_path) -> None:
+def test_the_folder_of_a_run_names_its_best_detector(make_detector, tmp_path) -> None:
+    save_detector(tmp_path / "best.safetensors", Detector.of(make_detector(categories=["heron"])))
+    assert load_detector(tmp_path).categories == ("heron",)
+
+
+def test_another_folder_is_no_detector(tmp_path) -> None:
     with pytest.raises(CheckpointError, match="this is a folder"):
         load_detector(tmp_path)
 

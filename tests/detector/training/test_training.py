@@ -42,7 +42,7 @@ def test_a_run_leaves_all_its_files(detector: str, make_request, metrics_of) -> 
     assert all(np.isfinite(record["loss"]) for record in metrics_of(run, "train"))
     assert [record["epoch"] for record in metrics_of(run, "evaluation")] == [1, 2]
 
-    meta = load_detector(run / "best.safetensors")[1]
+    meta = load_detector(run / "best.safetensors").meta
     assert len(meta.category_names) == 12
     assert meta.training_data["images"] == 12
     assert set(meta.metrics) >= {"AP", "AP50"}
@@ -71,7 +71,7 @@ def test_detectron2_1379_early_stopping_and_the_best_weights(make_request, monke
     run = train_detector(request)
     assert run.position.epoch == 5, "three evaluations without a new best"
     assert run.position.best == 0.5
-    assert load_detector(run.best)[1].metrics["AP"] == 0.5
+    assert load_detector(run.best).meta.metrics["AP"] == 0.5
 
 
 def test_vision_5098_images_without_boxes_are_trained_on(make_request, drawn_set, tmp_path) -> None:
@@ -92,7 +92,7 @@ def test_a_validation_set_without_boxes_gives_no_figure_and_still_a_detector(mak
     empty = tmp_path / "empty.json"
     empty.write_text(json.dumps(document))
     run = train_detector(make_request("run", "train.epochs=1", validation=[(empty, drawn_set / "images")]))
-    assert load_detector(run.best)[1].metrics["AP"] is None
+    assert load_detector(run.best).meta.metrics["AP"] is None
     run = train_detector(make_request("none", "train.epochs=1", validation=[]))
     assert run.best.exists()
 
@@ -161,7 +161,7 @@ def test_a_detector_starts_from_another(make_request) -> None:
     first = train_detector(make_request("first", "train.epochs=1", "data.agnostic=true"))
     request = make_request("second", "train.epochs=1", "train.lr=1e-12", "train.ema_decay=null", init=str(first.best))
     second = train_detector(request)
-    old, new = (load_detector(run.best)[0].state_dict() for run in (first, second))
+    old, new = (load_detector(run.best).net.state_dict() for run in (first, second))
     name = "backbone.fpn.inner_blocks.0.0.weight"
     torch.testing.assert_close(old[name], new[name], rtol=0, atol=1e-6)
 
@@ -304,7 +304,7 @@ def test_the_gpu_trains_in_bfloat16_with_the_batch_size_that_fits(backbone, dete
     run = train_detector(request)
     assert run.position.finished
     assert all(np.isfinite(record["loss"]) for record in metrics_of(run.folder, "train"))
-    assert load_detector(run.best)[1].training_data["images"] == 12
+    assert load_detector(run.best).meta.training_data["images"] == 12
 
 
 @pytest.mark.gpu
