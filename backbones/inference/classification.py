@@ -146,20 +146,18 @@ def classify(
     transform: Transform,
     *,
     batch_size: int = 32,
-    device: torch.device | str | None = None,
-    autocast_dtype: torch.dtype | None = None,
     return_embedding: bool = False,
     return_logits: bool = False,
 ) -> ClassificationResult:
     """Classify many images, a batch at a time; never more than one batch of them is held.
+
+    In mixed precision within `with torch.autocast(...)`.
 
     Args:
         net: The network; it is used in evaluation mode, without gradients, and handed back as it was.
         images: Paths, PIL images or RGB arrays; may be a generator.
         transform: Image to input tensor; see `classification_transform`.
         batch_size: Images in one pass through the network.
-        device: Where the inputs go; by default to the network.
-        autocast_dtype: Type of automatic mixed precision, such as torch.bfloat16; off by default.
         return_embedding: Return embeddings too.
         return_logits: Return logits instead of probabilities.
 
@@ -176,9 +174,8 @@ def classify(
     embeddings = [np.zeros((0, net.embedding_size), np.float32)]
     with evaluating(net):
         for tensors in _batches(images, transform, batch_size):
-            inputs = _to_network(net, tensors, device)
-            with torch.autocast(inputs.device.type, dtype=autocast_dtype, enabled=autocast_dtype is not None):
-                output, embedding = _infer(net, inputs, return_embedding=return_embedding, return_logits=return_logits)
+            inputs = _to_network(net, tensors, None)
+            output, embedding = _infer(net, inputs, return_embedding=return_embedding, return_logits=return_logits)
             outputs.append(output)
             if embedding is not None:
                 embeddings.append(embedding)

@@ -103,14 +103,7 @@ def run(args: argparse.Namespace) -> int:
     crops, detected = _classified(args, Labelling(classifier, taxonomy, batch_size))
     fit = fit_calibration(crops, classifier.sha256, detected)
     fit.calibration.write(args.output)
-    figure = plot_reliability(
-        fit.before.edges,
-        (fit.before.counts, fit.after.counts),
-        (fit.before.confidence, fit.after.confidence),
-        (fit.before.accuracy, fit.after.accuracy),
-        (fit.before.ece, fit.after.ece),
-        fit.calibration.temperature,
-    )
+    figure = plot_reliability(fit.before, fit.after, fit.calibration.temperature)
     picture = args.output.with_suffix(".png")
     save_figure(figure, picture)
     _print(console, fit)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from backbones.errors import DataError
-from detector.base.dates import TableTime, day_first, parse_date
+from detector.base.dates import day_first, parse_date
 from detector.base.names import name_key
 from detector.base.tables import Row, Table, TableForm, quiet, read_table
 from detector.deployments.clocks import ClockPair, local_time, parse_clock_shift, parse_zone
@@ -172,62 +172,73 @@ def _day_first(path: Path, records: Sequence[Row]) -> bool | None:
         raise DataError(str(error), where=path, hint="write them so in all rows") from error
 
 
-def _parse(record: Row, day_before_month: bool | None) -> tuple[Deployment, list[str]]:
-    """A row, and what is wrong with it."""
-    problems: list[str] = []
+class _RowParser:
+    """Parses the cells of a row, and gathers what is wrong with them."""
 
-    def parsed(name: str, parse: Callable[[str], T]) -> T | None:
+    def __init__(self, record: Row, day_before_month: bool | None) -> None:
+        self.record = record
+        self.day_before_month = day_before_month
+        self.problems: list[str] = []
+        self.zone = self.cell("timeZone", parse_zone)
+
+    def cell(self, name: str, parse: Callable[[str], T]) -> T | None:
         try:
-            return parse(record[name]) if record[name] else None
+            return parse(self.record[name]) if self.record[name] else None
         except ValueError as error:
-            problems.append(f"{name}: {error}")
+            self.problems.append(f"{name}: {error}")
             return None
 
-    def degrees(axis: Axis) -> float | None:
+    def degrees(self, axis: Axis) -> float | None:
         def parse(text: str) -> float:
             try:
                 return parse_degrees(text, axis)
             except ValueError as error:
-                turned = swapped(record["latitude"], record["longitude"])
+                turned = swapped(self.record["latitude"], self.record["longitude"])
                 hint = "; perhaps latitude and longitude are swapped" if turned else ""
                 raise ValueError(f"{error}{hint}") from None
 
-        return parsed(axis, parse)
+        return self.cell(axis, parse)
 
-    def written(name: str) -> TableTime | None:
-        return parsed(name, lambda text: parse_date(text, day_before_month))
+    def clock_shift(self, name: str) -> tuple[ClockPair, ...]:
+        return self.cell(name, lambda text: parse_clock_shift(text, self.day_before_month, self.zone)) or ()
 
-    def shift(text: str) -> tuple[ClockPair, ...]:
-        return parse_clock_shift(text, day_before_month, zone)
+    def moment(self, name: str, to_its_end: bool = False) -> datetime | None:
+        """A local time; of a date, the first moment of the day or the last."""
+        time = self.cell(name, lambda text: parse_date(text, self.day_before_month))
+        if time is None:
+            return None
+        if self.record[name].upper().endswith("Z") and self.zone is None:
+            self.problems.append(f"{name}: it is in UTC, and timeZone does not say which local time that is")
+        return local_time(time, self.zone) + (END_OF_DAY if to_its_end and not time.has_clock else timedelta())
 
-    if not record["deploymentID"]:
-        problems.append("deploymentID is empty")
-    zone = parsed("timeZone", parse_zone)
-    start, end = map(written, DATES)
+
+def _parse(record: Row, day_before_month: bool | None) -> tuple[Deployment, list[str]]:
+    """A row, and what is wrong with it."""
+    parser = _RowParser(record, day_before_month)
     row = Deployment(
         deployment_id=name_key(record["deploymentID"]),
         card=record["card"] or None,
         folder=record["folder"].replace("\\", "/").strip("/").removeprefix("./"),
         location_name=record["locationName"] or None,
-        latitude=degrees("latitude"),
-        longitude=degrees("longitude"),
-        zone=zone,
+        latitude=parser.degrees("latitude"),
+        longitude=parser.degrees("longitude"),
+        zone=parser.zone,
         time_zone=record["timeZone"] or None,
         kind=record["kind"].lower() or None,
-        clock_shift=parsed("clockShift", shift) or (),
-        video_clock_shift=parsed("videoClockShift", shift) or (),
-        start=None if start is None else local_time(start, zone),
-        end=None if end is None else local_time(end, zone) + (timedelta() if end.has_clock else END_OF_DAY),
+        clock_shift=parser.clock_shift("clockShift"),
+        video_clock_shift=parser.clock_shift("videoClockShift"),
+        start=parser.moment("deploymentStart"),
+        end=parser.moment("deploymentEnd", to_its_end=True),
         camera_model=record["cameraModel"] or None,
         prior=record["prior"] or None,
-        details=tuple((name, parsed(name, READ.get(name, str)) or "") for name in DETAILS if record[name]),
+        details=tuple((name, parser.cell(name, READ.get(name, str)) or "") for name in DETAILS if record[name]),
         line=record.line,
     )
+    problems = parser.problems
+    if not row.deployment_id:
+        problems.append("deploymentID is empty")
     if bool(record["latitude"]) != bool(record["longitude"]):
         problems.append("latitude and longitude come together: one of them is empty")
-    for name in DATES:
-        if record[name].upper().endswith("Z") and zone is None:
-            problems.append(f"{name}: it is in UTC, and timeZone does not say which local time that is")
     if row.start and row.end and row.end < row.start:
         problems.append("deploymentEnd is before deploymentStart")
     return row, problems

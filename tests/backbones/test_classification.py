@@ -105,7 +105,8 @@ def test_low_precision_follows_the_network_or_autocast() -> None:
     assert embedding is not None
     assert output.dtype == embedding.dtype == np.float32
     np.testing.assert_allclose(output, expected, atol=0.02)
-    mixed = classify(make_net(), [image], TRANSFORM, autocast_dtype=torch.bfloat16).outputs
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = classify(make_net(), [image], TRANSFORM).outputs
     assert mixed.dtype == np.float32
     assert not np.array_equal(mixed, expected)
     np.testing.assert_allclose(mixed, expected, atol=0.02)

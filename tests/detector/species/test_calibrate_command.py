@@ -14,6 +14,7 @@ from detector.plots.reliability import plot_reliability
 from detector.species.calibration import Calibration
 from detector.species.fitting import ENOUGH_FOUND, fit_calibration
 from detector.species.labelled import DetectedLogits, LabelledLogits
+from detector.species.reliability import reliability
 
 COLOURS = {"White stork": (230, 230, 230), "Hooded crow": (40, 40, 60), "Common kestrel": (170, 90, 40)}
 GREEN = (20, 200, 30)  # what is not a bird
@@ -182,6 +183,6 @@ def test_what_cannot_be_calibrated_on_says_so(
 
 
 def test_a_figure_without_names_says_so() -> None:
-    edges, counts, nothing = np.linspace(0, 1, 6), np.zeros(5, np.int64), np.full(5, np.nan)
-    figure = plot_reliability(edges, (counts, counts), (nothing, nothing), (nothing, nothing), (0.0, 0.0), 1.0)
+    empty = reliability(np.zeros(0), np.zeros(0, bool))
+    figure = plot_reliability(empty, empty, 1.0)
     assert [text.get_text() for axes in figure.axes for text in axes.texts] == ["no names", "no names"]
