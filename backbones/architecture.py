@@ -58,5 +58,5 @@ def check_architecture(config: Mapping[str, Any], where: object) -> None:
         first = error.errors(include_input=False, include_url=False)[0]
         key = first["loc"][0] if first["loc"] else "config"
         known = ", ".join(Architecture.model_fields)
-        said = "is not known" if first["type"] == "extra_forbidden" else first["msg"][0].lower() + first["msg"][1:]
-        raise ConfigError(f"its config's {str(key)[:80]}: {said}", where=where, hint=f"it knows {known}") from error
+        reason = "is not known" if first["type"] == "extra_forbidden" else first["msg"][0].lower() + first["msg"][1:]
+        raise ConfigError(f"its config's {str(key)[:80]}: {reason}", where=where, hint=f"it knows {known}") from error

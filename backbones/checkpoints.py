@@ -2,7 +2,7 @@
 
 A `.pt` file is a pickled dict {state, birder_version, task, signature, class_to_idx, rgb_stats, [config]}. A
 `.safetensors` file has the tensors as they are, and the rest as JSON strings in its metadata. Source: birder 0.8.4,
-birder/common/fs_ops.py. The format is told from the content, so a renamed file loads.
+birder/common/fs_ops.py. The format is recognised by the content, so a renamed file loads.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class ClassifierCheckpoint:
         signature: Shapes of inputs and outputs, {"inputs": [{"data_shape": [0, 3, H, W]}], "outputs": [...]}.
         rgb_stats: "mean" and "std" of each channel, for pixels in 0..1.
         config: Settings of the network that differ from, or repeat, its registered ones.
-        network: Name of the network, where the file tells it (birder's files do not).
+        network: Name of the network, where the file names it (birder's files do not).
     """
 
     path: Path
@@ -112,12 +112,12 @@ class ClassifierCheckpoint:
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             key, *place = map(str, first["loc"])
-            said = f"{first['msg']} at {'.'.join(place)[:80]}" if place else first["msg"]
-            raise _misformed(key, said, self.path) from error
+            reason = f"{first['msg']} at {'.'.join(place)[:80]}" if place else first["msg"]
+            raise _misformed(key, reason, self.path) from error
         indices = list(self.class_to_idx.values())
         if len(set(indices)) < len(indices) or max(indices, default=-1) >= self.num_classes:
-            said = f"{len(indices)} classes do not have an index each below {self.num_classes}"
-            raise _misformed("class_to_idx", said, self.path)
+            reason = f"{len(indices)} classes do not have an index each below {self.num_classes}"
+            raise _misformed("class_to_idx", reason, self.path)
         channels = get_channels_from_signature(self.signature)
         if not len(self.rgb_stats["mean"]) == len(self.rgb_stats["std"]) == channels:
             raise _misformed("rgb_stats", f"{channels} channels have a mean and a std each", self.path)
@@ -212,8 +212,8 @@ def _safetensors_entries(path: Path) -> dict[str, Any]:
     try:
         parsed = {key: _JSON.validate_json(metadata[key]) for key in (*METADATA_KEYS, "config") if metadata.get(key)}
     except ValidationError as error:
-        said = error.errors(include_input=False, include_url=False)[0]["msg"]
-        raise CheckpointError(f"the file is damaged: its metadata ({said})", where=path, hint=FETCH_AGAIN) from error
+        reason = error.errors(include_input=False, include_url=False)[0]["msg"]
+        raise CheckpointError(f"the file is damaged: its metadata ({reason})", where=path, hint=FETCH_AGAIN) from error
     return {"state": state, **plain, **parsed}
 
 
@@ -250,6 +250,6 @@ def _check_state(checkpoint: ClassifierCheckpoint) -> None:
         raise _misformed("state", "not everything in it is a tensor with a name", checkpoint.path)
 
 
-def _misformed(entry: str, said: str, path: Path) -> CheckpointError:
+def _misformed(entry: str, reason: str, path: Path) -> CheckpointError:
     hint = "save it again with backbones.save_pretrained, or fetch it again"
-    return CheckpointError(f"{entry} is not of the expected form: {said}", where=path, hint=hint)
+    return CheckpointError(f"{entry} is not of the expected form: {reason}", where=path, hint=hint)

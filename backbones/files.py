@@ -1,7 +1,7 @@
 """Files that are written whole or not at all, also through a power cut; and files that are read only if they are files.
 
 A path that a user gives may name a FIFO, a device or a file of any size: what is read here never waits for a writer,
-and never takes more memory than was said.
+and never takes more memory than is allowed.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class PublishedWeights:
 
     @property
     def most_bytes(self) -> int:
-        """Of what is taken for this file."""
+        """Of what the server sends for this file."""
         return int((self.megabytes + _SIZE_SLACK) * 2**20)
 
     @property

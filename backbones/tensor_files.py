@@ -144,5 +144,5 @@ def _fits(found: Tensor, expected: Tensor) -> bool:
 
 
 def _damaged(error: BaseException, path: Path) -> CheckpointError:
-    said = (str(error).splitlines() or [type(error).__name__])[0][:200]
-    return CheckpointError(f"the file is damaged, or not of its kind ({said})", where=path, hint=FETCH_AGAIN)
+    reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return CheckpointError(f"the file is damaged, or not of its kind ({reason})", where=path, hint=FETCH_AGAIN)

@@ -9,7 +9,7 @@ from pathlib import Path
 from backbones.errors import MediaError
 from detector.base.files import open_regular
 
-PART_BYTES = 64 * 1024  # of each of head, middle and tail: enough to tell photos of one camera, one disk read each
+PART_BYTES = 64 * 1024  # of each of head, middle and tail: enough to tell one camera's photos apart, one disk read each
 
 
 def content_hash(file: Path) -> str:

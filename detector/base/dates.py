@@ -71,7 +71,7 @@ def day_first(dates: Iterable[tuple[str, str]]) -> bool | None:
         )
     if either and not day and not month:
         raise ValueError(
-            f"'{either[1]}' ({either[0]}) may begin with the day or with the month, and no other date tells: "
+            f"'{either[1]}' ({either[0]}) may begin with the day or with the month, and no other date decides which: "
             "write dates as 2024-05-01"
         )
     return None if not (day or month) else day is not None

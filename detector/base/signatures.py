@@ -38,5 +38,5 @@ _KINDS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
 
 
 def kind_of(head: bytes) -> str | None:
-    """What a file is, with its article ("an HTML page"), by its first `HEAD_BYTES` bytes; None: it cannot be told."""
+    """What a file is, with its article ("an HTML page"), by its first `HEAD_BYTES` bytes; None: unknown."""
     return next((kind for pattern, kind in _KINDS if pattern.match(head[:HEAD_BYTES])), None)

@@ -1,4 +1,4 @@
-"""Being told to end: Ctrl-C, `docker stop`, the end of a Slurm job, a terminal that closes."""
+"""Requests to stop: Ctrl-C, `docker stop`, the end of a Slurm job, a terminal that closes."""
 
 from __future__ import annotations
 

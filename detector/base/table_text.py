@@ -14,7 +14,7 @@ from detector.base.files import read_bytes
 from detector.base.workbooks import workbook_text
 
 MAX_BYTES = 64 << 20  # tables of people are smaller; another tool's dump of everything is not meant
-LONGEST_HEADER = 1 << 17  # characters that are looked at for what separates columns
+LONGEST_HEADER = 1 << 17  # characters that are searched for what separates columns
 SEPARATORS = (",", ";", "\t")
 
 _BOMS = (
@@ -44,7 +44,7 @@ def read_text(path: Path, what: str, max_bytes: int = MAX_BYTES) -> tuple[str, s
         max_bytes: A larger file is refused before it is read.
 
     Raises:
-        DataError: It cannot be read, is too large, or is in no encoding that can be told.
+        DataError: It cannot be read, is too large, or its encoding cannot be recognised.
     """
     data = read_bytes(path, max_bytes=max_bytes, what=what.removeprefix("the "))
     if data.startswith(_WORKBOOK):
@@ -56,7 +56,7 @@ def read_text(path: Path, what: str, max_bytes: int = MAX_BYTES) -> tuple[str, s
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{what} cannot be read: it is not in UTF-8, nor in another encoding that can be told",
+            f"{what} cannot be read: it is not in UTF-8, nor in another encoding that can be recognised",
             where=path,
             hint=_SAVE,
         ) from error

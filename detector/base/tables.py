@@ -195,8 +195,8 @@ class Table:
                     "write decimal points rather than commas, or put cells with commas into quotes",
                 )
         if len(cells) == 1 < len(self.columns) and any(sign in cells[0] for sign in (",", ";", "\t")):
-            said = {",": "commas", ";": "semicolons", "\t": "tabs"}.get(self.delimiter, self.delimiter)
-            raise row.error(f"it is one cell, but the columns' names are separated by {said}")
+            signs = {",": "commas", ";": "semicolons", "\t": "tabs"}.get(self.delimiter, self.delimiter)
+            raise row.error(f"it is one cell, but the columns' names are separated by {signs}")
         for name, value in row.cells.items():
             if name not in self.form.multiline and ("\n" in value or "\r" in value):
                 raise row.error(f"{name}: there is a line break in the cell; a quotation mark may be missing")

@@ -1,6 +1,6 @@
 """JPEG files of which a part is lost although their end is there: libjpeg fills in grey, and says so on stderr alone.
 
-Where a process may hear its decoders (`hear_decoders`), their words tell of every damage that libjpeg notices.
+Where a process may hear its decoders (`hear_decoders`), their messages name every damage that libjpeg notices.
 Elsewhere (in threads, which share stderr, and on Windows) only the commonest is found: data that end too early.
 """
 
@@ -47,7 +47,7 @@ def hear_decoders() -> None:
 
 
 def forget_words() -> None:
-    """Drop what was said before the next picture is decoded."""
+    """Drop messages from before the next picture is decoded."""
     _words()
 
 
@@ -73,10 +73,10 @@ def _words() -> str:
 
 
 def _loss_in(words: str) -> str | None:
-    for said in _LOSSES.finditer(words):
-        if said[1] is None:
-            return ENDS_EARLY if "premature" in said[0].lower() else DAMAGED
-        if int(said[1]) > _HARMLESS_BYTES:
+    for loss in _LOSSES.finditer(words):
+        if loss[1] is None:
+            return ENDS_EARLY if "premature" in loss[0].lower() else DAMAGED
+        if int(loss[1]) > _HARMLESS_BYTES:
             return DAMAGED
     return None
 

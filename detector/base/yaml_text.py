@@ -88,7 +88,7 @@ def _check(text: str) -> None:
     """Refuse depth, mass and tags, event by event: nothing is built here.
 
     Raises:
-        yaml.YAMLError: The text is not YAML, or more than is taken.
+        yaml.YAMLError: The text is not YAML, or longer than allowed.
     """
     total = 0
     sizes: dict[str | None, int] = {}  # by anchor, the nodes that it stands for

@@ -19,8 +19,8 @@ _FIRST_NO_NUMBER = "010000"  # what numbers of up to four digits look like is th
 def running_numbers(paths: Sequence[str]) -> NDArray[np.bool_]:
     """Which of these files (N,) have a running number for a time of day, such as 20240503_000123.jpg.
 
-    One name cannot tell. Names of a folder that are alike but for their digits can: they hold numbers where one of them
-    is no time of day (000175), or all of them are in the hour after midnight.
+    One name does not show it. Names of a folder that are alike but for their digits do: they hold numbers where one of
+    them is no time of day (000175), or all of them are in the hour after midnight.
     """
     alike: dict[str, list[int]] = {}
     digits: dict[int, str] = {}

@@ -21,7 +21,7 @@ Write = Callable[["ExportSource", Path, "ExportOptions"], list[Path]]
 class Format:
     """A format: what it writes, and the function that writes it into a folder and returns the files to look at.
 
-    One that `counts` tells of events, of birds at once or of blanks, which are of one threshold: that of the decisions.
+    One that `counts` has events, birds at once or blanks, which depend on the decisions' own threshold.
     One of `pictures` reads the cards again, which takes long: it is made only when somebody asks for it.
     """
 

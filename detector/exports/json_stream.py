@@ -21,7 +21,7 @@ def write_object(out: TextIO, members: Iterable[tuple[str, object]]) -> None:
 
     Args:
         out: Where to.
-        members: Name and value of each; asked for one after the other, so that a late member may tell of what an
+        members: Name and value of each; asked for one after the other, so that a late member may depend on what an
             earlier one has written. A value that is an iterator becomes an array.
 
     Raises:

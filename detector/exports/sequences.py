@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from detector.exports.source import ExportSource
 
 _PLACES = """
-    SELECT row_number() OVER (PARTITION BY sequence ORDER BY taken IS NULL, taken, number) - 1,
+    SELECT row_number() OVER (PARTITION BY sequence ORDER BY time IS NULL, time, number) - 1,
            count(*) OVER (PARTITION BY sequence)
     FROM photo ORDER BY number
 """
@@ -28,12 +28,12 @@ def photo_places(source: ExportSource) -> Iterator[SequencePlace]:
     """The places of all photos that could be read, in the order of the store."""
     # a burst need not lie together in the order of paths: IMG_9999 is followed by IMG_0001
     with closing(sqlite3.connect("")) as disk:  # a temporary file of its own, which grows in place of memory
-        disk.execute("CREATE TABLE photo (number INTEGER PRIMARY KEY, sequence TEXT, taken TEXT)")
+        disk.execute("CREATE TABLE photo (number INTEGER PRIMARY KEY, sequence TEXT, time TEXT)")
         rows = (
             (record.sequence_id, None if record.timestamp is None else record.timestamp.isoformat())
             for record in source.media()
             if record.media_type == "photo" and record.failure is None
         )
-        disk.executemany("INSERT INTO photo (sequence, taken) VALUES (?, ?)", rows)
+        disk.executemany("INSERT INTO photo (sequence, time) VALUES (?, ?)", rows)
         for place in disk.execute(_PLACES):
             yield SequencePlace(*place)

@@ -82,7 +82,7 @@ def _absent(folder: Path, labels: Mapping[str, str], roots: Mapping[str, str]) -
     return absent | {labels[card]: reason for card, reason in absent.items() if card in labels}
 
 
-def _say_nothing(_: str) -> None:
+def _ignore(_: str) -> None:
     pass
 
 
@@ -98,8 +98,8 @@ class ExportOptions:
         contributor: Who made the data, for Camtrap DP.
         data_license: Of the tables, by its SPDX or Open Definition id, for Camtrap DP.
         media_license: Of the photos and videos.
-        notify: Is told, in a sentence, what an export left out and why.
-        fault: Is told of files of which no picture could be made.
+        notify: Takes a sentence on what an export left out, and why.
+        fault: Takes a sentence on a file of which no picture could be made.
     """
 
     score_threshold: float = 0.2
@@ -109,8 +109,8 @@ class ExportOptions:
     contributor: str = "not stated"
     data_license: str = "notspecified"
     media_license: str = "notspecified"
-    notify: Callable[[str], None] = _say_nothing
-    fault: Callable[[str], None] = _say_nothing
+    notify: Callable[[str], None] = _ignore
+    fault: Callable[[str], None] = _ignore
 
     def card_roots(self, run: RunFile) -> dict[str, str]:
         """Card id, and label, to the folder where the card is now, of all cards of a run.
@@ -118,6 +118,6 @@ class ExportOptions:
         Raises:
             ConfigError: `roots` names a card that the run does not know.
         """
-        said = {run.card_id(card) or card: root for card, root in self.roots.items()}
-        roots = reroot({card: entry.root for card, entry in run.cards.items()}, said)
+        asked = {run.card_id(card) or card: root for card, root in self.roots.items()}
+        roots = reroot({card: entry.root for card, entry in run.cards.items()}, asked)
         return roots | {label: roots[card] for card, label in run.labels.items()}

@@ -24,7 +24,7 @@ def plot_confusion_matrix(counts: NDArray[np.int64], names: Sequence[str], left_
     Args:
         counts: int (N, N), N <= MOST_CATEGORIES + 1.
         names: The N names of rows and columns.
-        left_out: Categories that are not in `counts`, said in the title.
+        left_out: Categories that are not in `counts`, named in the title.
     """
     size = len(names)
     side = 2.8 + 0.36 * min(size, COUNTS_UP_TO) + 0.16 * max(size - COUNTS_UP_TO, 0)

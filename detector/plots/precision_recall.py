@@ -13,7 +13,7 @@ from detector.plots.figures import BLUE, DARK, GREY, name_axes, new_figure, say_
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NAMED_CURVES = 10  # beyond, curves are a grey bundle: nobody tells twenty colours apart
+NAMED_CURVES = 10  # beyond, curves are a grey bundle: twenty colours cannot be told apart
 
 
 def plot_precision_recall(

@@ -1,4 +1,4 @@
-"""datapackage.json of a Camtrap DP package: what the tables are, and where, when and of what they tell."""
+"""datapackage.json of a Camtrap DP package: what the tables are, and which places, times and taxa are in them."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ classificationProbability is the probability that the name is right; where there
 animal, human or vehicle. What may be no bird has no name. Files that may show a person, also by a label that nobody
 knows, are not public, and neither are files that could not be read.
 
-Boxes and events tell of the same birds twice, at two levels: take one of them. R's camtrapR takes both alike, so
+Boxes and events list the same birds twice, at two levels: use one of them. R's camtrapR takes both alike, so
 
     cams <- readcamtrapDP("camtrap-dp/datapackage.json", filter_observations = "animal")
     records <- cams$recordTable[cams$recordTable$observationLevel == "event", ]

@@ -33,7 +33,7 @@ _DIGITS = 5
 
 @dataclass
 class PackageRows:
-    """Makes the rows, and gathers what the descriptor tells of all of them."""
+    """Makes the rows, and gathers what the descriptor says of all of them."""
 
     run: RunFile
     options: ExportOptions
@@ -83,10 +83,10 @@ class PackageRows:
         return details
 
     def _capture_method(self, record: DeploymentRecord) -> str:
-        said = dict(record.details).get("captureMethod", "")
-        if said and said not in CAPTURE_METHODS:
-            self.options.notify(f"camtrap-dp leaves out captureMethod '{said}' of {record.visit_id}: not allowed")
-        return said if said in CAPTURE_METHODS else CAPTURE_METHODS[0]
+        method = dict(record.details).get("captureMethod", "")
+        if method and method not in CAPTURE_METHODS:
+            self.options.notify(f"camtrap-dp leaves out captureMethod '{method}' of {record.visit_id}: not allowed")
+        return method if method in CAPTURE_METHODS else CAPTURE_METHODS[0]
 
     def reason_against(self, record: MediaRecord) -> str | None:
         """Why a file cannot be in the package; None if it can."""

@@ -42,8 +42,8 @@ def make_image(task: MediaTask) -> Iterator[WrittenPicture]:
 def index_cells(record: MediaRecord, shown: Sequence[DetectionRecord]) -> tuple[str | int | None, ...]:
     """What the index says of a drawn photo or video, under COLUMNS."""
     names = dict.fromkeys(found.display_name for found in shown)
-    taken = with_offset(record.timestamp, record.utc_offset_min)
-    return record.path, record.card, record.deployment_id, taken, len(shown), "; ".join(names), record.media_id
+    timestamp = with_offset(record.timestamp, record.utc_offset_min)
+    return record.path, record.card, record.deployment_id, timestamp, len(shown), "; ".join(names), record.media_id
 
 
 def draw(image: NDArray[np.uint8], shown: Sequence[DetectionRecord]) -> NDArray[np.uint8]:

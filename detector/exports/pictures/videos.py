@@ -1,6 +1,6 @@
 """videos/: the videos that show something, with boxes and names drawn in: H.264 in MP4, without sound.
 
-Between two frames that were looked at, the box of an individual that is in both moves from one place to the other; a
+Between two sampled frames, the box of an individual that is in both moves from one place to the other; a
 box that is in one of them only is seen up to half of the way: the detector looks once a second, and birds do not wait.
 """
 
@@ -64,16 +64,16 @@ class MovingBoxes:
     """The boxes to see at any frame of a video.
 
     Args:
-        looked_at: Numbers of the frames that were looked at, rising.
+        sampled: Numbers of the frames that the detector saw, rising.
         shown: The detections of those frames.
     """
 
-    def __init__(self, looked_at: tuple[int, ...], shown: tuple[DetectionRecord, ...]) -> None:
+    def __init__(self, sampled: tuple[int, ...], shown: tuple[DetectionRecord, ...]) -> None:
         self._found = by_frame(shown)
-        self._numbers = sorted({*looked_at, *self._found})
+        self._numbers = sorted({*sampled, *self._found})
 
     def at(self, frame_number: int) -> tuple[DetectionRecord, ...]:
-        """Those of this frame, or between those of the frames around it that were looked at."""
+        """Those of this frame, or between those of the sampled frames around it."""
         place = bisect_right(self._numbers, frame_number)
         before = self._numbers[place - 1] if place else None
         after = self._numbers[place] if place < len(self._numbers) else None
