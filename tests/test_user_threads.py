@@ -28,11 +28,11 @@ from detector.models.config import ModelConfig
 from detector.types import Detections
 
 ROOT = Path(__file__).parents[1]
-COCO = "tests/detector/data/test_coco.py"
+COCO = "tests/detector/data/coco/test_coco.py"
 DATASET = "tests/detector/data/test_dataset.py"
-AUGMENTATION = "tests/detector/data/test_augmentation.py"
+AUGMENTATION = "tests/detector/data/augment/test_augmentation.py"
 LOADER = "tests/detector/data/test_loader.py"
-DOCTOR = "tests/detector/data/test_doctor.py"
+DOCTOR = "tests/detector/data/doctor/test_doctor.py"
 BUILDING = "tests/detector/models/test_building.py"
 METRICS = "tests/detector/evaluation/test_coco_metrics.py"
 EVALUATE = "tests/detector/evaluation/test_evaluate_command.py"

@@ -13,7 +13,7 @@ from detector.exports.camtrap_dp.package import write_camtrap_dp
 from detector.exports.source import ExportOptions, ExportSource
 from detector.store.records import Candidate
 
-SCHEMAS = Path(__file__).parents[3] / "../shared/data/schemas/camtrap-dp"
+SCHEMAS = Path(__file__).parents[4] / "../shared/data/schemas/camtrap-dp"
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from detector.annotation.importing.formats import IN_PIXELS, NO_AREA, NO_CATEGOR
 from detector.annotation.importing.media import MediaFolder
 from detector.annotation.importing.megadetector import MOST_FRAMES
 
-INTEROP = Path(__file__).parents[4] / "shared" / "data" / "interop"
+INTEROP = Path(__file__).parents[5] / "shared" / "data" / "interop"
 CATEGORIES = {"1": "animal", "2": "person", "3": "vehicle"}
 
 
