@@ -41,11 +41,8 @@ from detector.decisions.options import DecideOptions
 from detector.evaluation.coco import evaluate_coco
 from detector.evaluation.detecting import DetectionOptions, detect_all
 from detector.models import Detector, load_detector
-from detector.species.calibration import Calibration
-from detector.species.classifier import SpeciesClassifier
-from detector.species.crops import crop_boxes, cut_crops
-from detector.species.fitting import Fit, fit_calibration
-from detector.species.labelled import (
+from detector.species.calibrating.fitting import Fit, fit_calibration
+from detector.species.calibrating.labelled import (
     NO_BIRD,
     LabelledLogits,
     Labelling,
@@ -53,11 +50,14 @@ from detector.species.labelled import (
     classify_detections,
     found_truth,
 )
+from detector.species.calibrating.reliability import reliability, top_confidence
+from detector.species.calibration import Calibration
+from detector.species.classifier import SpeciesClassifier
+from detector.species.crops import crop_boxes, cut_crops
+from detector.species.names.taxonomy import Taxonomy
 from detector.species.naming import NAME_THRESHOLD
 from detector.species.posterior import posterior
-from detector.species.reliability import reliability, top_confidence
 from detector.species.rules import names_species
-from detector.species.taxonomy import Taxonomy
 from detector.store.facts import FactRow, FoundBox
 from detector.store.records import DetectionRecord, MediaRecord
 from detector.store.records_reader import read_media

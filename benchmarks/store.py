@@ -29,7 +29,7 @@ MEBIBYTE = 2**20
 
 def write_store(folder: Path, records: int) -> None:
     """Facts of `records` photos."""
-    from detector.species.crosswalk import shipped_crosswalk
+    from detector.species.names.crosswalk import shipped_crosswalk
     from detector.store.facts import FactRow, FoundBox
     from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry
     from detector.store.run_json import merge_run

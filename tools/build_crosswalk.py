@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Builds the crosswalk tables that come with Hoopoe from public sources; detector/species/tables/README.md names them.
+"""Builds the crosswalk tables that come with Hoopoe from public sources; README.md beside the tables names them.
 
     python tools/build_crosswalk.py --classes CSV --ebird CSV --avonet CSV --avilist CSV --mammals CSV [--hebrew CSV]
         --output FOLDER
@@ -16,7 +16,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from detector.species.crosswalk import COLUMNS, NO_TAXON, CrosswalkRow
+from detector.species.names.crosswalk import COLUMNS, NO_TAXON, CrosswalkRow
 
 Record = dict[str, str]
 WORLD_COLUMNS = ("scientific_name", "english_name", "other_names", "ebird_code")

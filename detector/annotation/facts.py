@@ -10,7 +10,7 @@ import numpy as np
 from detector.annotation.tracking import FrameBoxes, TrackLinker
 from detector.annotation.values import FrameFacts, FrameFinds, ItemFacts
 from detector.boxes import xywh_to_xyxy
-from detector.species.kinds import kind_of_label
+from detector.species.names.kinds import kind_of_label
 from detector.species.posterior import posterior
 from detector.store.facts import FactRow, FoundBox
 from detector.store.schema import pack_vector

@@ -22,7 +22,7 @@ from detector.models.prediction import detect_resized, image_tensor
 from detector.models.tiling import merge_views
 from detector.species.classifier import SpeciesClassifier
 from detector.species.joining import merge_label_boxes
-from detector.species.kinds import MAYBE_BIRD, kind_of_label
+from detector.species.names.kinds import MAYBE_BIRD, kind_of_label
 from detector.types import Detections
 
 MAX_WAIT_S = 5.0  # what lies longer goes out in a smaller batch, so that a killed run loses little

@@ -14,8 +14,8 @@ from detector.cli.options.paths import file_of, folder_of, new_file_of
 from detector.cli.terminal.parser import CommandParser
 
 if TYPE_CHECKING:
-    from detector.species.fitting import Fit
-    from detector.species.labelled import Labelling
+    from detector.species.calibrating.fitting import Fit
+    from detector.species.calibrating.labelled import Labelling
 
 
 EXAMPLES = ("hoopoe calibrate --species davit_tiny_il-all --crops CROPS --output calibration.json",)
@@ -85,12 +85,12 @@ def run(args: argparse.Namespace) -> int:
     from detector.annotation.options import WorkOptions
     from detector.plots.figures import save_figure
     from detector.plots.reliability import plot_reliability
+    from detector.species.calibrating.fitting import fit_calibration
+    from detector.species.calibrating.labelled import Labelling
     from detector.species.classifier import SpeciesClassifier
-    from detector.species.crosswalk import load_crosswalk
-    from detector.species.fitting import fit_calibration
-    from detector.species.kinds import Kinds
-    from detector.species.labelled import Labelling
-    from detector.species.taxonomy import Taxonomy
+    from detector.species.names.crosswalk import load_crosswalk
+    from detector.species.names.kinds import Kinds
+    from detector.species.names.taxonomy import Taxonomy
     from detector.types import Kind
 
     device, precision = device_and_precision(args)
@@ -114,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
 def _classified(args: argparse.Namespace, labelling: Labelling) -> tuple[Any, Any]:
     """The labelled crops' logits, and those of the detections or None."""
     from detector.data.coco.reading import read_coco
-    from detector.species.labelled import (
+    from detector.species.calibrating.labelled import (
         classify_annotations,
         classify_detections,
         classify_folder,

@@ -15,26 +15,26 @@ from numpy.typing import NDArray
 from backbones.errors import DataError
 from detector.base.tables import some
 from detector.base.times import add_ms
-from detector.decisions.captures import captures_of
-from detector.decisions.copies import Originals, originals_among
 from detector.decisions.events import Events, event_id, find_events
-from detector.decisions.facts_table import FactsTable, read_facts
-from detector.decisions.linking import Individuals, find_individuals, linkable
+from detector.decisions.facts.captures import captures_of
+from detector.decisions.facts.copies import Originals, originals_among
+from detector.decisions.facts.planning import plan_portions
+from detector.decisions.facts.portion import Portion
+from detector.decisions.facts.table import FactsTable, read_facts
+from detector.decisions.individuals.features import look_at
+from detector.decisions.individuals.linking import Individuals, find_individuals, linkable
+from detector.decisions.individuals.repeats import LISTED_DAYS, REPEAT_SCORE, find_repeats, left_out
+from detector.decisions.individuals.sequences import find_sequences
 from detector.decisions.made import Made
-from detector.decisions.naming import name_individuals
+from detector.decisions.naming.averaging import name_individuals
+from detector.decisions.naming.verdicts import BoxDecisions, apply_reviews, decide_boxes
 from detector.decisions.nested import find_nested
 from detector.decisions.options import COUNT, DecideOptions
-from detector.decisions.planning import plan_portions
-from detector.decisions.portion import Portion
-from detector.decisions.repeats import LISTED_DAYS, REPEAT_SCORE, find_repeats, left_out
 from detector.decisions.rules import Rules, read_rules
-from detector.decisions.sequences import find_sequences
-from detector.decisions.shown import look_at
 from detector.decisions.summarise import join_summaries, summarise
 from detector.decisions.summary import DecisionSummary
-from detector.decisions.tables import decisions_id, replacing_decisions
-from detector.decisions.verdicts import BoxDecisions, apply_reviews, decide_boxes
-from detector.decisions.writing import DecisionsWriter
+from detector.decisions.tables.chunks import decisions_id, replacing_decisions
+from detector.decisions.tables.writing import DecisionsWriter
 from detector.deployments.effort import watch
 from detector.deployments.matching import Matching
 from detector.deployments.placement import Placement, place_media

@@ -9,11 +9,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from detector.decisions.events import Events
-from detector.decisions.facts_table import FactsTable
-from detector.decisions.linking import Individuals
+from detector.decisions.facts.table import FactsTable
+from detector.decisions.individuals.linking import Individuals
+from detector.decisions.naming.verdicts import BoxDecisions
 from detector.decisions.options import DecideOptions
 from detector.decisions.rules import Rules
-from detector.decisions.verdicts import BoxDecisions
 from detector.deployments.effort import Watch
 from detector.deployments.placement import Placement
 from detector.species.rerank import Ranked

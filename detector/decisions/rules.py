@@ -12,13 +12,13 @@ from detector.base.tables import some
 from detector.decisions.options import DecideOptions
 from detector.deployments.table import Deployment, read_deployments
 from detector.species.calibration import Calibration
-from detector.species.crosswalk import Crosswalk, load_crosswalk
-from detector.species.kinds import Kinds
-from detector.species.label_words import name_key
+from detector.species.names.crosswalk import Crosswalk, load_crosswalk
+from detector.species.names.kinds import Kinds
+from detector.species.names.label_words import name_key
+from detector.species.names.said_names import NameCheck
+from detector.species.names.taxonomy import Taxonomy
 from detector.species.priors import LocalList, Prior
 from detector.species.rules import NamingRules, names_species
-from detector.species.said_names import NameCheck
-from detector.species.taxonomy import Taxonomy
 from detector.store.run_file import RunFile
 from detector.store.run_json import load_run
 from detector.types import Kind

@@ -10,7 +10,7 @@ import numpy as np
 
 from detector.decisions.made import Made
 from detector.decisions.summary import DecisionSummary, DeploymentSummary, NameSummary
-from detector.decisions.writing import effort_rows
+from detector.decisions.tables.writing import effort_rows
 from detector.types import KINDS
 
 _ADDED = ("events", "deployments", "detections", "needs_review")  # of names, over portions

@@ -17,7 +17,7 @@ from detector.exports.json_stream import write_object
 from detector.exports.names import FileNames
 from detector.exports.source import ExportOptions, ExportSource
 from detector.exports.taxa import Taxon, candidates_of, lineage_of, taxon_of
-from detector.species.crosswalk import Crosswalk
+from detector.species.names.crosswalk import Crosswalk
 from detector.store.records import DetectionRecord, MediaRecord
 from detector.store.run_file import RunFile
 from detector.store.schema import LOWEST_SCORE

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from detector.footage.cards import reroot
-from detector.species.crosswalk import Crosswalk, load_crosswalk
+from detector.species.names.crosswalk import Crosswalk, load_crosswalk
 from detector.store import records_reader
 from detector.store.files import open_parquet
 from detector.store.layout import decisions_folder

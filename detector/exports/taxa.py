@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from detector.species.crosswalk import Crosswalk
-from detector.species.fauna import BIRDS, MAMMALS, world_birds, world_mammals
+from detector.species.names.crosswalk import Crosswalk
+from detector.species.names.fauna import BIRDS, MAMMALS, world_birds, world_mammals
 from detector.store.records import Candidate, DetectionRecord, EventRecord
 
 

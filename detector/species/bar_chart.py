@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from backbones.errors import DataError
 from detector.base.table_text import read_text
 from detector.base.tables import Row, TableForm, as_number, read_table, some
-from detector.species.crosswalk import shipped_crosswalk
+from detector.species.names.crosswalk import shipped_crosswalk
 
 PERIODS = 48
 CSV_COLUMNS = ("scientific_name", "period", "frequency")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.boxes import Floats, box_iou
-from detector.species.taxonomy import Taxonomy
+from detector.species.names.taxonomy import Taxonomy
 
 SAME_BIRD_IOU = 0.7
 SCORE_FLOOR = 1e-3  # of a label that the detector did not give, and of a class that the classifier rules out

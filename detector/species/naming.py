@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.species.names.taxonomy import Taxonomy
 from detector.species.priors import WHOLE_YEAR
-from detector.species.taxonomy import Taxonomy
 
 NAME_THRESHOLD = 0.65  # SpeciesNet's, for the summed probability of a rank
 CANDIDATES = 3

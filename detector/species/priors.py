@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.species.bar_chart import PERIODS, FrequencyTable, read_frequencies
-from detector.species.crosswalk import Crosswalk, name_key, shipped_crosswalk
+from detector.species.names.crosswalk import Crosswalk, name_key, shipped_crosswalk
 
 WHOLE_YEAR = PERIODS  # the period of a bird whose date is not known
 PSEUDO_CHECKLISTS = 20.0  # how many checklists of an average period each period is mixed with

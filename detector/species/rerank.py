@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from detector.boxes import Floats
 from detector.species.evidence import Evidence, weigh
 from detector.species.gate import gate
+from detector.species.names.taxonomy import Taxonomy
 from detector.species.naming import CANDIDATES, Circumstances, Doubts, name_birds, reason_words
 from detector.species.rules import NamingRules
-from detector.species.taxonomy import Taxonomy
 from detector.store.records import Candidate
 from detector.types import KINDS, Kind, TaxonName
 

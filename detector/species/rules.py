@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from detector.species.calibration import Calibration
 from detector.species.joining import JoinedLabels, join_labels
-from detector.species.kinds import Kinds
+from detector.species.names.kinds import Kinds
+from detector.species.names.taxonomy import Taxonomy
 from detector.species.naming import NAME_THRESHOLD
 from detector.species.priors import LocalList
-from detector.species.taxonomy import Taxonomy
 from detector.types import Kind
 
 

@@ -20,8 +20,8 @@ from openpyxl import Workbook
 from detector.deployments.table import COLUMNS as DEPLOYMENT_COLUMNS
 from detector.deployments.table import DETAILS, read_deployments
 from detector.species.bar_chart import FrequencyTable, read_frequencies
-from detector.species.crosswalk import COLUMNS as TAXONOMY_COLUMNS
-from detector.species.crosswalk import read_crosswalk
+from detector.species.names.crosswalk import COLUMNS as TAXONOMY_COLUMNS
+from detector.species.names.crosswalk import read_crosswalk
 from detector.store.reviews.table import read_review_table
 from tests.fuzz.harness import Boundary
 from tests.fuzz.slow_csv import Grid, Reading, date, degrees, number, readings, texts_of

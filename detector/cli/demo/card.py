@@ -64,7 +64,7 @@ def show_second_look(demo: Demo, files: list[DrawnFile]) -> None:
 
 def count_names(demo: Demo, files: list[DrawnFile]) -> _Counts:
     """Compare the store of the annotated card with what was drawn, bird by bird."""
-    from detector.species.crosswalk import shipped_crosswalk
+    from detector.species.names.crosswalk import shipped_crosswalk
     from detector.store.records_reader import read_media
     from detector.synthetic.plumages import PLUMAGES
 

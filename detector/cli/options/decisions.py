@@ -107,7 +107,7 @@ def parse_kinds(words: Sequence[str]) -> dict[str, str]:
     Raises:
         ConfigError: One is not LABEL=KIND.
     """
-    from detector.species.kinds import SETTLED
+    from detector.species.names.kinds import SETTLED
 
     kinds = {}
     for word in words:

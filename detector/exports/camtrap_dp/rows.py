@@ -21,7 +21,7 @@ from detector.exports.pictures.frames import box_inside
 from detector.exports.source import ExportOptions, ExportSource
 from detector.exports.tables.cells import rounded, with_offset
 from detector.exports.taxa import Taxon, candidates_of, scientific_taxon
-from detector.species.label_words import is_negation
+from detector.species.names.label_words import is_negation
 from detector.store.records import DeploymentRecord, DetectionRecord, EventRecord, MediaRecord
 from detector.store.run_file import RunFile
 

@@ -19,9 +19,9 @@ from detector.annotation.options import WorkOptions
 from detector.annotation.request import AnnotateRequest, Models, RunSettings
 from detector.annotation.run import annotate
 from detector.data.coco.reading import read_coco
-from detector.species.crosswalk import load_crosswalk
-from detector.species.labelled import Labelling, classify_annotations
-from detector.species.taxonomy import Taxonomy
+from detector.species.calibrating.labelled import Labelling, classify_annotations
+from detector.species.names.crosswalk import load_crosswalk
+from detector.species.names.taxonomy import Taxonomy
 from detector.store import writer as writer_module
 from detector.store.presence import absent_cards
 from detector.store.run_json import load_run

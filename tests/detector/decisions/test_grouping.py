@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.decisions.events import find_events
-from detector.decisions.sequences import find_sequences
+from detector.decisions.individuals.sequences import find_sequences
 
 
 def sequences(deployment: list[int], seconds: list[float | None], videos: tuple[int, ...] = ()) -> list[int]:

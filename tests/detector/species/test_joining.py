@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.boxes import box_iou
-from detector.species.fitting import average_precision, fit_weight
+from detector.species.calibrating.fitting import average_precision, fit_weight
 from detector.species.joining import SCORE_FLOOR, join_labels, merge_label_boxes
+from detector.species.names.taxonomy import Taxonomy
 from detector.species.posterior import fused_probabilities, species_scores
-from detector.species.taxonomy import Taxonomy
 
 LABELS = 3
 # few places and sizes, so that boxes meet

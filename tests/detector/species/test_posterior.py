@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import optimize, special
 
+from detector.species.calibrating.reliability import advise, reliability, top_confidence
+from detector.species.calibrating.temperature import HIGHEST, fit_temperature, log_softmax, negative_log_likelihood
 from detector.species.posterior import posterior
-from detector.species.reliability import advise, reliability, top_confidence
-from detector.species.temperature import HIGHEST, fit_temperature, log_softmax, negative_log_likelihood
 
 some_logits = st.tuples(st.integers(0, 6), st.integers(1, 8)).flatmap(
     lambda shape: arrays(np.float32, shape, elements=st.floats(-200, 200, width=32))

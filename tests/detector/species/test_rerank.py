@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.species.calibration import Calibration
-from detector.species.kinds import Kinds
+from detector.species.names.kinds import Kinds
+from detector.species.names.taxonomy import ANY_BIRD, Taxonomy
 from detector.species.naming import Circumstances
 from detector.species.priors import LocalList
 from detector.species.rerank import Ranked, rerank_boxes
 from detector.species.rules import NamingRules
-from detector.species.taxonomy import ANY_BIRD, Taxonomy
 from detector.types import Kind
 
 CLASSES = ("Northern wheatear", "Isabelline wheatear", "Hooded crow", "Red fox", "person")

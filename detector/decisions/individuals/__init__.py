@@ -1,0 +1,1 @@
+"""Which boxes show one individual, or one thing that is none."""

@@ -1,0 +1,1 @@
+"""What individuals and boxes are called."""

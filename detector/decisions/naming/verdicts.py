@@ -1,0 +1,305 @@
+"""What is decided of each box, and how a person's word changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from detector.decisions.facts.table import FactsTable
+from detector.decisions.individuals.linking import Individuals
+from detector.decisions.naming.name_table import NameTable
+from detector.species.names.fauna import BIRDS
+from detector.species.names.kinds import Kinds
+from detector.species.names.label_words import meaningful, name_key, split_words
+from detector.species.names.said_names import named_taxon
+from detector.species.names.taxonomy import ANY_BIRD
+from detector.species.posterior import weighed
+from detector.species.rerank import Ranked
+from detector.species.rules import NamingRules
+from detector.store.records import reaches
+from detector.store.reviews.log import Review
+from detector.types import KINDS, Kind, TaxonName
+
+MAYBE_BIRD = "unidentified animal, maybe a bird"
+_SPREADS = ("named", "bird", "animal", "person", "vehicle")  # said of one box, true of the individual
+
+
+@dataclass(eq=False)
+class BoxDecisions:
+    """Columns of boxes (B); changed by `apply_reviews`.
+
+    Attributes:
+        kind: int8, `Kind.code`.
+        name: int32, index into `table`.
+        confidence: float32, NaN: none.
+        species_score: float32, NaN: none.
+        needs_review: bool.
+        reasons: int16, see `species.naming.REASONS`.
+        suppressed: bool.
+        reviewer: int32, index into `reviewers`; -1: nobody.
+        reviewers: Names of people.
+        table: Names, those of the taxonomy first.
+    """
+
+    kind: NDArray[np.int8]
+    name: NDArray[np.int32]
+    confidence: NDArray[np.float32]
+    species_score: NDArray[np.float32]
+    needs_review: NDArray[np.bool_]
+    reasons: NDArray[np.int16]
+    suppressed: NDArray[np.bool_]
+    reviewer: NDArray[np.int32]
+    reviewers: list[str]
+    table: NameTable
+
+    def counted(self, score: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
+        """bool (B,): as `DetectionRecord.counts`."""
+        return ~self.suppressed & (reaches(score, threshold) | (self.reviewer >= 0))
+
+
+def decide_boxes(
+    facts: FactsTable,
+    individuals: Individuals,
+    ranked: Ranked,
+    rules: NamingRules,
+    repeat: NDArray[np.int64],
+    taken: NDArray[np.bool_],
+) -> BoxDecisions:
+    """What the models and the neighbours say, before any person does.
+
+    Args:
+        facts: Of the store.
+        individuals: Its boxes by individual.
+        ranked: The individuals by name.
+        rules: By what they are named.
+        repeat: (B,), the first box of each box's group of repeats, or -1.
+        taken: (B,), which of them are left out of the counts.
+    """
+    of_box = individuals.of_box
+    kind, name = ranked.kind[of_box], ranked.taxon[of_box]
+    table = NameTable(rules.taxonomy.taxa if rules.taxonomy else ())
+    unnamed = np.flatnonzero(name < 0)
+    pairs, inverse = np.unique(
+        np.stack([kind[unnamed].astype(np.int64), facts.label[unnamed]]), axis=1, return_inverse=True
+    )
+    plain = [
+        table.index(plain_name(KINDS[each], rules.categories[label], rules.kinds)) for each, label in pairs.T.tolist()
+    ]
+    name[unnamed] = np.array(plain, np.int32)[inverse.reshape(-1)] if len(plain) else 0
+    confidence = ranked.confidence[of_box]
+    score = ranked.species_score[of_box]
+    fused = weighed(np.clip(facts.score, 0, 1), confidence, rules.calibration.weight)
+    return BoxDecisions(
+        kind=kind,
+        name=name,
+        confidence=confidence,
+        species_score=np.where(np.isnan(score), fused, score),
+        needs_review=ranked.needs_review[of_box] | (repeat >= 0),
+        reasons=ranked.reasons[of_box],
+        suppressed=taken | (kind == Kind.BLANK.code),
+        reviewer=np.full(len(kind), -1, np.int32),
+        reviewers=[],
+        table=table,
+    )
+
+
+def plain_name(kind: Kind, label: str, kinds: Kinds) -> TaxonName:
+    """What is said of a box that has no name, by its kind and the detector's label."""
+    if kind == Kind.UNCERTAIN:
+        return TaxonName.plain(MAYBE_BIRD)
+    by_label = kind in (Kind.UNDECIDED, Kind.BLANK) or (kind == Kind.ANIMAL == kinds.of(label))
+    return TaxonName.plain(label if by_label else kind)
+
+
+def apply_reviews(
+    decisions: BoxDecisions,
+    facts: FactsTable,
+    individuals: Individuals,
+    ranked: Ranked,
+    repeat: NDArray[np.int64],
+    reviews: Sequence[Review],
+    rules: NamingRules,
+    score_threshold: float,
+) -> set[int]:
+    """Let people's words win; later ones over earlier ones.
+
+    What is said of one box of an individual holds for its other boxes of which nothing is said, except that it is
+    nothing. What is said of a whole frame, file or group holds for its boxes that count, or the strongest if none does;
+    that it is nothing holds for all. "This file is a hoopoe" is not said of the person beside it: where some of the
+    boxes may be of the kind that is said, it is said of those alone. Nor is it said of a repeat: of one that is left
+    out only by a word on its group or its box, or by `real`; of another also on a file in which nothing else counts.
+
+    Args:
+        decisions: Changed in place.
+        facts: Of the store.
+        individuals: Its boxes by individual.
+        ranked: The individuals by name.
+        repeat: (B,), as for `decide_boxes`.
+        reviews: Oldest first.
+        rules: To look names and kinds up in.
+        score_threshold: From which boxes count.
+
+    Returns:
+        Which of the reviews are of boxes that are not here, or of files in which all is left out as a repeat.
+    """
+    word = np.full(len(facts.score), -1)
+    real = word.copy()  # says nothing of the name, so that it does not take the place of other words
+    taken = decisions.suppressed & (repeat >= 0)
+    lost = set()
+    for number, boxes in enumerate(_targets(facts, repeat, reviews)):
+        if not len(boxes):
+            lost.add(number)
+        if reviews[number].is_of_several and reviews[number].verdict not in ("nothing", "real"):
+            beside = boxes[(repeat[boxes] < 0) & reaches(facts.score[boxes], score_threshold)]
+            boxes = beside if len(beside) else boxes[~taken[boxes]]
+            if not len(boxes):
+                lost.add(number)
+                continue
+        if len(boxes) > 1 and reviews[number].verdict != "nothing":
+            strong = boxes[reaches(facts.score[boxes], score_threshold)]
+            boxes = strong if len(strong) else boxes[[facts.score[boxes].argmax()]]
+            boxes = _meant(boxes, decisions.kind, reviews[number], rules)
+        (real if reviews[number].verdict == "real" else word)[boxes] = number
+    _spread(word, individuals, reviews, taken)
+    reviewers: dict[str, int] = {}
+    for number, boxes in _by_word(word):
+        review = reviews[number]
+        decisions.reviewer[boxes] = reviewers.setdefault(review.reviewer, len(reviewers))
+        decisions.suppressed[boxes] = review.verdict == "nothing"
+        decisions.needs_review[boxes] = False
+        if review.verdict == "named":
+            _give_name(decisions, boxes, str(review.name), facts, rules)
+        elif review.verdict != "nothing":
+            _give_kind(decisions, boxes, Kind(review.verdict), facts, rules)
+    for number, boxes in _by_word(np.where(real > word, real, -1)):
+        unsaid = boxes[decisions.suppressed[boxes] | (word[boxes] < 0)]
+        decisions.suppressed[unsaid] = False
+        decisions.needs_review[unsaid] = ranked.needs_review[individuals.of_box[unsaid]]
+        decisions.reviewer[unsaid] = reviewers.setdefault(reviews[number].reviewer, len(reviewers))
+    decisions.reviewers = list(reviewers)
+    return lost
+
+
+def _meant(boxes: NDArray[np.int64], kind: NDArray[np.int8], review: Review, rules: NamingRules) -> NDArray[np.int64]:
+    """Of several boxes those that a word on all of them can mean."""
+    said = rules.kinds.of(str(review.name)) if review.verdict == "named" else review.verdict
+    if said not in KINDS or said == Kind.UNCERTAIN:
+        return boxes
+    meant = boxes[np.isin(kind[boxes], [Kind(said).code, Kind.UNCERTAIN.code, Kind.UNDECIDED.code])]
+    return meant if len(meant) else boxes
+
+
+def _by_word(word: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """The boxes of each review, by its number; those with -1 are left out."""
+    said = np.flatnonzero(word >= 0)
+    order = said[np.argsort(word[said], kind="stable")]
+    for boxes in np.split(order, np.flatnonzero(np.diff(word[order])) + 1):
+        if len(boxes):
+            yield int(word[boxes[0]]), boxes
+
+
+def _targets(facts: FactsTable, repeat: NDArray[np.int64], reviews: Sequence[Review]) -> list[NDArray[np.int64]]:
+    """The boxes that each review is of."""
+    groups = [review.repeat_group.rsplit(":", 2) if review.repeat_group else None for review in reviews]
+    ids = [review.media_id or (group[0] if group else "") for review, group in zip(reviews, groups, strict=True)]
+    found = pc.index_in(pa.array(sorted(set(ids)), pa.string()), facts.media["media_id"])
+    row_of = dict(zip(sorted(set(ids)), found.to_pylist(), strict=True))
+    box_media = facts.box_media
+    targets = []
+    for review, group, item in zip(reviews, groups, ids, strict=True):
+        row = row_of[item]
+        if row is None:
+            targets.append(np.zeros(0, np.int64))
+            continue
+        boxes = np.arange(np.searchsorted(box_media, row), np.searchsorted(box_media, row, side="right"))
+        frame, box = review.frame_number, review.box
+        if group is not None:
+            frame, box = (int(part) if part.isdigit() else -1 for part in group[1:]) if len(group) == 3 else (-1, -1)
+        if frame is not None:
+            boxes = boxes[facts.frame_number[facts.box_frame[boxes]] == frame]
+        if box is not None:
+            boxes = boxes[facts.box[boxes] == box]
+        if group is not None and len(boxes) and repeat[boxes[0]] >= 0:
+            boxes = np.flatnonzero(repeat == repeat[boxes[0]])  # the group that holds this box now
+        targets.append(boxes)
+    return targets
+
+
+def _spread(
+    word: NDArray[np.int64], individuals: Individuals, reviews: Sequence[Review], taken: NDArray[np.bool_]
+) -> None:
+    """Let the last word on a box of an individual hold for its other boxes, but for repeats that are left out."""
+    spreads = np.array([review.verdict in _SPREADS for review in reviews], bool)
+    said = np.flatnonzero(word >= 0)
+    said = said[spreads[word[said]]]
+    latest = np.full(len(individuals.size), -1)
+    np.maximum.at(latest, individuals.of_box[said], word[said])
+    silent = (word < 0) & ~taken
+    word[silent] = latest[individuals.of_box[silent]]
+
+
+def _give_name(
+    decisions: BoxDecisions, boxes: NDArray[np.int64], text: str, facts: FactsTable, rules: NamingRules
+) -> None:
+    kind = rules.kinds.of(text)
+    taxon = named_taxon(text, rules.kinds)
+    if kind == Kind.BLANK:
+        decisions.suppressed[boxes] = True
+    elif taxon is not None and taxon.name != BIRDS:
+        decisions.kind[boxes] = kind.code
+        decisions.name[boxes] = decisions.table.index(_as_given(taxon, decisions.table.names))
+        decisions.confidence[boxes] = decisions.species_score[boxes] = 1.0
+        decisions.reasons[boxes] = 0
+    elif kind in (Kind.BIRD, Kind.ANIMAL, Kind.PERSON, Kind.VEHICLE):
+        _give_kind(decisions, boxes, kind, facts, rules)
+        if taxon is not None:  # a person says that it is some bird, whatever the models call it
+            decisions.name[boxes] = decisions.table.index(ANY_BIRD)
+            decisions.confidence[boxes] = decisions.species_score[boxes] = np.nan
+        elif kind == Kind.ANIMAL:
+            decisions.name[boxes] = decisions.table.index(TaxonName.plain(text))
+    else:
+        _take_name(decisions, boxes, text, kind)
+
+
+def _take_name(decisions: BoxDecisions, boxes: NDArray[np.int64], text: str, kind: Kind) -> None:
+    """A person does not know what it is, or says a word that nobody knows; then it stays to be reviewed."""
+    if kind == Kind.UNCERTAIN:
+        decisions.kind[boxes] = kind.code
+        decisions.name[boxes] = decisions.table.index(TaxonName.plain(MAYBE_BIRD))
+    elif meaningful(split_words(text)):
+        decisions.kind[boxes] = Kind.UNDECIDED.code
+        decisions.name[boxes] = decisions.table.index(TaxonName.plain(text))
+        decisions.needs_review[boxes] = True
+    else:  # "unknown": a bird is still a bird
+        decisions.name[boxes[decisions.kind[boxes] == Kind.BIRD.code]] = decisions.table.index(ANY_BIRD)
+    decisions.confidence[boxes] = decisions.species_score[boxes] = np.nan
+    decisions.reasons[boxes] = 0
+
+
+def _as_given(taxon: TaxonName, given: Sequence[TaxonName]) -> TaxonName:
+    """The name that models give to the same taxon, so that events join; else its own."""
+    key = name_key(taxon.name or "")
+    same = (name for name in given if name.name and name.rank == taxon.rank and name_key(name.name) == key)
+    return next(
+        (name for name in same if taxon.rank in (None, "species") or name.display_name == taxon.display_name), taxon
+    )
+
+
+def _give_kind(
+    decisions: BoxDecisions, boxes: NDArray[np.int64], kind: Kind, facts: FactsTable, rules: NamingRules
+) -> None:
+    decisions.kind[boxes] = kind.code
+    if kind == Kind.BIRD:
+        unnamed = np.array([decisions.table.names[index].name is None for index in decisions.name[boxes].tolist()])
+        decisions.name[boxes[unnamed]] = decisions.table.index(ANY_BIRD)
+        return
+    for box in boxes.tolist():
+        label = rules.categories[facts.label[box]]
+        decisions.name[box] = decisions.table.index(plain_name(kind, label, rules.kinds))
+    decisions.confidence[boxes] = decisions.species_score[boxes] = np.nan
+    decisions.reasons[boxes] = 0

@@ -1,0 +1,1 @@
+"""Fitting a calibration on labelled pictures."""
