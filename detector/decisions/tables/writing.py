@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from detector.decisions.made import Made
-from detector.decisions.tables.chunks import chunks as tables
+from detector.decisions.tables import chunks as tables
 from detector.deployments.clocks import utc_offsets
 from detector.deployments.table import Deployment
 from detector.store import schema

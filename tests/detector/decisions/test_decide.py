@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from backbones.errors import ConfigError, DataError, HoopoeError
 from detector.cli.main import main
-from detector.decisions import planning
 from detector.decisions.decide import decide, stored_options
+from detector.decisions.facts import planning
 from detector.decisions.options import DecideOptions
 from detector.species.calibration import Calibration
 from detector.store.facts import OverlayRow

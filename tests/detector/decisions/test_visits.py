@@ -14,8 +14,8 @@ import pytest
 
 from backbones.errors import DataError
 from detector.cli.main import main
-from detector.decisions import planning
 from detector.decisions.decide import decide
+from detector.decisions.facts import planning
 from detector.decisions.options import DecideOptions
 from detector.decisions.summary import DecisionSummary
 from detector.exports.export import export

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from detector.decisions import planning
 from detector.decisions.decide import decide
+from detector.decisions.facts import planning
 from detector.decisions.facts.planning import plan_portions
 from detector.decisions.options import DecideOptions
 from detector.store.reader import FactsReader

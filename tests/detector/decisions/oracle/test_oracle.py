@@ -12,8 +12,8 @@ from typing import Any
 import openpyxl
 import pytest
 
-from detector.decisions import planning
 from detector.decisions.decide import decide
+from detector.decisions.facts import planning
 from detector.decisions.options import DecideOptions
 from detector.decisions.summary import DecisionSummary
 from detector.exports.export import export
