@@ -74,7 +74,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--allow-losses",
         action="store_true",
-        help=f"write the mended copy even if it loses more than {MOST_LOST:.0%} of the pictures or boxes",
+        help=f"write the mended copy even if it loses more than {MOST_LOST:.0%}% of the pictures or boxes",
     )
 
 
