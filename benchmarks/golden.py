@@ -31,6 +31,7 @@ INSTANT = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?
 def lasting(value: Any, folder: str, today: str) -> Any:
     """JSON without moments of today, paths of the machine, and versions."""
     if isinstance(value, dict):
+        value = {**value, "modified_at": None} if "modified_at" in value else value  # when the card was drawn
         return {key: lasting(each, folder, today) for key, each in sorted(value.items()) if not PASSING.match(str(key))}
     if isinstance(value, (list, tuple)):
         return [lasting(each, folder, today) for each in value]

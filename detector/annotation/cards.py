@@ -1,14 +1,15 @@
-"""Which cards the inputs of a run are: known ones, known ones that have moved, and new ones."""
+"""Which cards the inputs of a run are, known ones, known ones that have moved and new ones, and what is on them."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
 from backbones.errors import ConfigError, MediaError
+from detector.annotation.media_list import MediaList
 from detector.base.pictures import passed_over_words
 from detector.footage.cards import Card, name_cards, reroot
 from detector.store.presence import Known, Presence, has_moved_to, known_files, look_for
@@ -19,20 +20,21 @@ _PARENTS_TRIED = 3  # of an input, as the root of a card that has moved: DCIM/10
 
 @dataclass(frozen=True)
 class FoundCards:
-    """The cards of a run.
+    """The cards of a run, walked once.
 
     Attributes:
-        cards: To list.
+        cards: Those with photos and videos.
+        media: What is on them, card by card.
         notes: What a person should know of them.
+        problems: Folders and files that could not be listed.
+        passed_over: Suffix -> files that are neither photos nor videos.
     """
 
     cards: list[Card]
+    media: MediaList
     notes: list[str]
-
-
-def cards_of(inputs: Sequence[Path], output: Path, roots: Mapping[str, Path]) -> list[Card]:
-    """The cards that inputs belong to; see `find_cards`."""
-    return find_cards(inputs, output, roots).cards
+    problems: list[MediaError]
+    passed_over: Counter[str]
 
 
 def find_cards(inputs: Sequence[Path], output: Path, roots: Mapping[str, Path]) -> FoundCards:
@@ -69,16 +71,38 @@ def find_cards(inputs: Sequence[Path], output: Path, roots: Mapping[str, Path]) 
         displaced -= moved.keys()
         cards = name_cards(inputs, known, displaced)
     cards = [_without_store(card, output) for card in cards]
+    media = MediaList({card.id: card.root for card in cards})
+    walks = {card.id: _Walk.over(card, media) for card in cards}
     # a folder around cards need not hold anything of its own
-    listed = [card for card in cards if _has_media(card) or not card.excluded] or cards
+    listed = [card for card in cards if walks[card.id].files or not card.excluded] or cards
     for card in listed:
-        if not _has_media(card):
-            raise _empty(card, known, found)
+        if not walks[card.id].files:
+            raise _empty(card, walks[card.id], known, found)
     notes += [_displaced_note(card, found, known, listed) for card in sorted(displaced)]
     for card in listed:
         if card.id in known and not card.inputs:
             notes += _differences(card.id, found.presence(card.id))
-    return FoundCards(listed, notes)
+    problems = [problem for card in listed for problem in walks[card.id].problems]
+    passed_over = sum((walks[card.id].passed_over for card in listed), Counter[str]())
+    return FoundCards(listed, media, notes, problems, passed_over)
+
+
+@dataclass
+class _Walk:
+    """What was met on a card."""
+
+    files: int = 0
+    problems: list[MediaError] = field(default_factory=list)
+    passed_over: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def over(cls, card: Card, media: MediaList) -> _Walk:
+        walk = cls()
+        before = len(media)
+        for item in card.media(walk.problems.append, lambda suffix: walk.passed_over.update((suffix,))):
+            media.add(item)
+        walk.files = len(media) - before
+        return walk
 
 
 class _Known:
@@ -146,22 +170,15 @@ def _without_store(card: Card, output: Path) -> Card:
     return replace(card, excluded=(*card.excluded, inside))
 
 
-def _has_media(card: Card) -> bool:
-    return next(card.media(lambda _: None), None) is not None
-
-
-def _empty(card: Card, known: Mapping[str, str], found: _Known) -> MediaError:
+def _empty(card: Card, walk: _Walk, known: Mapping[str, str], found: _Known) -> MediaError:
     root = os.path.realpath(card.root)
     lost = {name: len(found.files(name)) for name, path in known.items() if os.path.realpath(path) == root}
-    problems: list[MediaError] = []
-    suffixes: Counter[str] = Counter()
-    for _ in card.media(problems.append, lambda suffix: suffixes.update((suffix,))):
-        pass
     hint = "check the path, and that the card or the network drive is there; or leave it out"
     if lost and max(lost.values()):
         name = max(lost, key=lambda each: lost[each])
         hint = f"the store knows {lost[name]} files of card '{name}' here: is the card in, the network drive there?"
-    reasons = [str(problem) for problem in problems[:1]] + ([passed_over_words(suffixes)] if suffixes else [])
+    reasons = [str(problem) for problem in walk.problems[:1]]
+    reasons += [passed_over_words(walk.passed_over)] if walk.passed_over else []
     problem = "; ".join(["there are no photos or videos here", *reasons])
     return MediaError(problem, where=card.root, hint=hint)
 

@@ -20,21 +20,36 @@ from detector.types import MediaItem
 _TRACKED_APART = ("person", "vehicle", "blank", "undecided")
 
 
+Rows = list[FactRow]  # of one media item
+
+
+@dataclass(frozen=True)
+class RowsOptions:
+    """What of an item becomes rows.
+
+    Attributes:
+        categories: Of the detector.
+        embedding_size: Of the classifier's embeddings; 0 without a classifier.
+        keep_embeddings: Whether the store keeps them.
+    """
+
+    categories: Sequence[str]
+    embedding_size: int = 0
+    keep_embeddings: bool = False
+
+
 @dataclass
 class ItemRows:
     """Gathers the rows of one media item while its frames come, in their order.
 
     Args:
         item: The media item.
-        categories: Of the detector.
-        embedding_size: Of the classifier's embeddings; 0 without a classifier.
-        keep_embeddings: Whether the store keeps them.
+        options: What of it becomes rows.
+        facts: What it is; may come later.
     """
 
     item: MediaItem
-    categories: Sequence[str]
-    embedding_size: int = 0
-    keep_embeddings: bool = False
+    options: RowsOptions
     facts: ItemFacts = field(default_factory=ItemFacts)
     _early: dict[int, tuple[FrameFacts, FrameFinds | None]] = field(default_factory=dict)
     _frames: list[tuple[FrameFacts, tuple[FoundBox, ...]]] = field(default_factory=list)
@@ -44,9 +59,9 @@ class ItemRows:
         """Take a frame; frames may overtake each other.
 
         Args:
-            place: Its place among the frames that were looked at, from 0.
+            place: Its place among the frames that were decoded, from 0.
             frame: The frame.
-            finds: Its boxes; None where no model looked at it.
+            finds: Its boxes; None where no model saw it.
         """
         self._early[place] = frame, finds
         while len(self._frames) in self._early:
@@ -64,7 +79,7 @@ class ItemRows:
             boxes = self._found_boxes(finds, tracks)
         self._frames.append((frame, boxes))
 
-    def done(self, failure: str | None = None, warning: str | None = None) -> list[FactRow]:
+    def done(self, failure: str | None = None, warning: str | None = None) -> Rows:
         """The rows of the store: one a frame, or one with the failure where there is no frame."""
         if not self._frames:
             return [self._row(None, None, failure or "it holds no picture", warning)]
@@ -105,7 +120,7 @@ class ItemRows:
         boxes = []
         for index, (x, y, w, h) in enumerate(finds.boxes_xywh.tolist()):
             row = place.get(index)
-            kept = row is not None and self.keep_embeddings
+            kept = row is not None and self.options.keep_embeddings
             boxes.append(
                 FoundBox(
                     x=x,
@@ -122,9 +137,9 @@ class ItemRows:
         return tuple(boxes)
 
     def _tracked(self, frame: FrameFacts, finds: FrameFinds) -> FrameBoxes:
-        kinds = [kind_of_label(name) for name in self.categories]
+        kinds = [kind_of_label(name) for name in self.options.categories]
         apart = np.array([_TRACKED_APART.index(kind) if kind in _TRACKED_APART else -1 for kind in kinds])
-        embeddings = np.zeros((len(finds), self.embedding_size), np.float32)
+        embeddings = np.zeros((len(finds), self.options.embedding_size), np.float32)
         species = np.zeros((len(finds), finds.logits.shape[1]), np.float32)
         if len(finds.classified):
             embeddings[finds.classified] = finds.embeddings

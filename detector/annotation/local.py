@@ -6,22 +6,20 @@ so that memory is the same for ten files and for a million. Items end in the ord
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.annotation.facts import ItemRows
-from detector.annotation.looking import Cropped, CropTask, Looked, Looking, LookTask, Warned
+from detector.annotation.decoding import CropTask, DecodedFrame, DecodeOptions, DecodeTask, FrameCrops, Loss
+from detector.annotation.facts import ItemRows, Rows, RowsOptions
 from detector.annotation.options import SeeingOptions, WorkOptions
-from detector.annotation.readers import Arrival, Readers
+from detector.annotation.readers import Arrival, Readers, reading
+from detector.annotation.request import Models, RunSettings
 from detector.annotation.stages import ClassificationStage, DetectionStage, may_be_bird
 from detector.annotation.values import FrameKey, FrameResult, FrameViews, ItemFacts
-from detector.models.detector import Detector
-from detector.species.classifier import SpeciesClassifier
 from detector.species.crops import crops_of
-from detector.store.facts import FactRow
 from detector.types import MediaItem
 
 AHEAD = 3  # items under way for each reading process and each place in a batch
@@ -32,7 +30,7 @@ class _Open:
     """An item that is under way."""
 
     rows: ItemRows
-    looked: int = 0  # frames that came so far
+    decoded: int = 0  # frames that came so far
     ended: bool = False
     failure: str | None = None
     warnings: list[str] = field(default_factory=list)
@@ -40,7 +38,7 @@ class _Open:
 
     @property
     def done(self) -> bool:
-        return self.ended and len(self.rows) == self.looked
+        return self.ended and len(self.rows) == self.decoded
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,157 +49,159 @@ class _AwaitsCrops:
     boxes: NDArray[np.int64]
 
 
-class Annotation:
+@dataclass(frozen=True, eq=False)
+class LocalAnnotation:
+    """Media items in, their rows of facts out; an `Engine`.
+
+    Attributes:
+        models: The networks.
+        seeing: What decides what is seen.
+        settings: How it goes about it.
+    """
+
+    models: Models
+    seeing: SeeingOptions
+    settings: RunSettings
+
+    def __call__(self, items: Iterable[MediaItem]) -> Generator[Rows | None]:
+        work = self.settings.work_on(self.models.device)
+        with reading(self.settings.readers, work.workers) as readers:
+            yield from _Pass(self.models, self.seeing, work, readers).run(items)
+
+
+class _Pass:
     """One pass over media items.
 
     Args:
-        detector: The detector.
-        species: The classifier; None leaves birds unnamed.
+        models: The networks.
         seeing: What decides what is seen.
         work: How the work is spread.
         readers: The reading processes.
-        finished: Called with the rows of each item that is done.
-        tick: Called often, also while nothing is done.
-        stopping: Asked often whether to end; what is under way is then dropped.
     """
 
-    def __init__(
-        self,
-        detector: Detector,
-        species: SpeciesClassifier | None,
-        seeing: SeeingOptions,
-        work: WorkOptions,
-        readers: Readers,
-        finished: Callable[[Sequence[FactRow]], None],
-        tick: Callable[[], None] = lambda: None,
-        stopping: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self.detector, self.species, self.seeing = detector, species, seeing
-        self.readers, self.finished, self.tick, self.stopping = readers, finished, tick, stopping
-        self.detection = DetectionStage(detector, work.batch_size, seeing.lowest_score)
-        self.classification = None if species is None else ClassificationStage(species, work.crop_batch_size)
-        self.looking = Looking(
-            rule=detector.size_rule,
+    def __init__(self, models: Models, seeing: SeeingOptions, work: WorkOptions, readers: Readers) -> None:
+        self.detector, self.species = models.detector, models.species
+        self.seeing, self.readers = seeing, readers
+        self.detection = DetectionStage(self.detector, work.batch_size, seeing.lowest_score)
+        self.classification = None if self.species is None else ClassificationStage(self.species, work.crop_batch_size)
+        self.decoding = DecodeOptions(
+            rule=self.detector.size_rule,
             sampling=seeing.frame_interval,
             tile=seeing.tile,
             motion_gate=seeing.motion_gate,
             full_decode=seeing.full_decode,
-            originals=species is not None,
+            originals=self.species is not None,
         )
+        embedding_size = 0 if self.species is None else self.species.net.embedding_size
+        self.rows = RowsOptions(self.detector.categories, embedding_size, seeing.embeddings)
         self.most_open = AHEAD * (work.workers + work.batch_size)
         self.open: dict[int, _Open] = {}
-        self.looks: dict[int, int] = {}  # task -> item
+        self.decodes: dict[int, int] = {}  # task -> item
         self.crops: dict[int, _AwaitsCrops] = {}  # task -> frame
         self.cropped: set[int] = set()  # tasks whose crops came
         self.started = 0
 
-    def run(self, items: Iterable[MediaItem]) -> None:
-        """Annotate all items, or until it is to stop.
-
-        Raises:
-            HoopoeError: The store cannot be written to, a card is gone, or the device has no room.
-        """
+    def run(self, items: Iterable[MediaItem]) -> Iterator[Rows | None]:
+        """The rows of all items, an item at a time; None between batches."""
         remaining = iter(items)
-        while not self.stopping():
+        while True:
             self._start(remaining)
             if not self.open:
                 return
             arrival = self.readers.next(timeout_s=0.0)
             if arrival is None:  # the networks would be idle: what waits for company goes on without
-                self._advance(idle=True)
+                yield from self._advance(idle=True)
                 arrival = self.readers.next(timeout_s=0.5)
             if arrival is not None:
-                self._take(arrival)
-                self._advance(idle=False)
-            self.tick()
+                yield from self._take(arrival)
+                yield from self._advance(idle=False)
+            yield None
 
     def _start(self, remaining: Iterator[MediaItem]) -> None:
         """Give the readers something to do."""
         while len(self.open) < self.most_open and (item := next(remaining, None)) is not None:
-            embedding_size = 0 if self.species is None else self.species.net.embedding_size
-            rows = ItemRows(item, self.detector.categories, embedding_size, self.seeing.embeddings)
-            self.open[self.started] = _Open(rows)
-            self.looks[self.readers.submit(LookTask(item, self.looking))] = self.started
+            self.open[self.started] = _Open(ItemRows(item, self.rows))
+            self.decodes[self.readers.submit(DecodeTask(item, self.decoding))] = self.started
             self.started += 1
 
-    def _take(self, arrival: Arrival) -> None:
-        if arrival.task in self.looks:
-            self._take_look(self.looks[arrival.task], arrival)
+    def _take(self, arrival: Arrival) -> Iterator[Rows]:
+        if arrival.task in self.decodes:
+            yield from self._take_decoded(self.decodes[arrival.task], arrival)
         else:
-            self._take_crops(self.crops[arrival.task], arrival)
+            yield from self._take_crops(self.crops[arrival.task], arrival)
 
-    def _take_look(self, number: int, arrival: Arrival) -> None:
+    def _take_decoded(self, number: int, arrival: Arrival) -> Iterator[Rows]:
         item = self.open[number]
-        seen = arrival.seen
-        if seen is None:
-            del self.looks[arrival.task]
+        part = arrival.reading
+        if part is None:
+            del self.decodes[arrival.task]
             item.ended = True
             item.failure = arrival.failure
-            self._close_if_done(number)
-        elif isinstance(seen, ItemFacts):
-            item.rows.facts = seen
-        elif isinstance(seen, Warned):
-            item.warnings.append(seen.text)
-        elif isinstance(seen, Looked):
-            key = FrameKey(number, item.looked)
-            item.looked += 1
-            if not seen.views:  # nothing moved
-                self._frames_done([FrameResult(key, seen.frame, None)])
+            yield from self._close_if_done(number)
+        elif isinstance(part, ItemFacts):
+            item.rows.facts = part
+        elif isinstance(part, Loss):
+            item.warnings.append(part.text)
+        elif isinstance(part, DecodedFrame):
+            key = FrameKey(number, item.decoded)
+            item.decoded += 1
+            if not part.views:  # nothing moved
+                yield from self._frames_done([FrameResult(key, part.frame, None)])
                 return
-            if seen.original is not None:
-                item.originals[key.place] = seen.original
-            self._detected(self.detection.add(FrameViews(key, seen.frame, seen.views, seen.pictures)))
+            if part.original is not None:
+                item.originals[key.place] = part.original
+            yield from self._detected(self.detection.add(FrameViews(key, part.frame, part.views, part.pictures)))
 
-    def _detected(self, results: Iterable[FrameResult]) -> None:
+    def _detected(self, results: Iterable[FrameResult]) -> Iterator[Rows]:
         """Have the birds of frames classified, where there are any."""
         for result in results:
             item = self.open[result.key.item]
             original = item.originals.pop(result.key.place, None)
             if self.classification is None or self.species is None or result.finds is None:
-                self._frames_done([result])
+                yield from self._frames_done([result])
                 continue
             finds = result.finds
             boxes = may_be_bird(self.detector.categories, finds.label_scores, self.seeing.classify_from)
             if not len(boxes):
-                self._frames_done([result])
+                yield from self._frames_done([result])
             elif original is not None:
                 crops = crops_of(original, finds.boxes_xywh[boxes], self.species.size_hw)
-                self._frames_done(self.classification.add(result, boxes, crops))
+                yield from self._frames_done(self.classification.add(result, boxes, crops))
             else:
                 number = result.frame.frame_number
                 found, wanted = {number: finds.boxes_xywh}, {number: boxes}
                 task = CropTask(item.rows.item, found, wanted, self.species.size_hw, crops_only=True)
                 self.crops[self.readers.submit(task, urgent=True)] = _AwaitsCrops(result, boxes)
 
-    def _take_crops(self, waiting: _AwaitsCrops, arrival: Arrival) -> None:
+    def _take_crops(self, waiting: _AwaitsCrops, arrival: Arrival) -> Iterator[Rows]:
         assert self.classification is not None
-        seen = arrival.seen
-        if isinstance(seen, Cropped):
+        part = arrival.reading
+        if isinstance(part, FrameCrops):
             self.cropped.add(arrival.task)
-            self._frames_done(self.classification.add(waiting.result, waiting.boxes, seen.crops))
-        elif seen is None:
+            yield from self._frames_done(self.classification.add(waiting.result, waiting.boxes, part.crops))
+        elif part is None:
             del self.crops[arrival.task]
             if arrival.task in self.cropped:
                 self.cropped.discard(arrival.task)
                 return
             reason = arrival.failure or "the frame did not come again"
             self.open[waiting.result.key.item].warnings.append(f"its boxes were not classified: {reason}")
-            self._frames_done([waiting.result])
+            yield from self._frames_done([waiting.result])
 
-    def _advance(self, idle: bool) -> None:
+    def _advance(self, idle: bool) -> Iterator[Rows]:
         """Take from the stages what has waited long, or with nothing else to do what waits at all."""
-        self._detected(self.detection.drain() if idle else self.detection.due())
+        yield from self._detected(self.detection.drain() if idle else self.detection.due())
         if self.classification is not None:
-            self._frames_done(self.classification.drain() if idle else self.classification.due())
+            yield from self._frames_done(self.classification.drain() if idle else self.classification.due())
 
-    def _frames_done(self, results: Iterable[FrameResult]) -> None:
+    def _frames_done(self, results: Iterable[FrameResult]) -> Iterator[Rows]:
         for result in results:
             key = result.key
             self.open[key.item].rows.add(key.place, result.frame, result.finds)
-            self._close_if_done(key.item)
+            yield from self._close_if_done(key.item)
 
-    def _close_if_done(self, number: int) -> None:
+    def _close_if_done(self, number: int) -> Iterator[Rows]:
         item = self.open[number]
         if item.done:
             del self.open[number]
-            self.finished(item.rows.done(item.failure, "; ".join(item.warnings) or None))
+            yield item.rows.done(item.failure, "; ".join(item.warnings) or None)

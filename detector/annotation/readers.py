@@ -1,16 +1,17 @@
-"""The reading processes as a service: tasks go in at any time, what they see comes out as it is there."""
+"""The reading processes as a service: tasks go in at any time, what they read comes out as it is there."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 
 import torch
 
-from detector.annotation.looking import Cropped, CropTask, Looked, LookTask, Seen, perform
+from detector.annotation.decoding import CropTask, DecodedFrame, DecodeTask, FrameCrops, Reading, perform
 from detector.footage.isolation import Failed, Finished, IsolatedReaders
 
 READY_BYTES = 256 << 20  # of pictures that are received ahead: a hundred photos, or ten frames of a 4K video
@@ -19,16 +20,16 @@ _PAUSE_S = 0.02  # all processes without work have asked again after this time
 
 @dataclass(frozen=True, eq=False)
 class Arrival:
-    """Something of a task: what was seen, or its end.
+    """Something of a task: what was read, or its end.
 
     Attributes:
         task: The number that `submit` gave.
-        seen: None at the end.
-        failure: Why the task ended early; what was seen before counts.
+        reading: None at the end.
+        failure: Why the task ended early; what was read before counts.
     """
 
     task: int
-    seen: Seen | None
+    reading: Reading | None
     failure: str | None = None
 
 
@@ -37,10 +38,10 @@ class _Numbered:
     """A task with its number; None is a pause."""
 
     number: int
-    task: LookTask | CropTask | None
+    task: DecodeTask | CropTask | None
 
 
-def _perform(numbered: _Numbered) -> Iterator[Seen]:
+def _perform(numbered: _Numbered) -> Iterator[Reading]:
     """What a reading process does; at the top of a module, so that it can be found there."""
     if numbered.task is not None:
         torch.set_num_threads(1)  # there is a process for each core
@@ -58,7 +59,7 @@ class _Mailbox:
 
     def put(self, arrival: Arrival | BaseException) -> None:
         """Leave something; waits while there is much already."""
-        size = _size(arrival.seen) if isinstance(arrival, Arrival) else 0
+        size = _size(arrival.reading) if isinstance(arrival, Arrival) else 0
         with self._changed:
             self._changed.wait_for(lambda: self._closed or not self._held or self._bytes + size <= READY_BYTES)
             self._held.append((size, arrival))
@@ -82,11 +83,11 @@ class _Mailbox:
             self._changed.notify_all()
 
 
-def _size(seen: Seen | None) -> int:
-    if isinstance(seen, Looked):
-        original = 0 if seen.original is None else seen.original.nbytes
-        return original + sum(picture.nbytes for picture in seen.pictures)
-    return seen.crops.nbytes if isinstance(seen, Cropped) else 0
+def _size(reading: Reading | None) -> int:
+    if isinstance(reading, DecodedFrame):
+        original = 0 if reading.original is None else reading.original.nbytes
+        return original + sum(picture.nbytes for picture in reading.pictures)
+    return reading.crops.nbytes if isinstance(reading, FrameCrops) else 0
 
 
 class Readers:
@@ -97,7 +98,7 @@ class Readers:
     """
 
     def __init__(self, workers: int) -> None:
-        self._pool: IsolatedReaders[_Numbered, Seen] = IsolatedReaders(workers, _perform, name=_path)
+        self._pool: IsolatedReaders[_Numbered, Reading] = IsolatedReaders(workers, _perform, name=_path)
         self._arrivals = _Mailbox()
         self._pause_s = _PAUSE_S / workers
         self._tasks: deque[_Numbered] = deque()
@@ -115,7 +116,7 @@ class Readers:
     ) -> None:
         self.close()
 
-    def submit(self, task: LookTask | CropTask, *, urgent: bool = False) -> int:
+    def submit(self, task: DecodeTask | CropTask, *, urgent: bool = False) -> int:
         """Have a task done, an urgent one before those that wait; its number."""
         with self._changed:
             self._count += 1
@@ -180,6 +181,19 @@ class Readers:
                     self._changed.wait(self._pause_s)
                 numbered = self._tasks.popleft() if self._tasks else _Numbered(0, None)
             yield numbered
+
+
+@contextmanager
+def reading(readers: Readers | None, workers: int) -> Iterator[Readers]:
+    """Reading processes: those given, which forget what is under way afterwards, or some that end then."""
+    if readers is None:
+        with Readers(workers) as own:
+            yield own
+        return
+    try:
+        yield readers
+    finally:
+        readers.forget()
 
 
 def _path(numbered: _Numbered) -> str:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
 
 from backbones.errors import MediaError
-from detector.annotation.counted import HINT
-from detector.annotation.options import WorkOptions
-from detector.annotation.readers import Readers
-from detector.annotation.request import RunSettings
-from detector.annotation.run import DEFAULT, RunReport, reading, species_entry, versions
-from detector.annotation.second_look import KnownFrame, KnownItem, SecondLook, SecondSight
+from detector.annotation.local_crops import LocalClassification
+from detector.annotation.media_list import HINT
+from detector.annotation.report import Outcome, RunReport
+from detector.annotation.request import DEFAULT, RunSettings
+from detector.annotation.run import species_entry, versions
+from detector.annotation.running import Settled, run_store
+from detector.annotation.values import BoxedFrame, BoxedItem, ClassifiedItem
 from detector.base.names import located
-from detector.base.reporting import Task, task
-from detector.base.stopping import StopRequest
 from detector.species.classifier import SpeciesClassifier
 from detector.store.facts import FactRow, OverlayRow
 from detector.store.presence import absent_cards, is_there, sizes_under
@@ -45,9 +47,10 @@ def reclassify(
     settings: RunSettings = DEFAULT,
     roots: Mapping[str, Path] | None = None,
 ) -> RunReport:
-    """Classify the boxes of a store again. The new logits count once all are there; an ended run goes on.
+    """Classify the boxes of a store again; see `run_store`.
 
-    Files that are not there, or cannot be read any more, get no name of the new classifier, and are listed.
+    The new logits count once all are there; a run that was ended goes on. Files that are not there, or cannot be read
+    any more, get no name of the new classifier, and are listed.
 
     Args:
         output: The store.
@@ -61,38 +64,16 @@ def reclassify(
         HoopoeError: Another process writes to the store, or the disk is full.
     """
     load_run(output)  # says that there is no store before a folder is made
-    report = RunReport()
-    work = settings.work_on(next(species.net.parameters()).device)
     name = overlay_name(species)
     with OverlayWriter(output, name, retry_failed=settings.retry_failed) as writer:
         for card, root in (roots or {}).items():
             set_card_root(output, card, os.path.abspath(root))
         run = load_run(output)
-        reader = FactsReader(output)
-        pending = {part: writer.to_do(part) for part in writer.pending()}
-        for part in reader.parts():
-            kept = writer.failures(part).items() - pending.get(part, {}).items()
-            report.failures_before.update(reason for _, reason in kept)
-        if pending:
-            _check_roots(output, run)
-        files = _PendingFiles(reader, run, pending)
-        with (
-            StopRequest().listening() as stop,
-            task("classifying", files.count, "files", quiet=settings.quiet) as progress,
-            reading(settings.readers, work) as processes,
-        ):
-            look = _Look(run, species, work, processes, lambda: stop.requested, report, progress, files)
-            for part, failed in pending.items():
-                items = (item for item in reader.items(part) if not failed or item[0].media_id in failed)
-                rows, failures = look.at(items)
-                if stop.requested:
-                    of_part = {item for item, *_ in _rows_of(reader, part) if not failed or item in failed}
-                    failures |= dict.fromkeys(of_part - look.done, NOT_DONE)
-                writer.write(part, rows, failures)
-                if stop.requested:
-                    break
-            report.seconds = progress.seconds
-            report.signal = stop.signal if writer.pending() else None
+        categories = tuple(run.detector.categories) if run.detector else ()
+        classify_from = run.options.get("classify_from", LOWEST_SCORE)
+        assert isinstance(classify_from, float | int)
+        engine = LocalClassification(species, categories, float(classify_from), settings)
+        report = run_store(engine, _KnownBoxes(output, run, writer), "classifying", settings.quiet)
         if not writer.pending():
             entry = species_entry(species)
             assert entry is not None
@@ -118,7 +99,7 @@ def _rows_of(reader: FactsReader, part: Path) -> Iterator[tuple[str, str, str, i
 
 
 class _PendingFiles:
-    """The files with boxes that are to be looked at, and which of them were not there when the run began.
+    """The files with boxes that are to be read again, and which of them were not there when the run began.
 
     Args:
         reader: Of the store.
@@ -131,28 +112,33 @@ class _PendingFiles:
 
     def __init__(self, reader: FactsReader, run: RunFile, pending: Mapping[Path, Mapping[str, str]]) -> None:
         self.roots = {entry.label or card: Path(entry.root) for card, entry in run.cards.items()}
+        self.card_ids = {entry.label or card: card for card, entry in run.cards.items()}
         self.count = with_boxes = 0
         self.absent: set[str] = set()
         sizes = {card: sizes_under(root) for card, root in self.roots.items()}
         example: Path | None = None
         for part, failures in pending.items():
-            last, looked = None, False
-            for item, card, path, boxes in _rows_of(reader, part):
+            for item, frames in groupby(_rows_of(reader, part), key=itemgetter(0)):
                 if failures and item not in failures:
                     continue
-                if item != last:
-                    self.count += 1
-                    last, looked = item, False
-                if boxes and not looked:
-                    looked = True
-                    with_boxes += 1
-                    if sizes[card](path) is None:
-                        self.absent.add(item)
-                        example = example or self.roots[card] / path
+                self.count += 1
+                boxed = next((frame for frame in frames if frame[3]), None)
+                if boxed is None:
+                    continue
+                with_boxes += 1
+                _, card, path, _ = boxed
+                if sizes[card](path) is None:
+                    self.absent.add(item)
+                    example = example or self.roots[card] / path
         if 2 * len(self.absent) > with_boxes:
             problem = f"{len(self.absent)} of the {with_boxes} files with boxes are not there"
             hint = "put the card in, or say where it is: --root CARD=PATH; nothing was recorded of these files"
             raise MediaError(problem, where=example, hint=hint)
+
+    def item(self, row: FactRow) -> MediaItem:
+        """The media item of a row, whose card is called by its label."""
+        file = located(self.roots[row.card], row.path)
+        return MediaItem(self.card_ids[row.card], row.path, row.media_type, row.size_bytes, file)
 
     def check(self, item: MediaItem) -> None:
         """Refuse to go on when a file that was there has gone away.
@@ -165,93 +151,130 @@ class _PendingFiles:
             raise MediaError("a file that was there when the run began is gone", where=item.file, hint=hint)
 
 
-class _Look:
-    """Classifies the items of one part after the other."""
+@dataclass
+class _OpenPart:
+    """A part of the facts, some items of which are under way.
 
-    def __init__(
-        self,
-        run: RunFile,
-        species: SpeciesClassifier,
-        work: WorkOptions,
-        readers: Readers,
-        stopping: Callable[[], bool],
-        report: RunReport,
-        progress: Task,
-        files: _PendingFiles,
-    ) -> None:
-        self.run, self.species, self.report, self.progress, self.files = run, species, report, progress, files
-        self.categories = tuple(run.detector.categories) if run.detector else ()
+    Attributes:
+        path: Of the part.
+        rows: Media id -> rows of its overlay, in the order of the facts.
+        failures: Media id -> why not all of its boxes are classified.
+        waiting: Ids of the items that are not done.
+        all_known: Whether all items of the part were handed out.
+    """
+
+    path: Path
+    rows: dict[str, list[OverlayRow]] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    waiting: set[str] = field(default_factory=set)
+    all_known: bool = False
+
+
+class _KnownBoxes:
+    """The items of a store, part by part, whose boxes are to be classified again; a `Job`.
+
+    Args:
+        output: The store.
+        run: What it was made from.
+        writer: Takes the overlay of each part.
+
+    Raises:
+        MediaError: A card, or most files, are not there.
+    """
+
+    def __init__(self, output: Path, run: RunFile, writer: OverlayWriter) -> None:
+        self.writer, self.report = writer, RunReport()
+        self.labels = len(run.detector.categories) if run.detector else 0
         self.keep_embeddings = bool(run.options.get("embeddings"))
-        classify_from = run.options.get("classify_from", LOWEST_SCORE)
-        assert isinstance(classify_from, float | int)
-        self.done: set[str] = set()  # ids of the items of the part at work
-        self.second_look = SecondLook(
-            species=species,
-            categories=self.categories,
-            classify_from=float(classify_from),
-            work=work,
-            readers=readers,
-            stopping=stopping,
-        )
+        self.reader = FactsReader(output)
+        self.pending = {part: writer.to_do(part) for part in writer.pending()}
+        for part in self.reader.parts():
+            kept = writer.failures(part).items() - self.pending.get(part, {}).items()
+            self.report.failures_before.update(reason for _, reason in kept)
+        if self.pending:
+            _check_roots(output, run)
+        self.files = _PendingFiles(self.reader, run, self.pending)
+        self.open: dict[Path, _OpenPart] = {}
+        self.part_of: dict[str, _OpenPart] = {}  # of the items under way
 
-    def at(self, items: Iterator[tuple[FactRow, ...]]) -> tuple[list[OverlayRow], dict[str, str]]:
-        """The overlay of one part of the facts, and why items of it failed."""
-        order: list[str] = []
-        rows: dict[str, list[OverlayRow]] = {}
-        failures: dict[str, str] = {}
-        self.done = set()
-        for sight in self.second_look.run(self._known(items, order, failures)):
-            item = sight.known.item
-            rows[item.media_id] = self._rows(sight)
-            self.done.add(item.media_id)
-            failure = _failure(sight)
-            if failure is not None:
-                self.files.check(item)
-                failures[item.media_id] = failure
-                self.report.failures[failure] += 1
-            self.report.files += 1
-            self.progress.advance(failed=failure is not None)
-        return [row for media_id in order for row in rows.get(media_id, ())], failures
+    @property
+    def total(self) -> int:
+        return self.files.count
 
-    def _known(
-        self, items: Iterator[tuple[FactRow, ...]], order: list[str], failures: dict[str, str]
-    ) -> Iterator[KnownItem]:
-        for rows in items:
-            first = rows[0]
-            frames = tuple(_known_frame(row, len(self.categories)) for row in rows if row.detections)
-            absent = first.media_id in self.files.absent
-            if frames and not absent:
-                file = located(self.files.roots[first.card], first.path)
-                order.append(first.media_id)
-                yield KnownItem(MediaItem(first.card, first.path, first.media_type, first.size_bytes, file), frames)
-                continue
-            self.done.add(first.media_id)
-            if absent:
-                failures[first.media_id] = NOT_THERE
-                self.report.failures[NOT_THERE] += 1
-            self.report.files += 1
-            self.progress.advance(failed=absent)
+    def items(self) -> Iterator[BoxedItem | Settled[ClassifiedItem]]:
+        for path in self.pending:
+            part = self.open[path] = _OpenPart(path)
+            for rows in self._items_of(path):
+                media_id = rows[0].media_id
+                part.rows[media_id] = []
+                part.waiting.add(media_id)
+                self.part_of[media_id] = part
+                yield self._boxed(rows)
+            part.all_known = True
+            self._write_if_done(part)
 
-    def _rows(self, sight: SecondSight) -> list[OverlayRow]:
+    def _items_of(self, path: Path) -> Iterator[tuple[FactRow, ...]]:
+        failed = self.pending[path]
+        return (item for item in self.reader.items(path) if not failed or item[0].media_id in failed)
+
+    def _boxed(self, rows: tuple[FactRow, ...]) -> BoxedItem | Settled[ClassifiedItem]:
+        frames = tuple(_boxed_frame(row, self.labels) for row in rows if row.detections)
+        boxed = BoxedItem(self.files.item(rows[0]), frames)
+        if rows[0].media_id in self.files.absent:
+            return Settled(ClassifiedItem(boxed, failure=NOT_THERE))
+        return boxed if boxed.frames else Settled(ClassifiedItem(boxed))
+
+    def save(self, done: ClassifiedItem) -> Outcome:
+        failure = _failure(done)
+        if failure is not None:
+            self.files.check(done.boxed.item)
+        media_id = done.boxed.item.media_id
+        part = self.part_of.pop(media_id)
+        part.rows[media_id] = self._rows(done)
+        part.waiting.discard(media_id)
+        if failure is not None:
+            part.failures[media_id] = failure
+        self._write_if_done(part)
+        return Outcome(failure)
+
+    def _rows(self, done: ClassifiedItem) -> list[OverlayRow]:
         rows = []
-        for number, (_, finds) in sorted(sight.frames.items()):
+        for number, (_, finds) in sorted(done.frames.items()):
             for place, box in enumerate(finds.classified.tolist()):
                 embedding = pack_vector(finds.embeddings[place]) if self.keep_embeddings else None
                 logits = pack_vector(finds.logits[place])
-                rows.append(OverlayRow(sight.known.item.media_id, number, box, logits, embedding))
+                rows.append(OverlayRow(done.boxed.item.media_id, number, box, logits, embedding))
         return rows
 
+    def _write_if_done(self, part: _OpenPart) -> None:
+        if part.all_known and not part.waiting:
+            self._write(part)
 
-def _failure(sight: SecondSight) -> str | None:
+    def _write(self, part: _OpenPart) -> None:
+        del self.open[part.path]
+        self.writer.write(part.path, [row for rows in part.rows.values() for row in rows], part.failures)
+
+    def flush_if_due(self) -> None:
+        """Parts are written as they are done."""
+
+    def close(self) -> None:
+        for part in list(self.open.values()):
+            failed = self.pending[part.path]
+            to_do = {item for item, *_ in _rows_of(self.reader, part.path) if not failed or item in failed}
+            part.failures |= dict.fromkeys(to_do - (part.rows.keys() - part.waiting), NOT_DONE)
+            self._write(part)
+
+
+def _failure(done: ClassifiedItem) -> str | None:
     """Why not all frames with boxes came; None: they did."""
-    missing = len(sight.known.frames) - len(sight.frames)
-    if sight.failure is not None or not missing:
-        return sight.failure
-    return "; ".join(sight.warnings) or f"{missing} of {len(sight.known.frames)} frames with boxes did not come again"
+    missing = len(done.boxed.frames) - len(done.frames)
+    if done.failure is not None or not missing:
+        return done.failure
+    return "; ".join(done.warnings) or f"{missing} of {len(done.boxed.frames)} frames with boxes did not come again"
 
 
-def _known_frame(row: FactRow, labels: int) -> KnownFrame:
+def _boxed_frame(row: FactRow, labels: int) -> BoxedFrame:
     boxes = row.detections or ()
     shares = np.array([(box.x, box.y, box.w, box.h) for box in boxes], np.float32).reshape(-1, 4)
     scores = np.array([box.label_scores for box in boxes], np.float32).reshape(-1, labels)
-    return KnownFrame(row.frame_number, shares, scores)
+    return BoxedFrame(row.frame_number, shares, scores)

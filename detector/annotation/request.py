@@ -92,3 +92,6 @@ class RunSettings:
     def work_on(self, device: torch.device) -> WorkOptions:
         """How the work is spread where the networks run on this device."""
         return self.work or WorkOptions.chosen(device)
+
+
+DEFAULT = RunSettings()

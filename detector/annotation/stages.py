@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.annotation.decoding import appearances
 from detector.annotation.detecting import HalvingBatches, SizeBuckets
-from detector.annotation.looking import appearances
 from detector.annotation.values import FrameFinds, FrameResult, FrameViews
 from detector.boxes import xyxy_to_xywh
 from detector.models.detector import Detector

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.models.tiling import View
+from detector.types import MediaItem
 
 
 @dataclass(frozen=True)
@@ -102,3 +104,39 @@ class FrameResult:
     key: FrameKey
     frame: FrameFacts
     finds: FrameFinds | None
+
+
+@dataclass(frozen=True, eq=False)
+class BoxedFrame:
+    """Known boxes of a photo or of a frame of a video: shares (N, 4), and a score of each label (N, L)."""
+
+    number: int
+    boxes_xywh: NDArray[np.float32]
+    label_scores: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class BoxedItem:
+    """A media item whose boxes are known; a photo has one frame, maybe without boxes."""
+
+    item: MediaItem
+    frames: tuple[BoxedFrame, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ClassifiedItem:
+    """What came of an item whose boxes are known.
+
+    Attributes:
+        boxed: The item.
+        facts: What it is.
+        frames: Number of a frame -> what it is and shows; those that could be read and had boxes, and photos.
+        failure: Why not all could be read.
+        warnings: What was lost of the file.
+    """
+
+    boxed: BoxedItem
+    facts: ItemFacts = field(default_factory=ItemFacts)
+    frames: Mapping[int, tuple[FrameFacts, FrameFinds]] = field(default_factory=dict)
+    failure: str | None = None
+    warnings: tuple[str, ...] = ()

@@ -29,6 +29,11 @@ def chosen_device(name: str | None = None) -> torch.device:
     return device
 
 
+def device_of(net: torch.nn.Module) -> torch.device:
+    """Where a network runs."""
+    return next(net.parameters()).device
+
+
 def chosen_precision(asked: Literal["auto", "fp32", "bf16"], device: torch.device | str) -> Precision:
     """The precision that was asked for; auto: bf16 where the device computes in it, and does not merely emulate it.
 

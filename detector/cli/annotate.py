@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
     device, precision = device_and_precision(args)
     models = Models.of(args.detector, None if args.species == "none" else args.species, device, precision)
-    check_tables(args, args.output, models_entry(models.detector, models.species))
+    check_tables(args, args.output, models_entry(models))
     seeing = SeeingOptions(
         frame_interval=sampling,
         tile=args.tile,

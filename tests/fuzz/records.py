@@ -83,7 +83,7 @@ def make_megadetector(folder: Path) -> Sequence[bytes]:
 
 def read_boxes(*names: str) -> Any:
     def read(folder: Path) -> None:
-        from detector.annotation.importing.formats import read_detections
+        from detector.annotation.importing.reading import read_detections
 
         imported = read_detections([folder / name for name in names])
         for file in imported:
@@ -100,8 +100,8 @@ def read_boxes(*names: str) -> Any:
 
 def read_megadetector(folder: Path) -> None:
     """As any boxes; and each record and box that Python itself reads is there, listed, or a failure with a reason."""
-    from detector.annotation.importing.formats import read_detections
     from detector.annotation.importing.megadetector import NO_BOX
+    from detector.annotation.importing.reading import read_detections
 
     path = folder / "boxes.json"
     read_boxes(path.name)(folder)

@@ -1,21 +1,17 @@
-"""Other tools' boxes: what every reader of a format hands over, and which reader a file is for."""
+"""Other tools' boxes: what every reader of a format hands over."""
 
 from __future__ import annotations
 
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-from backbones.errors import DataError
-from detector.base.json_text import JsonError, decode_json, nan_as_null, read_json_bytes
 
 MOST_SHARE = 1.5  # boxes overhang by a little; what is larger is no share of a picture
 IN_PIXELS = "boxes are in pixels, not in shares of the picture"
@@ -70,58 +66,6 @@ class ImportedDetections(Protocol):
     def __iter__(self) -> Iterator[ImportedFile]: ...
 
 
-class _Lists(msgspec.Struct):
-    """What tells the formats apart; empty where it is missing."""
-
-    images: msgspec.Raw = msgspec.Raw()
-    detection_categories: msgspec.Raw = msgspec.Raw()
-    categories: msgspec.Raw = msgspec.Raw()
-
-
-def read_detections(paths: Sequence[Path]) -> ImportedDetections:
-    """Read boxes that another tool found.
-
-    Args:
-        paths: Files of MegaDetector's format, or COCO files; or one or more COCO files with a list of results, whose
-            boxes then count instead of those of the COCO files.
-
-    Raises:
-        DataError: A file is not there, not JSON, or of none of the formats.
-    """
-    from detector.annotation.importing.coco import CocoDetections
-    from detector.annotation.importing.megadetector import MegaDetectorFile
-
-    contents = [(path, nan_as_null(read_json_bytes(path, "file of boxes"))) for path in paths]
-    kinds = [_format_of(path, data) for path, data in contents]
-    if set(kinds) == {"megadetector"}:
-        return joined([MegaDetectorFile(path, data) for path, data in contents])
-    if "megadetector" in kinds:
-        where = paths[kinds.index("megadetector")]
-        raise DataError("MegaDetector and COCO files cannot be mixed", where=where, hint="give them in two runs")
-    return CocoDetections(
-        [content for content, kind in zip(contents, kinds, strict=True) if kind == "coco"],
-        [content for content, kind in zip(contents, kinds, strict=True) if kind == "results"],
-    )
-
-
-def _format_of(path: Path, data: bytes) -> str:
-    if data.lstrip()[:1] == b"[":
-        return "results"
-    try:
-        lists = decode_json(data, _Lists)
-    except JsonError as error:
-        raise DataError(f"not JSON: {error}", where=path, hint="is the file whole? Export or copy it again") from error
-    if bytes(lists.images) and bytes(lists.detection_categories):
-        return "megadetector"
-    if bytes(lists.images) and bytes(lists.categories):
-        return "coco"
-    raise DataError(
-        "the file holds neither MegaDetector's results nor COCO boxes",
-        where=path,
-        hint="it needs `images` with `detection_categories` (MegaDetector), or with `categories` (COCO)",
-    )
-
-
 def imported_frame(
     number: int, boxes_xywh: ArrayLike, scores: ArrayLike, labels: ArrayLike, left_out: Counter[str] | None = None
 ) -> ImportedFrame:
@@ -137,33 +81,6 @@ def imported_frame(
     score = np.clip(np.asarray(scores, np.float64), 0, 1).astype(np.float32)
     kept = has_area & ~in_pixels
     return ImportedFrame(number, clipped[kept], score[kept], np.asarray(labels, np.int64)[kept])
-
-
-class _Joined:
-    """Several files of one tool as one: categories are joined by name."""
-
-    def __init__(self, parts: Sequence[ImportedDetections]) -> None:
-        self.parts = parts
-        self.detector = parts[0].detector
-        self.categories = tuple(dict.fromkeys(name for part in parts for name in part.categories))
-
-    def __len__(self) -> int:
-        return sum(map(len, self.parts))
-
-    def __iter__(self) -> Iterator[ImportedFile]:
-        for part in self.parts:
-            own = np.array([self.categories.index(name) for name in part.categories], np.int64)
-            for file in part:
-                yield replace(file, frames=_relabelled(file.frames, own))
-
-
-def joined(parts: Sequence[ImportedDetections]) -> ImportedDetections:
-    """Several files of boxes as one."""
-    return _Joined(parts)
-
-
-def _relabelled(frames: Iterable[ImportedFrame], labels: NDArray[np.int64]) -> tuple[ImportedFrame, ...]:
-    return tuple(ImportedFrame(frame.number, frame.boxes_xywh, frame.scores, labels[frame.labels]) for frame in frames)
 
 
 def path_under(root: Path, path: str) -> str | None:

@@ -12,7 +12,6 @@ import numpy as np
 
 from backbones.errors import DataError, MediaError
 from detector.annotation.cards import find_cards
-from detector.annotation.counted import HINT
 from detector.annotation.importing.formats import (
     IN_PIXELS,
     ImportedDetections,
@@ -20,9 +19,11 @@ from detector.annotation.importing.formats import (
     imported_frame,
     path_under,
 )
+from detector.annotation.media_list import HINT, MediaList
 from detector.base.names import Spelling
 from detector.base.orientation import orient_boxes, upright_size
 from detector.base.pictures import stored_size
+from detector.base.times import time_of_disk
 from detector.footage.cards import Card
 from detector.footage.discovery import media_type
 from detector.store.presence import is_there
@@ -40,12 +41,14 @@ class MediaFolder:
     Attributes:
         folder: Where it is.
         card: The card.
+        media: The photos and videos of the card.
         prefix: What paths under the card begin with, forward slashes; empty, or ends with one.
         notes: What a person should know of the card.
     """
 
     folder: Path
     card: Card
+    media: MediaList
     prefix: str
     notes: tuple[str, ...] = ()
 
@@ -61,7 +64,7 @@ class MediaFolder:
         found = find_cards([folder], output, {})
         card = next(card for card in found.cards if f"{real}/".startswith(f"{os.path.realpath(card.root)}/"))
         inside = PurePath(os.path.relpath(real, os.path.realpath(card.root))).as_posix()
-        return cls(folder, card, "" if inside == "." else f"{inside}/", tuple(found.notes))
+        return cls(folder, card, found.media, "" if inside == "." else f"{inside}/", tuple(found.notes))
 
     def item(self, path: str) -> MediaItem:
         """The media item of this path, which may not be there, or lead out of the folder; then its size is 0."""
@@ -70,18 +73,27 @@ class MediaFolder:
             return MediaItem(self.card.id, path, media_type(path) or "photo", 0, Path(path))
         inside = self.spelling.of(inside) or inside
         file = self.folder / inside
-        size = file.stat().st_size if is_there(file) else 0
-        return MediaItem(self.card.id, self.prefix + inside, media_type(inside) or "photo", size, file)
+        status = file.stat() if is_there(file) else None
+        size, modified = (0, None) if status is None else (status.st_size, time_of_disk(status.st_mtime))
+        return MediaItem(self.card.id, self.prefix + inside, media_type(inside) or "photo", size, file, modified)
 
     def near(self, path: str) -> str | None:
         """A file of the card whose path differs in capitals only."""
         wanted = (self.prefix + path.replace("\\", "/")).casefold()
-        return next((item.path for item in self.card.media(lambda _: None) if item.path.casefold() == wanted), None)
+        return next((item.path for item in self._media() if item.path.casefold() == wanted), None)
 
     def unnamed(self, named: Collection[str]) -> int:
         """How many photos and videos lie in the folder of which no record is; `named` are ids."""
-        media = (item for item in self.card.media(lambda _: None) if item.path.startswith(self.prefix))
+        media = (item for item in self._media() if item.path.startswith(self.prefix))
         return sum(item.media_id not in named for item in media)
+
+    def photos(self) -> list[str]:
+        """Paths in the folder of all photos."""
+        photos = (item.path for item in self._media() if item.media_type == "photo")
+        return [path.removeprefix(self.prefix) for path in photos if path.startswith(self.prefix)]
+
+    def _media(self) -> Iterator[MediaItem]:
+        return (item for item in self.media if item.card == self.card.id)
 
     def holds(self, item: MediaItem) -> bool:
         """Whether the path of an item lies in the folder."""
@@ -106,8 +118,7 @@ class FolderOfCrops:
 
     def __init__(self, place: MediaFolder) -> None:
         self.categories: tuple[str, ...] = (CROP_CATEGORY,)
-        photos = (item.path for item in place.card.media() if item.media_type == "photo")
-        self.paths = [path.removeprefix(place.prefix) for path in photos if path.startswith(place.prefix)]
+        self.paths = place.photos()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -117,8 +128,21 @@ class FolderOfCrops:
             yield ImportedFile(path, (imported_frame(0, [[0, 0, 1, 1]], [1.0], [0]),))
 
 
-def missing_media(imported: ImportedDetections, place: MediaFolder, finished: Collection[str], where: Path) -> set[str]:
-    """Ids of the items whose files are not there, of those that the store does not hold.
+@dataclass(frozen=True)
+class Survey:
+    """The files that records name, before a run begins.
+
+    Attributes:
+        missing: Ids of the items whose files are not there, of those that the store does not hold.
+        to_do: How many files the store does not hold.
+    """
+
+    missing: Collection[str]
+    to_do: int
+
+
+def survey_media(imported: ImportedDetections, place: MediaFolder, finished: Collection[str], where: Path) -> Survey:
+    """Which of the files that records name are there.
 
     Args:
         imported: The records.
@@ -131,14 +155,18 @@ def missing_media(imported: ImportedDetections, place: MediaFolder, finished: Co
         DataError: Most boxes are in pixels where shares belong.
     """
     missing: set[str] = set()
-    lost: list[str] = []  # missing, and looked at by the tool that made the boxes
+    to_do: set[str] = set()
+    lost: list[str] = []  # missing, and seen by the tool that made the boxes
     named = with_boxes = in_pixels = 0
     for file in imported:
         item = place.item(file.path)
         named += file.failure is None
         in_pixels += IN_PIXELS in file.left_out
         with_boxes += IN_PIXELS in file.left_out or any(len(frame.scores) for frame in file.frames)
-        if item.media_id not in finished and not is_there(item.file):
+        if item.media_id in finished:
+            continue
+        to_do.add(item.media_id)
+        if not is_there(item.file):
             missing.add(item.media_id)
             lost += [file.path] if file.failure is None else []
     if 2 * len(lost) > named:
@@ -147,7 +175,7 @@ def missing_media(imported: ImportedDetections, place: MediaFolder, finished: Co
     if 2 * in_pixels > with_boxes:
         problem = f"in {in_pixels} of the {with_boxes} files with boxes, {IN_PIXELS}"
         raise DataError(problem, where=where, hint="divide them by the pictures' sizes, or give them as a COCO file")
-    return missing
+    return Survey(missing, len(to_do))
 
 
 def _hint(place: MediaFolder, path: str) -> str:

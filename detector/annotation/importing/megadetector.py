@@ -19,7 +19,7 @@ from detector.base.json_text import JSON_FAULTS, JsonError, decode_json
 
 MOST_FRAMES = 500_000  # of a video that a record may name: two days at three a second; each takes memory
 Number = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
-Looked = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+FrameNumber = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 NO_BOX = "empty"  # a category that some tools write for pictures without anything
 
 
@@ -45,7 +45,7 @@ class _Image(msgspec.Struct):
     file: str
     detections: list[_Box] | None = None
     failure: str | None = None
-    frames_processed: Annotated[list[Looked], msgspec.Meta(max_length=MOST_FRAMES)] | None = None
+    frames_processed: Annotated[list[FrameNumber], msgspec.Meta(max_length=MOST_FRAMES)] | None = None
 
 
 class _Name(msgspec.Struct):

@@ -18,6 +18,7 @@ from backbones.errors import ConfigError, DiskFullError, HoopoeError
 from detector.annotation.options import WorkOptions
 from detector.annotation.request import AnnotateRequest, Models, RunSettings
 from detector.annotation.run import annotate
+from detector.base.times import time_of_disk
 from detector.data.coco.reading import read_coco
 from detector.species.calibrating.labelled import Labelling, classify_annotations
 from detector.species.names.crosswalk import load_crosswalk
@@ -45,11 +46,13 @@ def huge_png(side):
 
 
 def test_a_card_becomes_facts(run, make_card):
-    report, facts = run("out", make_card())
+    card = make_card()
+    report, facts = run("out", card)
     assert (report.files, report.failed, len(facts)) == (7, 0, 7)
     video = facts["card", "DCIM/VID_0000.mp4"]
     assert [(row.frame_number, row.time_s) for row in video] == [(0, 0.0), (5, 1.0), (10, 2.0)]
     assert video[0].frame_rate == 5
+    assert {row.modified_at for row in video} == {time_of_disk((card / "DCIM/VID_0000.mp4").stat().st_mtime)}
     boxes = [(row, box) for rows in facts.values() for row in rows for box in row.detections]
     assert {bool(box.label_scores[0]) for _, box in boxes} == {True, False}
     for row, box in boxes:
@@ -91,7 +94,7 @@ def test_facts_are_the_same_alone_and_in_batches_of_any_size(run, make_card, tmp
     assert_same_facts(together, alone)
     chosen = "DCIM/IMG_0003.JPG"
     (tmp_path / "single" / "card" / "DCIM").mkdir(parents=True)
-    shutil.copy(card / chosen, tmp_path / "single" / "card" / chosen)
+    shutil.copy2(card / chosen, tmp_path / "single" / "card" / chosen)
     _, single = run("one", tmp_path / "single" / "card")
     assert_same_facts({("card", chosen): together["card", chosen]}, single)
 

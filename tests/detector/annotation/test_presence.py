@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from backbones.errors import MediaError
-from detector.annotation.cards import cards_of, find_cards
+from detector.annotation.cards import find_cards
 from detector.annotation.options import WorkOptions
 from detector.store import writer as writer_module
 from detector.store.cards import rename_card
@@ -114,7 +114,7 @@ def test_another_card_in_the_reader_is_another_card_whatever_its_numbers(run, ma
     shutil.rmtree(card)
     found = find_cards([numbered(make_card, first, 5, seed=50)], tmp_path / "out", {})
     assert [each.id for each in found.cards] == ["reader-2"]
-    assert not {item.media_id for each in found.cards for item in each.media()} & finished(tmp_path / "out")
+    assert not {item.media_id for item in found.media} & finished(tmp_path / "out")
     assert len(found.notes) == 1
 
 
@@ -124,7 +124,7 @@ def test_other_content_of_the_same_names_and_sizes_is_another_card(run, make_car
     for path in (card / "DCIM").iterdir():  # as cameras write that pad their files
         content = path.read_bytes()
         path.write_bytes(content[:-9] + bytes(len(content[-9:])))
-    assert [each.id for each in cards_of([card], tmp_path / "out", {})] == ["reader-2"]
+    assert [each.id for each in find_cards([card], tmp_path / "out", {}).cards] == ["reader-2"]
 
 
 @pytest.mark.parametrize("way", ["itself", "its folder", "inside"])

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from backbones.errors import DataError
-from detector.annotation.importing.formats import IN_PIXELS, NO_AREA, NO_CATEGORY, path_under, read_detections
+from detector.annotation.importing.formats import IN_PIXELS, NO_AREA, NO_CATEGORY, path_under
 from detector.annotation.importing.media import MediaFolder
 from detector.annotation.importing.megadetector import MOST_FRAMES
+from detector.annotation.importing.reading import read_detections
 
 INTEROP = Path(__file__).parents[5] / "shared" / "data" / "interop"
 CATEGORIES = {"1": "animal", "2": "person", "3": "vehicle"}

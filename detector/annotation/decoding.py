@@ -30,7 +30,7 @@ Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Looking:
+class DecodeOptions:
     """How media are looked at.
 
     Attributes:
@@ -51,11 +51,11 @@ class Looking:
 
 
 @dataclass(frozen=True)
-class LookTask:
+class DecodeTask:
     """Look at a media item for the detector."""
 
     item: MediaItem
-    looking: Looking
+    looking: DecodeOptions
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ class CropTask:
 
 
 @dataclass(frozen=True, eq=False)
-class Looked:
+class DecodedFrame:
     """A frame for the detector; no views where nothing moved.
 
     Attributes:
@@ -95,7 +95,7 @@ class Looked:
 
 
 @dataclass(frozen=True, eq=False)
-class Cropped:
+class FrameCrops:
     """The crops of a frame.
 
     Attributes:
@@ -110,16 +110,16 @@ class Cropped:
 
 
 @dataclass(frozen=True)
-class Warned:
+class Loss:
     """What was lost of a file that could be read in part."""
 
     text: str
 
 
-Seen = ItemFacts | Looked | Cropped | Warned
+Reading = ItemFacts | DecodedFrame | FrameCrops | Loss
 
 
-def perform(task: LookTask | CropTask) -> Iterator[Seen]:
+def perform(task: DecodeTask | CropTask) -> Iterator[Reading]:
     """Do a task in a reading process: first what the item is, then its frames.
 
     Raises:
@@ -127,7 +127,7 @@ def perform(task: LookTask | CropTask) -> Iterator[Seen]:
     """
     facts = ItemFacts()
     try:
-        for seen in _look(task) if isinstance(task, LookTask) else _crop(task):
+        for seen in _look(task) if isinstance(task, DecodeTask) else _crop(task):
             facts = seen if isinstance(seen, ItemFacts) else facts
             yield seen
     except Exception:
@@ -136,14 +136,14 @@ def perform(task: LookTask | CropTask) -> Iterator[Seen]:
         raise
 
 
-def _look(task: LookTask) -> Iterator[Seen]:
+def _look(task: DecodeTask) -> Iterator[Reading]:
     if task.item.media_type == "photo":
         yield from _look_at_photo(task.item, task.looking)
     else:
         yield from _look_at_video(task.item, task.looking)
 
 
-def _look_at_photo(item: MediaItem, looking: Looking) -> Iterator[Seen]:
+def _look_at_photo(item: MediaItem, looking: DecodeOptions) -> Iterator[Reading]:
     digest = content_hash(item.file)
     yield ItemFacts(content_hash=digest)
     reduced = not (looking.full_decode or looking.tile)
@@ -152,10 +152,10 @@ def _look_at_photo(item: MediaItem, looking: Looking) -> Iterator[Seen]:
     frame = Frame(photo.image, photo.size_wh)
     yield _looked(frame, looking, photo.size_wh[0] * photo.size_wh[1] <= TRAVELLING_PIXELS)
     if photo.warning:
-        yield Warned(photo.warning)
+        yield Loss(photo.warning)
 
 
-def _look_at_video(item: MediaItem, looking: Looking) -> Iterator[Seen]:
+def _look_at_video(item: MediaItem, looking: DecodeOptions) -> Iterator[Reading]:
     digest = content_hash(item.file)
     yield ItemFacts(content_hash=digest)
     video = Video(item.file)
@@ -163,20 +163,20 @@ def _look_at_video(item: MediaItem, looking: Looking) -> Iterator[Seen]:
     gate = MotionGate() if looking.motion_gate else None
     for frame in video.read(looking.sampling):
         if gate is not None and not gate.moved(frame.image):
-            yield Looked(frame_facts(frame, moved=False), (), (), None)
+            yield DecodedFrame(frame_facts(frame, moved=False), (), (), None)
         else:
             yield _looked(frame, looking, True)
     if video.warning:
-        yield Warned(video.warning)
+        yield Loss(video.warning)
 
 
-def _looked(frame: Frame, looking: Looking, travels: bool) -> Looked:
+def _looked(frame: Frame, looking: DecodeOptions, travels: bool) -> DecodedFrame:
     """A frame for the detector, each view at its network size."""
     rule = looking.rule
     views = tiled_views(frame.size_wh, rule) if looking.tile else [whole_view(frame.size_wh, rule)]
     pictures = [resize(_window(frame.image, view), view.size_wh) for view in views]
     original = frame.image if looking.originals and travels else None
-    return Looked(frame_facts(frame), tuple(views), tuple(pictures), original)
+    return DecodedFrame(frame_facts(frame), tuple(views), tuple(pictures), original)
 
 
 def _window(image: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
@@ -186,7 +186,7 @@ def _window(image: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
     return image[view.window[1] : view.window[3], view.window[0] : view.window[2]]
 
 
-def _crop(task: CropTask) -> Iterator[Seen]:
+def _crop(task: CropTask) -> Iterator[Reading]:
     digest = content_hash(task.item.file)
     yield ItemFacts(content_hash=digest)
     if task.item.media_type == "photo":
@@ -194,7 +194,7 @@ def _crop(task: CropTask) -> Iterator[Seen]:
         yield photo_facts(digest, photo)
         yield _cropped(Frame(photo.image, photo.size_wh), task)
         if photo.warning:
-            yield Warned(photo.warning)
+            yield Loss(photo.warning)
         return
     video = Video(task.item.file)
     yield video_facts(digest, video.info)
@@ -202,15 +202,15 @@ def _crop(task: CropTask) -> Iterator[Seen]:
         for frame in video.read_numbers(list(task.boxes)):
             yield _cropped(frame, task)
     if video.warning:
-        yield Warned(video.warning)
+        yield Loss(video.warning)
 
 
-def _cropped(frame: Frame, task: CropTask) -> Cropped:
+def _cropped(frame: Frame, task: CropTask) -> FrameCrops:
     boxes = task.boxes[frame.frame_number]
     crops = crops_of(frame.image, boxes[task.wanted[frame.frame_number]], task.size_hw)
     if task.crops_only:
-        return Cropped(crops)
-    return Cropped(crops, frame_facts(frame), appearances(frame.image, boxes))
+        return FrameCrops(crops)
+    return FrameCrops(crops, frame_facts(frame), appearances(frame.image, boxes))
 
 
 def appearances(image: NDArray[np.uint8], boxes_xywh: NDArray[np.float32]) -> NDArray[np.uint8]:

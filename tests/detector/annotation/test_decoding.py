@@ -10,12 +10,12 @@ import pytest
 from PIL import ExifTags, Image
 
 from backbones.errors import HoopoeError
-from detector.annotation.looking import CropTask, Looking, LookTask, perform
+from detector.annotation.decoding import CropTask, DecodeOptions, DecodeTask, perform
 from detector.annotation.values import ItemFacts
 from detector.data.resizing import SizeRule
 from detector.types import MediaItem
 
-LOOKING = Looking(SizeRule(32, 64))
+LOOKING = DecodeOptions(SizeRule(32, 64))
 
 
 def item(path: Path) -> MediaItem:
@@ -34,7 +34,7 @@ def torn_photo(path: Path) -> MediaItem:
     return item(path)
 
 
-def facts_of(task: LookTask | CropTask) -> ItemFacts:
+def facts_of(task: DecodeTask | CropTask) -> ItemFacts:
     facts = None
     with pytest.raises(HoopoeError):
         for facts in perform(task):  # noqa: B007 the last one counts
@@ -45,7 +45,7 @@ def facts_of(task: LookTask | CropTask) -> ItemFacts:
 
 def test_torn_photo_keeps_its_time_and_camera(tmp_path: Path) -> None:
     photo = torn_photo(tmp_path / "IMG_0001.jpg")
-    for task in (LookTask(photo, LOOKING), CropTask(photo, {}, {}, (32, 32))):
+    for task in (DecodeTask(photo, LOOKING), CropTask(photo, {}, {}, (32, 32))):
         facts = facts_of(task)
         assert (facts.captured_at, facts.captured_from) == (datetime(2024, 5, 1, 6, 30, 15), "exif")
         assert (facts.camera_model, len(facts.content_hash or "") > 0) == ("HF2", True)
@@ -54,10 +54,10 @@ def test_torn_photo_keeps_its_time_and_camera(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["20240501_063015.jpg", "20240501_063015.mp4"])
 def test_file_without_a_head_has_the_time_of_its_name(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"no picture at all")
-    facts = facts_of(LookTask(item(tmp_path / name), LOOKING))
+    facts = facts_of(DecodeTask(item(tmp_path / name), LOOKING))
     assert (facts.captured_at, facts.captured_from) == (datetime(2024, 5, 1, 6, 30, 15), "filename")
 
 
 def test_empty_file_without_a_telling_name_has_no_time(tmp_path: Path) -> None:
     (tmp_path / "IMG_0001.jpg").write_bytes(b"")
-    assert facts_of(LookTask(item(tmp_path / "IMG_0001.jpg"), LOOKING)).captured_at is None
+    assert facts_of(DecodeTask(item(tmp_path / "IMG_0001.jpg"), LOOKING)).captured_at is None

@@ -1,4 +1,5 @@
-"""The files that a run counted before it began, so that none is missed or called damaged because it went away."""
+"""Lists of media items: those of the cards, walked once, and of these the ones to do, so that none that goes away is
+missed or called damaged."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,8 +23,8 @@ _NAMED = 5
 HINT = "put the card in, or the network drive back: the same command goes on from here"
 
 
-class CountedFiles:
-    """Media items that are to be looked at.
+class MediaList:
+    """Media items in the order in which they were added, in flat memory.
 
     Args:
         roots: Card id to its folder.
@@ -30,24 +32,33 @@ class CountedFiles:
 
     def __init__(self, roots: Mapping[str, Path]) -> None:
         self.roots = roots
-        self.lost: list[str] = []
         self._count = 0
         self._list = tempfile.SpooledTemporaryFile(_MEMORY_BYTES, "w+", encoding="utf-8")  # noqa: SIM115, ends with self
 
     def add(self, item: MediaItem) -> None:
-        """Count an item."""
-        print(json.dumps([item.card, item.path, item.size_bytes]), file=self._list)
+        """Add an item."""
+        modified = None if item.modified_at is None else item.modified_at.isoformat()
+        print(json.dumps([item.card, item.path, item.size_bytes, modified]), file=self._list)
         self._count += 1
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[MediaItem]:
-        """The items in the order in which they were counted; one pass at a time."""
+        """The items; one pass at a time."""
         self._list.seek(0)
         for line in self._list:
-            card, path, size = json.loads(line)
-            yield MediaItem(card, path, media_type(path) or "photo", size, self.roots[card] / path)
+            card, path, size, modified = json.loads(line)
+            modified_at = None if modified is None else datetime.fromisoformat(modified)
+            yield MediaItem(card, path, media_type(path) or "photo", size, self.roots[card] / path, modified_at)
+
+
+class CountedFiles(MediaList):
+    """Media items that are to be done, counted before the run began."""
+
+    def __init__(self, roots: Mapping[str, Path]) -> None:
+        super().__init__(roots)
+        self.lost: list[str] = []
 
     def has_lost(self, card: str, path: str, finished: Collection[str]) -> bool:
         """Whether a file of which something could not be read is there no longer, and so cannot be judged.
