@@ -183,7 +183,7 @@ def _window(image: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
     """The part of a picture that a view shows; a picture that was decoded at a reduced size is its only view."""
     if view.window[:2] == (0, 0) and view.window[2] >= image.shape[1] and view.window[3] >= image.shape[0]:
         return np.require(image, requirements="W")  # torch wants to be able to write to it
-    return image[view.window[1] : view.window[3], view.window[0] : view.window[2]]
+    return view.cut(image)
 
 
 def _crop(task: CropTask) -> Iterator[Reading]:

@@ -80,7 +80,7 @@ class DetectionStage:
 
     def _detect(self, batch: Sequence[tuple[_Open, int]]) -> list[Detections]:
         views = [opened.frame.views[index] for opened, index in batch]
-        windows_wh = [(view.window[2] - view.window[0], view.window[3] - view.window[1]) for view in views]
+        windows_wh = [view.window_wh for view in views]
         pictures = [image_tensor(opened.frame.pictures[index]) for opened, index in batch]
         found = detect_resized(self.detector, pictures, windows_wh)
         return [detections.above(self.lowest_score) for detections in found]

@@ -47,13 +47,16 @@ def add_arguments(parser: CommandParser) -> None:
         "--group-by", nargs="+", default=[], metavar="ATTRIBUTE", help="also by these of the image records: modality"
     )
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--agnostic", action="store_true", help="all annotated categories are the detector's only one")
+    which.add_argument(
+        "--agnostic", action="store_true", help="all annotated categories are `bird`, and what the detector finds too"
+    )
     which.add_argument(
         "--categories",
         type=file_of("a mapping of categories", "categories.yaml"),
         metavar="YAML",
         help="maps annotated names to the detector's (default: as trained)",
     )
+    parser.add_argument("--tile", action="store_true", help="look for small birds at native resolution too, in tiles")
     parser.add_rare_argument(
         "--workers", type=int, metavar="N", help="processes that read pictures (default: one a core)"
     )
@@ -88,6 +91,7 @@ def run(args: argparse.Namespace) -> int:
         loading=DataConfig(workers=args.workers),
         score_threshold=args.score_threshold,
         max_detections=args.max_detections,
+        tile=args.tile,
     )
     with task("detecting", len(annotations), "images") as progress:
         evaluation = evaluate(detector, annotations, options, group_by=args.group_by, advance=progress.advance)

@@ -199,7 +199,7 @@ def _loader(
         batch_sampler=batches,
         collate_fn=collate,
         num_workers=workers,
-        worker_init_fn=_quiet_worker,
+        worker_init_fn=quiet_worker,
         prefetch_factor=config.prefetch if workers else None,
         persistent_workers=persistent and workers > 0,
         multiprocessing_context=START_METHOD if workers else None,
@@ -208,7 +208,7 @@ def _loader(
     )
 
 
-def _quiet_worker(worker: int) -> None:
+def quiet_worker(worker: int) -> None:
     """One thread a worker: there are as many workers as cores."""
     import cv2
 

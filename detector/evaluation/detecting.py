@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch.distributed
 
 from detector.data.config import DataConfig
 from detector.data.dataset import EvaluationDataset
 from detector.data.loader import evaluation_loader
 from detector.data.packed import Annotations
+from detector.evaluation.ground_truth import BIRD
 from detector.evaluation.results import coco_results
+from detector.evaluation.tiles import TiledDataset, tiled_loader
+from detector.models.building import EVERY_DETECTION
 from detector.models.detector import Detector
 from detector.models.prediction import detect_resized
+from detector.models.tiling import merge_views
 from detector.types import Detections
 
 
@@ -29,6 +34,8 @@ class DetectionOptions:
         loading: Workers.
         score_threshold: Detections below it are left out; None: the detector's own.
         max_detections: Detections of an image; None: the detector's own.
+        tile: Look for small birds in tiles at native resolution too, as `annotate --tile` does.
+        one_label: Say where birds are, each once, and not which: every label is 0.
         rank: This process. All of them get everything.
         world_size: The number of processes.
     """
@@ -37,6 +44,8 @@ class DetectionOptions:
     loading: DataConfig = field(default_factory=DataConfig)
     score_threshold: float | None = None
     max_detections: int | None = None
+    tile: bool = False
+    one_label: bool = False
     rank: int = 0
     world_size: int = 1
 
@@ -75,21 +84,17 @@ def detect_all(
     Args:
         detector: The detector, without wrappers; used in evaluation mode and handed back as it was.
         annotations: The data set; its boxes are not looked at.
-        options: Batches, limits, processes.
+        options: Batches, limits, tiles, processes.
         advance: Told of the images of each batch that is done.
     """
-    dataset = EvaluationDataset(annotations, detector.size_rule)
-    loader = evaluation_loader(
-        dataset, options.batch_size, options.loading, rank=options.rank, world_size=options.world_size
-    )
-    sizes_wh = dict(zip(annotations.image_ids.tolist(), annotations.sizes_wh.tolist(), strict=True))
     detections: dict[int, Detections] = {}
     start = time.perf_counter()
-    with limited(detector.net, options.score_threshold, options.max_detections):
-        for batch in loader:
-            originals = [(sizes_wh[image][0], sizes_wh[image][1]) for image in batch.image_ids]
-            found = detect_resized(detector, batch.images, originals)
-            detections.update(zip(batch.image_ids, found, strict=True))
+    with limited(detector.net, options.score_threshold, options.max_detections, one_name=options.one_label):
+        batches = _tiled if options.tile else _whole
+        for images, found in batches(detector, annotations, options):
+            if options.one_label:
+                found = [replace(each, labels=np.zeros_like(each.labels), category_names=(BIRD,)) for each in found]
+            detections.update(zip(images, found, strict=True))
             advance(len(found))
     seconds = time.perf_counter() - start
     if options.world_size > 1:
@@ -100,22 +105,66 @@ def detect_all(
     return DetectedSet(detections, seconds)
 
 
+Batch = tuple[Sequence[int], list[Detections]]
+
+
+def _whole(detector: Detector, annotations: Annotations, options: DetectionOptions) -> Iterator[Batch]:
+    """Ids and detections of images of one size, as the network sees whole pictures."""
+    dataset = EvaluationDataset(annotations, detector.size_rule)
+    sizes_wh = dict(zip(annotations.image_ids.tolist(), annotations.sizes_wh.tolist(), strict=True))
+    loader = evaluation_loader(
+        dataset, options.batch_size, options.loading, rank=options.rank, world_size=options.world_size
+    )
+    for batch in loader:
+        originals = [(sizes_wh[image][0], sizes_wh[image][1]) for image in batch.image_ids]
+        yield batch.image_ids, detect_resized(detector, batch.images, originals)
+
+
+def _tiled(detector: Detector, annotations: Annotations, options: DetectionOptions) -> Iterator[Batch]:
+    """Id and detections of one image after the other, found in the whole picture and in tiles of native resolution."""
+    dataset = TiledDataset(annotations, detector.size_rule)
+    places = list(range(options.rank, len(annotations), options.world_size))
+    for image in tiled_loader(dataset, places, options.loading):
+        by_size: dict[tuple[int, int], list[int]] = {}
+        for index, view in enumerate(image.views):
+            by_size.setdefault(view.size_wh, []).append(index)
+        found = [Detections.empty()] * len(image.views)
+        for indices in by_size.values():
+            for start in range(0, len(indices), options.batch_size):
+                some = indices[start : start + options.batch_size]
+                windows = [image.views[index].window_wh for index in some]
+                pictures = [image.pictures[index] for index in some]
+                for index, each in zip(some, detect_resized(detector, pictures, windows), strict=True):
+                    found[index] = each
+        merged = merge_views(image.views, found, image.size_wh)
+        yield [image.id], [merged[: options.max_detections]]
+
+
 @contextlib.contextmanager
-def limited(model: Any, score_threshold: float | None = None, max_detections: int | None = None) -> Iterator[None]:
-    """A detector with another score threshold and number of detections per image, where given; as before afterwards."""
-    part = getattr(model, "roi_heads", model)  # Faster R-CNN keeps them there
-    joined = hasattr(model.transform, "max_detections")  # the built-in coco's, after its classes are joined
-    before = part.score_thresh, part.detections_per_img
-    before_joined = model.transform.max_detections if joined else None
+def limited(
+    model: Any, score_threshold: float | None = None, max_detections: int | None = None, *, one_name: bool = False
+) -> Iterator[None]:
+    """A detector with other limits, where given; as before afterwards.
+
+    Args:
+        model: The detector.
+        score_threshold: Detections below it are left out.
+        max_detections: Detections of an image.
+        one_name: Whether a bird that is found under several names counts once.
+    """
+    part, transform = getattr(model, "roi_heads", model), model.transform  # Faster R-CNN keeps them there
+    before = part.score_thresh, part.detections_per_img, transform.nms_iou, transform.max_detections
     if score_threshold is not None:
         part.score_thresh = score_threshold
-    if max_detections is not None:
-        part.detections_per_img = max(before[1], max_detections) if joined else max_detections
-        if joined:
-            model.transform.max_detections = max_detections
+    if one_name and transform.nms_iou is None:
+        transform.nms_iou, transform.max_detections = part.nms_thresh, part.detections_per_img
+        part.detections_per_img = EVERY_DETECTION
+    if max_detections is not None and transform.nms_iou is None:
+        part.detections_per_img = max_detections
+    elif max_detections is not None:  # counted after suppression: the built-in coco's classes, or one name a bird
+        part.detections_per_img = max(part.detections_per_img, max_detections)
+        transform.max_detections = max_detections
     try:
         yield
     finally:
-        part.score_thresh, part.detections_per_img = before
-        if joined:
-            model.transform.max_detections = before_joined
+        part.score_thresh, part.detections_per_img, transform.nms_iou, transform.max_detections = before

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from backbones.errors import DataError
 from detector.data.packed import Annotations
 from detector.evaluation.coco import (
     MAX_DETECTIONS,
@@ -22,12 +23,14 @@ from detector.evaluation.coco import (
 from detector.evaluation.confusion import ConfusionMatrix, confusion_matrix
 from detector.evaluation.detecting import DetectedSet, DetectionOptions, detect_all
 from detector.evaluation.error_breakdown import ErrorBreakdown, error_breakdown
+from detector.evaluation.ground_truth import BIRD
 from detector.evaluation.inputs import EvaluationInputs
 from detector.evaluation.matching import Matches, match
 from detector.evaluation.thresholds import RecallBySize, ThresholdSweep, recall_by_size, sweep_thresholds
 from detector.evaluation.worst import FalseAlarm, Miss, worst_false_alarms, worst_misses
 from detector.models.detector import Detector
 
+NAMES_SHOWN = 6
 CONFUSIONS_LISTED = 100  # in metrics.json; 551 x 551 counts would drown the rest
 
 
@@ -176,12 +179,22 @@ def evaluate(
 
     Args:
         detector: The detector, without wrappers; handed back as it was.
-        annotations: The data set, its labels those of the detector.
-        options: Batches, limits, processes; by default 8 images at once.
+        annotations: The data set, with the detector's categories (see `read_ground_truth`); or with `bird` alone, and a
+            detector of species is measured by where it finds birds.
+        options: Batches, limits, tiles, processes; by default 8 images at once.
         group_by: Attributes of the images (read with them); each of their values is also evaluated by itself.
         advance: Told of the images of each batch that is done.
+
+    Raises:
+        DataError: The data set's categories are others, or a picture cannot be read.
     """
     options = options or DetectionOptions()
+    names, known = annotations.category_names, detector.categories
+    if names == (BIRD,) and BIRD not in known:
+        options = replace(options, one_label=True)
+    elif names != known:
+        problem = f"the annotations' categories are {_few(names)}, the detector's {_few(known)}"
+        raise DataError(problem, hint="read the annotations with the detector's names (read_ground_truth)")
     found = detect_all(detector, annotations, options, advance)
     measured = evaluate_detections(
         annotations.to_coco_dict(),
@@ -216,6 +229,10 @@ def evaluate_detections(
         {key: image_groups(ground_truth, key) for key in group_by},
         max_detections,
     )
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMES_SHOWN]) + (f", ... ({len(names)} in all)" if len(names) > NAMES_SHOWN else "")
 
 
 def _figures(metrics: CocoMetrics) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from detector.models.pyramid import faster_rcnn_pyramid, retinanet_pyramid
 from detector.models.transform import IMAGENET_MEAN, IMAGENET_STD, NormalizeAndPad
 
 DEFAULT_SIZE = (384, 384)  # of the published classifiers
+EVERY_DETECTION = 1_000_000  # above the score threshold: more than there are proposals times categories
 
 
 def build_detector(config: ModelConfig, *, load_weights: bool = True) -> nn.Module:
@@ -105,7 +106,7 @@ def _faster_rcnn(config: ModelConfig, body: Backbone) -> Any:
         box_predictor=box_predictor(config),
         box_score_thresh=config.score_threshold,
         box_nms_thresh=config.nms_iou,
-        box_detections_per_img=config.max_detections,
+        box_detections_per_img=_before_naming(config),
         box_batch_size_per_image=config.roi_samples,
     )
     # torchvision makes these two itself; the subclasses have no state of their own
@@ -125,7 +126,7 @@ def _retinanet(config: ModelConfig, body: Backbone) -> Any:
         head=retinanet_head(config, anchors.num_anchors_per_location()[0]),
         score_thresh=config.score_threshold,
         nms_thresh=config.nms_iou,
-        detections_per_img=config.max_detections,
+        detections_per_img=_before_naming(config),
     )
     model.transform = _transform(config, first_label=0)
     return model
@@ -135,9 +136,16 @@ def _scaled(sizes: tuple[float, ...], config: ModelConfig) -> tuple[float, ...]:
     return tuple(size * config.anchor_scale for size in sizes)
 
 
+def _before_naming(config: ModelConfig) -> int:
+    """Detections of an image before those of one bird under several names become one: `max_detections` counts birds."""
+    return EVERY_DETECTION if config.one_name else config.max_detections
+
+
 def _transform(config: ModelConfig, first_label: int) -> NormalizeAndPad:
-    nms_iou = config.nms_iou if config.one_name else None
-    return NormalizeAndPad(config.rgb_mean or IMAGENET_MEAN, config.rgb_std or IMAGENET_STD, first_label, nms_iou)
+    mean, std = config.rgb_mean or IMAGENET_MEAN, config.rgb_std or IMAGENET_STD
+    if not config.one_name:
+        return NormalizeAndPad(mean, std, first_label)
+    return NormalizeAndPad(mean, std, first_label, config.nms_iou, config.max_detections)
 
 
 def _pretrained_backbone(config: ModelConfig) -> tuple[Backbone, ModelConfig]:

@@ -46,9 +46,7 @@ class JoinedClasses(NormalizeAndPad):
     """
 
     def __init__(self, config: ModelConfig, classes: list[str], groups: dict[str, tuple[str, ...]]) -> None:
-        super().__init__(IMAGENET_MEAN, IMAGENET_STD, first_label=0)
-        self.nms_iou = config.nms_iou
-        self.max_detections = config.max_detections
+        super().__init__(IMAGENET_MEAN, IMAGENET_STD, 0, config.nms_iou, config.max_detections)
         group_of = {name: index for index, names in enumerate(groups.values()) for name in names}
         self.group_of_class = torch.tensor([group_of.get(name, DROPPED) for name in classes], device="cpu")
 
@@ -64,6 +62,7 @@ class JoinedClasses(NormalizeAndPad):
         labels = self.group_of_class.to(labels.device)[labels]
         known = labels != DROPPED
         boxes, scores, labels = boxes[known], scores[known], labels[known]
+        assert self.nms_iou is not None
         keep = batched_nms(boxes, scores, labels, self.nms_iou)[: self.max_detections]
         return {"boxes": boxes[keep], "scores": scores[keep], "labels": labels[keep]}
 

@@ -36,6 +36,15 @@ class View:
     window: Window
     size_wh: tuple[int, int]
 
+    @property
+    def window_wh(self) -> tuple[int, int]:
+        """Width and height of the part, in pixels of the picture."""
+        return self.window[2] - self.window[0], self.window[3] - self.window[1]
+
+    def cut(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The part of a picture (H, W, C)."""
+        return image[self.window[1] : self.window[3], self.window[0] : self.window[2]]
+
 
 def whole_view(picture_wh: tuple[int, int], rule: SizeRule) -> View:
     """The whole picture, at the size that it had in training."""

@@ -24,14 +24,21 @@ class NormalizeAndPad(GeneralizedRCNNTransform):
         first_label: 1 where torchvision keeps 0 for the background (Faster R-CNN), else 0.
         nms_iou: Of two detections that overlap more than this, whatever their categories, the better one stays; None
             leaves them both.
+        max_detections: Detections of an image that stay after that, the best first; None: as many as there are.
     """
 
     def __init__(
-        self, mean: Sequence[float], std: Sequence[float], first_label: int, nms_iou: float | None = None
+        self,
+        mean: Sequence[float],
+        std: Sequence[float],
+        first_label: int,
+        nms_iou: float | None = None,
+        max_detections: int | None = None,
     ) -> None:
         super().__init__(0, 0, list(mean), list(std), size_divisible=PAD_MULTIPLE)
         self.first_label = first_label
         self.nms_iou = nms_iou
+        self.max_detections = max_detections
 
     def forward(
         self, images: list[Tensor], targets: list[dict[str, Tensor]] | None = None
@@ -62,7 +69,7 @@ class NormalizeAndPad(GeneralizedRCNNTransform):
         found = {**found, "labels": found["labels"] - self.first_label}
         if self.nms_iou is None:
             return found
-        keep = nms(found["boxes"], found["scores"], self.nms_iou)
+        keep = nms(found["boxes"], found["scores"], self.nms_iou)[: self.max_detections]
         return {name: values[keep] for name, values in found.items()}
 
     def __repr__(self) -> str:

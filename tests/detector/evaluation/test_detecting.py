@@ -1,0 +1,148 @@
+"""What evaluates is what predicts: limits, one name a bird, tiles, and whose labels count."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.ops import nms
+
+from backbones.errors import DataError
+from detector.boxes import box_iou
+from detector.cli.main import main
+from detector.data.coco.categories import CategoryMapping
+from detector.data.coco.reading import read_coco
+from detector.data.config import DataConfig
+from detector.data.images import read_image
+from detector.data.packed import Annotations
+from detector.data.resizing import SizeRule, resize
+from detector.evaluation.detecting import DetectionOptions, detect_all, limited
+from detector.evaluation.evaluation import evaluate
+from detector.evaluation.ground_truth import read_ground_truth
+from detector.models.building import build_detector
+from detector.models.config import ModelConfig
+from detector.models.detector import Detector, DetectorMeta
+from detector.models.prediction import detect as predict
+from detector.models.saving import save_detector
+from detector.models.tiling import merge_views, tiled_views
+
+SMALL = {"backbone": "davit_nano", "fpn_channels": 64, "box_head_width": 32, "min_size": 96, "max_size": 128}
+HERE = DetectionOptions(loading=DataConfig(workers=0))
+
+
+def detector_of(categories: tuple[str, ...] = ("bird",), **settings: object) -> Detector:
+    torch.manual_seed(0)
+    config = {**SMALL, "categories": categories, "score_threshold": 0.0, **settings}
+    return Detector.of(build_detector(ModelConfig.model_validate(config)))
+
+
+@pytest.fixture
+def validation(drawn_set: Path) -> Annotations:
+    """5 drawn scenes whose boxes are of `bird`."""
+    mapping = CategoryMapping.agnostic()
+    return read_coco([(drawn_set / "val.json", drawn_set / "images")], mapping=mapping, category_names=["bird"])[0]
+
+
+@pytest.mark.parametrize("kind", ["faster_rcnn", "retinanet"])
+@pytest.mark.parametrize("limit", [3, 150])
+def test_evaluation_keeps_the_detectors_own_limit_of_detections(kind: str, limit: int, validation) -> None:
+    model = detector_of(detector=kind, max_detections=limit, nms_iou=1.0)
+    found = evaluate(model, validation, HERE).found
+    assert {len(each) for each in found.detections.values()} == {limit}
+
+
+@pytest.mark.parametrize("kind", ["faster_rcnn", "retinanet"])
+def test_one_name_counts_birds_after_suppression(kind: str, validation) -> None:
+    """Every bird is found under four names: of 12 detections at most, 12 birds remain and not the 3 of 12 names."""
+    names = ("crane", "heron", "stork", "ibis")
+    everything = {"detector": kind, "max_detections": 100_000}
+    pictures = [read_image(validation.path(place)) for place in range(len(validation))]
+    several = predict(detector_of(names, **everything), pictures)
+    once = predict(detector_of(names, detector=kind, max_detections=12, one_name=True), pictures)
+    for all_names, one in zip(several, once, strict=True):
+        boxes, scores = torch.from_numpy(all_names.boxes_xyxy), torch.from_numpy(all_names.scores)
+        expected = nms(boxes, scores, 0.5)[:12]  # torchvision's, over everything that was found
+        assert len(one) == 12
+        np.testing.assert_allclose(one.scores, all_names.scores[expected], rtol=1e-5)
+        assert (np.triu(box_iou(one.boxes_xyxy, one.boxes_xyxy), 1) <= 0.5 + 1e-6).all()
+
+
+@pytest.mark.parametrize("one_name", [False, True])
+def test_limits_hold_as_long_as_they_are_asked_for(one_name: bool, validation) -> None:
+    model = detector_of(("crane", "heron"), one_name=one_name)
+    picture = [read_image(validation.path(0))]
+    before = predict(model, picture)[0]
+    with limited(model.net, score_threshold=0.3, max_detections=2, one_name=True):
+        [few] = predict(model, picture)
+    assert len(few) <= 2
+    assert (few.scores >= 0.3).all()
+    [after] = predict(model, picture)
+    np.testing.assert_array_equal(before.scores, after.scores)
+    np.testing.assert_array_equal(before.labels, after.labels)
+
+
+def test_detector_of_species_is_measured_on_labels_that_only_say_bird(validation) -> None:
+    """As the same detector with one name each would be, were all its names bird."""
+    names = ("crane", "heron", "stork")
+    evaluation = evaluate(detector_of(names), validation, HERE)
+    assert evaluation.inputs.category_names == ("bird",)
+    assert evaluation.metrics.boxes == int((~validation.is_crowd).sum())
+    pictures = [read_image(validation.path(place)) for place in range(len(validation))]
+    alone = predict(detector_of(names, one_name=True), pictures)
+    for image, one in zip(validation.image_ids.tolist(), alone, strict=True):
+        found = evaluation.found.detections[image]
+        np.testing.assert_allclose(found.scores, one.scores, rtol=1e-4)
+        assert not found.labels.any()
+
+
+def test_agnostic_evaluation_of_a_detector_of_species_by_the_command(drawn_set: Path, tmp_path: Path, capsys) -> None:
+    model = detector_of(("crane", "heron"))
+    path = tmp_path / "two.safetensors"
+    save_detector(path, model)
+    words = ["evaluate", str(path), "--annotations", str(drawn_set / "val.json"), "--images"]
+    words += [str(drawn_set / "images"), "--device", "cpu", "--workers", "0", "--output"]
+    assert main([*words, str(tmp_path / "refused")]) == 2, "it knows none of the twelve species"
+    capsys.readouterr()
+    assert main([*words, str(tmp_path / "out"), "--agnostic"]) == 0
+    assert "AP50" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("known", "names"), [(("bird",), ("bird",)), (("wader",), ("wader",)), (("bird", "cat"), ("bird", "cat"))]
+)
+def test_agnostic_labels_take_the_detectors_word_for_birds(known, names, drawn_set: Path) -> None:
+    meta = DetectorMeta(ModelConfig(categories=known))
+    annotations, _ = read_ground_truth([(drawn_set / "val.json", drawn_set / "images")], meta, agnostic=True)
+    assert annotations.category_names == names
+    assert not annotations.labels.any()
+
+
+def test_labels_that_are_not_the_detectors_are_refused(validation) -> None:
+    with pytest.raises(DataError, match="categories are bird, the detector's bird, cat"):
+        evaluate(detector_of(("bird", "cat")), validation, HERE)
+
+
+def test_tiles_are_looked_at_as_annotation_looks_at_them(drawn_set: Path, tmp_path: Path, validation) -> None:
+    """Pictures of three times the network's size: whole and in tiles, merged."""
+    scenes = [read_image(validation.path(place)) for place in range(4)]
+    large = np.concatenate([np.concatenate(scenes[:2], axis=1), np.concatenate(scenes[2:], axis=1)])
+    large = resize(large, (384, 384))
+    Image.fromarray(large).save(tmp_path / "large.png")
+    path = tmp_path / "large.json"
+    path.write_text(
+        '{"images": [{"id": 7, "file_name": "large.png", "width": 384, "height": 384}], "annotations": [],'
+        '"categories": [{"id": 1, "name": "bird"}]}'
+    )
+    annotations, _ = read_coco([(path, tmp_path)])
+    model = detector_of()
+    found = detect_all(model, annotations, replace(HERE, tile=True, batch_size=3)).detections[7]
+    views = tiled_views((384, 384), SizeRule(96, 128))
+    assert len(views) > 10
+    by_view = [predict(model, [np.ascontiguousarray(view.cut(large))])[0] for view in views]
+    expected = merge_views(views, by_view, (384, 384))
+    assert len(found) == len(expected) > 100
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-4, atol=1e-5)
+    few = detect_all(model, annotations, replace(HERE, tile=True, max_detections=20)).detections[7]
+    assert len(few) == 20
