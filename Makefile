@@ -20,7 +20,7 @@ lint: .venv/test.stamp
 	$(BIN)/lint-imports
 
 docs: .venv/test.stamp
-	$(BIN)/sphinx-build -q -E -W --keep-going -n -j auto docs docs/_build/html
+	$(BIN)/sphinx-build -q -E -W --keep-going -n -j auto -d docs/_build/doctrees docs docs/_build/html
 
 docker:
 	docker build -t hoopoe .

@@ -8,7 +8,7 @@ from backbones.errors import ConfigError
 from backbones.layers import DropPath
 from backbones.registry import get_config
 
-# Parameters at 550 classes, millions, and widths of the stages: the README's table.
+# Parameters at 550 classes, millions, and widths of the stages: the table of docs/models.md.
 TABLE = {
     "biformer_t": (12.9, (64, 128, 256, 512)),
     "biformer_s": (25.3, (64, 128, 256, 512)),

@@ -14,7 +14,7 @@ FENCE = re.compile(
 RUN = frozenset({"sh", "python", "sql"})
 READ = frozenset({"yaml", "json"})  # parsed
 SHOWN = frozenset({"text"})  # what a program prints or a file holds
-NOT_RUN = frozenset({"powershell", "console", "r"})  # these say why, in a comment above
+NOT_RUN = frozenset({"bat", "console", "r"})  # these say why, in a comment above
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def test_blocks_of_a_page_run(page: Path, workshop: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("page", pages(), ids=name_of)
 def test_commands_that_are_not_run_have_the_options_that_they_use(page: Path) -> None:
     for block in blocks_of(page):
-        if block.language in ("powershell", "console"):
+        if block.language in ("bat", "console"):
             for words in commands(block.text.replace("\\", "/")):
                 if words[0] == "hoopoe":
                     parse(words[1:], block)
