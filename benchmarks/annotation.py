@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 
 import backbones
 from benchmarks.machine import describe
+from benchmarks.publishing import publish
 from detector.annotation.detecting import CPU_BATCH
 from detector.config import load_config
 from detector.models.building import build_detector
@@ -48,7 +49,7 @@ from detector.species.classifier import SpeciesClassifier
 from detector.store.reader import FactsReader
 from detector.training.config import Config
 
-OUTPUT = Path(__file__).parent / "results" / "annotation.md"
+OUTPUT = "annotation.md"
 PHOTO_WH, VIDEO_WH = (4000, 3000), (1920, 1080)
 SPECIES = 550  # classes of the published classifiers
 CPU = torch.device("cpu")
@@ -273,7 +274,7 @@ def main() -> None:
     parser.add_argument("--birds", type=int, default=1, help="boxes in each picture (%(default)s)")
     parser.add_argument("--repeats", type=int, default=3, help="runs of photos and video (%(default)s)")
     parser.add_argument("--files", type=int, default=1000, help="N of the memory (%(default)s)")
-    parser.add_argument("--write", action="store_true", help=f"write {OUTPUT.relative_to(Path(__file__).parents[1])}")
+    parser.add_argument("--write", action="store_true", help=f"write benchmarks/results/{OUTPUT}")
     args = parser.parse_args()
 
     lines = [
@@ -314,9 +315,7 @@ def main() -> None:
     show(describe(("torch", "torchvision", "birder", "av", "opencv-python-headless")))
     show("")
     show(f"`python -m benchmarks.annotation`, options {command}")
-    if args.write:
-        OUTPUT.parent.mkdir(exist_ok=True)
-        OUTPUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    publish(lines, OUTPUT, args.write)
 
 
 if __name__ == "__main__":

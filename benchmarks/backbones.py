@@ -13,21 +13,19 @@ benchmarks/results/, backbones.md or backbones_cuda.md.
 import argparse
 import json
 import logging
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.machine import computes_bf16, describe, matmul_rate, wait_for
+from benchmarks.machine import computes_bf16, describe, matmul_rate, take_turns, wait_for
+from benchmarks.processes import resident_mib
+from benchmarks.publishing import publish
 
-RESULTS = Path(__file__).parent / "results"
 DTYPES = {
     "fp32": torch.float32,
     "fp32 compiled": torch.float32,
@@ -115,19 +113,6 @@ def prepare(rival: str, model: str, task: Task, precision: str, device: torch.de
     return train if task.kind == "train" else infer
 
 
-def take_turns(runs: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each rival's run."""
-    for run in runs.values():
-        run()
-    times: dict[str, list[float]] = {rival: [] for rival in runs}
-    for _ in range(repeats):
-        for rival, run in runs.items():
-            start = time.perf_counter()
-            run()
-            times[rival].append(time.perf_counter() - start)
-    return {rival: statistics.median(values) for rival, values in times.items()}
-
-
 def flops(model: str, task: Task) -> float:
     """Floating point operations of one image, a multiply-add counted as two; training counts three forward passes."""
     with torch.device("meta"):
@@ -153,15 +138,9 @@ def _report_memory(rival: str, model: str, task_name: str, precision: str) -> No
     task = next(task for task in TASKS if task.name == task_name)
     torch.nn.functional.linear(torch.randn(64, 64), torch.randn(64, 64))  # start the libraries
     run = prepare(rival, model, task, precision, torch.device("cpu"))
-    before = _status_mib("VmRSS")
+    before = resident_mib()
     run()
-    print(json.dumps(_status_mib("VmHWM") - before))
-
-
-def _status_mib(field: str) -> float:
-    """A figure of this process's memory; getrusage's peak would be the parent's, which survives exec."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
+    print(json.dumps(resident_mib(peak=True) - before))
 
 
 def measure(models: list[str], tasks: list[Task], repeats: int | None, device: torch.device) -> list[str]:
@@ -221,10 +200,9 @@ def main() -> None:
         head = f"{torch.cuda.get_device_name(device)}; {head}"
     print(head, flush=True)
     lines = measure(args.models, tasks, args.repeats, device)
-    if args.write:
-        about = "Written by `make bench` (`benchmarks/backbones.py`, whose docstring says how it measures)."
-        output = RESULTS / ("backbones.md" if device.type == "cpu" else f"backbones_{device.type}.md")
-        output.write_text("\n".join(["# Backbones", "", about, "", head, "", *lines, ""]))
+    about = "Written by `make bench` (`benchmarks/backbones.py`, whose docstring says how it measures)."
+    output = "backbones.md" if device.type == "cpu" else f"backbones_{device.type}.md"
+    publish(["# Backbones", "", about, "", head, "", *lines], output, args.write)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ import copy
 import io
 import statistics
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,10 +22,11 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from benchmarks.machine import describe
+from benchmarks.publishing import publish
 from detector.evaluation.coco import evaluate_coco
 
 FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100")
-OUTPUT = Path(__file__).parent / "results" / "coco_evaluation.md"
+OUTPUT = "coco_evaluation.md"
 
 
 def draw_data(images: int, detections: int, categories: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--detections", type=int, default=100, help="an image")
     parser.add_argument("--categories", type=int, nargs="+", default=[1, 80])
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--write", action="store_true", help=f"write {OUTPUT.name} as well")
+    parser.add_argument("--write", action="store_true", help=f"write benchmarks/results/{OUTPUT}")
     args = parser.parse_args()
     lines = [
         "# COCO evaluation",
@@ -125,8 +125,7 @@ def main() -> None:
     lines += [measure(args.images, args.detections, categories, args.repeats) for categories in args.categories]
     table = "\n".join(lines) + "\n"
     print(table)
-    if args.write:
-        OUTPUT.write_text(table)
+    publish(table.splitlines(), OUTPUT, args.write)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 
 Writes a JSON of that size to a temporary folder and reads it in a fresh process a reader. Measured: seconds; resident
 growth after the imports, once loaded and at the peak; and what a worker process holds for itself alone (USS) after it
-has looked at the records of all images of a training set, beside one that was given a set of 100 images. The table is
+has read the records of all images of a training set, beside one that was given a set of 100 images. The table is
 printed, and written to benchmarks/results/coco_reading.md with --write.
 """
 
@@ -14,10 +14,8 @@ import argparse
 import contextlib
 import gc
 import json
-import multiprocessing
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,9 +25,10 @@ import numpy as np
 import psutil
 
 from benchmarks.machine import describe
+from benchmarks.processes import MEBIBYTE, PeakSampler, in_process
+from benchmarks.publishing import publish
 
-MEBIBYTE = 2**20
-OUTPUT = Path(__file__).parent / "results" / "coco_reading.md"
+OUTPUT = "coco_reading.md"
 FEW_IMAGES = 100
 
 
@@ -68,26 +67,6 @@ def write_coco(path: Path, images: int, boxes: int) -> None:
         file.write(f'], "categories": {json.dumps(categories)}}}')
 
 
-class PeakSampler:
-    """The highest resident memory while a block runs, looked at every 5 ms."""
-
-    def __enter__(self) -> PeakSampler:
-        self.peak, self.done = 0, threading.Event()
-        self.thread = threading.Thread(target=self.sample)
-        self.thread.start()
-        return self
-
-    def sample(self) -> None:
-        process, finished = psutil.Process(), False
-        while not finished:
-            finished = self.done.wait(0.005)
-            self.peak = max(self.peak, process.memory_info().rss)
-
-    def __exit__(self, *_: object) -> None:
-        self.done.set()
-        self.thread.join()
-
-
 def load_hoopoe(path: Path) -> Any:
     from detector.data.coco.reading import read_coco
 
@@ -108,7 +87,7 @@ def measure(name: str, path: Path, pipe: Any) -> None:
     load = LOADERS[name](path)
     gc.collect()
     before = psutil.Process().memory_info().rss
-    with PeakSampler() as sampler, contextlib.redirect_stdout(None):  # pycocotools tells of its progress
+    with PeakSampler() as sampler, contextlib.redirect_stdout(None):  # pycocotools prints its progress
         start = time.perf_counter()
         annotations = load()
         seconds = time.perf_counter() - start
@@ -127,29 +106,18 @@ def training_set(annotations: Any) -> Any:
     return TrainingDataset(annotations, SizeRule(800, 1333), AugmentationConfig(), seed=0)
 
 
-def look_at_all(dataset: Any, pipe: Any) -> None:
+def read_records(dataset: Any, pipe: Any) -> None:
     """In a worker: read every image's record, as an epoch does, and send the memory held by it alone."""
     for index in range(len(dataset)):
         dataset.annotations[index]
     pipe.send(psutil.Process().memory_full_info().uss / MEBIBYTE)
 
 
-def in_process(method: str, target: Callable[..., None], *arguments: Any) -> Any:
-    context: Any = multiprocessing.get_context(method)
-    receive, send = context.Pipe(duplex=False)
-    process = context.Process(target=target, args=(*arguments, send))
-    process.start()
-    send.close()
-    result = receive.recv()
-    process.join()
-    return result
-
-
 def read_all(path: Path) -> list[str]:
     """Rows of the first table: each reader in a fresh process."""
     rows = ["| reader | seconds | resident growth, MiB | at the peak, MiB |", "|---|---|---|---|"]
     for name in LOADERS:
-        seconds, loaded, peak = in_process("spawn", measure, name, path)
+        seconds, loaded, peak = in_process(measure, name, path)
         rows.append(f"| {name} | {seconds:.1f} | {loaded:.0f} | {peak:.0f} |")
     return rows
 
@@ -160,7 +128,7 @@ def hold_all(path: Path) -> list[str]:
     many, few = training_set(annotations), training_set(annotations.select(range(FEW_IMAGES)))
     rows = ["| workers start by | USS more than with 100 images, MiB |", "|---|---|"]
     for method in ("fork", "spawn") if sys.platform != "win32" else ("spawn",):
-        more = in_process(method, look_at_all, many) - in_process(method, look_at_all, few)
+        more = in_process(read_records, many, method=method) - in_process(read_records, few, method=method)
         rows.append(f"| {method} | {more:.1f} |")
     return rows
 
@@ -169,7 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=200_000)
     parser.add_argument("--boxes", type=int, default=1_000_000)
-    parser.add_argument("--write", action="store_true", help=f"write {OUTPUT.name} as well")
+    parser.add_argument("--write", action="store_true", help=f"write benchmarks/results/{OUTPUT}")
     args = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as folder:
@@ -190,8 +158,7 @@ def main() -> None:
             *hold_all(path),
         ]
     print("\n".join(lines))
-    if args.write:
-        OUTPUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    publish(lines, OUTPUT, args.write)
 
 
 if __name__ == "__main__":

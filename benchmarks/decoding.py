@@ -26,10 +26,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from benchmarks.machine import describe
+from benchmarks.publishing import publish
 from detector.footage.photos import read_photo
 from detector.footage.video import open_video
 
-OUTPUT = Path(__file__).parent / "results" / "decoding.md"
+OUTPUT = "decoding.md"
 RATE = 30  # frames a second
 SHORT_SIDE = 800  # pixels that a reduced photo keeps: torchvision's network size
 
@@ -179,7 +180,7 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=1080, help="of the video")
     parser.add_argument("--gop", type=int, default=60, help="frames from one keyframe to the next")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--write", action="store_true", help=f"write {OUTPUT.name}")
+    parser.add_argument("--write", action="store_true", help=f"write benchmarks/results/{OUTPUT}")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
@@ -195,8 +196,7 @@ def main() -> None:
             *table(video_title, "frames kept/s", medians(video_ways(video), arguments.rounds)),
         ]
     print("\n".join(lines))
-    if arguments.write:
-        OUTPUT.write_text("\n".join(lines))
+    publish(lines, OUTPUT, arguments.write)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import multiprocessing
 import sys
 import tempfile
 import time
@@ -24,8 +23,9 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.coco_reading import MEBIBYTE, PeakSampler
 from benchmarks.machine import describe
+from benchmarks.processes import MEBIBYTE, PeakSampler, in_process
+from benchmarks.publishing import publish
 from detector.exports.formats import FORMATS
 from detector.store import schema
 from detector.store.layout import decisions_folder
@@ -33,7 +33,7 @@ from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEn
 from detector.store.run_json import write_run
 from detector.types import media_id
 
-OUTPUT = Path(__file__).parent / "results" / "exports.md"
+OUTPUT = "exports.md"
 STREAMED = ("megadetector", "csv", "xlsx", "events", "coco", "coco-camera-traps", "camtrap-dp", "label-studio")
 BATCH = 20_000
 CAMERAS = 20
@@ -177,23 +177,11 @@ def measure(name: str, folder: Path, pipe: Any) -> None:
     pipe.send((seconds, written / MEBIBYTE, (sampler.peak - before) / MEBIBYTE))
 
 
-def in_fresh_process(name: str, folder: Path) -> tuple[float, float, float]:
-    """What `measure` sends."""
-    context = multiprocessing.get_context("spawn")
-    receive, send = context.Pipe(duplex=False)
-    process = context.Process(target=measure, args=(name, folder, send))
-    process.start()
-    send.close()
-    result = receive.recv()
-    process.join()
-    return result
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--formats", default=",".join(STREAMED))
-    parser.add_argument("--write", action="store_true", help=f"write {OUTPUT.name} as well")
+    parser.add_argument("--write", action="store_true", help=f"write benchmarks/results/{OUTPUT}")
     args = parser.parse_args()
 
     rows = [
@@ -205,8 +193,8 @@ def main() -> None:
         write_store(large, args.records)
         write_store(small, max(args.records // 10, 1))
         for form in ("read", *args.formats.split(",")):
-            seconds, written, peak = in_fresh_process(form, large)
-            _, _, few = in_fresh_process(form, small)
+            seconds, written, peak = in_process(measure, form, large)
+            _, _, few = in_process(measure, form, small)
             rate = args.records / seconds
             rows.append(f"| {form} | {seconds:.1f} | {rate:,.0f} | {written:.0f} | {peak:.0f} | {few:.0f} |")
             print(rows[-1], file=sys.stderr)
@@ -222,8 +210,7 @@ def main() -> None:
         *rows,
     ]
     print("\n".join(lines))
-    if args.write:
-        OUTPUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    publish(lines, OUTPUT, args.write)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from benchmarks.machine import describe
+from benchmarks.publishing import publish
 from detector.data.coco.reading import read_coco
 from detector.data.config import AugmentationConfig, DataConfig
 from detector.data.dataset import TrainingDataset
@@ -30,7 +31,7 @@ from detector.data.resizing import SizeRule
 from detector.models.transform import NormalizeAndPad
 
 PHOTOS = Path(__file__).parents[1] / "../shared/data/birds"
-OUTPUT = Path(__file__).parent / "results" / "loader.md"
+OUTPUT = "loader.md"
 SHORT_SIDE, LONG_SIDE, MULTIPLE = 512, 853, 32  # pixels; batches are padded to the multiple
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -96,7 +97,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="worker processes (%(default)s)")
     parser.add_argument("--batch-size", type=int, default=8, help="photos a batch (%(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="passes of each that count (%(default)s)")
-    parser.add_argument("--write", action="store_true", help=f"write {OUTPUT.relative_to(Path(__file__).parents[1])}")
+    parser.add_argument("--write", action="store_true", help=f"write benchmarks/results/{OUTPUT}")
     args = parser.parse_args()
 
     passes = {
@@ -132,9 +133,7 @@ def main() -> None:
         "`python -m benchmarks.loader --write`",
     ]
     print("\n".join(lines))
-    if args.write:
-        OUTPUT.parent.mkdir(exist_ok=True)
-        OUTPUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    publish(lines, OUTPUT, args.write)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,15 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
+
+Rival = TypeVar("Rival")
 
 
 def describe(packages: Sequence[str]) -> str:
@@ -24,7 +27,7 @@ def describe(packages: Sequence[str]) -> str:
 
 
 def processor() -> str:
-    """The processor's name, as far as the system tells."""
+    """The processor's name, as far as the system knows it."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text().splitlines():
@@ -66,6 +69,18 @@ def seconds(run: Callable[[], object], repeats: int) -> list[float]:
         run()
         times.append(time.perf_counter() - start)
     return times
+
+
+def take_turns(runs: Mapping[Rival, Callable[[], object]], repeats: int) -> dict[Rival, float]:
+    """Median seconds of each rival's run, after one that does not count; in turns, so that all meet the same load."""
+    times: dict[Rival, list[float]] = {rival: [] for rival in runs}
+    for number in range(repeats + 1):
+        for rival, run in runs.items():
+            start = time.perf_counter()
+            run()
+            if number:
+                times[rival].append(time.perf_counter() - start)
+    return {rival: statistics.median(values) for rival, values in times.items()}
 
 
 def _version(package: str) -> str:

@@ -7,15 +7,15 @@ One thread, so that an operator's time is its work. --write puts the tables into
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.backbones import DTYPES, Task, prepare
 from benchmarks.machine import describe
+from benchmarks.publishing import publish
 
-OUTPUT = Path(__file__).parent / "results" / "backbones_profile.md"
+OUTPUT = "backbones_profile.md"
 RIVALS = ("hoopoe", "birder")
 TASKS = (Task("classify", 4, (384, 384), (), 3), Task("train", 1, (512, 512), (), 2))
 CPU = torch.device("cpu")
@@ -64,7 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=["biformer_s", "davit_tiny"])
     parser.add_argument("--precision", choices=[name for name in DTYPES if "compiled" not in name], default="fp32")
-    parser.add_argument("--write", action="store_true", help=f"write {OUTPUT.name}")
+    parser.add_argument("--write", action="store_true", help=f"write benchmarks/results/{OUTPUT}")
     args = parser.parse_args()
     torch.set_num_threads(1)
     lines = ["# Where the time of the backbones goes", ""]
@@ -81,8 +81,7 @@ def main() -> None:
                     lines.append(f"| {name} | {' | '.join(f'{cell:.0%}' for cell in cells)} |")
             lines.append("")
             print("\n".join(lines[-14:]), flush=True)
-    if args.write:
-        OUTPUT.write_text("\n".join(lines), encoding="utf-8")
+    publish(lines, OUTPUT, args.write)
 
 
 if __name__ == "__main__":

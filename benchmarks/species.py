@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from benchmarks.machine import describe
+from benchmarks.publishing import publish
 from detector.annotation.options import CPU_CROPS, SeeingOptions
 from detector.annotation.request import AnnotateRequest, Models, RunSettings
 from detector.annotation.run import annotate
@@ -70,9 +71,9 @@ from detector.synthetic.plumages import PLUMAGES
 from detector.synthetic.scenes import DEMO_SCENES, draw_scene
 from detector.types import media_id
 
-OUTPUT = Path(__file__).parent / "results" / "second_look.md"
+OUTPUT = "second_look.md"
 BURST = 4  # pictures
-FIRST = datetime(2024, 5, 1)  # when the first burst was taken
+FIRST = datetime(2024, 5, 1)  # of the first burst
 ANY_SPECIES = 1e-6  # a threshold from which every bird has a species
 FREQUENCIES = np.repeat([0.4, 0.1, 0.0], 4)  # of the twelve species in the invented region
 ONE_BIRD = replace(DEMO_SCENES, counts=(0, 1))  # the demo's birds, one at a time
@@ -147,7 +148,7 @@ def write_card(folder: Path, pictures: Pictures) -> None:
         Image.fromarray(image).save(file, exif=exif)
 
 
-def look_at(folder: Path, detector: str, species: str) -> None:
+def annotate_card(folder: Path, detector: str, species: str) -> None:
     """Annotate the folder's card into its store."""
     device = torch.device("cpu")
     request = AnnotateRequest([folder / "card"], folder / "store", SeeingOptions(full_decode=True))
@@ -294,7 +295,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with images/ and val.json")
     parser.add_argument("--bursts", type=int, default=100, help="bursts of four pictures (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="another seed draws other pictures (%(default)s)")
-    parser.add_argument("--write", action="store_true", help=f"write {OUTPUT.relative_to(Path(__file__).parents[1])}")
+    parser.add_argument("--write", action="store_true", help=f"write benchmarks/results/{OUTPUT}")
     args = parser.parse_args()
 
     detector = load_detector(args.detector, precision="fp32")
@@ -313,7 +314,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         write_card(folder / "card", pictures)
-        look_at(folder, args.detector, args.species)
+        annotate_card(folder, args.detector, args.species)
         calibration, alone, prior = folder / "calibration.json", folder / "alone.json", folder / "region.csv"
         fit.calibration.write(calibration)
         Calibration.model_validate({"weight": 1.0}).write(alone)
@@ -348,9 +349,7 @@ def main() -> None:
         "`python -m benchmarks.species --detector DETECTOR --species WEIGHTS --data DATA --write`",
     ]
     print("\n".join(lines))
-    if args.write:
-        OUTPUT.parent.mkdir(exist_ok=True)
-        OUTPUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    publish(lines, OUTPUT, args.write)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ benchmarks/results/store.md with --write.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,9 +20,11 @@ from typing import Any
 
 import numpy as np
 
-OUTPUT = Path(__file__).parent / "results" / "store.md"
+from benchmarks.processes import in_process, resident_mib
+from benchmarks.publishing import publish
+
+OUTPUT = "store.md"
 CLASSES, CAMERAS, BURST = 550, 20, 3
-MEBIBYTE = 2**20
 
 
 def write_store(folder: Path, records: int) -> None:
@@ -52,7 +52,7 @@ def write_store(folder: Path, records: int) -> None:
         for index in range(records):
             camera, number = divmod(index, per_camera)
             path = f"camera {camera:02d}/DCIM/{100 + number // 9999}RECNX/IMG_{number % 9999:04d}.JPG"
-            taken = start + timedelta(minutes=7 * (number // BURST), seconds=number % BURST)
+            captured_at = start + timedelta(minutes=7 * (number // BURST), seconds=number % BURST)
             boxes = tuple(_box(rng, FoundBox, pack_vector) for _ in range(rng.choice(4, p=[0.1, 0.75, 0.1, 0.05])))
             row = FactRow(
                 media_id=media_id("card", path),
@@ -63,7 +63,7 @@ def write_store(folder: Path, records: int) -> None:
                 media_type="photo",
                 width=4000,
                 height=3000,
-                captured_at=taken,
+                captured_at=captured_at,
                 captured_from="exif",
                 camera_model="HF2 PRO COVERT",
                 brightness=0.5,
@@ -110,7 +110,7 @@ def read_finished(folder: Path) -> str:
 
 STEPS: dict[str, Callable[..., Any]] = {
     "write facts": write_store,
-    "tell what is finished": read_finished,
+    "list what is finished": read_finished,
     "decide": decide_store,
     "read records": read_records,
 }
@@ -119,38 +119,15 @@ STEPS: dict[str, Callable[..., Any]] = {
 def measure(name: str, arguments: tuple[Any, ...], pipe: Any) -> None:
     """In a fresh process: (seconds, peak of resident memory in MiB, what it says)."""
     start = time.perf_counter()
-    said = STEPS[name](*arguments) or ""
-    pipe.send((time.perf_counter() - start, peak_memory() / MEBIBYTE, said))
-
-
-def peak_memory() -> int:
-    """Peak resident memory of this process, bytes; getrusage's would be the parent's on Linux, which survives exec."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def in_process(*arguments: Any) -> Any:
-    """The result of `measure` in a process of its own."""
-    context = multiprocessing.get_context("spawn")  # a forked one would start with the parent's memory
-    receive, send = context.Pipe(duplex=False)
-    process = context.Process(target=measure, args=(*arguments, send))
-    process.start()
-    send.close()
-    result = receive.recv()
-    process.join()
-    return result
+    result = STEPS[name](*arguments) or ""
+    pipe.send((time.perf_counter() - start, resident_mib(peak=True), result))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=20_000)
     parser.add_argument("--store", type=Path, help="a folder to keep the store in; one that is there is not written")
-    parser.add_argument("--write", action="store_true", help=f"write {OUTPUT}")
+    parser.add_argument("--write", action="store_true", help=f"write benchmarks/results/{OUTPUT}")
     args = parser.parse_args()
     from benchmarks.machine import describe  # brings torch, which the measured processes must not import
 
@@ -161,13 +138,12 @@ def main() -> None:
             if name == "write facts" and (folder / "run.json").exists():
                 continue
             arguments = (folder, args.records) if name == "write facts" else (folder,)
-            seconds, peak, said = in_process(name, arguments)
-            rows.append(f"| {name} | {seconds:.1f} | {args.records / seconds:,.0f} | {peak:.0f} | {said} |")
+            seconds, peak, result = in_process(measure, name, arguments)
+            rows.append(f"| {name} | {seconds:.1f} | {args.records / seconds:,.0f} | {peak:.0f} | {result} |")
             print(rows[-1], flush=True)
     lines = [f"# The annotation store, {args.records:,} photos", "", describe(["pyarrow", "numpy"]), "", *rows]
     print("\n".join(lines))
-    if args.write:
-        OUTPUT.write_text("\n".join(lines) + "\n")
+    publish(lines, OUTPUT, args.write)
 
 
 if __name__ == "__main__":

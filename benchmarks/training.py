@@ -14,21 +14,19 @@ into benchmarks/results/training.md, or training_cuda.md.
 
 import argparse
 import logging
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.machine import computes_bf16, describe, wait_for
+from benchmarks.machine import computes_bf16, describe, take_turns, wait_for
+from benchmarks.publishing import publish
 from detector.models.building import build_detector
 from detector.models.config import ModelConfig
 
-RESULTS = Path(__file__).parent / "results"
 CATEGORIES = 12  # more than one, so that a label of 1 is valid whether or not 0 is the background
 BOXES = 8  # in each image
 WINDOW_SIZE = (384, 384)  # the published classifiers'; DaViT's window is a 32nd of it
@@ -130,18 +128,6 @@ def predictor(rival: Rival, model: nn.Module, batch: int, size: int, device: tor
     return detect
 
 
-def take_turns(runs: dict[Rival, Callable[[], None]], repeats: int) -> dict[Rival, float]:
-    """Median seconds of each rival's run, after one that does not count."""
-    times: dict[Rival, list[float]] = {rival: [] for rival in runs}
-    for number in range(repeats + 1):
-        for rival, run in runs.items():
-            start = time.perf_counter()
-            run()
-            if number:
-                times[rival].append(time.perf_counter() - start)
-    return {rival: statistics.median(values) for rival, values in times.items()}
-
-
 def forward_shares(model: Any, detect: Callable[[], None], repeats: int, device: torch.device) -> dict[str, float]:
     """Shares of backbone, neck (norms and pyramid) and head (everything else) of Hoopoe's detection."""
     spent = {"body": 0.0, "pyramid": 0.0, "all": 0.0}
@@ -234,10 +220,7 @@ def main() -> None:
             lines += measure(backbone, detector, args)
     lines += ["", describe(("torch", "torchvision", "birder")), "", "`python -m benchmarks.training --write`"]
     print("\n".join(lines[-3:]))
-    if args.write:
-        RESULTS.mkdir(exist_ok=True)
-        name = "training.md" if device.type == "cpu" else f"training_{device.type}.md"
-        (RESULTS / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    publish(lines, "training.md" if device.type == "cpu" else f"training_{device.type}.md", args.write)
 
 
 if __name__ == "__main__":
