@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backbones.errors import DataError
-from detector.base.tables import some
+from detector.base.tables.reader import some
 from detector.base.times import add_ms
 from detector.decisions.events import Events, event_id, find_events
 from detector.decisions.facts.captures import captures_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backbones.errors import ConfigError
-from detector.base.tables import some
+from detector.base.tables.reader import some
 from detector.decisions.options import DecideOptions
 from detector.deployments.table import Deployment, read_deployments
 from detector.species.calibration import Calibration

@@ -14,7 +14,7 @@ from typing import TypeVar
 from backbones.errors import DataError
 from detector.base.dates import day_first, parse_date
 from detector.base.names import name_key
-from detector.base.tables import Row, Table, TableForm, quiet, read_table
+from detector.base.tables.reader import Row, Table, TableForm, quiet, read_table
 from detector.deployments.clocks import ClockPair, local_time, parse_clock_shift, parse_zone
 from detector.deployments.places import Axis, odd_places, parse_degrees, swapped
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from backbones.errors import DataError
 from detector.base.files import write_bytes
-from detector.base.formulas import guard
-from detector.base.table_text import WORKBOOK
+from detector.base.tables.formulas import guard
+from detector.base.tables.text import WORKBOOK
 from detector.deployments.matching import Folder, match_deployments
 from detector.deployments.table import AGREE, COLUMNS, Deployment, read_deployment_cells
 from detector.footage.heads import capture_of_head

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backbones.errors import DataError
-from detector.base.table_text import read_text
-from detector.base.tables import Row, TableForm, as_number, read_table, some
+from detector.base.tables.reader import Row, TableForm, as_number, read_table, some
+from detector.base.tables.text import read_text
 from detector.species.names.crosswalk import shipped_crosswalk
 
 PERIODS = 48

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from backbones.errors import DataError, HoopoeError
 from detector.base.names import located
-from detector.base.tables import Row, TableForm, read_table
+from detector.base.tables.reader import Row, TableForm, read_table
 from detector.exports.files import whole_text
 from detector.exports.names import safe_name
 from detector.exports.source import ExportOptions, ExportSource

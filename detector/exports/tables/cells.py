@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from detector.base.formulas import guard
+from detector.base.tables.formulas import guard
 from detector.exports.files import whole_text
 
 Cell = str | int | float | bool | date | time | None

@@ -7,7 +7,7 @@ from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
-from detector.base.tables import TableForm, quiet, read_table
+from detector.base.tables.reader import TableForm, quiet, read_table
 from detector.species.names.fauna import NO_TAXON, CrosswalkRow, bird_genera, world_birds
 from detector.species.names.label_words import TABLES, cores, lineage, name_key, split_words
 

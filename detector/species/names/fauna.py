@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 
-from detector.base.tables import TableForm, read_table
+from detector.base.tables.reader import TableForm, read_table
 from detector.species.names.label_words import TABLES, cores, meaningful, name_key, singulars, split_words, word_kinds
 
 NO_TAXON = "-"  # as scientific_name: the class is no taxon, such as "Unknown"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from detector.base.tables import TableForm, read_table
+from detector.base.tables.reader import TableForm, read_table
 
 TABLES = Path(__file__).with_name("tables")
 LINEAGE_SEMICOLONS = 3  # and more; fewer divide a list

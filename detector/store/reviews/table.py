@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backbones.errors import DataError
 from detector.base.dates import day_first, parse_date
-from detector.base.tables import Row, TableForm, read_table
+from detector.base.tables.reader import Row, TableForm, read_table
 from detector.store.reviews.review import VERDICTS, WITHDRAWN, Review
 
 AS_EXPORTED = "as_exported"

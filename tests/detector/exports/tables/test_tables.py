@@ -7,7 +7,7 @@ import openpyxl
 import pytest
 from xlsxwriter import Workbook
 
-from detector.base.formulas import guard
+from detector.base.tables.formulas import guard
 from detector.exports.source import ExportOptions
 from detector.exports.tables.csv_tables import write_csv
 from detector.exports.tables.xlsx import _write_sheets, write_xlsx

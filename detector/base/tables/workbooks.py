@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from backbones.errors import DataError
-from detector.base.formulas import guard
+from detector.base.tables.formulas import guard
 
 MAX_UNPACKED_BYTES = 1 << 30  # of all that is packed in a workbook
 _MEND = "open it in Excel and save it again, or save the sheet as CSV UTF-8"

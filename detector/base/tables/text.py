@@ -11,7 +11,7 @@ from pathlib import Path
 
 from backbones.errors import DataError
 from detector.base.files import read_bytes
-from detector.base.workbooks import workbook_text
+from detector.base.tables.workbooks import workbook_text
 
 MAX_BYTES = 64 << 20  # tables of people are smaller; another tool's dump of everything is not meant
 LONGEST_HEADER = 1 << 17  # characters that are searched for what separates columns

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backbones.errors import DataError
-from detector.base.formulas import guard, unguard
-from detector.base.table_text import MAX_BYTES
-from detector.base.tables import Table, TableForm, as_integer, as_number, read_table
+from detector.base.tables.formulas import guard, unguard
+from detector.base.tables.reader import Table, TableForm, as_integer, as_number, read_table
+from detector.base.tables.text import MAX_BYTES
 
 HEADER, ROWS = ["class_name", "folder", "box"], [["Café", "a, b", "1"], ["Öl", 'say "x"', "22"]]
 

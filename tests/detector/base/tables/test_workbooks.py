@@ -11,7 +11,7 @@ import pytest
 from openpyxl import Workbook
 
 from backbones.errors import DataError
-from detector.base.tables import TableForm, read_table
+from detector.base.tables.reader import TableForm, read_table
 
 COLUMNS = ["name", "box", "seen", "said"]
 
@@ -70,6 +70,6 @@ def test_damaged_and_foreign_archives_are_named(tmp_path: Path) -> None:
 
 def test_workbook_that_unpacks_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "a.xlsx", [COLUMNS, ["a" * 30_000, 1, None, None]])
-    monkeypatch.setattr("detector.base.workbooks.MAX_UNPACKED_BYTES", 10_000)
+    monkeypatch.setattr("detector.base.tables.workbooks.MAX_UNPACKED_BYTES", 10_000)
     with pytest.raises(DataError, match="unpacks to more"):
         cells(path)

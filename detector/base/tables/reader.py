@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backbones.errors import DataError
-from detector.base.formulas import unguard
-from detector.base.table_text import MAX_BYTES, WESTERN, read_text, separator, split_separator_line
+from detector.base.tables.formulas import unguard
+from detector.base.tables.text import MAX_BYTES, WESTERN, read_text, separator, split_separator_line
 
 CORRECT_ROW = "correct that row"
 MAX_COLUMNS = 2000

@@ -1,0 +1,1 @@
+"""Reading tables as spreadsheets, R and people write them."""
