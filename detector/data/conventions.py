@@ -89,23 +89,30 @@ def to_xywh(boxes: NDArray[np.float64], frames_wh: NDArray[np.integer], conventi
     return _xywh(boxes * unit * scale, convention.layout).astype(np.float64, copy=False)
 
 
-def misread(boxes: NDArray[np.float64], frames_wh: NDArray[np.integer], expected: Boxes = Boxes.XYWH) -> Misread | None:
+def misread(
+    boxes: NDArray[np.float64],
+    frames_wh: NDArray[np.integer],
+    expected: Boxes = Boxes.XYWH,
+    areas: NDArray[np.float64] | None = None,
+) -> Misread | None:
     """Whether all boxes of a file together tell that they follow another convention than their format's.
 
     Boxes that fit their frames as the format has it are never called something else, unless all of them lie in the
-    first pixel and some are less than it (fractions), or 20 and more spread from 0 to 100 in large pictures (per
-    cents).
+    first pixel and some are less than it (fractions), 20 and more spread from 0 to 100 in large pictures, or the areas
+    that the file states for them are those of per cents.
 
     Args:
         boxes: float64 (N, 4), as the file has them.
         frames_wh: (N, 2), the frame of each, pixels.
         expected: The format's convention.
+        areas: (N,), square pixels as the file states them; NaN where it does not.
     """
     rows = np.flatnonzero(np.isfinite(boxes).all(axis=1) & (np.abs(boxes) < 1e9).all(axis=1) & (frames_wh > 0).all(1))
     boxes, frames_wh = boxes[rows], frames_wh[rows]
     if not len(rows):
         return None
-    found = _other_unit(boxes, frames_wh) if expected.unit == "pixels" else _pixels(boxes, frames_wh, expected)
+    stated = np.full(len(rows), np.nan) if areas is None else areas[rows]
+    found = _other_unit(boxes, frames_wh, stated) if expected.unit == "pixels" else _pixels(boxes, frames_wh, expected)
     if found:
         return Misread(found, len(rows), len(rows), int(rows[0]))
     unit_boxes = to_xywh(boxes, frames_wh, expected)
@@ -123,23 +130,36 @@ def misread(boxes: NDArray[np.float64], frames_wh: NDArray[np.integer], expected
     return Misread(found, len(rows), int(unexplained.sum()), int(rows[unexplained.argmax()])) if found else None
 
 
-def _other_unit(boxes: NDArray[np.float64], frames_wh: NDArray[np.integer]) -> tuple[Boxes, ...]:
+def _other_unit(
+    boxes: NDArray[np.float64], frames_wh: NDArray[np.integer], areas: NDArray[np.float64]
+) -> tuple[Boxes, ...]:
     """Fractions or per cents where pixels are expected."""
     within = (np.abs(boxes) <= 1.001).all(axis=1)
     below_a_pixel = (boxes[:, 2:] < 1).any()  # (0, 0, 1, 1) alone is a pixel
     if within.mean() >= _FITTING and below_a_pixel and (frames_wh.max(axis=1) >= _LEAST_FRAME).all():
         unit = "fractions"
-    elif _are_percents(boxes, frames_wh):
+    elif boxes.max() <= MOST_PERCENT and (
+        _spread_as_percents(boxes, frames_wh) or _areas_tell(boxes, frames_wh, areas)
+    ):
         unit = "percents"
     else:
         return ()
     return tuple(each for each in Boxes if each.unit == unit and _explains(boxes, frames_wh, each))
 
 
-def _are_percents(boxes: NDArray[np.float64], frames_wh: NDArray[np.integer]) -> bool:
+def _areas_tell(boxes: NDArray[np.float64], frames_wh: NDArray[np.integer], areas: NDArray[np.float64]) -> bool:
+    """Whether stated areas are those that the boxes have as per cents, and too large for pixels."""
+    as_pixels = boxes[:, 2:].prod(axis=1)
+    as_percents = as_pixels * frames_wh.prod(axis=1) / 100**2
+    with np.errstate(invalid="ignore"):
+        telling = (np.abs(areas - as_percents) <= 0.02 * areas) & (areas > 1.05 * as_pixels)
+    return len(boxes) > 1 and bool(telling.mean() >= _FITTING)
+
+
+def _spread_as_percents(boxes: NDArray[np.float64], frames_wh: NDArray[np.integer]) -> bool:
     low, high = _PERCENT_REACH
     corners = np.concatenate([boxes[:, :2], np.maximum(boxes[:, 2:], boxes[:, :2] + boxes[:, 2:])])
-    if len(boxes) < _PERCENT_BOXES or boxes.max() > MOST_PERCENT or (frames_wh.min(axis=1) < _PERCENT_FRAME).any():
+    if len(boxes) < _PERCENT_BOXES or (frames_wh.min(axis=1) < _PERCENT_FRAME).any():
         return False
     reach = [np.where(corners <= MOST_PERCENT, corners, 0).max(axis=0), boxes[:, :2].min(axis=0)]
     return bool((reach[0] >= high).all() and (reach[1] <= low).all())

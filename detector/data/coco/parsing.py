@@ -222,7 +222,7 @@ class _Parser:
         boxes = columns.boxes_xywh
         if not len(boxes) or ((faults == SOUND).all() and boxes.max() > MOST_PERCENT):
             return False
-        found = misread(boxes, sizes_wh[columns.images])
+        found = misread(boxes, sizes_wh[columns.images], areas=columns.areas)
         if found is not None:
             place = int(columns.places[found.row])
             self.report("boxes_convention", "annotations", place, found.problem(Boxes.XYWH))

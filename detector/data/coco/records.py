@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -18,6 +18,7 @@ from detector.base.json_text import JSON_FAULTS, JsonError, decode_json, nan_as_
 from detector.data.coco.encoding import as_utf8
 
 Id = int | float | str  # floats: pandas writes integers with gaps as 12.0
+CategoryId = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 NOT_UTF8 = "is not in UTF-8: save the file as UTF-8"
 
 
@@ -51,7 +52,7 @@ class AnnotationRecord(msgspec.Struct, gc=False):
     """What is read of an annotation; masks, key points and other keys are passed over."""
 
     image_id: Id
-    category_id: int
+    category_id: CategoryId
     id: Id | None = None
     bbox: list[float | None] | None = None
     area: Any = None  # only the box matters: an area that is no number is worked out
@@ -62,7 +63,7 @@ class AnnotationRecord(msgspec.Struct, gc=False):
 class CategoryRecord(msgspec.Struct, gc=False):
     """What is read of a category."""
 
-    id: int
+    id: CategoryId
     name: str | int | float
     supercategory: Any = None
 

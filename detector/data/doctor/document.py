@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,15 @@ from detector.base.files import write_bytes
 from detector.base.json_text import JsonError, decode_json, nan_as_null, read_json_bytes
 from detector.data.coco.encoding import as_utf8
 
+_HUGE = re.compile(rb'"(?:[^"\\]|\\.)*+"|-?\d[\d.]*[eE]\+?\d{3,}', re.DOTALL)
+
+
+def _null_if_infinite(match: re.Match[bytes]) -> bytes:
+    return match[0] if match[0].startswith(b'"') or math.isfinite(float(match[0])) else b"null"
+
 
 def read_document(path: Path, images: Path | None = None) -> dict[str, Any]:
-    """A COCO JSON as a dictionary, every key kept; `NaN` and its like become None.
+    """A COCO JSON as a dictionary, every key kept; `NaN`, 1e999 and their like become None.
 
     Args:
         path: The file.
@@ -24,10 +32,12 @@ def read_document(path: Path, images: Path | None = None) -> dict[str, Any]:
     """
     data, _ = as_utf8(read_json_bytes(path, "COCO JSON"), images)
     try:
-        return decode_json(nan_as_null(data).decode("utf-8").encode(), dict[str, Any])
+        data = nan_as_null(data).decode("utf-8").encode()
     except UnicodeDecodeError as error:
         problem = f"the file is not in UTF-8 (byte {error.start}), and its file names do not tell in what else"
         raise DataError(problem, where=path, hint="save it as UTF-8") from error
+    try:
+        return decode_json(_HUGE.sub(_null_if_infinite, data), dict[str, Any])
     except JsonError as error:
         raise DataError(f"not JSON: {error}", where=path, hint="export or copy it again") from error
 

@@ -166,9 +166,10 @@ def _summary_findings(parsed: ParsedCoco, report: ReadingReport) -> Iterator[Fin
     ids = sorted(parsed.categories)
     if ids and ids != list(range(ids[0], ids[0] + len(ids))):
         yield whole_file("categories_sparse", f"{len(ids)} category ids between {ids[0]} and {ids[-1]}")
-    unused = sorted(set(ids) - set(np.unique(parsed.boxes.category_ids).tolist()))
+    used = {parsed.categories[each] for each in np.unique(parsed.boxes.category_ids).tolist()}
+    unused = [parsed.categories[each] for each in ids if parsed.categories[each] not in used]
     if unused and report.boxes:
-        names = [f"'{parsed.categories[each]}'" for each in unused[:5]] + ["..."] * (len(unused) > 5)
+        names = [f"'{name}'" for name in unused[:5]] + ["..."] * (len(unused) > 5)
         yield whole_file("category_unused", f"{len(unused)} categories have no box: {', '.join(names)}")
     by_folded: dict[str, set[str]] = {}
     for name in parsed.categories.values():

@@ -61,12 +61,15 @@ class _Work:
     images: dict[int, dict[str, Any]]
     annotations: dict[int, dict[str, Any]]
     repairs: list[Repair] = field(default_factory=list)
+    gone: set[Any] = field(default_factory=set)  # ids of images that were dropped
 
     def drop(self, table: str, place: int, reason: str) -> None:
         records = self.images if table == "images" else self.annotations
         if place in records:
             self.note("dropped", table, place, reason)
-            del records[place]
+            record = records.pop(place)
+            if table == "images" and isinstance(record, dict) and isinstance(record.get("id"), int | float | str):
+                self.gone.add(record["id"])
 
     def drop_with_images(self, reasons: dict[int, str]) -> None:
         """Drop annotations, by their place, and with them the images that show what they meant."""
@@ -78,7 +81,8 @@ class _Work:
                 record = self.annotations[place]
                 image_id = record.get("image_id") if isinstance(record, dict) else None
                 meant = at_id.get(image_id, []) if isinstance(image_id, int | float | str) else []
-                self.drop("annotations", place, reason if meant else STRAY)
+                known = bool(meant) or (isinstance(image_id, int | float | str) and image_id in self.gone)
+                self.drop("annotations", place, reason if known else STRAY)
                 for at in meant:
                     self.drop("images", at, reason)
         self.drop_orphans()

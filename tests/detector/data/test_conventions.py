@@ -87,12 +87,24 @@ def sound_sets(draw):
     for width, height in frames:
         x, y = draw(st.floats(0, reach * (width - 1))), draw(st.floats(0, reach * (height - 1)))
         boxes.append([x, y, draw(st.floats(1, width - x)), draw(st.floats(1, height - y))])
-    return np.array(boxes), np.array(frames)
+    boxes = np.array(boxes)
+    areas = boxes[:, 2:].prod(axis=1) * draw(st.sampled_from([1.0, 0.7, np.nan]))  # boxes', masks', or none
+    return boxes, np.array(frames), areas
 
 
 @given(sound_sets())
 def test_a_sound_set_is_never_called_something_else(sound):
-    assert misread(*sound) is None
+    boxes, frames, areas = sound
+    assert misread(boxes, frames, areas=areas) is None
+
+
+def test_stated_areas_tell_per_cents_in_small_pictures_too():
+    boxes, frames = sound_boxes(np.random.default_rng(6), 10, (128, 128))
+    percents = written(boxes, frames, Boxes.PERCENTS)
+    assert misread(percents, frames) is None
+    found = misread(percents, frames, areas=boxes[:, 2:].prod(axis=1))
+    assert found is not None
+    assert found.meant[0] == Boxes.PERCENTS
 
 
 def test_boxes_that_hang_over_by_a_large_hand_are_no_centres():
