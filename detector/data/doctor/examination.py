@@ -18,7 +18,8 @@ from detector.data.coco.reading import ReadingReport, pack
 from detector.data.coco.records import record_name, split_file
 from detector.data.conventions import Boxes
 from detector.data.doctor.box_sizes import ANCHOR_SIZES, size_histogram, unmatched_share
-from detector.data.doctor.duplicates import duplicate_boxes, near_pictures
+from detector.data.doctor.duplicates import duplicate_boxes
+from detector.data.doctor.near_pictures import Scene, near_pictures
 from detector.data.doctor.picture_scan import PictureScan, scan_pictures
 from detector.data.findings import Finding, Severity, count_by_code
 from detector.data.packed import CocoSource
@@ -50,6 +51,23 @@ class Examined:
     def has_errors(self) -> bool:
         """Whether training would refuse it, or lose a picture to it."""
         return any(finding.severity == Severity.ERROR for finding in self.findings)
+
+    @property
+    def scenes(self) -> list[Scene]:
+        """Its pictures with their boxes, ignored regions among them; of a record without a size without."""
+        images, boxes = self.parsed.images, self.parsed.boxes
+        order = np.argsort(boxes.images, kind="stable")
+        ends = np.searchsorted(boxes.images[order], np.arange(len(self.pictures) + 1))
+        spelling = Spelling(self.source.images)
+        return [
+            Scene(
+                _file_of(name, self.source.images, spelling),
+                (int(width), int(height)),
+                boxes.boxes_xywh[order[ends[row] : ends[row + 1]]] if width else np.zeros((0, 4)),
+                self.pictures[row],
+            )
+            for row, (name, (width, height)) in enumerate(zip(images.file_names, images.sizes_wh, strict=True))
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -101,7 +119,7 @@ def _file_of(name: str, folder: Path, spelling: Spelling) -> Path:
 
 def compare_splits(train: Examined, validation: Examined) -> Iterator[Finding]:
     """What is wrong between a training and a validation set: pictures on both sides, categories on one."""
-    for row, other in near_pictures(train.pictures, validation.pictures):
+    for row, other in near_pictures(train.scenes, validation.scenes):
         message = f"'{train.parsed.images.file_names[row]}' looks like '{validation.parsed.images.file_names[other]}'"
         yield _image_finding(train.parsed, "leaked_image", row, f"{message} of {validation.source.annotations.name}")
     trained = set(train.parsed.categories.values())
