@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 def _parts(args: argparse.Namespace) -> tuple[Path, Path, int]:
     """The annotations to train and to evaluate on, and how many pictures are trained on."""
     from detector.data.coco.splitting import split_by_groups
-    from detector.data.doctor.repair import read_document, write_document
+    from detector.data.doctor.document import read_document, write_document
 
     document = read_document(args.annotations)
     try:
