@@ -105,7 +105,7 @@ class Task:
     def counts(self) -> str:
         """How much is done of all, in words."""
         of = f"/{self.total:.10g}" if self.total is not None else ""
-        return f"{self.done:.4g}{of}" if isinstance(self.done, float) else f"{self.done}{of}"
+        return f"{self.done:.2f}{of}" if isinstance(self.done, float) else f"{self.done}{of}"
 
     def pace(self) -> str:
         """Speed, time left and failures, in words; or what was stated."""

@@ -63,7 +63,7 @@ class TextLog(QuietLog):
         if self._bars is not None and task in self._shown:
             number, counts, pace = self._shown[task], task.counts(), task.pace()
             self._bars.update(number, completed=task.done, total=task.total, counts=counts, pace=pace)
-        elif stated or time.monotonic() - self._last_lines.get(task, 0.0) >= LINE_SECONDS:
+        elif stated or (task.text is None and time.monotonic() - self._last_lines.get(task, 0.0) >= LINE_SECONDS):
             self._last_lines[task] = time.monotonic()
             self.say(", ".join(filter(None, (f"{task.verb}: {task.counts()} {task.unit}".strip(), task.pace()))))
 

@@ -46,7 +46,7 @@ def test_figures_that_are_stated_are_shown_at_once(capsys: pytest.CaptureFixture
     stated = json.loads(of_json[1])
     assert (stated["event"], stated["done"], stated["loss"]) == ("progress", 0.5, 0.3)
     assert "lr" not in stated  # JSON knows no such number
-    assert line == "training: 0.5/2 epochs, loss 0.300"
+    assert line == "training: 0.50/2 epochs, loss 0.300"
 
 
 def test_what_goes_wrong_inside_still_ends_the_task(capsys: pytest.CaptureFixture[str]) -> None:
