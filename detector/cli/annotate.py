@@ -12,6 +12,7 @@ from detector.cli.options.annotation import (
     run_settings,
 )
 from detector.cli.options.devices import device_and_precision
+from detector.cli.options.models import check_classifier, check_detector
 from detector.cli.options.paths import any_of, new_folder_of
 from detector.cli.terminal.parser import CommandParser
 
@@ -73,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
     from detector.annotation.run import annotate, models_entry
     from detector.store.schema import LOWEST_SCORE
 
+    check_detector("--detector", args.detector, "a classifier is given by --species")
+    check_classifier("--species", args.species, "a detector is given by --detector")
     device, precision = device_and_precision(args)
     models = Models.of(args.detector, None if args.species == "none" else args.species, device, precision)
     check_tables(args, args.output, models_entry(models))

@@ -10,6 +10,7 @@ from backbones.errors import ConfigError
 from detector.base.reporting import task, warn
 from detector.cli.options.decisions import add_kind_argument, parse_kinds
 from detector.cli.options.devices import add_device_arguments, device_and_precision
+from detector.cli.options.models import check_classifier
 from detector.cli.options.paths import file_of, folder_of, new_file_of
 from detector.cli.terminal.parser import CommandParser
 
@@ -93,6 +94,7 @@ def run(args: argparse.Namespace) -> int:
     from detector.species.names.taxonomy import Taxonomy
     from detector.types import Kind
 
+    check_classifier("--species", args.species, "`hoopoe annotate --detector` finds birds by it")
     device, precision = device_and_precision(args)
     classifier = SpeciesClassifier.load(args.species, device, precision)
     batch_size = WorkOptions.chosen(device).crop_batch_size  # of `annotate`: the same crops get the same logits

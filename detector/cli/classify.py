@@ -1,56 +1,86 @@
-"""`hoopoe classify IMAGE ... --model MODEL`: the most likely species of each picture."""
+"""`hoopoe classify PICTURES ... --model MODEL`: the most likely species of each picture."""
+
+from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from backbones.errors import ConfigError, HoopoeError
 from detector.cli.options.devices import add_device_arguments, device_and_precision
+from detector.cli.options.models import check_classifier
 from detector.cli.options.paths import each_of
+from detector.cli.terminal import exit_codes
 from detector.cli.terminal.messages import print_error
 from detector.cli.terminal.parser import CommandParser
 
-EXAMPLES = ("hoopoe classify bird.jpg --model davit_tiny_il-all",)
+if TYPE_CHECKING:
+    from detector.cli.pictures.files import Named
+    from detector.cli.pictures.listing import Listed
+
+EXAMPLES = (
+    "hoopoe classify bird.jpg --model davit_tiny_il-all",
+    "hoopoe classify crops --model davit_tiny_il-all --output names.csv",
+)
 
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe classify`."""
-    parser.add_argument(
-        "images", nargs="+", type=each_of("pictures"), metavar="IMAGE", help="a picture, best cropped to one bird"
+    parser.epilog = (
+        "Without --output a table is printed. CSV has a row a picture and species, JSON an object a picture. Birds in "
+        "whole photos are found first: `hoopoe annotate`."
     )
-    parser.add_argument(
-        "--model", required=True, metavar="NAME_OR_PATH", help="a published model, or a file of weights"
-    )
-    parser.add_argument(
-        "--top", type=int, default=5, metavar="N", help="how many species to show (default: %(default)s)"
-    )
+    what = "a picture, best cropped to one bird, or a folder of pictures and folders"
+    parser.add_argument("images", nargs="+", type=each_of("pictures"), metavar="PICTURES", help=what)
+    parser.add_argument("--model", required=True, metavar="WEIGHTS", help="a published classifier, or a file of one")
+    parser.add_argument("--output", type=each_of("results"), metavar="FILE", help="write a .json or .csv of all names")
+    parser.add_argument("--top", type=int, default=5, metavar="N", help="species a picture (default: %(default)s)")
     add_device_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a table of each picture's species; a picture that cannot be read does not cost the others."""
+    """Print or write each picture's species; a picture that cannot be read does not cost the others."""
     if args.top < 1:
         raise ConfigError(f"{args.top} species cannot be shown", where="--top", hint="ask for at least one")
 
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from detector.data.images import read_image
+    from detector.cli.pictures.files import Named, check_output, write_names
+    from detector.cli.pictures.listing import list_pictures, read_each
     from detector.species.classifier import SpeciesClassifier
 
+    if args.output is not None:
+        check_output(args.output)
+    check_classifier("--model", args.model, f"`hoopoe predict --model {args.model}` finds birds in pictures")
+    pictures = list_pictures(args.images)
     classifier = SpeciesClassifier.load(args.model, *device_and_precision(args))
-    table = Table("picture", "species", "probability")
-    failed = 0
-    for image in args.images:
-        try:
-            probabilities = classifier.probabilities(read_image(image))
-        except HoopoeError as error:
-            failed += 1
-            print_error(error)
-            continue
-        for rank, index in enumerate(probabilities.argsort()[::-1][: args.top].tolist()):
-            picture = "" if rank else escape(str(image))
-            table.add_row(picture, escape(classifier.class_names[index]), f"{probabilities[index]:.3f}")
-        table.add_section()
+    named: list[tuple[Listed, Named]] = []
+    errors: list[HoopoeError] = []
+
+    def failed(picture: Listed, error: HoopoeError) -> None:
+        errors.append(error)
+        named.append((picture, Named(picture.name, failure=error.problem)))
+
+    for picture, image in read_each(pictures, "classifying", failed):
+        probabilities = classifier.probabilities(image)
+        best = probabilities.argsort()[::-1][: args.top].tolist()
+        species = tuple((classifier.class_names[index], float(probabilities[index])) for index in best)
+        named.append((picture, Named(picture.name, species)))
+    if args.output is None:
+        _print_table(named)
+    else:
+        write_names(args.output, [each for _, each in named], classifier.name)
+        print(f"{args.output}: {len(named) - len(errors)} of {len(named)} pictures")
+    for error in errors:
+        print_error(error)
+    return exit_codes.FAULTS if errors else exit_codes.DONE
+
+
+def _print_table(named: list[tuple[Listed, Named]]) -> None:
+    from rich.markup import escape
+
+    from detector.cli.terminal.tables import new_table, results
+
+    table = new_table("picture", "species", "probability", texts=2)
+    for picture, each in named:
+        for rank, (name, probability) in enumerate(each.species):
+            table.add_row("" if rank else escape(str(picture.path)), escape(name), f"{probability:.3f}")
     if table.row_count:
-        Console().print(table)
-    return 1 if failed else 0
+        results().print(table)

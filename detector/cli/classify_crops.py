@@ -13,6 +13,7 @@ from detector.cli.options.annotation import (
     run_settings,
 )
 from detector.cli.options.devices import device_and_precision
+from detector.cli.options.models import check_classifier
 from detector.cli.options.paths import any_of, folder_of, new_folder_of
 from detector.cli.terminal.parser import CommandParser
 
@@ -73,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
     from detector.store.run_file import RunFile
     from detector.store.schema import LOWEST_SCORE
 
+    check_classifier("--species", args.species, "`hoopoe annotate --detector` finds birds by it")
     device, precision = device_and_precision(args)
     species = SpeciesClassifier.load(args.species, device, precision)
     check_tables(args, args.output, RunFile(species=species_entry(species)))

@@ -30,7 +30,8 @@ def add_arguments(parser: CommandParser) -> None:
     parser.epilog = (
         f"The configuration is `{CONFIG}`, a small one for a first try; it starts from the detector of drawn birds "
         "that ships. Without --val-annotations a fifth of the pictures is kept for evaluation: whole folders, or else "
-        "what names begin with, or else neighbours by name, so that no burst is in both parts. Stopped, the same command goes on."
+        "what names begin with, or else neighbours by name, so that no burst is in both parts. Stopped, the same "
+        "command goes on."
     )
     parser.add_argument("annotations", type=file_of("COCO boxes", "train.json"), metavar="JSON", help="COCO boxes")
     parser.add_argument("images", type=folder_of("the pictures"), metavar="DIR", help="the folder of their pictures")

@@ -12,6 +12,7 @@ from detector.cli.options.annotation import (
     run_settings,
 )
 from detector.cli.options.devices import device_and_precision
+from detector.cli.options.models import check_classifier
 from detector.cli.options.paths import folder_of
 from detector.cli.terminal.parser import CommandParser
 
@@ -49,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     from detector.species.classifier import SpeciesClassifier
     from detector.store.run_json import load_run
 
+    check_classifier("--species", args.species, "`hoopoe annotate --detector` finds birds by it")
     device, precision = device_and_precision(args)
     species = SpeciesClassifier.load(args.species, device, precision)
     models = load_run(args.store).model_copy(update={"species": species_entry(species)})

@@ -27,7 +27,7 @@ def write_photo(path: Path) -> Path:
 def test_it_prints_a_table_and_writes_the_pictures(model_file: Path, tmp_path: Path, capsys) -> None:
     photo = write_photo(tmp_path / "נחל" / "IMG 1.jpg")
     output = tmp_path / "out"
-    assert main(["predict", str(photo), "--model", str(model_file), "--output", str(output)]) == 0
+    assert main(["predict", str(photo), "--model", str(model_file), "--drawn", str(output)]) == 0
     assert capsys.readouterr().out.count("heron") == 3
     drawn = Image.open(output / "IMG 1.png")
     assert drawn.size == (120, 90)

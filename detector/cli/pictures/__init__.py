@@ -1,0 +1,1 @@
+"""What `predict` and `classify` share: which pictures, and the tables and files that are written of them."""
