@@ -13,6 +13,7 @@ from detector.cli.options.devices import add_device_arguments, device_and_precis
 from detector.cli.options.models import check_classifier
 from detector.cli.options.paths import file_of, folder_of, new_file_of
 from detector.cli.terminal.parser import CommandParser
+from detector.cli.terminal.tables import results
 
 if TYPE_CHECKING:
     from detector.species.calibrating.fitting import Fit
@@ -81,8 +82,6 @@ def run(args: argparse.Namespace) -> int:
     if args.output.suffix == ".png":
         raise ConfigError("the calibration is JSON", where=args.output, hint="name it calibration.json")
 
-    from rich.console import Console
-
     from detector.annotation.options import WorkOptions
     from detector.plots.figures import save_figure
     from detector.plots.reliability import plot_reliability
@@ -101,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
     crosswalk = load_crosswalk(args.taxonomy, warn)
     given = {label: Kind(kind) for label, kind in parse_kinds(args.kind or ()).items()}
     taxonomy = Taxonomy(classifier.class_names, crosswalk, Kinds(crosswalk, given))
-    console = Console()
+    console = results()
     crops, detected = _classified(args, Labelling(classifier, taxonomy, batch_size))
     fit = fit_calibration(crops, classifier.sha256, detected)
     fit.calibration.write(args.output)

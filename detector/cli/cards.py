@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbones.errors import ConfigError
-from detector.cli.options.exporting import add_export_argument, asked_formats, print_exports
+from detector.base.reporting import task
+from detector.cli.options.exporting import add_export_argument, asked_formats
 from detector.cli.options.paths import folder_of
+from detector.cli.summary.exported import print_exports
 from detector.cli.terminal import exit_codes
 from detector.cli.terminal.parser import CommandParser
+from detector.cli.terminal.tables import results
 
 if TYPE_CHECKING:
     from detector.store.cards import CardSummary
@@ -44,11 +47,9 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the cards, or change one and decide anew."""
-    from rich.console import Console
-
     from detector.store.cards import list_cards, remove_card, rename_card
 
-    console = Console()
+    console = results()
     asked = asked_formats(args)
     if args.rename is None and args.remove is None:
         _print_cards(console, list_cards(args.store))
@@ -87,7 +88,7 @@ def _decide_anew(console: Any, store: Path, asked: tuple[str, ...] | None) -> No
     from detector.store.layout import decisions_folder
 
     if decisions_folder(store).is_dir():
-        with console.status("deciding"):
+        with task("deciding", None, ""):
             decide(store, stored_options(store))
         print_exports(console, store, refresh(store, asked))
 

@@ -12,6 +12,7 @@ from backbones.errors import ConfigError
 from detector.base.reporting import task
 from detector.cli.options.paths import file_of, folder_of, new_file_of
 from detector.cli.terminal.parser import CommandParser
+from detector.cli.terminal.tables import results
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,7 +81,6 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Examine, print, and mend when asked to."""
-    from rich.console import Console
 
     from detector.base.files import write_bytes
     from detector.data.conventions import Boxes
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--val-annotations and --val-images belong together", hint="give both or neither")
     if args.fix:
         refuse_original(args.fix, args.annotations)  # before the pictures are looked at, which takes its time
-    console = Console()
+    console = results()
     scanner = _Scanner()
     train = examine(CocoSource(args.annotations, args.images), scanner, Boxes(args.boxes) if args.boxes else None)
     examined = [train]

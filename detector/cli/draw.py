@@ -6,6 +6,7 @@ import argparse
 
 from detector.cli.options.paths import new_folder_of
 from detector.cli.terminal.parser import CommandParser
+from detector.cli.terminal.tables import results
 
 EXAMPLES = ("hoopoe draw scenes --train 1000 --val 100",)
 
@@ -39,8 +40,6 @@ def run(args: argparse.Namespace) -> int:
     import os
     from dataclasses import replace
 
-    from rich.console import Console
-
     from detector.base.reporting import track
     from detector.synthetic.dataset import write_synthetic_dataset
     from detector.synthetic.scenes import DEMO_SCENES, DETECTOR_SCENES, SPECIES_SCENES
@@ -48,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     config = {"detector": DETECTOR_SCENES, "species": SPECIES_SCENES, "demo": DEMO_SCENES}[args.scenes]
     if args.smallest is not None:
         config = replace(config, smallest=args.smallest)
-    console = Console()
+    console = results()
     width, height = args.size
     files = write_synthetic_dataset(
         args.folder,

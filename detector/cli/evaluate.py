@@ -9,6 +9,7 @@ from detector.base.reporting import task
 from detector.cli.options.devices import add_device_arguments, device_and_precision
 from detector.cli.options.paths import file_of, folder_of, new_folder_of
 from detector.cli.terminal.parser import CommandParser
+from detector.cli.terminal.tables import results
 
 if TYPE_CHECKING:
     from detector.evaluation.evaluation import Evaluation
@@ -65,7 +66,6 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Detect, measure, write and print."""
-    from rich.console import Console
 
     from detector.data.config import DataConfig
     from detector.data.images import read_image
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         agnostic=args.agnostic,
         attributes=args.group_by,
     )
-    console = Console()
+    console = results()
     console.print(f"{args.annotations}: {report}", highlight=False, markup=False, soft_wrap=True)
     options = DetectionOptions(
         batch_size=args.batch_size,

@@ -1,12 +1,12 @@
 """`hoopoe export OUT`: write what annotation and decisions found for other programs."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from backbones.errors import ConfigError
-from detector.cli.options.exporting import old_lines
+from detector.base.reporting import warn
 from detector.cli.options.paths import folder_of
+from detector.cli.summary.exported import old_lines
 from detector.cli.terminal import exit_codes
 from detector.cli.terminal.parser import CommandParser
 
@@ -80,14 +80,14 @@ def run(args: argparse.Namespace) -> int:
     options = ExportOptions(
         score_threshold=threshold,
         roots=parse_roots(args.root),
-        notify=lambda sentence: print(sentence, file=sys.stderr),
+        notify=warn,
         fault=faults.append,
         **{wish: value for wish in wishes if (value := getattr(args, wish)) is not None},
     )
     for path in export(args.store, formats, options):
         print(path)
     for line in [*faults, *old_lines(args.store, old_formats(args.store))]:
-        print(line, file=sys.stderr)
+        warn(line)
     return exit_codes.FAULTS if faults else exit_codes.DONE
 
 

@@ -28,7 +28,7 @@ KEPT_FROM = 0.2  # scores, as in the tables of `annotate`
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe predict`."""
     parser.epilog = (
-        "Without --output a table is printed. JSON is MegaDetector's format, which Timelapse and `classify-crops` read; "
+        "Without --output it prints a table. JSON is MegaDetector's format, which Timelapse and `classify-crops` read; "
         "CSV has a row a box, in pixels, and a row for each picture in which nothing was found."
     )
     what = "a picture, or a folder of pictures and folders"
@@ -65,7 +65,9 @@ def run(args: argparse.Namespace) -> int:
     check_detector("--model", args.model, f"`hoopoe classify --model {args.model}` names the birds of pictures")
     pictures = list_pictures(args.images)
     detector = load_detector(args.model, *device_and_precision(args))
-    drawn = {} if args.drawn is None else dict(zip(pictures, output_paths([each.path for each in pictures], args.drawn), strict=True))
+    drawn: dict[Listed, Path] = {}
+    if args.drawn is not None:
+        drawn = dict(zip(pictures, output_paths([each.path for each in pictures], args.drawn), strict=True))
     found: list[tuple[Listed, Found]] = []
     errors: list[HoopoeError] = []
 

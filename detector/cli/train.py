@@ -12,6 +12,7 @@ from backbones.errors import ConfigError
 from detector.cli.options.paths import file_of, folder_of, new_folder_of
 from detector.cli.terminal import exit_codes
 from detector.cli.terminal.parser import CommandParser
+from detector.cli.terminal.tables import results
 
 if TYPE_CHECKING:
     from detector.training.resolving import Request
@@ -160,11 +161,10 @@ def _overfit_code(images: int | None, best: float | None) -> int:
 
 
 def _print_dry_run(request: Request) -> int:
-    from rich.console import Console
 
     from detector.training.dry_run import describe_run
 
-    console = Console()
+    console = results()
     for topic in describe_run(request):
         console.print(f"[bold]{topic.name}[/]")
         for line in topic.lines:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -11,9 +12,9 @@ import numpy as np
 from detector.decisions.made import Made
 from detector.decisions.summary import DecisionSummary, DeploymentSummary, NameSummary
 from detector.decisions.tables.writing import effort_rows
-from detector.types import KINDS
+from detector.types import KINDS, Kind
 
-_ADDED = ("events", "deployments", "detections", "needs_review")  # of names, over portions
+_ADDED = ("events", "detections", "needs_review")  # of names, over portions
 
 
 def summarise(made: Made) -> DecisionSummary:
@@ -40,6 +41,7 @@ def summarise(made: Made) -> DecisionSummary:
         photos=int((~facts.is_video).sum()),
         videos=int(facts.is_video.sum()),
         failed=int(failed.sum()),
+        with_birds=len(np.unique(facts.box_media[counted & (boxes.kind == Kind.BIRD.code)])),
         blank=int(made.blank.sum()),
         duplicates=len(made.duplicate_of) - made.duplicate_of.null_count,
         without_time=int((~placed.known).sum()),
@@ -88,7 +90,13 @@ def join_summaries(portions: Sequence[DecisionSummary], lost_reviews: int) -> De
 
 def _joined(one: NameSummary, other: NameSummary) -> NameSummary:
     counts = {name: getattr(one, name) + getattr(other, name) for name in _ADDED}
-    return replace(one, **counts, largest_count=max(one.largest_count, other.largest_count))
+    places = _by_count((*one.events_by_deployment, *other.events_by_deployment))
+    largest = max(one.largest_count, other.largest_count)
+    return replace(one, **counts, largest_count=largest, events_by_deployment=places)
+
+
+def _by_count(places: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(places, key=lambda place: (-place[1], place[0])))
 
 
 def _by_events(names: Iterable[NameSummary]) -> list[NameSummary]:
@@ -106,15 +114,18 @@ def _name_summaries(made: Made) -> list[NameSummary]:
     count = np.bincount(of_event, minlength=len(keys))
     largest = np.zeros(len(keys), np.int64)
     np.maximum.at(largest, of_event, events.count)
-    places = np.unique(of_event * (len(made.placed.ids) + 1) + events.deployment) // (len(made.placed.ids) + 1)
-    cameras = np.bincount(places, minlength=len(keys))
+    places: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    pairs, times = np.unique(of_event * np.int64(len(made.placed.ids) + 1) + events.deployment, return_counts=True)
+    for pair, number in zip(pairs.tolist(), times.tolist(), strict=True):
+        of_name, deployment = divmod(pair, len(made.placed.ids) + 1)
+        places[of_name].append((made.placed.ids[deployment], number))
     summaries = [
         NameSummary(
             boxes.table.names[boxes.name[first[index]]].display_name,
             KINDS[boxes.kind[first[index]]],
             int(count[index]),
             int(largest[index]),
-            int(cameras[index]),
+            _by_count(places[index]),
             int(detections[index]),
             int(review[index]),
         )

@@ -32,7 +32,7 @@ class NameSummary:
         kind: See `schema.DETECTIONS`.
         events: Independent events.
         largest_count: The most seen at once.
-        deployments: Cameras that saw it.
+        events_by_deployment: Id of each deployment that saw it, with the events there; by falling number.
         detections: Boxes that count, also those without a time.
         needs_review: Of those, how many a person should look at.
     """
@@ -41,9 +41,14 @@ class NameSummary:
     kind: str
     events: int
     largest_count: int
-    deployments: int
+    events_by_deployment: tuple[tuple[str, int], ...]
     detections: int
     needs_review: int
+
+    @property
+    def deployments(self) -> int:
+        """Deployments that saw it."""
+        return len(self.events_by_deployment)
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class DecisionSummary:
         photos: Files.
         videos: Files.
         failed: Files in which nothing could be seen.
+        with_birds: Files in which a bird counts.
         blank: Files in which no box counts.
         duplicates: Files that are copies of another; they are not in events.
         without_time: Files without a time; they are not in events.
@@ -78,6 +84,7 @@ class DecisionSummary:
     photos: int
     videos: int
     failed: int
+    with_birds: int
     blank: int
     duplicates: int
     without_time: int

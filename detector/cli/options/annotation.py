@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections import Counter
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbones.errors import ConfigError
-from detector.cli.decide import few, print_summary
+from detector.base.reporting import task, warn
 from detector.cli.options.decisions import add_decision_arguments, decision_options
 from detector.cli.options.devices import add_device_arguments
-from detector.cli.options.exporting import add_export_argument, asked_formats, print_exports
+from detector.cli.options.exporting import add_export_argument, asked_formats
+from detector.cli.summary.decided import print_summary
+from detector.cli.summary.exported import print_exports, print_next
+from detector.cli.summary.looked import print_report
 from detector.cli.terminal import exit_codes
 from detector.cli.terminal.parser import CommandParser
+from detector.cli.terminal.tables import results
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from detector.annotation.request import RunSettings
     from detector.annotation.run import RunReport
     from detector.store.run_file import RunFile
-
-REASONS_SHOWN = 8
 
 
 def add_work_arguments(parser: CommandParser) -> None:
@@ -106,56 +103,21 @@ def finish(args: argparse.Namespace, output: Path, report: RunReport) -> int:
     Returns:
         See `exit_codes`.
     """
-    from rich.console import Console
-
     from detector.decisions.decide import decide, stored_options
     from detector.exports.formats import DEFAULT_FORMATS
     from detector.exports.refresh import refresh
 
     if report.signal is not None:
         for note in report.notes:
-            print(f"look: {note}", file=sys.stderr)
-        print(f"interrupted: {report.files} files are saved; the same command goes on from there", file=sys.stderr)
+            warn(f"look: {note}")
+        warn(f"interrupted: {report.files} files are saved; the same command goes on from there")
         return exit_codes.interrupted(report.signal)
-    console = Console()
-    with Console(stderr=True).status("deciding"):
+    console = results()
+    with task("deciding", None, ""):
         summary = decide(output, decision_options(args, stored_options(output)))
     refreshed = refresh(output, asked_formats(args), DEFAULT_FORMATS)
-    _print_report(console, report)
+    print_report(console, report)
     print_summary(console, summary)
     print_exports(console, output, refreshed)
+    print_next(console, output, summary)
     return exit_codes.DONE if report.all_well else exit_codes.FAULTS
-
-
-def _print_report(console: Console, report: RunReport) -> None:
-    from detector.base.pictures import passed_over_words
-
-    speed = f", {report.files / report.seconds:.1f} files/s" if report.seconds else ""
-    lines = [f"{report.files} files looked at in {timedelta(seconds=round(report.seconds))}{speed}"]
-    if report.finished_before:
-        lines.append(f"{report.finished_before} files finished before")
-    lines += [*_failures("failed", report.failures), *_failures("failed before", report.failures_before)]
-    if report.failures or report.failures_before:
-        lines.append("the same command with --retry-failed looks at them again")
-    if report.lost:
-        lines.append(
-            f"{len(report.lost)} files went away meanwhile, and nothing is recorded of them: {few(report.lost)}"
-        )
-    lines += [f"{count} read in part: {loss}" for loss, count in report.warnings.most_common(REASONS_SHOWN)]
-    if others := report.warnings.total() - sum(count for _, count in report.warnings.most_common(REASONS_SHOWN)):
-        lines.append(f"{others} read in part otherwise (files.csv, warning)")
-    lines += [f"not listed: {problem}" for problem in report.problems]
-    lines += [f"look: {note}" for note in report.notes]
-    if report.passed_over:
-        lines.append(passed_over_words(report.passed_over))
-    for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    console.print()
-
-
-def _failures(what: str, failures: Counter[str]) -> list[str]:
-    shown = failures.most_common(REASONS_SHOWN)
-    lines = [f"{count} {what}: {reason}" for reason, count in shown]
-    if others := failures.total() - sum(count for _, count in shown):
-        lines.append(f"{others} {what} otherwise")
-    return lines

@@ -58,9 +58,7 @@ def _photos_in(folder: Path) -> list[Path]:
     videos = kinds["video"]
     if not photos:
         also = f", but {videos} videos" if videos else ""
-        raise MediaError(
-            f"there are no photos in this folder{also}", where=folder, hint="`hoopoe annotate` reads both"
-        )
+        raise MediaError(f"there are no photos in this folder{also}", where=folder, hint="`hoopoe annotate` reads both")
     if videos:
         warn(f"{folder}: {videos} videos are passed over; `hoopoe annotate` reads them")
     return photos

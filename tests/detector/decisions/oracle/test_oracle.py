@@ -201,6 +201,7 @@ def check_summary(recount: Recount, summary: DecisionSummary) -> None:
     assert summary.videos == sum(item["media_type"] == "video" for item in recount.media)
     assert summary.failed == sum(item["failure"] is not None for item in recount.media)
     assert summary.blank == sum(map(recount.blank, recount.media))
+    assert summary.with_birds == len({box["media_id"] for box in counted if box["kind"] == "bird"})
     assert summary.duplicates == sum(item["duplicate_of"] is not None for item in recount.media)
     assert summary.without_time == sum(item["timestamp"] is None for item in recount.media)
     assert summary.outside == sum(item["outside"] for item in recount.media)
@@ -218,7 +219,7 @@ def check_summary(recount: Recount, summary: DecisionSummary) -> None:
         own = [event for event in events if (event.what[3], event.what[0]) == (display_name, kind)]
         assert each.events == len(own)
         assert each.largest_count == max((event.count for event in own), default=0)
-        assert each.deployments == len({event.deployment for event in own})
+        assert dict(each.events_by_deployment) == Counter(event.deployment for event in own)
         boxes = [box for box in counted if (box["display_name"], box["kind"]) == (display_name, kind)]
         assert (each.detections, each.needs_review) == (len(boxes), sum(box["needs_review"] for box in boxes))
     efforts = recount.effort()

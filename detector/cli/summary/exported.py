@@ -1,0 +1,60 @@
+"""Which files to look at, which of them are old, and which command may come next."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detector.cli.terminal.tables import say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from detector.decisions.summary import DecisionSummary
+    from detector.exports.refresh import RefreshResult
+
+RESULTS = "results.csv"
+
+
+def print_exports(console: Console, output: Path, refreshed: RefreshResult) -> None:
+    """Print where to look, and what is old."""
+    say(console)
+    for path in refreshed.paths or [output]:
+        say(console, f"look at {path}")
+    for line in old_lines(output, refreshed.old):
+        say(console, line)
+
+
+def old_lines(output: Path, old: list[str]) -> list[str]:
+    """What is said of formats that show decisions of before."""
+    from detector.exports.formats import FORMATS
+
+    if not old:
+        return []
+    names = ", ".join(FORMATS[name].writes for name in old)
+    verb = "shows" if len(old) == 1 else "show"
+    again = f"hoopoe export {_word(output)} --format {','.join(old)}"
+    return [f"old: {names} {verb} decisions of before; `{again}` writes anew"]
+
+
+def print_next(console: Console, output: Path, summary: DecisionSummary) -> None:
+    """Print the commands that may come next."""
+    for line in _next(output, summary):
+        say(console, line)
+
+
+def _next(output: Path, summary: DecisionSummary) -> Iterator[str]:
+    store = _word(output)
+    if summary.needs_review and (output / RESULTS).is_file():
+        table = _word(output / RESULTS)
+        yield f"next: correct names in {RESULTS} (see needs_review); then `hoopoe decide {store} --reviews {table}`"
+    if summary.deployments and len(summary.unlisted) == len(summary.deployments):
+        begin = f"hoopoe deployments {store} --output deployments.csv"
+        yield f"next: `{begin}` begins a table of places and time zones"
+    yield f"next: `hoopoe export {store} --format xlsx,images` writes a workbook, and the photos with their boxes"
+
+
+def _word(path: Path) -> str:
+    return shlex.quote(str(path)) if " " in str(path) else str(path)
