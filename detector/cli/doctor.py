@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from detector.data.doctor.repair import Repair
     from detector.data.findings import Finding
 
+CONVENTIONS = tuple(  # of `detector.data.conventions.Boxes`, which takes its time to be imported
+    f"{unit}{layout}".removesuffix("-xywh") if unit else layout
+    for unit in ("", "fractions-", "percents-")
+    for layout in ("xywh", "xyxy", "cxcywh")
+)
 RECORDS_SHOWN = 3  # records named in a row of the table; --output has them all
 
 
@@ -33,9 +38,6 @@ EXAMPLES = (
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe doctor`."""
-    from detector.data.conventions import Boxes
-    from detector.data.findings import MOST_LOST
-
     parser.epilog = (
         "Exit code: 1 if there are errors (with --fix: if errors are left in the mended copy, or none was written)."
     )
@@ -68,14 +70,14 @@ def add_arguments(parser: CommandParser) -> None:
     )
     parser.add_argument(
         "--boxes",
-        choices=list(Boxes),
+        choices=CONVENTIONS,
         metavar="CONVENTION",
-        help=f"what the four numbers of a box are, where they are not COCO's: {', '.join(Boxes)}; --fix converts them",
+        help=f"what a box's four numbers are, where they are not COCO's: {', '.join(CONVENTIONS)}; --fix converts them",
     )
     parser.add_argument(
         "--allow-losses",
         action="store_true",
-        help=f"write the mended copy even if it loses more than {MOST_LOST:.0%}% of the pictures or boxes",
+        help="write the mended copy even if it loses more than a few per cent of the pictures or boxes",
     )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from detector.base.pictures import passed_over_words
 from detector.cli.summary.decided import some
 from detector.cli.terminal.tables import say
 
@@ -43,6 +42,8 @@ def _lines(report: RunReport) -> Iterator[str]:
     for note in report.notes:
         yield f"look: {note}"
     if report.passed_over:
+        from detector.base.pictures import passed_over_words
+
         yield passed_over_words(report.passed_over)
 
 

@@ -12,8 +12,10 @@ import pytest
 
 from backbones.errors import ConfigError
 from detector.cli.commands import COMMANDS, GROUPS, command_in, command_parser
+from detector.cli.doctor import CONVENTIONS
 from detector.cli.main import main
 from detector.cli.options.paths import PathOf, each_of
+from detector.data.conventions import Boxes
 
 SCREEN_LINES = 45  # of 80 characters
 
@@ -105,6 +107,10 @@ def test_a_folder_for_a_file_is_refused_before_any_work(tmp_path: Path, capsys: 
         main(["annotate", str(tmp_path), "--output", str(tmp_path), "--detector", "x", "--prior", str(tmp_path)]) == 2
     )
     assert "--prior takes the file of species" in capsys.readouterr().err
+
+
+def test_the_doctor_offers_every_convention_of_boxes() -> None:
+    assert list(Boxes) == list(CONVENTIONS)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
