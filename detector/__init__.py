@@ -1,3 +1,73 @@
-"""Bird detectors: training, evaluation, and the annotation of camera-trap footage."""
+"""Bird detectors: training, evaluation, and the annotation of camera-trap footage.
+
+    import detector as hp
+
+    model = hp.load_detector("coco")
+    found = hp.predict(model, "photo.jpg")
+
+Everything is imported on first use, so that `import detector` itself costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from backbones.errors import HoopoeError
+    from detector.api.annotate import annotate
+    from detector.api.build import build_detector
+    from detector.api.classify import classify, classify_stream, load_classifier
+    from detector.api.evaluate import evaluate
+    from detector.api.predict import predict
+    from detector.api.rerank import rerank
+    from detector.api.store import Store
+    from detector.api.train import train
+    from detector.models.detector import Detector
+    from detector.models.saving import load_detector
+    from detector.types import Detections
 
 __version__ = "0.1.0"
+
+_MODULES = {
+    "Detections": "detector.types",
+    "Detector": "detector.models.detector",
+    "HoopoeError": "backbones.errors",
+    "Store": "detector.api.store",
+    "annotate": "detector.api.annotate",
+    "build_detector": "detector.api.build",
+    "classify": "detector.api.classify",
+    "classify_stream": "detector.api.classify",
+    "evaluate": "detector.api.evaluate",
+    "load_classifier": "detector.api.classify",
+    "load_detector": "detector.models.saving",
+    "predict": "detector.api.predict",
+    "rerank": "detector.api.rerank",
+    "train": "detector.api.train",
+}
+__all__ = [
+    "Detections",
+    "Detector",
+    "HoopoeError",
+    "Store",
+    "annotate",
+    "build_detector",
+    "classify",
+    "classify_stream",
+    "evaluate",
+    "load_classifier",
+    "load_detector",
+    "predict",
+    "rerank",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'detector' has no attribute {name!r}")
+    value = getattr(import_module(_MODULES[name]), name)
+    globals()[name] = value  # found at once from now on
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -113,6 +114,12 @@ class Detector:
     def with_training(self, training_data: Mapping[str, Any], metrics: Mapping[str, Any]) -> Detector:
         """The same detector, saying what it was trained on and how good it is."""
         return replace(self, meta=replace(self.meta, training_data=training_data, metrics=metrics))
+
+    def save(self, path: str | Path) -> None:
+        """Write it as one `.safetensors` file that `load_detector` reads; see `save_detector`."""
+        from detector.models.saving import save_detector
+
+        save_detector(path, self)
 
     def __repr__(self) -> str:
         names = ", ".join(self.categories[:4]) + (", ..." if len(self.categories) > 4 else "")

@@ -1,0 +1,116 @@
+"""`annotate`: find and name the birds in cards of photos and videos."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from backbones.errors import ConfigError
+from detector.annotation import run as annotating
+from detector.annotation.options import SeeingOptions, WorkOptions
+from detector.annotation.request import AnnotateRequest, Models, RunSettings
+from detector.api.checks import Source, checked_path, checked_paths, checked_share, checked_whole, refuse_unknown
+from detector.api.store import Store, decide_options
+from detector.base.checks import described, expect
+from detector.decisions.decide import decide
+from detector.decisions.options import DecideOptions
+from detector.decisions.rules import read_rules
+from detector.exports.refresh import refresh
+from detector.footage.sampling import parse_sampling
+from detector.models.detector import Detector
+from detector.species.classifier import SpeciesClassifier
+from detector.store.run_json import read_run
+
+SETTINGS = ("batch_size", "workers", "quiet", "retry_failed")
+
+
+def annotate(
+    cards: Source | Sequence[Source],
+    output: Source,
+    *,
+    detector: Detector | Source,
+    species: SpeciesClassifier | Source | None = None,
+    **options: Any,
+) -> Store:
+    """Find the birds in photos and videos, name them, and decide sequences, events and counts.
+
+    It goes on where it was stopped: what the store holds already is not looked at again, and a further card, or a new
+    visit to a camera, is the same call with the same `output`.
+
+    Args:
+        cards: Folders, or files; one or several.
+        output: The store's folder.
+        detector: From `load_detector`, or its path or name.
+        species: From `load_classifier`, or its path or name; None leaves birds unnamed.
+        options: What is seen: fields of `SeeingOptions` (frame_interval, tile, motion_gate ...). What is decided of it:
+            fields of `DecideOptions` (deployments, priors, calibration, score_threshold ...); those that are not given
+            stay as they were. How it goes about it: batch_size, workers, quiet, retry_failed.
+
+    Returns:
+        The store: `.media`, `.detections`, `.events` as Arrow tables, `.decide(...)`, `.export(...)`.
+
+    Raises:
+        ConfigError: There is no such option, or the store was made otherwise.
+        MediaError: A card does not exist.
+        KeyboardInterrupt: Ctrl-C was pressed; the same call goes on from there.
+
+    Example:
+        >>> store = hp.annotate(["CARD"], "OUT", detector="coco", species="davit_tiny_il-all", priors="barchart.txt")
+        >>> store.media.num_rows
+        5
+        >>> store.detections.num_rows > 0
+        True
+    """
+    inputs, folder = checked_paths(cards, "cards"), checked_path(output, "output")
+    parts = (SeeingOptions.__dataclass_fields__, DecideOptions.model_fields, SETTINGS)
+    refuse_unknown(options, [name for part in parts for name in part], "annotate")
+    seeing, decisions, settings = ({name: options[name] for name in part if name in options} for part in parts)
+    models = _models(detector, species)
+    run = read_run(folder)
+    before = DecideOptions.model_validate({} if run is None else run.decisions)
+    wanted = decide_options(before, decisions)
+    read_rules(annotating.models_entry(models.detector, models.species), wanted)  # a wrong table is found before hours
+    report = annotating.annotate(AnnotateRequest(inputs, folder, _seeing(seeing)), models, _settings(settings, models))
+    if report.signal is not None:
+        raise KeyboardInterrupt
+    decide(folder, wanted)
+    refresh(folder)
+    return Store(folder)
+
+
+def _models(detector: object, species: object) -> Models:
+    hint = "give load_detector(...), or a path or name"
+    expect(detector, (Detector, str, os.PathLike), "a detector", where="detector", hint=hint)
+    kinds = (SpeciesClassifier, str, os.PathLike, type(None))
+    expect(species, kinds, "a classifier", where="species", hint="give load_classifier(...), or a path or name")
+    models = Models.of(detector, species)  # type: ignore[arg-type]
+    if models.detector.sha256 is None:
+        problem = "this detector is in no file, and a store names the file of its detector"
+        raise ConfigError(
+            problem, where="detector", hint="save it first: detector.save('mine.safetensors'), and load it"
+        )
+    return models
+
+
+def _seeing(values: dict[str, Any]) -> SeeingOptions:
+    checked = dict(values)
+    if "frame_interval" in checked:
+        checked["frame_interval"] = parse_sampling(str(checked["frame_interval"]))
+    for name in ("tile", "motion_gate", "full_decode", "embeddings"):
+        if not isinstance(checked.get(name, False), bool):
+            raise ConfigError(
+                f"True or False is expected, not {described(checked[name])}", where=name, hint="leave it out"
+            )
+    for name in ("lowest_score", "classify_from"):
+        if name in checked:
+            checked[name] = checked_share(checked[name], name)
+    return SeeingOptions(**checked)
+
+
+def _settings(values: dict[str, Any], models: Models) -> RunSettings:
+    for name in ("batch_size", "workers"):
+        if values.get(name) is not None:
+            checked_whole(values[name], name)
+    work = WorkOptions.chosen(models.device, values.get("batch_size"), values.get("workers"))
+    return RunSettings(work, quiet=bool(values.get("quiet")), retry_failed=bool(values.get("retry_failed")))

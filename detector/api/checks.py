@@ -1,0 +1,82 @@
+"""Arguments of the library, checked at its door."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from backbones.errors import ConfigError
+from detector.base.checks import described, expect
+
+Source = str | os.PathLike[str]
+
+
+def checked_share(value: object, name: str) -> float:
+    """A number in 0..1.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, float | int) or not 0 <= value <= 1:
+        raise ConfigError(
+            f"a number between 0 and 1 is expected, not {described(value)}", where=name, hint="such as 0.2"
+        )
+    return float(value)
+
+
+def checked_whole(value: object, name: str) -> int:
+    """A whole number of at least 1.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigError(f"a whole number from 1 up is expected, not {described(value)}", where=name, hint="such as 8")
+    return value
+
+
+def checked_path(value: object, name: str, what: str = "a path") -> Path:
+    """A path, with `~` as the home folder.
+
+    Raises:
+        ConfigError: It is none, or an empty one.
+    """
+    expect(value, (str, os.PathLike), what, where=name, hint="such as 'data/train.json'")
+    path = Path(value).expanduser()  # type: ignore[arg-type]
+    if not str(value):
+        raise ConfigError(f"{what} is expected, not an empty one", where=name, hint="leave it out, or give it")
+    return path
+
+
+def checked_paths(values: object, name: str) -> list[Path]:
+    """One path, or several.
+
+    Raises:
+        ConfigError: Something is none.
+    """
+    if isinstance(values, str | os.PathLike):
+        return [checked_path(values, name)]
+    if not isinstance(values, Iterable) or isinstance(values, Mapping | bytes):
+        raise ConfigError(
+            f"a path or a list of paths is expected, not {described(values)}", where=name, hint="['CARD']"
+        )
+    paths = [checked_path(value, name) for value in values]
+    if not paths:
+        raise ConfigError("nothing was given", where=name, hint="give at least one path")
+    return paths
+
+
+def refuse_unknown(options: Iterable[str], known: Iterable[str], where: str) -> None:
+    """Refuse options that nobody knows, with the nearest that is known.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    names = sorted(known)
+    for option in options:
+        if option not in names:
+            near = difflib.get_close_matches(option, names, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"choose among {', '.join(names)}"
+            raise ConfigError(f"there is no option '{option}'", where=where, hint=hint)
