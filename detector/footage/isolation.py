@@ -53,7 +53,7 @@ class IsolatedReaders(Generic[Task, Value]):
     the value that it has made until it is asked for, so memory stays bounded. All happens in the thread that asks for
     the next event: to have values ready while other work is done, ask in a thread of its own.
 
-    The processes are started afresh (spawn), so a script that uses this needs the usual `if __name__ == "__main__":`.
+    The processes are started afresh (spawn), without the caller's script, which needs no `if __name__ == "__main__":`.
     They end with this process, also when it is killed, and leave Ctrl-C to it.
 
     Args:
@@ -177,8 +177,7 @@ class IsolatedReaders(Generic[Task, Value]):
         started = worker.ready
         self._drop([worker])
         if not started:
-            hint = "is memory left? a script that reads footage needs `if __name__ == '__main__':`"
-            raise HoopoeError("the processes that read files do not start", hint=hint)
+            raise HoopoeError("the processes that read files do not start", hint="is memory left?")
         return Failed(worker.task, self._error(worker.task, problem))
 
     def _error(self, task: Task, problem: str) -> MediaError:

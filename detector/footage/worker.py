@@ -54,7 +54,7 @@ class Worker(Generic[Task]):
         tasks, self._tasks = context.Pipe(duplex=False)
         self.results, results = context.Pipe(duplex=False)
         self._process = context.Process(target=_work, args=(tasks, results, function), daemon=True)
-        with _interrupts_blocked():
+        with _interrupts_blocked(), _without_main(function):
             self._process.start()
         _started.add(self)
         tasks.close()  # this process must not hold the other's ends, or none would notice the other's death
@@ -122,6 +122,21 @@ class Worker(Generic[Task]):
         self._tasks.close()
         self.results.close()
         self.number = -1
+
+
+@contextmanager
+def _without_main(function: Callable[..., Any]) -> Iterator[None]:
+    """Let a process that is spawned not run the caller's script again, which then needs no `if __name__ == ...`."""
+    main: Any = sys.modules["__main__"]
+    kept = {name: vars(main)[name] for name in ("__spec__", "__file__") if name in vars(main)}
+    if function.__module__ == "__main__":  # it would not be found
+        kept = {}
+    for name in kept:
+        setattr(main, name, None)
+    try:
+        yield
+    finally:
+        vars(main).update(kept)
 
 
 @contextmanager
