@@ -70,7 +70,7 @@ def annotate(
     run = read_run(folder)
     before = DecideOptions.model_validate({} if run is None else run.decisions)
     wanted = decide_options(before, decisions)
-    read_rules(annotating.models_entry(models.detector, models.species), wanted)  # a wrong table is found before hours
+    read_rules(annotating.models_entry(models), wanted)  # a wrong table is found before hours
     report = annotating.annotate(AnnotateRequest(inputs, folder, _seeing(seeing)), models, _settings(settings, models))
     if report.signal is not None:
         raise KeyboardInterrupt

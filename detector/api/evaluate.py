@@ -33,14 +33,16 @@ class EvaluateOptions(TypedDict, total=False):
         workers: Processes that read images; None: one a core, 0: none.
         score_threshold: Detections below it are left out; None: the detector's own, 0.05.
         max_detections: Of an image, and of each of its categories for AP; None: the detector's, and COCO's 100.
+        tile: Look for small birds in tiles at native resolution too.
         categories: YAML file that maps annotated names to the detector's; None: as in its training.
-        agnostic: All annotated categories are the detector's only one.
+        agnostic: All annotated categories are `bird`, and so are a species detector's.
     """
 
     batch_size: int
     workers: int | None
     score_threshold: float | None
     max_detections: int | None
+    tile: bool
     categories: Source | None
     agnostic: bool
 
@@ -113,6 +115,7 @@ def _detection_options(options: EvaluateOptions) -> DetectionOptions:
         loading=DataConfig(workers=workers),
         score_threshold=None if score is None else checked_share(score, "score_threshold"),
         max_detections=None if most is None else checked_whole(most, "max_detections"),
+        tile=bool(options.get("tile", False)),
     )
 
 

@@ -16,19 +16,19 @@ from detector.api.checks import Source, checked_path, checked_share
 from detector.api.images import Image, is_one, rgb_array
 from detector.base.checks import described, expect
 from detector.boxes import xyxy_to_xywh
-from detector.decisions.verdicts import plain_name
+from detector.decisions.naming.verdicts import plain_name
 from detector.species.calibration import Calibration
 from detector.species.classifier import SpeciesClassifier
 from detector.species.crops import crops_of
-from detector.species.crosswalk import load_crosswalk
 from detector.species.evidence import unseen
 from detector.species.joining import merge_label_boxes
-from detector.species.kinds import Kinds
+from detector.species.names.crosswalk import load_crosswalk
+from detector.species.names.kinds import Kinds
+from detector.species.names.taxonomy import Taxonomy
 from detector.species.naming import NAME_THRESHOLD, Circumstances
 from detector.species.priors import WHOLE_YEAR, Prior, period_of
 from detector.species.rerank import rerank_boxes
 from detector.species.rules import NamingRules
-from detector.species.taxonomy import Taxonomy
 from detector.store.records import Candidate
 from detector.types import Detections, Kind, TaxonName
 

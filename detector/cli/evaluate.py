@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from detector.base.reporting import task
 from detector.cli.options.devices import add_device_arguments, device_and_precision
 from detector.cli.options.paths import file_of, folder_of, new_folder_of
 from detector.cli.terminal.parser import CommandParser
@@ -67,41 +66,24 @@ def add_arguments(parser: CommandParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Detect, measure, write and print."""
 
-    from detector.data.config import DataConfig
-    from detector.data.images import read_image
-    from detector.evaluation.detecting import DetectionOptions
-    from detector.evaluation.evaluation import evaluate
-    from detector.evaluation.ground_truth import read_ground_truth
-    from detector.evaluation.writer import write_evaluation
+    from detector.api.evaluate import evaluate
     from detector.models import load_detector
 
-    device, precision = device_and_precision(args)
-    detector = load_detector(args.model, device, precision)
-    annotations, report = read_ground_truth(
-        [(args.annotations, args.images)],
-        detector.meta,
-        categories=args.categories,
-        agnostic=args.agnostic,
-        attributes=args.group_by,
-    )
     console = results()
-    console.print(f"{args.annotations}: {report}", highlight=False, markup=False, soft_wrap=True)
-    options = DetectionOptions(
+    evaluation = evaluate(
+        load_detector(args.model, *device_and_precision(args)),
+        args.annotations,
+        args.images,
+        output=args.output,
+        group_by=args.group_by,
         batch_size=args.batch_size,
-        loading=DataConfig(workers=args.workers),
+        workers=args.workers,
         score_threshold=args.score_threshold,
         max_detections=args.max_detections,
         tile=args.tile,
+        categories=args.categories,
+        agnostic=args.agnostic,
     )
-    with task("detecting", len(annotations), "images") as progress:
-        evaluation = evaluate(detector, annotations, options, group_by=args.group_by, advance=progress.advance)
-    places = {image: place for place, image in enumerate(annotations.image_ids.tolist())}
-
-    def read(image_id: int) -> Any:
-        record = annotations[places[image_id]]
-        return read_image(record.path, (record.width, record.height))
-
-    write_evaluation(args.output, evaluation, read)
     _print(console, evaluation)
     assert evaluation.found is not None
     console.print(
