@@ -8,6 +8,7 @@ from typing import Any
 
 from hoopoe_docs.commands import commands_page
 from hoopoe_docs.configuration import configuration_page
+from hoopoe_docs.python_names import python_page
 from hoopoe_docs.store_tables import store_page
 
 MARK = re.compile(r"^<!-- generated: ([a-z]+) -->$", re.M)
@@ -15,6 +16,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "store": store_page,
     "configuration": configuration_page,
     "commands": commands_page,
+    "python": python_page,
 }
 
 

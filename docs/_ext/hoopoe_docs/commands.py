@@ -9,7 +9,7 @@ from detector.cli.terminal.exit_codes import MEANINGS
 from detector.cli.terminal.parser import CommandParser
 from hoopoe_docs.markdown import cell, table
 
-COMMON = frozenset({"help", "help_all", "quiet", "log", "debug"})  # options of every command, told once on the page
+COMMON = frozenset({"--help", "--help-all", "--quiet", "--log", "--debug"})  # of every command, told once on the page
 
 
 def commands_page() -> str:
@@ -25,10 +25,13 @@ def _command(name: str) -> str:
     assert parser.description is not None
     lines = [parser.format_usage().removeprefix("usage: ").rstrip(), "", *parser.examples]
     usage = "\n".join(lines).rstrip()
-    rows = [_row(action) for action in parser._actions if action.dest not in COMMON and action.help]
+    rows = [_row(action) for action in parser._actions if action.help and not COMMON & set(action.option_strings)]
     text = f"## hoopoe {name}\n\n{cell(parser.description)}\n\n```text\n{usage}\n```\n\n"
     text += table(["option", "values", "what it does"], rows) if rows else ""
-    return text if parser.epilog is None else f"{text}\n```text\n{parser.epilog % {'prog': parser.prog}}\n```\n"
+    if parser.epilog is None:
+        return text
+    words = parser.epilog % {"prog": parser.prog}
+    return f"{text}\n```text\n{words}\n```\n" if "\n" in words else f"{text}\n{cell(words)}\n"
 
 
 def _row(action: argparse.Action) -> list[str]:

@@ -47,7 +47,8 @@ def values(value: dict[str, Any]) -> str:
     kind = value.get("type", "any")
     if kind == "array":
         items = value.get("prefixItems")
-        return ", ".join(map(values, items)) if items else f"list of {values(value.get('items', {}))}"
+        each = values(items[0] if items else value.get("items", {})).replace("number", "numbers")
+        return f"{len(items)} {each}" if items else f"list of {each}"
     words = {"number": "number", "integer": "whole number", "boolean": "true, false", "string": "text", "null": "null"}
     return (words.get(kind, "mapping" if kind == "object" else kind) + _limits(value)).strip()
 
