@@ -23,13 +23,13 @@ class AnnotateRequest:
     Attributes:
         inputs: Files and folders.
         output: The store; what it holds already is not done again.
-        seeing: What decides what is seen.
+        seeing: What decides what is seen; None: as in the runs before.
         roots: Where known cards are now.
     """
 
     inputs: Sequence[Path]
     output: Path
-    seeing: SeeingOptions = field(default_factory=SeeingOptions)
+    seeing: SeeingOptions | None = None
     roots: Mapping[str, Path] = field(default_factory=dict)
 
 

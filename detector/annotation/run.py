@@ -13,6 +13,7 @@ from detector.annotation.cards import FoundCards, find_cards
 from detector.annotation.facts import Rows
 from detector.annotation.local import LocalAnnotation
 from detector.annotation.media_list import CountedFiles
+from detector.annotation.remembered import sha256_of_weights, stored_seeing
 from detector.annotation.report import Outcome, RunReport
 from detector.annotation.request import DEFAULT, AnnotateRequest, Models, RunSettings
 from detector.annotation.running import run_store
@@ -35,6 +36,7 @@ def annotate(request: AnnotateRequest, models: Models, settings: RunSettings = D
         HoopoeError: An input does not exist, the store was made otherwise or is in use, the disk is full ...
     """
     output = request.output
+    seeing = request.seeing or stored_seeing(output)
     before = read_run(output)
     found = find_cards(request.inputs, output, request.roots)  # refuses what cannot be before anything is written
     with FactsWriter(output, retry_failed=settings.retry_failed) as writer:
@@ -44,11 +46,11 @@ def annotate(request: AnnotateRequest, models: Models, settings: RunSettings = D
             set_card_root(output, card, os.path.abspath(root))
         entries = {
             "cards": {card.id: CardEntry(root=str(card.root), inputs=list(card.inputs)) for card in found.cards},
-            "options": request.seeing.as_dict(),
+            "options": seeing.as_dict(),
             "versions": versions(),
         }
         merge_run(output, models_entry(models).model_copy(update=entries))
-        engine = LocalAnnotation(models, request.seeing, settings)
+        engine = LocalAnnotation(models, seeing, settings)
         return run_store(engine, _NewMedia(found, writer), "annotating", settings.quiet)
 
 
@@ -93,7 +95,12 @@ def models_entry(models: Models) -> RunFile:
     """A run.json that names the models, and nothing else."""
     detector = models.detector
     return RunFile(
-        detector=DetectorEntry(name=detector.name, sha256=detector.sha256, categories=list(detector.categories)),
+        detector=DetectorEntry(
+            name=detector.name,
+            sha256=detector.sha256 or sha256_of_weights(detector.net),
+            source=detector.source,
+            categories=list(detector.categories),
+        ),
         species=species_entry(models.species),
     )
 
@@ -103,7 +110,11 @@ def species_entry(species: SpeciesClassifier | None) -> SpeciesEntry | None:
     if species is None:
         return None
     return SpeciesEntry(
-        name=species.name, sha256=species.sha256, classes=list(species.class_names), size=species.size_hw
+        name=species.name,
+        sha256=species.sha256,
+        source=species.source,
+        classes=list(species.class_names),
+        size=species.size_hw,
     )
 
 

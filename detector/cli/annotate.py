@@ -1,6 +1,7 @@
 """`hoopoe annotate INPUT ... --output OUT`: find and name the birds in cards of photos and videos."""
 
 import argparse
+from dataclasses import replace
 
 from detector.cli.options.annotation import (
     add_result_arguments,
@@ -18,12 +19,13 @@ from detector.cli.terminal.parser import CommandParser
 
 EXAMPLES = (
     "hoopoe annotate E:/CARD1 E:/CARD2 --output OUT --detector coco --species davit_tiny_il-all",
-    "hoopoe annotate CARD3 --output OUT --detector runs/x/best.safetensors --deployments deployments.csv",
+    "hoopoe annotate CARD3 --output OUT",
 )
 
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe annotate`."""
+    parser.epilog = "Options that are not given are those of the runs before into OUT."
     parser.add_argument("inputs", nargs="+", type=any_of("a card"), metavar="INPUT", help="a card: a folder, or a file")
     parser.add_argument(
         "--output",
@@ -32,26 +34,26 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="OUT",
         help="folder of the results; goes on with them",
     )
-    parser.add_argument("--detector", required=True, metavar="MODEL", help="a run of `hoopoe train`, or coco")
-    parser.add_argument(
-        "--species", default="none", metavar="WEIGHTS", help="a classifier: published name, or file (default: none)"
-    )
+    parser.add_argument("--detector", metavar="MODEL", help="a run of `hoopoe train`, or coco")
+    parser.add_argument("--species", metavar="WEIGHTS", help="a classifier: published name, or file (default: none)")
     parser.add_argument(
         "--frame-interval",
-        default="1.0",
         metavar="S",
-        help="of videos: seconds between frames, all, or keyframes (default: %(default)s)",
+        help="of videos: seconds between frames, all, or keyframes (default: 1.0)",
     )
-    parser.add_rare_argument("--tile", action="store_true", help="look at native resolution too, for small birds")
-    parser.add_rare_argument("--motion-gate", action="store_true", help="pass over video frames in which nothing moved")
-    parser.add_rare_argument("--full-decode", action="store_true", help="never decode photos at a reduced size")
+    for name, text in (
+        ("--tile", "look at native resolution too, for small birds"),
+        ("--motion-gate", "pass over video frames in which nothing moved"),
+        ("--full-decode", "never decode photos at a reduced size"),
+        ("--embeddings", "keep the classifier's embeddings"),
+    ):
+        parser.add_rare_argument(name, action="store_const", const=True, help=text)
     parser.add_rare_argument(
         "--classify-from",
         type=float,
         metavar="SCORE",
         help="classify boxes from this score up (default: all that are kept, from 0.05)",
     )
-    parser.add_rare_argument("--embeddings", action="store_true", help="keep the classifier's embeddings")
     parser.add_rare_argument(
         "--root", action="append", default=[], metavar="CARD=PATH", help="where a card is now, if it has moved"
     )
@@ -66,28 +68,28 @@ def run(args: argparse.Namespace) -> int:
     from detector.footage.sampling import parse_sampling
 
     check_arguments(args)
-    sampling = parse_sampling(args.frame_interval)
+    given = {
+        "frame_interval": None if args.frame_interval is None else parse_sampling(args.frame_interval),
+        "tile": args.tile,
+        "motion_gate": args.motion_gate,
+        "full_decode": args.full_decode,
+        "lowest_score": 0.0 if args.score_threshold == 0 else None,
+        "classify_from": args.classify_from,
+        "embeddings": args.embeddings,
+    }
     roots = parse_roots(args.root)
 
-    from detector.annotation.options import SeeingOptions
-    from detector.annotation.request import AnnotateRequest, Models
+    from detector.annotation.remembered import models_for, stored_seeing
+    from detector.annotation.request import AnnotateRequest
     from detector.annotation.run import annotate, models_entry
-    from detector.store.schema import LOWEST_SCORE
 
     check_detector("--detector", args.detector, "a classifier is given by --species")
     check_classifier("--species", args.species, "a detector is given by --detector")
     device, precision = device_and_precision(args)
-    models = Models.of(args.detector, None if args.species == "none" else args.species, device, precision)
+    models = models_for(args.output, args.detector, args.species, device, precision)
     check_tables(args, args.output, models_entry(models))
-    seeing = SeeingOptions(
-        frame_interval=sampling,
-        tile=args.tile,
-        motion_gate=args.motion_gate,
-        full_decode=args.full_decode,
-        lowest_score=0.0 if args.score_threshold == 0 else LOWEST_SCORE,
-        classify_from=LOWEST_SCORE if args.classify_from is None else args.classify_from,
-        embeddings=args.embeddings,
-    )
+    chosen = {name: value for name, value in given.items() if value is not None}
+    seeing = replace(stored_seeing(args.output), **chosen)
     request = AnnotateRequest(args.inputs, args.output, seeing, roots)
     report = annotate(request, models, run_settings(args, device))
     return finish(args, args.output, report)

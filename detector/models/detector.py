@@ -64,6 +64,7 @@ class Detector:
         name: The file's name, or `coco`.
         sha256: Of the file of weights, in hexadecimal; None where it is in no file.
         precision: "bf16" runs convolutions and matrix products in bfloat16; boxes and scores stay float32.
+        source: Where it was loaded from: its file, or `coco`; None where it is in no file.
 
     Example:
         >>> model = hp.load_detector("birds.safetensors")
@@ -78,6 +79,7 @@ class Detector:
     name: str = "detector"
     sha256: str | None = None
     precision: Precision = "fp32"
+    source: str | None = None
 
     def __post_init__(self) -> None:
         hint = "use load_detector, or Detector.of(net)"

@@ -104,7 +104,8 @@ def load_detector(
         file = detector_file(source)
         net, meta = _built(file)
         name = file.name
-    return Detector(net.to(place).eval(), meta, name, sha256_of(file), chosen_precision(precision, place))
+    where = COCO_NAME if source == COCO_NAME else str(file.absolute())
+    return Detector(net.to(place).eval(), meta, name, sha256_of(file), chosen_precision(precision, place), where)
 
 
 def _built(file: Path) -> tuple[nn.Module, DetectorMeta]:

@@ -51,6 +51,7 @@ class SpeciesClassifier:
         std: Of each channel, for pixels in 0..1.
         precision: "bf16" runs convolutions and matrix products in bfloat16; logits stay float32.
         net: The network, in evaluation mode.
+        source: Where it was loaded from: its file, or its published name; None where it is in no file.
     """
 
     name: str
@@ -61,6 +62,7 @@ class SpeciesClassifier:
     std: tuple[float, float, float]
     precision: Precision
     net: Backbone
+    source: str | None = None
 
     @classmethod
     def load(
@@ -84,18 +86,20 @@ class SpeciesClassifier:
         if sorted(class_to_idx.values()) != list(range(net.num_classes)):
             problem = f"{len(class_to_idx)} classes have names, but there are {net.num_classes} outputs"
             raise CheckpointError(problem, where=source, hint="save it again with a name for every output")
-        path = backbones.download(source) if isinstance(source, str) and source in PUBLISHED else Path(source)
+        published = isinstance(source, str) and source in PUBLISHED
+        path = backbones.download(str(source)) if published else Path(source).expanduser()
         red, green, blue = rgb_stats["mean"]
         red_std, green_std, blue_std = rgb_stats["std"]
         return cls(
-            name=str(source) if isinstance(source, str) and source in PUBLISHED else path.name,
-            sha256=sha256_of(path.expanduser()),
+            name=str(source) if published else path.name,
+            sha256=sha256_of(path),
             class_names=tuple(sorted(class_to_idx, key=class_to_idx.__getitem__)),
             size_hw=backbones.get_size_from_signature(signature),
             mean=(red, green, blue),
             std=(red_std, green_std, blue_std),
             precision=precision,
             net=net,
+            source=str(source) if published else str(path.absolute()),
         )
 
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -36,6 +36,9 @@ class DetectorEntry(Section):
     sha256: str | None = None
     """Of the file of weights; null where the boxes came from another tool."""
 
+    source: str | None = None
+    """Where the file was last, or `coco`; null: not known."""
+
     categories: list[str] = Field(default_factory=list)
     """Names of the labels, in the order of label_scores."""
 
@@ -48,6 +51,9 @@ class SpeciesEntry(Section):
 
     sha256: str | None = None
     """Of the file of weights."""
+
+    source: str | None = None
+    """Where the file was last, or the published name; null: not known."""
 
     classes: list[str] = Field(default_factory=list)
     """Names of the classes, in the order of the logits."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -16,6 +17,8 @@ from detector.store.layout import facts_folder, parts
 from detector.store.lock import RUN_LOCK, StoreLock
 from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry, run_file_path
 from detector.store.schema import VERSION
+
+Entry = TypeVar("Entry", DetectorEntry, SpeciesEntry)
 
 
 def read_run(folder: Path) -> RunFile | None:
@@ -110,7 +113,8 @@ def _joined_run(folder: Path, before: RunFile | None, run: RunFile) -> RunFile:
                 hint="choose another --output; or give the store's models and options "
                 "(`hoopoe reclassify` changes its classifier)",
             )
-        run = run.model_copy(update={"species": before.species, "detector": before.detector})
+        models = {"species": _found(before.species, run.species), "detector": _found(before.detector, run.detector)}
+        run = run.model_copy(update=models)
     if before is None:
         return run.model_copy(update={"cards": with_prefixes({}, run.cards)})
     cards = {**before.cards, **{card: _merged(before.cards.get(card), new) for card, new in run.cards.items()}}
@@ -124,6 +128,13 @@ def _joined_run(folder: Path, before: RunFile | None, run: RunFile) -> RunFile:
             "versions": {**before.versions, **run.versions},
         }
     )
+
+
+def _found(before: Entry | None, now: Entry | None) -> Entry | None:
+    """A model as the store knows it, with where it is now."""
+    if before is None or now is None or now.source is None:
+        return before
+    return before.model_copy(update={"source": now.source})
 
 
 def set_card_root(folder: Path, card: str, root: str) -> RunFile:
