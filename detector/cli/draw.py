@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from detector.base.reporting import track
-    from detector.synthetic.dataset import write_synthetic_dataset
+    from detector.synthetic.dataset import SceneSet, write_synthetic_dataset
     from detector.synthetic.scenes import DEMO_SCENES, DETECTOR_SCENES, SPECIES_SCENES
 
     config = {"detector": DETECTOR_SCENES, "species": SPECIES_SCENES, "demo": DEMO_SCENES}[args.scenes]
@@ -53,9 +53,7 @@ def run(args: argparse.Namespace) -> int:
         args.folder,
         args.train,
         args.val,
-        seed=args.seed,
-        size_wh=(width, height),
-        config=config,
+        SceneSet(args.seed, (width, height), config),
         workers=args.workers or os.cpu_count() or 1,
         progress=lambda numbers: track(numbers, "drawing", "scenes"),
     )

@@ -15,7 +15,7 @@ from backbones.errors import HoopoeError
 from detector.data.config import DataConfig
 from detector.data.dataset import EvaluationDataset, Item, Key, Target, TrainingDataset, make_target
 from detector.data.sample import IGNORED
-from detector.data.sampling import Shows, aspect_groups, epoch_batches, evaluation_batches, repeat_factors
+from detector.data.sampling import Pool, Shows, aspect_groups, epoch_batches, evaluation_batches, repeat_factors
 
 MOST_WORKERS = 8  # by default; more seldom helps one training process
 # fork shares the packed arrays; from Python 3.14 on it is no longer the default, and on macOS it is not safe
@@ -72,12 +72,12 @@ class EpochSampler(Sampler[list[Key]]):
         self, dataset: TrainingDataset, batch_size: int, config: DataConfig, rank: int = 0, world_size: int = 1
     ) -> None:
         annotations = dataset.annotations
-        self.images = len(annotations)
         self.batch_size, self.seed = batch_size, dataset.seed
         self.rank, self.world_size = rank, world_size
-        self.factors = repeat_factors(annotations, config.repeat_threshold) if config.repeat_threshold else None
+        factors = repeat_factors(annotations, config.repeat_threshold) if config.repeat_threshold else None
         square = config.augmentation.crop_size is not None  # crops are all of one shape, whatever they are cut from
-        self.groups = aspect_groups(annotations.sizes_wh) if config.group_by_aspect and not square else None
+        groups = aspect_groups(annotations.sizes_wh) if config.group_by_aspect and not square else None
+        self.pool = Pool(len(annotations), factors, groups)
         self.start(0)
 
     def start(self, epoch: int, batch: int = 0) -> None:
@@ -94,14 +94,12 @@ class EpochSampler(Sampler[list[Key]]):
 
     def _left(self) -> list[Shows]:
         batches = epoch_batches(
-            self.images,
+            self.pool,
             self.batch_size,
             seed=self.seed,
             epoch=self.epoch,
             rank=self.rank,
             world_size=self.world_size,
-            factors=self.factors,
-            groups=self.groups,
         )
         return batches[self.batch :]
 

@@ -6,6 +6,8 @@ on the batches of one process of batch size 8.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
@@ -47,16 +49,23 @@ def aspect_groups(sizes_wh: NDArray[np.integer]) -> NDArray[np.int64]:
     return np.digitize(sizes_wh[:, 0] / np.maximum(sizes_wh[:, 1], 1), ASPECT_EDGES).astype(np.int64)
 
 
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """The images that epochs are made of.
+
+    Attributes:
+        images: Their number, I.
+        factors: Repeat factors (I,); None: each is shown once an epoch.
+        groups: Group of each image (I,): batches are of one group, apart from a few made of what the groups leave over.
+    """
+
+    images: int
+    factors: NDArray[np.float64] | None = None
+    groups: NDArray[np.integer] | None = None
+
+
 def epoch_batches(
-    images: int,
-    batch_size: int,
-    *,
-    seed: int,
-    epoch: int,
-    rank: int = 0,
-    world_size: int = 1,
-    factors: NDArray[np.float64] | None = None,
-    groups: NDArray[np.integer] | None = None,
+    pool: Pool, batch_size: int, *, seed: int, epoch: int, rank: int = 0, world_size: int = 1
 ) -> list[Shows]:
     """The batches that one process trains on in one epoch.
 
@@ -65,26 +74,24 @@ def epoch_batches(
     processes take as many steps with as many images each.
 
     Args:
-        images: The number of images.
+        pool: The images.
         batch_size: Images a batch and process.
         seed: The run's.
         epoch: Counted from 0.
         rank: This process.
         world_size: The number of processes.
-        factors: Repeat factors (I,), if any.
-        groups: Group of each image (I,): batches are of one group, apart from a few made of what the groups leave over.
 
     Returns:
         Batches (B, 2) of an image's place and its showing, all of `batch_size` but the last of the plan, which may come
         anywhere in the epoch. To resume, leave out the batches that were done.
     """
     rng = np.random.default_rng([seed & (2**64 - 1), epoch])
-    order = _shuffled_shows(rng, images, factors)
+    order = _shuffled_shows(rng, pool.images, pool.factors)
     if not len(order):
         return []
     global_size = batch_size * world_size
-    if groups is not None:
-        order = _grouped(order, groups[order[:, 0]], global_size)
+    if pool.groups is not None:
+        order = _grouped(order, pool.groups[order[:, 0]], global_size)
     missing = -len(order) % world_size
     order = np.concatenate([order, np.resize(order[::-1], (missing, 2))])
     batches = [order[start : start + global_size] for start in range(0, len(order), global_size)]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -26,14 +27,27 @@ Progress = Callable[[range], Iterable[int]]
 SceneRecord = tuple[str, NDArray[np.float32], NDArray[np.int64]]  # file name, boxes (N, 4), labels (N,)
 
 
+@dataclass(frozen=True)
+class SceneSet:
+    """Which scenes are drawn.
+
+    Attributes:
+        seed: Another seed draws other scenes.
+        size_wh: Width and height of the pictures.
+        config: What scenes are made of.
+    """
+
+    seed: int = 0
+    size_wh: tuple[int, int] = (256, 256)
+    config: SceneConfig = SPECIES_SCENES
+
+
 def write_synthetic_dataset(
     folder: Path,
     train: int,
     val: int,
+    scenes: SceneSet | None = None,
     *,
-    seed: int = 0,
-    size_wh: tuple[int, int] = (256, 256),
-    config: SceneConfig = SPECIES_SCENES,
     workers: int = 1,
     progress: Progress = iter,
 ) -> dict[str, Path]:
@@ -45,15 +59,14 @@ def write_synthetic_dataset(
         folder: Where to; made if need be.
         train: Number of scenes to train on.
         val: Number of scenes to evaluate on.
-        seed: Another seed draws other scenes.
-        size_wh: Width and height of the pictures.
-        config: What scenes are made of.
+        scenes: Which scenes; small ones of birds of all species by default.
         workers: Processes that draw; their number changes nothing about the scenes.
         progress: Wraps the numbers of the scenes of each split while they are drawn, such as `reporting.track`.
 
     Returns:
         The annotation files by split.
     """
+    scenes = scenes or SceneSet()
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
     files = {}
@@ -65,18 +78,16 @@ def write_synthetic_dataset(
             pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
             every = partial(stack.enter_context(pool).map, chunksize=8)
         for split, count in (("train", train), ("val", val)):
-            drawn = every(partial(_write_scene, images, split, seed, size_wh, config), range(count))
+            drawn = every(partial(_write_scene, images, split, scenes), range(count))
             records = [record for _, record in zip(progress(range(count)), drawn, strict=True)]
             files[split] = folder / f"{split}.json"
-            write_bytes(files[split], json.dumps(_coco(records, size_wh)).encode())
+            write_bytes(files[split], json.dumps(_coco(records, scenes.size_wh)).encode())
     return files
 
 
-def _write_scene(
-    images: Path, split: str, seed: int, size_wh: tuple[int, int], config: SceneConfig, index: int
-) -> SceneRecord:
-    rng = np.random.default_rng([seed, SPLITS[split], index])
-    scene = draw_scene(rng, size_wh, config)
+def _write_scene(images: Path, split: str, scenes: SceneSet, index: int) -> SceneRecord:
+    rng = np.random.default_rng([scenes.seed, SPLITS[split], index])
+    scene = draw_scene(rng, scenes.size_wh, scenes.config)
     name = f"{split}_{index + 1:06}.jpg"
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(70, 96))]
     (images / name).write_bytes(cv2.imencode(".jpg", scene.image[..., ::-1], quality)[1].tobytes())

@@ -18,6 +18,7 @@ from detector.synthetic.scenery import (
     GREENS,
     RGB,
     SOILS,
+    Foliage,
     Image,
     blend,
     draw_blades,
@@ -105,12 +106,12 @@ def draw_thicket(rng: Generator, size_wh: tuple[int, int]) -> Habitat:
     if rng.random() < 0.3:  # the sky through the leaves
         light = SKIES[rng.integers(len(SKIES))][1]
     image = _to_image(blend(dark, light, fractal_noise(rng, size_wh, (7, 7)) ** np.float32(rng.uniform(1, 2))))
-    scatter_leaves(rng, image, None, (dark, light), count=int(rng.integers(20, 140)), side=rng.uniform(0.02, 0.06))
+    scatter_leaves(rng, image, Foliage((dark, light), int(rng.integers(20, 140)), rng.uniform(0.02, 0.06)))
     image = np.asarray(cv2.GaussianBlur(image, (0, 0), max(0.5, width * rng.uniform(0.002, 0.02))), np.uint8)
     for _ in range(rng.integers(2, 7)):
         draw_branch(rng, image)
     if rng.random() < 0.6:
-        scatter_leaves(rng, image, None, (dark, light), count=int(rng.integers(10, 60)), side=rng.uniform(0.02, 0.05))
+        scatter_leaves(rng, image, Foliage((dark, light), int(rng.integers(10, 60)), rng.uniform(0.02, 0.05)))
     return Habitat(image, (0.25 * height, 0.9 * height), airborne=0.08, ceiling=float(height))
 
 
@@ -129,7 +130,7 @@ def draw_ground(rng: Generator, size_wh: tuple[int, int]) -> Habitat:
         at = (rng.uniform(0, width), rng.uniform(horizon, height))
         draw_stone(rng, image, at, width * rng.uniform(0.01, 0.09))
     if rng.random() < 0.6:
-        draw_blades(rng, image, None, GREENS[rng.integers(len(GREENS))], int(rng.integers(20, 200)), 0.12)
+        draw_blades(rng, image, Foliage(GREENS[rng.integers(len(GREENS))], int(rng.integers(20, 200)), 0.12))
     return Habitat(image, (horizon + 0.25 * (height - horizon), 0.97 * height), airborne=0.05, ceiling=float(height))
 
 
@@ -146,7 +147,7 @@ def draw_water(rng: Generator, size_wh: tuple[int, int]) -> Habitat:
         bank = fractal_noise(rng, (width, shore), (10, 4))
         image[:shore] = cv2.GaussianBlur(_to_image(blend(*GREENS[rng.integers(len(GREENS))], bank)), (0, 0), 1.2)
     if rng.random() < 0.4:
-        draw_blades(rng, image, None, GREENS[rng.integers(len(GREENS))], int(rng.integers(10, 60)), 0.4)
+        draw_blades(rng, image, Foliage(GREENS[rng.integers(len(GREENS))], int(rng.integers(10, 60)), 0.4))
     return Habitat(image, (shore + 0.2 * (height - shore), 0.95 * height), airborne=0.1, ceiling=float(height))
 
 

@@ -5,6 +5,8 @@ Strokes are painted into the image that they are given. All that varies comes fr
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.random import Generator
@@ -65,7 +67,8 @@ def draw_tree_line(rng: Generator, image: Image, colour: RGB) -> float:
     if rng.random() < 0.6:  # bare twigs that stand out against the sky
         for _ in range(rng.integers(4, 14)):
             foot = int(rng.integers(width))
-            _grow(rng, image, np.array([foot, crest[foot] + 0.2 * tall]), -np.pi / 2, 0.4 * tall, 4, colour)
+            start = np.array([foot, crest[foot] + 0.2 * tall])
+            _grow(rng, image, _Twig(start, -np.pi / 2, 0.4 * tall, levels=4), colour)
     for _ in range(rng.integers(0, 4) if rng.random() < 0.3 else 0):  # poles and masts
         foot, thick = int(rng.integers(width)), max(1, round(width * rng.uniform(0.002, 0.02)))
         top = int(height - tall * rng.uniform(0.8, 2.5))
@@ -73,22 +76,25 @@ def draw_tree_line(rng: Generator, image: Image, colour: RGB) -> float:
     return float(np.median(crest))
 
 
-def _grow(rng: Generator, image: Image, start: NDArray, angle: float, length: float, levels: int, colour: RGB) -> None:
-    stop = start + length * np.array([np.cos(angle), np.sin(angle)])
-    if length < 2:
+@dataclass(frozen=True, eq=False)
+class _Twig:
+    """Where a twig begins (2,), its direction in radians, its length in pixels, and how often it forks."""
+
+    start: NDArray
+    angle: float
+    length: float
+    levels: int
+
+
+def _grow(rng: Generator, image: Image, twig: _Twig, colour: RGB) -> None:
+    stop = twig.start + twig.length * np.array([np.cos(twig.angle), np.sin(twig.angle)])
+    if twig.length < 2:
         return
-    _line(image, start, stop, colour, max(1, round(length * 0.06)))
-    for turn in (-1, 1) if levels else ():
+    _line(image, twig.start, stop, colour, max(1, round(twig.length * 0.06)))
+    for turn in (-1, 1) if twig.levels else ():
         if rng.random() < 0.9:
-            _grow(
-                rng,
-                image,
-                stop,
-                angle + turn * rng.uniform(0.15, 0.7),
-                length * rng.uniform(0.6, 0.9),
-                levels - 1,
-                colour,
-            )
+            angle = twig.angle + turn * rng.uniform(0.15, 0.7)
+            _grow(rng, image, _Twig(stop, angle, twig.length * rng.uniform(0.6, 0.9), twig.levels - 1), colour)
 
 
 def draw_branch(rng: Generator, image: Image, through: tuple[float, float] | None = None, thickness: float = 0) -> None:
@@ -106,33 +112,33 @@ def draw_branch(rng: Generator, image: Image, through: tuple[float, float] | Non
     cv2.polylines(image, [lit], False, tuple((colour * 1.2).clip(0, 255).tolist()), max(1, thick // 2), cv2.LINE_AA)
 
 
-def scatter_leaves(
-    rng: Generator,
-    image: Image,
-    mask: Image | None,
-    colours: tuple[RGB, RGB],
-    count: int,
-    side: float,
-    around: NDArray | None = None,
-) -> None:
-    """Leaves of one kind, `side` picture widths long; painted into the image, and white into the mask (H, W, 3).
+@dataclass(frozen=True, eq=False)
+class Foliage:
+    """Leaves or blades of one kind.
 
-    Args:
-        rng: The source of everything that varies.
-        image: Painted into.
-        mask: Painted into, if given.
-        colours: The darkest and the lightest leaf.
+    Attributes:
+        colours: The darkest and the lightest.
         count: How many.
-        side: Their length.
-        around: Places (M, 2) that they gather around; everywhere by default.
+        size: Their length: leaves as a share of the picture's width, blades of its height.
+        around: Places (M, 2) that they gather around; None: everywhere.
     """
+
+    colours: tuple[RGB, RGB]
+    count: int
+    size: float
+    around: NDArray | None = None
+
+
+def scatter_leaves(rng: Generator, image: Image, leaves: Foliage, mask: Image | None = None) -> None:
+    """Leaves of one kind; painted into the image, and white into the mask (H, W, 3), if given."""
     height, width = image.shape[:2]
+    count, around = leaves.count, leaves.around
     at = rng.uniform(0, 1, (count, 2)) * (width, height)
     if around is not None:
-        at = around[rng.integers(len(around), size=count)] + rng.normal(0, 2.5 * side * width, (count, 2))
-    length = np.maximum(1.0, side * width * rng.uniform(0.5, 1.3, count))
+        at = around[rng.integers(len(around), size=count)] + rng.normal(0, 2.5 * leaves.size * width, (count, 2))
+    length = np.maximum(1.0, leaves.size * width * rng.uniform(0.5, 1.3, count))
     slim, turn, tone = rng.uniform(0.25, 0.6, count), rng.uniform(0, 360, count), rng.random(count)
-    shades = blend(*colours, tone[None].astype(np.float32))[0].tolist()
+    shades = blend(*leaves.colours, tone[None].astype(np.float32))[0].tolist()
     for index in range(count):
         x, y = (int(each) for each in at[index])
         axes = (round(length[index]), max(1, round(length[index] * slim[index])))
@@ -141,22 +147,15 @@ def scatter_leaves(
             cv2.ellipse(mask, (x, y), axes, turn[index], 0, 360, (255, 255, 255), -1, cv2.LINE_AA)
 
 
-def draw_blades(
-    rng: Generator,
-    image: Image,
-    mask: Image | None,
-    colours: tuple[RGB, RGB],
-    count: int,
-    tall: float,
-    around: NDArray | None = None,
-) -> None:
-    """Grass or reeds, `tall` picture heights high; arguments as those of `scatter_leaves`."""
+def draw_blades(rng: Generator, image: Image, blades: Foliage, mask: Image | None = None) -> None:
+    """Grass or reeds; painted into the image, and white into the mask (H, W, 3), if given."""
     height, width = image.shape[:2]
+    count, tall, around = blades.count, blades.size, blades.around
     feet = np.stack([rng.uniform(0, width, count), rng.uniform(0.45, 1.05, count) * height], axis=1)
     if around is not None:
         feet = around[rng.integers(len(around), size=count)] + rng.normal(0, 0.04 * width, (count, 2))
         feet[:, 1] += 0.5 * tall * height
-    shades = blend(*colours, rng.random((1, count), dtype=np.float32))[0].tolist()
+    shades = blend(*blades.colours, rng.random((1, count), dtype=np.float32))[0].tolist()
     thick = max(1, round(0.006 * width * rng.uniform(0.5, 1.5)))
     for index in range(count):
         lean, high = rng.normal(0, 0.3), tall * height * rng.uniform(0.4, 1.1)

@@ -22,7 +22,7 @@ from detector.synthetic.distractors import draw_aircraft, draw_mammal
 from detector.synthetic.flight import draw_flying_bird
 from detector.synthetic.habitats import HABITATS, Habitat
 from detector.synthetic.plumages import PLUMAGES
-from detector.synthetic.scenery import GREENS, draw_blades, draw_branch, fractal_noise, scatter_leaves
+from detector.synthetic.scenery import GREENS, Foliage, draw_blades, draw_branch, fractal_noise, scatter_leaves
 
 SEEN = 0.25  # the least share of a pixel that is bird, for the pixel to count as one
 LEAST_VISIBLE = 0.4  # of a bird's area; below, it is left out
@@ -155,9 +155,11 @@ def _draw_front(rng: Generator, habitat: Habitat, kind: str, layers: list[Layer]
         )
         front[:] = np.uint8(np.mean(colours))  # so that soft edges do not turn black
         if kind == "thicket":
-            scatter_leaves(rng, front, mask, colours, int(rng.integers(2, 25)), rng.uniform(0.01, 0.05), around)
+            leaves = Foliage(colours, int(rng.integers(2, 25)), rng.uniform(0.01, 0.05), around)
+            scatter_leaves(rng, front, leaves, mask)
         else:
-            draw_blades(rng, front, mask, colours, int(rng.integers(3, 40)), rng.uniform(0.1, 0.3), around)
+            blades = Foliage(colours, int(rng.integers(3, 40)), rng.uniform(0.1, 0.3), around)
+            draw_blades(rng, front, blades, mask)
         if rng.random() < 0.4:  # nearer than the camera is focused
             blur = width * rng.uniform(0.002, 0.01)
             front, mask = (np.asarray(cv2.GaussianBlur(each, (0, 0), blur), np.uint8) for each in (front, mask))
@@ -231,7 +233,8 @@ def _add_distractors(rng: Generator, image: Image, kind: str) -> None:
         fur = 0.7 + 0.6 * fractal_noise(rng, (len(picture), len(picture)), (30, 15), octaves=2)
         picture = np.asarray((picture * fur[..., None]).clip(0, 255), np.uint8)
     elif kind != "thermal":
-        scatter_leaves(rng, image, None, GREENS[rng.integers(len(GREENS))], int(rng.geometric(0.6)) - 1, 0.015)
+        leaves = Foliage(GREENS[rng.integers(len(GREENS))], int(rng.geometric(0.6)) - 1, 0.015)
+        scatter_leaves(rng, image, leaves)
         return
     else:
         return

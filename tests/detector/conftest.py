@@ -311,8 +311,8 @@ def decided_store(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def drawn_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """12 scenes of 128 x 128 to train on and 5 to evaluate on: images/, train.json, val.json."""
-    from detector.synthetic.dataset import write_synthetic_dataset
+    from detector.synthetic.dataset import SceneSet, write_synthetic_dataset
 
     folder = tmp_path_factory.mktemp("drawn")
-    write_synthetic_dataset(folder, 12, 5, size_wh=(128, 128))
+    write_synthetic_dataset(folder, 12, 5, SceneSet(size_wh=(128, 128)))
     return folder

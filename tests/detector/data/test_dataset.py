@@ -15,7 +15,7 @@ from detector.data.config import AugmentationConfig
 from detector.data.dataset import EvaluationDataset, Item, Key, TrainingDataset
 from detector.data.packed import Annotations
 from detector.data.resizing import SizeRule, resize
-from detector.synthetic.dataset import write_synthetic_dataset
+from detector.synthetic.dataset import SceneSet, write_synthetic_dataset
 
 RULE = SizeRule(min_size=64, max_size=96)
 MIXED = AugmentationConfig(mosaic=0.5, copy_paste=0.5, jpeg=0.5, night_ir=0.3)
@@ -25,7 +25,7 @@ SCENES = 12
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("scenes")
-    write_synthetic_dataset(path, train=SCENES, val=0, size_wh=(96, 64))
+    write_synthetic_dataset(path, train=SCENES, val=0, scenes=SceneSet(size_wh=(96, 64)))
     return path
 
 

@@ -24,7 +24,7 @@ from detector.data.loader import (
 )
 from detector.data.packed import Annotations, CocoSource, PackedText
 from detector.data.resizing import SizeRule
-from detector.synthetic.dataset import write_synthetic_dataset
+from detector.synthetic.dataset import SceneSet, write_synthetic_dataset
 
 RULE = SizeRule(min_size=48, max_size=96)
 MIXED = AugmentationConfig(mosaic=0.4, copy_paste=0.4)
@@ -35,7 +35,7 @@ USS_LIMIT = 60 * 2**20  # bytes that a worker with a million boxes may have more
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory) -> Annotations:
     path = tmp_path_factory.mktemp("scenes")
-    write_synthetic_dataset(path, train=SCENES, val=0, size_wh=(72, 48))
+    write_synthetic_dataset(path, train=SCENES, val=0, scenes=SceneSet(size_wh=(72, 48)))
     return read_coco([(path / "train.json", path / "images")])[0]
 
 

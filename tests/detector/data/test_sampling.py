@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.data.packed import Annotations, CocoSource, PackedText
-from detector.data.sampling import aspect_groups, epoch_batches, evaluation_batches, repeat_factors
+from detector.data.sampling import Pool, aspect_groups, epoch_batches, evaluation_batches, repeat_factors
 
 
 def annotations(
@@ -42,12 +42,17 @@ plans = st.fixed_dictionaries(
 )
 
 
+def batches_of(plan: dict, groups: np.ndarray | None = None, **process: int) -> list[np.ndarray]:
+    rest = {name: value for name, value in plan.items() if name != "images"}
+    return epoch_batches(Pool(plan["images"], groups=groups), **rest, **process)
+
+
 def all_places(batches: list[np.ndarray]) -> list[int]:
     return [int(place) for batch in batches for place in batch[:, 0]]
 
 
 def test_no_images_no_batches():
-    assert epoch_batches(0, 4, seed=0, epoch=0) == []
+    assert epoch_batches(Pool(0), 4, seed=0, epoch=0) == []
     assert evaluation_batches(np.zeros((0, 2), np.int64), 4) == []
 
 
@@ -55,7 +60,7 @@ def test_no_images_no_batches():
 @given(plans, st.booleans())
 def test_one_process_sees_every_image_exactly_once(plan, grouped):
     groups = np.arange(plan["images"]) % 3 if grouped else None
-    batches = epoch_batches(**plan, groups=groups)
+    batches = batches_of(plan, groups)
     assert sorted(all_places(batches)) == list(range(plan["images"]))
     assert sum(len(batch) < plan["batch_size"] for batch in batches) <= 1
 
@@ -64,7 +69,7 @@ def test_one_process_sees_every_image_exactly_once(plan, grouped):
 @given(plans, st.integers(2, 5), st.booleans())
 def test_ranks_share_the_images_and_fill_up_with_fewer_than_one_each(plan, world_size, grouped):
     groups = np.arange(plan["images"]) % 3 if grouped else None
-    ranks = [epoch_batches(**plan, groups=groups, rank=rank, world_size=world_size) for rank in range(world_size)]
+    ranks = [batches_of(plan, groups, rank=rank, world_size=world_size) for rank in range(world_size)]
     assert len({len(batches) for batches in ranks}) == 1
     assert len({tuple(len(batch) for batch in batches) for batches in ranks}) == 1
     places = [place for batches in ranks for place in all_places(batches)]
@@ -76,15 +81,15 @@ def test_ranks_share_the_images_and_fill_up_with_fewer_than_one_each(plan, world
 @given(plans, st.integers(1, 4))
 def test_two_processes_train_on_the_batches_of_one_with_twice_the_batch(plan, batch_size):
     plan = plan | {"images": 2 * (plan["images"] // 2), "batch_size": batch_size}
-    ranks = [epoch_batches(**plan, rank=rank, world_size=2) for rank in (0, 1)]
-    one = epoch_batches(**(plan | {"batch_size": 2 * batch_size}))
+    ranks = [batches_of(plan, rank=rank, world_size=2) for rank in (0, 1)]
+    one = batches_of(plan | {"batch_size": 2 * batch_size})
     for left, right, whole in zip(*ranks, one, strict=True):
         np.testing.assert_array_equal(np.concatenate([left, right]), whole)
 
 
 def test_order_follows_from_seed_and_epoch():
     def plan(seed: int, epoch: int) -> list[int]:
-        return all_places(epoch_batches(50, 4, seed=seed, epoch=epoch))
+        return all_places(epoch_batches(Pool(50), 4, seed=seed, epoch=epoch))
 
     assert plan(1, 2) == plan(1, 2)
     assert plan(1, 2) != plan(1, 3)
@@ -93,7 +98,7 @@ def test_order_follows_from_seed_and_epoch():
 
 def test_batches_are_of_one_group_but_for_the_left_over():
     groups = np.array([0] * 10 + [1] * 7 + [2] * 3)
-    batches = epoch_batches(20, 4, seed=0, epoch=0, groups=groups)
+    batches = epoch_batches(Pool(20, groups=groups), 4, seed=0, epoch=0)
     mixed = [batch for batch in batches if len(set(groups[batch[:, 0]])) > 1]
     assert len(batches) == 5
     assert len(mixed) <= 2  # 2 + 3 + 3 images are left over of the groups
@@ -126,14 +131,14 @@ def test_rare_images_are_shown_as_often_as_their_factor_on_average():
     factors = np.array([1.0, 1.0, 2.5, 1.0])
     shown = np.zeros(4)
     for epoch in range(200):
-        for batch in epoch_batches(4, 2, seed=0, epoch=epoch, factors=factors):
+        for batch in epoch_batches(Pool(4, factors), 2, seed=0, epoch=epoch):
             np.add.at(shown, batch[:, 0], 1)
     assert shown[[0, 1, 3]].tolist() == [200, 200, 200]
     assert abs(shown[2] / 200 - 2.5) < 0.15
 
 
 def test_repeated_showings_are_numbered():
-    batches = epoch_batches(2, 8, seed=0, epoch=0, factors=np.array([3.0, 1.0]))
+    batches = epoch_batches(Pool(2, np.array([3.0, 1.0])), 8, seed=0, epoch=0)
     assert sorted(map(tuple, np.concatenate(batches).tolist())) == [(0, 0), (0, 1), (0, 2), (1, 0)]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from detector.data.coco.reading import read_coco
 from detector.synthetic import scenes
-from detector.synthetic.dataset import write_synthetic_dataset
+from detector.synthetic.dataset import SceneSet, write_synthetic_dataset
 from detector.synthetic.distractors import draw_aircraft, draw_mammal
 from detector.synthetic.flight import draw_flying_bird
 from detector.synthetic.habitats import HABITATS, Habitat
@@ -131,8 +131,8 @@ def test_cut_outs_fit_their_pictures(draw, size):
 
 
 def test_dataset_is_sound_coco_and_the_same_from_the_same_seed(tmp_path):
-    files = write_synthetic_dataset(tmp_path / "one", train=6, val=2, seed=4, size_wh=(96, 64))
-    write_synthetic_dataset(tmp_path / "two", train=4, val=3, seed=4, size_wh=(96, 64))
+    files = write_synthetic_dataset(tmp_path / "one", train=6, val=2, scenes=SceneSet(4, (96, 64)))
+    write_synthetic_dataset(tmp_path / "two", train=4, val=3, scenes=SceneSet(4, (96, 64)))
     packed, report = read_coco([(files["train"], tmp_path / "one/images")], invalid="error")
     assert len(packed) == 6
     assert packed.category_names == tuple(plumage.name for plumage in PLUMAGES)

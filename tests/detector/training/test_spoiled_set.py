@@ -10,7 +10,7 @@ from PIL import Image
 
 from detector.cli.main import main
 from detector.data.findings import FAULTS
-from detector.synthetic.dataset import write_synthetic_dataset
+from detector.synthetic.dataset import SceneSet, write_synthetic_dataset
 from detector.training.run import train_detector
 
 # left to the user, for nobody else knows the answer; tested where the doctor is
@@ -23,7 +23,7 @@ class Spoiler:
     """A drawn COCO set; every call of `next_image` hands out another image of it that has a box of its own."""
 
     def __init__(self, folder: Path) -> None:
-        write_synthetic_dataset(folder, 40, 3, size_wh=(WIDTH, HEIGHT))
+        write_synthetic_dataset(folder, 40, 3, SceneSet(size_wh=(WIDTH, HEIGHT)))
         self.folder, self.images = folder, folder / "images"
         self.document: dict[str, Any] = json.loads((folder / "train.json").read_text())
         with_boxes = {record["image_id"] for record in self.document["annotations"]}
