@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("detector.cli.predict", "find birds in pictures"),
     "classify": ("detector.cli.classify", "name the species in pictures"),
     "doctor": ("detector.cli.doctor", "find what is wrong with a data set, and mend it"),
-    "convert": ("detector.cli.convert", "turn YOLO or Pascal VOC boxes into a COCO file"),
+    "convert": ("detector.cli.convert", "turn YOLO, VOC, Label Studio or CVAT boxes into COCO"),
     "draw": ("detector.cli.draw", "draw birds with known boxes, to pretrain a detector"),
     "train": ("detector.cli.train", "train a detector on COCO boxes, or go on with a run"),
     "evaluate": ("detector.cli.evaluate", "measure a detector on annotated pictures"),

@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
     for each in examined:
         _print_set(console, each)
     findings = [finding for each in examined for finding in each.findings] + between
-    _print_findings(console, findings)
+    print_findings(console, findings)
 
     left = findings
     repairs: list[Repair] = []
@@ -162,7 +162,8 @@ def _print_set(console: Console, examined: Examined) -> None:
         console.print(f"  boxes that no anchor matches at this size: {shares}", highlight=False)
 
 
-def _print_findings(console: Console, findings: list[Finding]) -> None:
+def print_findings(console: Console, findings: list[Finding]) -> None:
+    """Print a table of findings, the errors first."""
     from rich.markup import escape
     from rich.table import Table
 

@@ -1,20 +1,25 @@
 """What the conversions to COCO share.
 
-A bad line or file costs only itself: it is left out, and reported with its file and line.
+A picture of which any box cannot be read is left out, and reported with its file and line: without that box, its bird
+would pass for background.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import unquote
 
 from backbones.errors import ConfigError
-from detector.base.pictures import pictures_in
+from detector.base.names import name_key
+from detector.base.pictures import PHOTO_SUFFIXES, pictures_in
 from detector.data.doctor.picture_scan import PictureScan, scan_pictures
 
 Corners = tuple[float, float, float, float]  # x1, y1, x2, y2
+Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -24,13 +29,32 @@ class Problem:
     Args:
         where: `file`, or `file:line`.
         message: What is wrong there.
+        costs_picture: Whether a picture is left out for it.
     """
 
     where: str
     message: str
+    costs_picture: bool = False
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.message}"
+        return f"{self.where}: {self.message}" + ("; its picture is left out" if self.costs_picture else "")
+
+
+class UnusableError(Exception):
+    """A picture's labels cannot be used; `where` is the file, or `file:line`."""
+
+    def __init__(self, where: object, problem: str) -> None:
+        super().__init__(problem)
+        self.where = where
+
+
+@dataclass(frozen=True)
+class LabelledBox:
+    """A box in pixels; one that is `ignored` is neither taught nor counted."""
+
+    category: str
+    corners_xyxy: Corners
+    ignored: bool = False
 
 
 @dataclass
@@ -39,43 +63,50 @@ class CocoBuilder:
 
     images: list[dict[str, Any]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    _boxes: list[tuple[int, str, Corners, bool]] = field(default_factory=list)
+    _boxes: list[tuple[int, LabelledBox]] = field(default_factory=list)
+    _twice: set[str] = field(default_factory=set)
+    _names: set[str] = field(default_factory=set)
 
-    def add_image(self, name: str, size_wh: tuple[int, int]) -> None:
-        """Add a picture; the boxes added next are its own."""
+    def add(self, name: str, size_wh: Size, boxes: Sequence[LabelledBox]) -> None:
+        """Add a picture with all its boxes; one that is added twice has two sets of them, and is left out."""
+        if name in self._names and name not in self._twice:
+            self._twice.add(name)
+            self.leave_out(name, "is there twice, and which of its labels are meant, nobody can tell")
+        self._names.add(name)
         self.images.append({"id": len(self.images) + 1, "file_name": name, "width": size_wh[0], "height": size_wh[1]})
+        self._boxes += [(len(self.images), box) for box in boxes]
 
-    def add_box(self, category: str, corners_xyxy: Corners, crowd: bool = False) -> None:
-        """Add a box, in pixels, to the last picture."""
-        self._boxes.append((len(self.images), category, corners_xyxy, crowd))
+    def leave_out(self, where: object, message: str) -> None:
+        """Tell of a picture that is left out."""
+        self.problems.append(Problem(str(where), message, costs_picture=True))
 
     def report(self, where: object, message: str) -> None:
-        """Tell of something that is left out."""
+        """Tell of something else."""
         self.problems.append(Problem(str(where), message))
 
-    def document(self, names: Sequence[str]) -> dict[str, Any]:
-        """The COCO dictionary; category ids count from 1 in the order of `names`."""
+    def document(self, names: Sequence[str] | None = None) -> dict[str, Any]:
+        """The COCO dictionary; category ids count from 1 in the order of `names`, else alphabetically."""
+        images = [image for image in self.images if image["file_name"] not in self._twice]
+        kept = {image["id"] for image in images}
+        boxes = [(image_id, box) for image_id, box in self._boxes if image_id in kept]
+        names = sorted({box.category for _, box in boxes}) if names is None else names
         category_ids = {name: index for index, name in enumerate(names, 1)}
         annotations = []
-        for index, (image_id, category, (x1, y1, x2, y2), crowd) in enumerate(self._boxes, 1):
+        for index, (image_id, labelled) in enumerate(boxes, 1):
+            x1, y1, x2, y2 = labelled.corners_xyxy
             box = [round(value, 4) for value in (x1, y1, x2 - x1, y2 - y1)]
             annotations.append(
                 {
                     "id": index,
                     "image_id": image_id,
-                    "category_id": category_ids[category],
+                    "category_id": category_ids[labelled.category],
                     "bbox": box,
                     "area": round(box[2] * box[3], 4),
-                    "iscrowd": int(crowd),
+                    "iscrowd": int(labelled.ignored),
                 }
             )
         categories = [{"id": each, "name": name} for name, each in category_ids.items()]
-        return {"info": {}, "images": self.images, "annotations": annotations, "categories": categories}
-
-    @property
-    def category_names(self) -> list[str]:
-        """The names of the boxes, in alphabetical order."""
-        return sorted({category for _, category, _, _ in self._boxes})
+        return {"info": {}, "images": images, "annotations": annotations, "categories": categories}
 
 
 def find_pictures(folder: Path, builder: CocoBuilder) -> Iterator[tuple[str, PictureScan]]:
@@ -93,12 +124,78 @@ def find_pictures(folder: Path, builder: CocoBuilder) -> Iterator[tuple[str, Pic
         raise ConfigError("there is no picture in this folder", where=folder, hint="give the folder of the pictures")
     for path, picture in zip(paths, scan_pictures(paths), strict=True):
         if picture.error:
-            builder.report(path, f"cannot be read: {picture.error}")
+            builder.leave_out(path, f"cannot be read: {picture.error}")
         else:
             yield path.relative_to(folder).as_posix(), picture
+
+
+def label_files(images: Path, suffix: str) -> set[Path]:
+    """The names, relative to their folder, that label files of all pictures in a folder have, readable or not."""
+    paths = (path.relative_to(images) for path in images.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
+    return {path.with_suffix(suffix) for path in paths}
 
 
 def need_folder(folder: Path) -> None:
     """Raises: ConfigError: If the folder does not exist."""
     if not folder.is_dir():
         raise ConfigError("there is no such folder", where=folder, hint="check the path")
+
+
+def stated_size(stated: tuple[Any, Any], picture: PictureScan) -> Size:
+    """The size that labels state, which says whether their boxes fit the stored or the upright picture.
+
+    Raises:
+        ValueError: The picture has another one.
+    """
+    upright = picture.upright_wh or (0, 0)
+    if all(side in (None, "", "0", 0) for side in stated):
+        return upright
+    for size in (upright, picture.stored_wh):
+        if size and tuple(map(_side, stated)) == size:
+            return size
+    raise ValueError(f"says {stated[0]} x {stated[1]}, the picture is {upright[0]} x {upright[1]}")
+
+
+def _side(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+_PREFIX = re.compile(r"^[0-9a-f]{8}-")  # of Label Studio's uploads
+
+
+class PictureNames:
+    """The pictures of a folder by the names that other programs have for them.
+
+    These may be URLs, paths of another machine, percent-encoded, or lengthened by a prefix.
+
+    Args:
+        names: Relative to the folder, with forward slashes.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._by_tail: dict[str, set[str]] = {}
+        for name in names:
+            parts = PurePosixPath(name_key(name)).parts
+            for start in range(len(parts)):
+                self._by_tail.setdefault("/".join(parts[start:]), set()).add(name)
+
+    def find(self, given: str) -> str | None:
+        """The one picture that is meant; None: there is none, or there are several.
+
+        The longest end of the given path decides that is one of a picture's own.
+        """
+        given = given.rsplit("?d=", 1)[-1] if "?d=" in given else given.split("?", 1)[0]  # Label Studio's local files
+        for path in dict.fromkeys((given, unquote(given))):
+            parts = PurePosixPath(name_key(path.replace("\\", "/"))).parts
+            for start in range(len(parts)):
+                tail = parts[start:]
+                for name in dict.fromkeys(("/".join(tail), "/".join((*tail[:-1], _PREFIX.sub("", tail[-1]))))):
+                    found = self._by_tail.get(name, set())
+                    if len(found) == 1:
+                        return next(iter(found))
+                    if found:
+                        return name if name in found else None
+        return None

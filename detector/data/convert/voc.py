@@ -3,102 +3,144 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, ParseError
 
+import numpy as np
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from backbones.errors import DataError
 from detector.base.files import MAX_TEXT_BYTES, read_bytes
-from detector.data.convert.building import CocoBuilder, Corners, Problem, find_pictures, need_folder
+from detector.data.conventions import Boxes, misread, to_xywh
+from detector.data.convert.building import (
+    CocoBuilder,
+    Corners,
+    LabelledBox,
+    Problem,
+    Size,
+    UnusableError,
+    find_pictures,
+    label_files,
+    need_folder,
+    stated_size,
+)
 from detector.data.doctor.picture_scan import PictureScan
 
 MOST_PIXELS = 1e6  # of a coordinate
+_FLAGS = {"0": False, "1": True, "false": False, "true": True}
 
 
-def voc_to_coco(images: Path, annotations: Path, zero_based: bool = False) -> tuple[dict[str, Any], list[Problem]]:
+@dataclass(frozen=True)
+class VocReading:
+    """How XML files are read.
+
+    Args:
+        zero_based: Corners count from 0 and exclude the last pixel, as several tools write them: used as they are.
+        boxes: What the four numbers of a bndbox are; None: corners in pixels, refused where all boxes together tell
+            otherwise.
+    """
+
+    zero_based: bool = False
+    boxes: Boxes | None = None
+
+
+def voc_to_coco(
+    images: Path, annotations: Path, reading: VocReading = VocReading()
+) -> tuple[dict[str, Any], list[Problem]]:
     """Convert Pascal VOC: an XML a picture, with a `bndbox` in pixels an object.
 
     VOC counts pixels from 1 and includes the last one: xmin 1, xmax W is the whole width, and becomes x 0, width W
-    (detectron2 reads it so). Objects marked `difficult` become crowds, which are neither taught nor counted as missed.
-    A picture without an XML is a negative.
+    (detectron2 reads it so). Objects marked `difficult` become ignored regions, neither taught nor counted as missed. A
+    picture without an XML is a negative, unless there are XML files without a picture: then it is left out.
 
     Args:
         images: Folder of the pictures, searched with all its folders.
         annotations: Folder of the XML files, with the same folders inside, or flat.
-        zero_based: Corners count from 0 and exclude the last pixel, as several tools write them: used as they are.
+        reading: What the corners are.
 
     Returns:
         The COCO document (categories in alphabetical order), and what was left out.
 
     Raises:
         ConfigError: If a folder is missing, or there is no picture.
+        DataError: If all boxes together tell that they are no corners in pixels.
     """
     need_folder(annotations)
     builder = CocoBuilder()
-    read: set[Path] = set()
+    pictures: list[tuple[str, Size, Path, list[_Object]]] = []
     for name, picture in find_pictures(images, builder):
         beside = (annotations / name).with_suffix(".xml")
         path = beside if os.path.exists(beside) else annotations / beside.name
-        read.add(path)
         try:
-            root = _read(path)
-            size_wh = _size(root, path, picture)
-        except _UnusableError as error:  # without its boxes, the picture would pass for a negative
-            builder.report(error.where, f"{error}; its picture is left out")
-            continue
-        builder.add_image(name, size_wh)
-        for number, element in enumerate(root.iter("object"), 1):
-            try:
-                category, corners, difficult = _parse_object(element, zero_based)
-            except ValueError as error:
-                builder.report(path, f"object {number}: {error}")
-            else:
-                builder.add_box(category, corners, crowd=difficult)
-    for path in sorted(set(annotations.rglob("*.xml")) - read):
+            root = read_xml(path, "annotation") if os.path.exists(path) else Element("annotation")
+            pictures.append((name, _size(root, path, picture), path, _objects(root, path)))
+        except UnusableError as error:
+            builder.leave_out(error.where, str(error))
+    known = label_files(images, ".xml")
+    known |= {Path(path.name) for path in known}
+    strays = [path for path in sorted(annotations.rglob("*.xml")) if path.relative_to(annotations) not in known]
+    for path in strays:
         builder.report(path, "there is no picture for this file")
-    return builder.document(builder.category_names), builder.problems
+    if reading.boxes is None:
+        _refuse_misread(pictures)
+    for name, size_wh, path, objects in pictures:
+        if strays and not os.path.exists(path):
+            builder.leave_out(images / name, "has no XML, and there are XML files without a picture")
+            continue
+        try:
+            builder.add(name, size_wh, [_labelled(each, size_wh, path, reading) for each in objects])
+        except UnusableError as error:
+            builder.leave_out(error.where, str(error))
+    return builder.document(), builder.problems
 
 
-class _UnusableError(Exception):
-    def __init__(self, where: object, problem: str) -> None:
-        super().__init__(problem)
-        self.where = where
+class _Object(NamedTuple):
+    name: str
+    numbers: Corners  # as the file has them
+    ignored: bool
+    number: int
 
 
-def _read(path: Path) -> Element:
-    """The root of an XML; an empty one where there is no file."""
-    if not os.path.exists(path):
-        return Element("annotation")
+def read_xml(path: Path, root_tag: str) -> Element:
+    """The root of an XML from elsewhere, which must not expand entities or read files.
+
+    Raises:
+        UnusableError: It cannot be read, or has another root.
+    """
     try:
-        # an XML from elsewhere must not expand entities or read files
-        root = fromstring(read_bytes(path, max_bytes=MAX_TEXT_BYTES, what="VOC file"), forbid_dtd=True)
+        root = fromstring(read_bytes(path, max_bytes=MAX_TEXT_BYTES, what="XML file"), forbid_dtd=True)
     except ParseError as error:
-        raise _UnusableError(f"{path}:{error.position[0]}", f"not XML: {error}") from error
+        raise UnusableError(f"{path}:{error.position[0]}", f"not XML: {error}") from error
     except DataError as error:
-        raise _UnusableError(path, f"cannot be read: {error.problem}") from error
+        raise UnusableError(path, f"cannot be read: {error.problem}") from error
     except (DefusedXmlException, ValueError, LookupError) as error:  # LookupError: an encoding that nobody knows
-        raise _UnusableError(path, f"cannot be read: {error}") from error
-    if root is None or root.tag != "annotation":
-        raise _UnusableError(path, "not a VOC file: its root is no <annotation>")
+        raise UnusableError(path, f"cannot be read: {error}") from error
+    if root is None or root.tag != root_tag:
+        raise UnusableError(path, f"its root is no <{root_tag}>")
     return root
 
 
-def _size(root: Element, path: Path, picture: PictureScan) -> tuple[int, int]:
-    """The size that the XML states, which says whether its boxes fit the stored or the upright picture."""
-    upright = picture.upright_wh or (0, 0)
-    stated = (root.findtext("size/width"), root.findtext("size/height"))
-    if not all(stated) or stated == ("0", "0"):
-        return upright
-    for size in (upright, picture.stored_wh):
-        if size and stated == (str(size[0]), str(size[1])):
-            return size
-    raise _UnusableError(path, f"says {stated[0]} x {stated[1]}, the picture is {upright[0]} x {upright[1]}")
+def _size(root: Element, path: Path, picture: PictureScan) -> Size:
+    try:
+        return stated_size((root.findtext("size/width"), root.findtext("size/height")), picture)
+    except ValueError as error:
+        raise UnusableError(path, str(error)) from error
 
 
-def _parse_object(element: Element, zero_based: bool) -> tuple[str, Corners, bool]:
+def _objects(root: Element, path: Path) -> list[_Object]:
+    objects = []
+    for number, element in enumerate(root.iter("object"), 1):
+        try:
+            objects.append(_parse_object(element, number))
+        except ValueError as error:
+            raise UnusableError(path, f"object {number}: {error}") from error
+    return objects
+
+
+def _parse_object(element: Element, number: int) -> _Object:
     name = (element.findtext("name") or "").strip()
     if not name:
         raise ValueError("has no name")
@@ -107,10 +149,32 @@ def _parse_object(element: Element, zero_based: bool) -> tuple[str, Corners, boo
         x1, y1, x2, y2 = (float(text or "") for text in texts)
     except ValueError:
         raise ValueError(f"'{name}': bndbox {texts} are not four numbers") from None
-    if not zero_based:
-        x1, y1 = x1 - 1, y1 - 1
-    if max(map(abs, (x1, y1, x2, y2))) >= MOST_PIXELS:
+    if not max(map(abs, (x1, y1, x2, y2))) < MOST_PIXELS:
         raise ValueError(f"'{name}': bndbox {texts} lies outside any picture")
-    if not (x2 > x1 and y2 > y1):
-        raise ValueError(f"'{name}': bndbox {texts} has no area")
-    return name, (x1, y1, x2, y2), (element.findtext("difficult") or "0").strip() == "1"
+    difficult = (element.findtext("difficult") or "0").strip().lower()
+    if difficult not in _FLAGS:
+        raise ValueError(f"'{name}': difficult is '{difficult}', and neither 0 nor 1")
+    return _Object(name, (x1, y1, x2, y2), _FLAGS[difficult], number)
+
+
+def _refuse_misread(pictures: list[tuple[str, Size, Path, list[_Object]]]) -> None:
+    rows = [(path, each, size) for _, size, path, objects in pictures for each in objects]
+    boxes = np.array([each.numbers for _, each, _ in rows]).reshape(-1, 4)
+    found = misread(boxes, np.array([size for _, _, size in rows], np.int64).reshape(-1, 2), Boxes.XYXY)
+    if found is not None:
+        path, each, _ = rows[found.row]
+        hint = f"read them so by --boxes {found.meant[0]}, or by --boxes {Boxes.XYXY} as they are"
+        raise DataError(found.problem(Boxes.XYXY), where=f"{path}: object {each.number}", hint=hint)
+
+
+def _labelled(each: _Object, size_wh: Size, path: Path, reading: VocReading) -> LabelledBox:
+    if reading.boxes is None or reading.boxes == Boxes.XYXY:
+        x1, y1, x2, y2 = each.numbers
+        corners = each.numbers if reading.zero_based else (x1 - 1, y1 - 1, x2, y2)
+    else:
+        boxes = to_xywh(np.array([each.numbers]), np.array([size_wh]), reading.boxes)
+        x, y, width, height = boxes[0].tolist()
+        corners = (x, y, x + width, y + height)
+    if not (corners[2] > corners[0] and corners[3] > corners[1]):
+        raise UnusableError(path, f"object {each.number}: '{each.name}': bndbox {list(each.numbers)} has no area")
+    return LabelledBox(each.name, corners, each.ignored)

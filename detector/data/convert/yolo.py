@@ -4,86 +4,172 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from backbones.errors import ConfigError, DataError
 from detector.base.files import read_text
 from detector.base.yaml_text import read_yaml
-from detector.data.convert.building import CocoBuilder, Corners, Problem, find_pictures, need_folder
+from detector.boxes import xywh_to_xyxy
+from detector.data.conventions import Boxes, misread, to_xywh
+from detector.data.convert.building import (
+    CocoBuilder,
+    LabelledBox,
+    Problem,
+    Size,
+    UnusableError,
+    find_pictures,
+    label_files,
+    need_folder,
+)
+from detector.data.convert.yolo_lines import Line, Lines, box_of, read_line, tell_lines
+
+_NAMES_AMONG_LABELS = ("classes.txt", "labels.txt", "obj.names")  # as labelImg and CVAT leave them beside the labels
 
 
-def yolo_to_coco(images: Path, labels: Path, names: Sequence[str]) -> tuple[dict[str, Any], list[Problem]]:
+@dataclass(frozen=True)
+class YoloReading:
+    """How label files are read.
+
+    Args:
+        lines: What their lines hold; None: told by all of them together.
+        boxes: What the four numbers of a box are; None: centre, width and height as fractions, refused where all boxes
+            together tell otherwise.
+        keypoints: How many key points there are, and numbers of each: `kpt_shape` of data.yaml.
+    """
+
+    lines: Lines | None = None
+    boxes: Boxes | None = None
+    keypoints: tuple[int, int] | None = None
+
+
+def yolo_to_coco(
+    images: Path, labels: Path, names: Sequence[str], reading: YoloReading = YoloReading()
+) -> tuple[dict[str, Any], list[Problem]]:
     """Convert YOLO labels: a file `x.txt` for `x.jpg`, with a line `class x_centre y_centre width height` a box.
 
     Coordinates are fractions of the upright picture, as Ultralytics reads them. A line `class x1 y1 x2 y2 x3 y3 ...` is
     a polygon (segmentation, oriented boxes) and becomes the box around it. A picture without a label file is a
-    negative.
+    negative, unless there are label files without a picture: then it may be that of one of these, and is left out.
 
     Args:
         images: Folder of the pictures, searched with all its folders.
         labels: Folder of the label files, with the same folders inside.
         names: Category names by YOLO class number.
+        reading: What the lines hold, where the user says so.
 
     Returns:
         The COCO document (category ids are class numbers + 1), and what was left out.
 
     Raises:
         ConfigError: If a folder is missing, or there is no picture.
+        DataError: If all lines together tell that they hold something else.
     """
     need_folder(labels)
     builder = CocoBuilder()
-    read: set[Path] = set()
+    pictures: list[tuple[str, Size, Path, list[Line]]] = []
     for name, picture in find_pictures(images, builder):
         path = (labels / name).with_suffix(".txt")
-        read.add(path)
         try:
-            lines = read_text(path, what="file of labels").splitlines() if os.path.exists(path) else []
-        except DataError as error:  # without its boxes, the picture would pass for a negative
-            builder.report(path, f"cannot be read, so its picture is left out: {error}")
+            pictures.append((name, picture.upright_wh or (0, 0), path, _read(path, len(names))))
+        except UnusableError as error:
+            builder.leave_out(error.where, str(error))
+    known = {labels / path for path in label_files(images, ".txt")}
+    strays = [path for path in sorted(set(labels.rglob("*.txt")) - known) if path.name not in _NAMES_AMONG_LABELS]
+    for path in strays:
+        builder.report(path, "there is no picture for these labels")
+
+    all_lines = [line for _, _, _, lines in pictures for line in lines]
+    kind = reading.lines or tell_lines(all_lines, reading.keypoints)
+    _refuse_misread(pictures, kind, reading)
+    for name, size_wh, path, lines in pictures:
+        if strays and not os.path.exists(path):
+            builder.leave_out(images / name, "has no labels, and there are labels without a picture")
             continue
-        width, height = picture.upright_wh or (0, 0)
-        builder.add_image(name, (width, height))
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                try:
-                    category, corners = parse_line(line, len(names), (width, height))
-                except ValueError as error:
-                    builder.report(f"{path}:{number}", str(error))
-                else:
-                    builder.add_box(names[category], corners)
-    for path in sorted(set(labels.rglob("*.txt")) - read):
-        if path.name != "classes.txt":  # the names, as labelImg leaves them beside the labels
-            builder.report(path, "there is no picture for these labels")
+        try:
+            builder.add(name, size_wh, [_labelled(line, names, size_wh, kind, reading) for line in lines])
+        except UnusableError as error:
+            builder.leave_out(error.where, str(error))
     return builder.document(names), builder.problems
 
 
-def parse_line(line: str, classes: int, size_wh: tuple[int, int]) -> tuple[int, Corners]:
-    """Class number and corners, in pixels, of one line.
+def _read(path: Path, classes: int) -> list[Line]:
+    if not os.path.exists(path):
+        return []
+    try:
+        texts = read_text(path, what="file of labels").splitlines()
+    except DataError as error:
+        raise UnusableError(path, f"cannot be read: {error}") from error
+    lines = []
+    for number, text in enumerate(texts, 1):
+        if text.strip():
+            try:
+                lines.append(read_line(text, f"{path}:{number}", classes))
+            except ValueError as error:
+                raise UnusableError(f"{path}:{number}", str(error)) from error
+    return lines
+
+
+def _refuse_misread(
+    pictures: Sequence[tuple[str, Size, Path, list[Line]]], kind: Lines | None, reading: YoloReading
+) -> None:
+    if reading.boxes is not None or kind == Lines.POLYGONS:
+        return
+    boxed = [
+        (line, size)
+        for _, size, _, lines in pictures
+        for line in lines
+        if len(line.values) == 4 or kind in (Lines.KEYPOINTS, Lines.TRACKS)
+    ]
+    boxes = np.array([line.values[:4] for line, _ in boxed]).reshape(-1, 4)
+    frames = np.array([size for _, size in boxed], np.int64).reshape(-1, 2)
+    found = misread(boxes, frames, Boxes.FRACTIONS_CXCYWH)
+    if found is not None:
+        hint = f"read them so by --boxes {found.meant[0]}, or by --boxes {Boxes.FRACTIONS_CXCYWH} as they are"
+        raise DataError(found.problem(Boxes.FRACTIONS_CXCYWH), where=boxed[found.row][0].where, hint=hint)
+
+
+def _labelled(line: Line, names: Sequence[str], size_wh: Size, kind: Lines | None, reading: YoloReading) -> LabelledBox:
+    try:
+        box = box_of(line, kind)
+        convention = reading.boxes or Boxes.FRACTIONS_CXCYWH
+        if box is None or convention.unit == "fractions":
+            values = line.values if box is None else box
+            if not all(-1 <= value <= 2 for value in values):
+                written = " ".join(f"{value:g}" for value in values)
+                raise ValueError(f"'{written}' are not fractions of the picture: are they pixels?")
+        if box is None:
+            xs, ys = line.values[::2], line.values[1::2]
+            x1, y1, x2, y2 = (
+                side * value
+                for side, value in zip((*size_wh, *size_wh), (min(xs), min(ys), max(xs), max(ys)), strict=True)
+            )
+        else:
+            corners = xywh_to_xyxy(to_xywh(np.array([box]), np.array([size_wh]), convention))
+            x1, y1, x2, y2 = corners[0].tolist()
+        if x2 <= x1 or y2 <= y1:
+            raise ValueError(f"the box has no area: width {x2 - x1:g}, height {y2 - y1:g}")
+    except ValueError as error:
+        raise UnusableError(line.where, str(error)) from error
+    return LabelledBox(names[line.category], (x1, y1, x2, y2))
+
+
+def read_keypoint_shape(path: Path) -> tuple[int, int] | None:
+    """`kpt_shape` of a YOLO `data.yaml`: how many key points, and numbers of each; None: it has none.
 
     Raises:
-        ValueError: If it is no box.
+        ConfigError: It is no such pair.
     """
-    words = line.split()
-    if len(words) != 5 and (len(words) < 7 or len(words) % 2 == 0):
-        raise ValueError(f"{len(words)} numbers; `class x y width height` or a polygon is needed")
-    try:
-        category, *values = map(float, words)
-    except ValueError:
-        raise ValueError(f"'{line.strip()}' are not numbers") from None
-    if not category.is_integer() or not 0 <= category < classes:
-        raise ValueError(f"class {words[0]}, but the {classes} names are numbered 0 to {classes - 1}")
-    if not all(-1 <= value <= 2 for value in values):  # NaN fails too
-        raise ValueError(f"'{' '.join(words[1:])}' are not fractions of the picture: are they pixels?")
-    if len(values) == 4:
-        x, y, width, height = values
-        x1, y1, x2, y2 = x - width / 2, y - height / 2, x + width / 2, y + height / 2
-    else:
-        x1, y1, x2, y2 = min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])
-    if x2 <= x1 or y2 <= y1:
-        raise ValueError(f"the box has no area: width {x2 - x1:g}, height {y2 - y1:g}")
-    width, height = size_wh
-    return int(category), (x1 * width, y1 * height, x2 * width, y2 * height)
+    settings = read_yaml(path) if path.suffix.lower() in (".yaml", ".yml") else None
+    shape = settings.get("kpt_shape") if isinstance(settings, dict) else None
+    if shape is None:
+        return None
+    if isinstance(shape, list) and len(shape) == 2 and shape[1] in (2, 3) and type(shape[0]) is int and shape[0] > 0:
+        return shape[0], int(shape[1])
+    raise ConfigError(f"kpt_shape {shape} is no [points, 2 or 3]", where=path, hint="correct or remove it")
 
 
 def read_yolo_names(path: Path) -> list[str]:
