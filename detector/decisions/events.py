@@ -36,34 +36,43 @@ class Events:
     media: NDArray[np.int64]
 
 
-def find_events(
-    deployment: NDArray[np.integer],
-    key: NDArray[np.integer],
-    moments_ms: NDArray[np.int64],
-    frame: NDArray[np.integer],
-    media: NDArray[np.integer],
-    counts: NDArray[np.bool_],
-    nested: NDArray[np.bool_],
-    independence_ms: NDArray[np.int64],
-) -> Events:
+@dataclass(frozen=True, eq=False)
+class Sights:
+    """What boxes (B) show, where and when.
+
+    Attributes:
+        deployment: int (B,), index of each box's deployment.
+        key: int (B,), index of what is seen.
+        moments_ms: int64 (B,), when, on a scale that does not jump, such as UTC.
+        frame: int (B,), index of its frame.
+        media: int (B,), index of its item.
+        counts: bool (B,), whether it counts; those without a time must not.
+        nested: bool (B,), whether another box of the frame shows the same bird, from `find_nested`.
+    """
+
+    deployment: NDArray[np.integer]
+    key: NDArray[np.integer]
+    moments_ms: NDArray[np.int64]
+    frame: NDArray[np.integer]
+    media: NDArray[np.integer]
+    counts: NDArray[np.bool_]
+    nested: NDArray[np.bool_]
+
+
+def find_events(sights: Sights, independence_ms: NDArray[np.int64]) -> Events:
     """Group boxes (B) into events.
 
     A sight is independent if the last one of the same name at the same camera is longer ago than the camera's
     independence. (camtrapR: deltaTimeComparedTo = "lastRecord".)
 
     Args:
-        deployment: (B,), index of each box's deployment.
-        key: (B,), index of what is seen.
-        moments_ms: (B,), when, on a scale that does not jump, such as UTC.
-        frame: (B,), index of its frame.
-        media: (B,), index of its item.
-        counts: bool (B,), whether it counts; those without a time must not.
-        nested: bool (B,), whether another box of the frame shows the same bird, from `find_nested`.
+        sights: What they show.
         independence_ms: By deployment.
     """
-    rows = np.flatnonzero(counts)
+    deployment, key, moments_ms = sights.deployment, sights.key, sights.moments_ms
+    rows = np.flatnonzero(sights.counts)
     order = rows[np.lexsort((rows, moments_ms[rows], key[rows], deployment[rows]))]
-    of_box = np.full(len(counts), -1)
+    of_box = np.full(len(sights.counts), -1)
     if not len(order):
         nothing = np.zeros(0, np.int64)
         return Events(of_box, *[nothing] * 7)
@@ -74,11 +83,11 @@ def find_events(
     start = np.flatnonzero(begins)
     end = np.append(start[1:], len(order)) - 1
 
-    alone = ~nested[order]
-    frames, in_frame = _pairs(event[alone], frame[order][alone])
+    alone = ~sights.nested[order]
+    frames, in_frame = _pairs(event[alone], sights.frame[order][alone])
     most = np.zeros(len(start), np.int64)
     np.maximum.at(most, frames, in_frame)
-    items, _ = _pairs(event, media[order])
+    items, _ = _pairs(event, sights.media[order])
 
     first, last = order[start], order[end]
     by_start = np.lexsort((key[first], moments_ms[first], deployment[first]))

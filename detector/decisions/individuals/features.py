@@ -31,8 +31,8 @@ EMBEDDING_KEPT = 64  # numbers of a random projection, which keeps cosines to ab
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
-    """What boxes (B,) show.
+class BoxFeatures:
+    """What boxes (B,) show, for linking.
 
     Attributes:
         kind: int8 (B,): `Kind.code`, or WAVERING.
@@ -54,7 +54,7 @@ class Shown:
         return np.where(self.probability[:, 0] >= SURE, self.species[:, 0], -1)
 
 
-def look_at(reader: FactsReader, facts: FactsTable, rules: NamingRules, wanted: NDArray[np.bool_]) -> Shown:
+def read_features(reader: FactsReader, facts: FactsTable, rules: NamingRules, wanted: NDArray[np.bool_]) -> BoxFeatures:
     """What the boxes that are wanted show; of the others the kind is all that is known.
 
     Args:
@@ -66,22 +66,29 @@ def look_at(reader: FactsReader, facts: FactsTable, rules: NamingRules, wanted: 
     Raises:
         DataError: A part is damaged, or the logits are not of the taxonomy's classes.
     """
-    count = len(facts.score)
-    shown = Shown(
-        _kinds(facts, rules),
-        np.full((count, SPECIES_KEPT), -1, np.int32),
-        np.zeros((count, SPECIES_KEPT), np.float32),
-        np.zeros(count, bool),
-        _embeddings(reader, facts, wanted) if rules.has_classifier and wanted.any() else np.zeros((count, 0), "f2"),
-    )
-    if not wanted.any():
-        return shown
-    may_be_bird = np.isin(shown.kind, (BIRD, WAVERING))
-    for boxes, batch in walk_boxes(reader, facts, rules):
-        use = wanted[boxes] & may_be_bird[boxes] & (batch.seen | (not rules.has_classifier))
-        if use.any():
-            _note(shown, boxes[use], batch[use], rules)
-    return shown
+    count, kind = len(facts.score), _kinds(facts, rules)
+    species = np.full((count, SPECIES_KEPT), -1, np.int32)
+    probability = np.zeros((count, SPECIES_KEPT), np.float32)
+    energies = np.full(count, np.nan, np.float32)
+    may_be_bird = wanted & np.isin(kind, (BIRD, WAVERING))
+    for boxes, batch in walk_boxes(reader, facts, rules) if may_be_bird.any() else ():
+        use = may_be_bird[boxes] & (batch.seen | (not rules.has_classifier))
+        if use.any() and rules.taxonomy is not None:
+            evidence = _evidence(batch[use], rules)
+            sums = rules.taxonomy.species.sums(weigh(evidence, rules).probabilities)
+            best, best_probability = best_species(sums, SPECIES_KEPT)
+            species[boxes[use], : best.shape[1]] = best
+            probability[boxes[use], : best.shape[1]] = best_probability
+            energies[boxes[use]] = evidence.energy
+    gate = rules.calibration.gate
+    surely_bird = energies <= gate.low if gate and rules.has_classifier else probability[:, 0] >= SURE
+    embedding = _embeddings(reader, facts, wanted & rules.has_classifier)
+    return BoxFeatures(kind, species, probability, surely_bird, embedding)
+
+
+def _evidence(batch: BoxBatch, rules: NamingRules) -> Evidence:
+    logits = batch.logits if rules.has_classifier else unseen(len(batch.seen), batch.logits.shape[1])
+    return Evidence.of_boxes(logits, batch.labels, rules)
 
 
 def _kinds(facts: FactsTable, rules: NamingRules) -> NDArray[np.int8]:
@@ -92,24 +99,10 @@ def _kinds(facts: FactsTable, rules: NamingRules) -> NDArray[np.int8]:
     return kind
 
 
-def _note(shown: Shown, boxes: NDArray[np.int64], batch: BoxBatch, rules: NamingRules) -> None:
-    assert rules.taxonomy is not None
-    logits = batch.logits if rules.has_classifier else unseen(len(boxes), batch.logits.shape[1])
-    evidence = Evidence.of_boxes(logits, batch.labels, rules)
-    species, probability = best_species(rules.taxonomy.species.sums(weigh(evidence, rules).probabilities), SPECIES_KEPT)
-    shown.species[boxes, : species.shape[1]] = species
-    shown.probability[boxes, : species.shape[1]] = probability
-    gate = rules.calibration.gate
-    if rules.has_classifier and gate is not None:
-        shown.surely_bird[boxes] = evidence.energy <= gate.low
-    else:
-        shown.surely_bird[boxes] = shown.probability[boxes, 0] >= SURE
-
-
 def _embeddings(reader: FactsReader, facts: FactsTable, wanted: NDArray[np.bool_]) -> NDArray[np.float16]:
     kept = np.zeros((len(facts.score), 0), np.float16)
     start = 0
-    for part, chosen in facts.parts:
+    for part, chosen in facts.parts if wanted.any() else ():
         for packed in chosen_boxes(reader.vectors(part, "embedding"), chosen):
             boxes = facts.rows_by_facts[start : start + len(packed)]
             start += len(packed)
@@ -130,11 +123,11 @@ def _projected(vectors: Floats) -> NDArray[np.float16]:
     return np.divide(projected, length, out=np.zeros_like(projected), where=length > 0).astype(np.float16)
 
 
-def unlike_species(shown: Shown, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float32]:
+def unlike_species(features: BoxFeatures, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float32]:
     """How surely boxes of arrays that broadcast show other species, 0..1; 0 where either knows nothing."""
-    p, q = shown.probability[first], shown.probability[second]
-    same = (shown.species[first][..., :, None] == shown.species[second][..., None, :]) & (
-        shown.species[first][..., :, None] >= 0
+    p, q = features.probability[first], features.probability[second]
+    same = (features.species[first][..., :, None] == features.species[second][..., None, :]) & (
+        features.species[first][..., :, None] >= 0
     )
     product = (p[..., :, None] * q[..., None, :] * same).sum(axis=(-1, -2))
     length = np.sqrt((p**2).sum(axis=-1) * (q**2).sum(axis=-1))
@@ -142,9 +135,9 @@ def unlike_species(shown: Shown, first: NDArray[np.int64], second: NDArray[np.in
     return (1 - np.minimum(cosine, 1)) * np.minimum(p.sum(axis=-1), q.sum(axis=-1))
 
 
-def cannot_be_one(shown: Shown, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.bool_]:
+def cannot_be_one(features: BoxFeatures, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether boxes of arrays that broadcast surely show two: other kinds, or species of which both are sure."""
-    a, b = shown.kind[first], shown.kind[second]
+    a, b = features.kind[first], features.kind[second]
     kinds = (a != b) & ((np.minimum(a, b) >= BIRD) | (np.maximum(a, b) >= PERSON))
-    sure_a, sure_b = shown.sure_species[first], shown.sure_species[second]
+    sure_a, sure_b = features.sure_species[first], features.sure_species[second]
     return kinds | ((sure_a >= 0) & (sure_b >= 0) & (sure_a != sure_b))

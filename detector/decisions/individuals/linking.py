@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 
 from detector.boxes import Floats, paired_iou, xywh_to_xyxy
 from detector.decisions.facts.table import FactsTable
-from detector.decisions.individuals.features import ANIMAL, Shown, cannot_be_one, unlike_species
+from detector.decisions.individuals.features import ANIMAL, BoxFeatures, cannot_be_one, unlike_species
 from detector.decisions.individuals.sequences import BURST_GAP_S
 
 LINK_SCORE = 0.2  # boxes from here up are linked, whatever the threshold from which they count
@@ -51,8 +51,7 @@ def find_individuals(
     sequence: NDArray[np.int64],
     photo_order: NDArray[np.int64],
     moments_ms: NDArray[np.int64],
-    size_wh: NDArray[np.float64],
-    shown: Shown,
+    features: BoxFeatures,
 ) -> Individuals:
     """Link boxes.
 
@@ -64,8 +63,7 @@ def find_individuals(
         sequence: (M,), from `find_sequences`.
         photo_order: (P,), from `find_sequences`.
         moments_ms: (M,), as given to `find_sequences`.
-        size_wh: (M, 2), pixels, so that distances are the same in both directions; 1 where unknown.
-        shown: What the boxes show, from `shown.look_at`.
+        features: What the boxes show, from `read_features`.
     """
     box_media = facts.box_media
     root = np.arange(len(facts.score))
@@ -79,7 +77,7 @@ def find_individuals(
     media = box_media[strong]  # rising
     start = np.searchsorted(media, np.arange(len(sequence)))
     count = np.bincount(media, minlength=len(sequence))
-    links = _Links(facts, shown, moments_ms, size_wh, strong, np.full(len(strong), -1))
+    links = _Links(facts, features, moments_ms, facts.sizes_wh, strong, np.full(len(strong), -1))
 
     before, after = photo_order[:-1], photo_order[1:]
     pairs = (sequence[before] == sequence[after]) & (count[before] > 0) & (count[after] > 0)
@@ -96,8 +94,8 @@ def find_individuals(
     when[photo_order] = np.arange(len(photo_order))
     by_time = np.argsort(when[box_media], kind="stable")
     # persons and vehicles from all animals, then birds from other animals, then species from species
-    root = _divided(root, by_time, np.maximum(shown.kind, ANIMAL), None)  # a label of a person is no slip
-    for said in (shown.kind, shown.sure_species):
+    root = _divided(root, by_time, np.maximum(features.kind, ANIMAL), None)  # a label of a person is no slip
+    for said in (features.kind, features.sure_species):
         root = _divided(root, by_time, said, facts)
     values, of_box, size = np.unique(root, return_inverse=True, return_counts=True)
     # a later photo of a burst may come first by path
@@ -133,9 +131,9 @@ class _Links:
     """Links between strong boxes (S)."""
 
     facts: FactsTable
-    shown: Shown
+    features: BoxFeatures
     moments_ms: NDArray[np.int64]  # (M,), of items
-    size_wh: NDArray[np.float64]  # (M, 2), of items, pixels
+    size_wh: NDArray[np.float64]  # (M, 2), of items, so that distances are the same in both directions
     rows: NDArray[np.int64]  # (S,), among all boxes
     previous: NDArray[np.int64]  # (S,), the box in the photo before; -1: none
 
@@ -157,11 +155,11 @@ class _Links:
     def _costs(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> Floats:
         a, b = self.rows[first], self.rows[second]
         unlike = (1 - (self._looks(a) * self._looks(b)).sum(axis=-1)) / 2
-        cost = _costs(self._boxes(a), self._boxes(b), unlike) + SPECIES_PART * unlike_species(self.shown, a, b)
+        cost = _costs(self._boxes(a), self._boxes(b), unlike) + SPECIES_PART * unlike_species(self.features, a, b)
         cost += TIME_PART * self._pauses(a, b)
-        apart = cannot_be_one(self.shown, a, b)
-        if self.shown.embedding.shape[1]:
-            one, other = (self.shown.embedding[rows].astype(np.float32) for rows in (a, b))
+        apart = cannot_be_one(self.features, a, b)
+        if self.features.embedding.shape[1]:
+            one, other = (self.features.embedding[rows].astype(np.float32) for rows in (a, b))
             known = (one != 0).any(axis=-1) & (other != 0).any(axis=-1)
             cosine = (one * other).sum(axis=-1)
             cost = cost + EMBEDDED_PART * np.where(known, 1 - np.clip(cosine, 0, 1), 0)

@@ -17,6 +17,7 @@ Nest cameras are not looked at unless one asks for it, since there a bird sits f
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -43,16 +44,30 @@ _SIDE_STEP = 2 * -2 * np.log(REPEAT_IOU)  # of a cell in log sides: twice what a
 _CENTRE_STEP = 4 * (1 - REPEAT_IOU) / (1 + REPEAT_IOU) * 1.6  # in sides; 1.6: sides in one cell differ by 1.52
 
 
-def find_repeats(
-    xywh: NDArray[np.float32],
-    appearance: NDArray[np.uint8],
-    has_appearance: NDArray[np.bool_],
-    camera: NDArray[np.integer],
-    frame: NDArray[np.integer],
-    sequence: NDArray[np.integer],
-    time: NDArray[np.datetime64],
-    fewest_days: int = LISTED_DAYS,
-) -> NDArray[np.int64]:
+@dataclass(frozen=True, eq=False)
+class CameraBoxes:
+    """Boxes (B) of cameras that do not move, in an order that does not change (by card, path, frame and box).
+
+    Attributes:
+        xywh: float32 (B, 4), shares of the picture.
+        appearance: uint8 (B, 64).
+        has_appearance: bool (B,); boxes without it are no repeats.
+        camera: int (B,), index of each box's deployment; -1: not to be looked at.
+        frame: int (B,), index of its frame.
+        sequence: int (B,), of its sequence.
+        time: datetime64 (B,), local time of its file; NaT: unknown.
+    """
+
+    xywh: NDArray[np.float32]
+    appearance: NDArray[np.uint8]
+    has_appearance: NDArray[np.bool_]
+    camera: NDArray[np.integer]
+    frame: NDArray[np.integer]
+    sequence: NDArray[np.integer]
+    time: NDArray[np.datetime64]
+
+
+def find_repeats(boxes: CameraBoxes, fewest_days: int = LISTED_DAYS) -> NDArray[np.int64]:
     """Group boxes that repeat; the time taken is near to linear in their number.
 
     The first box that no group takes begins one; a box belongs to the group whose first box it overlaps by IoU 0.9 and
@@ -60,30 +75,26 @@ def find_repeats(
     stone by day and by night, are joined, so that a person decides once, and are kept if they are spread over time.
 
     Args:
-        xywh: (B, 4), shares of the picture, in an order that does not change (by card, path, frame and box).
-        appearance: (B, 64).
-        has_appearance: (B,); boxes without it are no repeats.
-        camera: (B,), index of each box's deployment; -1: not to be looked at.
-        frame: (B,), index of its frame.
-        sequence: (B,), of its sequence.
-        time: (B,), local time of its file; NaT: unknown.
+        boxes: Of a store, or of some of its cameras.
         fewest_days: On which a group must be seen.
 
     Returns:
         int64 (B,): the first box of each box's group, or -1.
     """
+    xywh, frame, sequence = boxes.xywh, boxes.frame, boxes.sequence
     group = np.full(len(xywh), -1)
-    days, hours = _days_and_hours(time)
+    days, hours = _days_and_hours(boxes.time)
     spread = [(fewest_days, days), (FEWEST_HOURS, hours)]
-    camera = _kept(camera, spread)  # what watched for less cannot show it of anything
+    camera = _kept(boxes.camera, spread)  # what watched for less cannot show it of anything
     area = xywh[:, 2] * xywh[:, 3]
-    usable = np.flatnonzero((camera >= 0) & has_appearance & (xywh[:, 2:] > 0).all(axis=1) & (area <= LARGEST_AREA))
+    looked_at = (camera >= 0) & boxes.has_appearance
+    usable = np.flatnonzero(looked_at & (xywh[:, 2:] > 0).all(axis=1) & (area <= LARGEST_AREA))
     if not len(usable):
         return group
     usable = usable[_crowded(xywh[usable].astype(np.float64), camera[usable])]
     if not len(usable):
         return group
-    leader = _follow_leaders(usable, xywh, standardised(appearance[usable]), camera)
+    leader = _follow_leaders(usable, xywh, standardised(boxes.appearance[usable]), camera)
     leader = _kept(leader, [(FEWEST_FRAMES, frame[usable]), (FEWEST_SEQUENCES, sequence[usable])])
     joined = _joined(leader, xywh, camera)
     group[usable] = _kept(joined, [(fewest, places[usable]) for fewest, places in spread])
@@ -94,20 +105,18 @@ def find_repeats(
 
 def left_out(
     repeat: NDArray[np.int64],
-    xywh: NDArray[np.float32],
+    boxes: CameraBoxes,
     individuals: Individuals,
     surely_bird: NDArray[np.bool_],
-    time: NDArray[np.datetime64],
     fewest_days: int,
 ) -> NDArray[np.bool_]:
     """Which boxes (B,) of repeats are left out of the counts: of many days, no sure birds, and nothing that moved.
 
     Args:
         repeat: (B,), from `find_repeats`.
-        xywh: (B, 4).
+        boxes: As for `find_repeats`.
         individuals: The boxes by individual.
         surely_bird: (B,), what the classifier is sure is a bird.
-        time: (B,), as for `find_repeats`.
         fewest_days: On which a repeat must be seen.
     """
     of_box = individuals.of_box
@@ -115,10 +124,10 @@ def left_out(
     np.maximum.at(group, of_box, repeat)
     there = np.flatnonzero(group[of_box] >= 0)
     first = group[of_box[there]]
-    apart = paired_iou(*(xywh_to_xyxy(xywh[rows].astype(np.float64)) for rows in (there, first))) < ELSEWHERE_IOU
+    apart = paired_iou(*(xywh_to_xyxy(boxes.xywh[rows].astype(np.float64)) for rows in (there, first))) < ELSEWHERE_IOU
     moved = np.zeros(len(group), bool)
     moved[of_box[there[apart]]] = True
-    lasting = _kept(repeat, [(fewest_days, _days_and_hours(time)[0])])
+    lasting = _kept(repeat, [(fewest_days, _days_and_hours(boxes.time)[0])])
     return (lasting >= 0) & ~surely_bird & ~moved[of_box]
 
 

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backbones.errors import DataError
-from detector.decisions.facts.table import FactsTable, label_matrix
+from detector.decisions.facts.reading import label_matrix
+from detector.decisions.facts.table import FactsTable
 from detector.species.rules import NamingRules
 from detector.store.reader import FactsReader
 from detector.store.vectors import binary_matrix

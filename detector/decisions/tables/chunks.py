@@ -1,98 +1,31 @@
-"""Writing decisions: a folder of tables that takes the place of the one before, whole."""
+"""Decisions as rows of Arrow tables, chunk by chunk."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from detector.base.files import refusing_full_disk
-from detector.decisions.events import Events
+from detector.decisions.decided import Decisions
 from detector.decisions.facts.table import FactsTable
-from detector.decisions.individuals.linking import Individuals
 from detector.decisions.naming.name_table import NameTable
-from detector.decisions.naming.verdicts import BoxDecisions
+from detector.deployments.placement import Placement
 from detector.species.naming import REASONS, reason_words
 from detector.species.rerank import Ranked
 from detector.store import schema
-from detector.store.files import PARQUET
-from detector.store.layout import decisions_folder
 from detector.types import KINDS
 
 CHUNK = 65_536  # rows that are made at a time
-GROUP_ROWS = 16_384  # rows of a row group: what a reader holds at a time
 
 
-@contextlib.contextmanager
-def replacing_decisions(folder: Path) -> Iterator[Path]:
-    """A folder to write tables into, which becomes the store's decisions when all went well.
-
-    Raises:
-        DiskFullError: There is no room; the decisions before stay.
-    """
-    target = decisions_folder(folder)
-    unfinished, old = target.with_name("decisions.unfinished"), target.with_name("decisions.old")
-    for left in (unfinished, old):
-        shutil.rmtree(left, ignore_errors=True)  # of a killed run
-    unfinished.mkdir(parents=True)
-    try:
-        with refusing_full_disk(folder):
-            yield unfinished
-        if target.exists():
-            target.rename(old)
-        unfinished.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def decisions_id(folder: Path) -> str:
-    """What tells these decisions from others: a hash of the tables, which equal decisions share."""
-    digest = hashlib.blake2b(digest_size=8)
-    for path in sorted(decisions_folder(folder).iterdir()):
-        digest.update(path.name.encode())
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "blake2b").digest())
-    return digest.hexdigest()
-
-
-def write_chunks(writer: pq.ParquetWriter, chunks: Iterable[pa.Table]) -> None:
-    """Add to a table chunk by chunk."""
-    for chunk in chunks:
-        writer.write_table(chunk, row_group_size=GROUP_ROWS)
-
-
-def write_records(path: Path, table_schema: pa.Schema, records: Sequence[Mapping[str, Any]]) -> None:
-    """Write a small table."""
-    columns = {name: [record[name] for record in records] for name in table_schema.names}
-    pq.write_table(pa.table(columns, schema=table_schema), path, **PARQUET)
-
-
-def media_chunks(
-    facts: FactsTable,
-    timestamp: NDArray[np.datetime64],
-    offset_min: NDArray[np.int32],
-    has_offset: NDArray[np.bool_],
-    deployment: pa.DictionaryArray,
-    visit: pa.DictionaryArray,
-    outside: NDArray[np.bool_],
-    sequence: NDArray[np.int64],
-    blank: NDArray[np.bool_],
-    duplicate_of: pa.Array,
-    by_disk: NDArray[np.bool_],
-    refused: Mapping[int, str],
-) -> Iterator[pa.Table]:
-    """Rows of `schema.MEDIA`; arguments are by item, `sequence` rows of items, `duplicate_of` their ids, `by_disk`
-    whose time is the file's, `refused` why an item's time counts as none."""
+def media_chunks(decided: Decisions) -> Iterator[pa.Table]:
+    """Rows of `schema.MEDIA`."""
+    facts, placed = decided.facts, decided.placed
+    deployment, visit = _places(decided)
     bounds = np.searchsorted(facts.frame_media, np.arange(len(facts.media) + 1))
     looked_at = ~facts.failed
     night = _majority(facts)
@@ -110,39 +43,30 @@ def media_chunks(
             | {
                 "frames": frame_lists,
                 "night": pa.array(night[part] > 0.5, mask=np.isnan(night[part])),
-                "timestamp": pa.array(timestamp[part]),
-                "utc_offset_min": pa.array(offset_min[part].astype(np.int16), mask=~has_offset[part]),
+                "timestamp": pa.array(placed.timestamp[part]),
+                "utc_offset_min": _offsets_min(placed, part),
                 "deployment_id": deployment[part.start : part.stop],
                 "visit_id": visit[part.start : part.stop],
-                "outside": pa.array(outside[part]),
-                "sequence_id": ids.take(pa.array(sequence[part])),
-                "blank": pa.array(blank[part]),
-                "duplicate_of": duplicate_of[part.start : part.stop],
-                "captured_from": pc.if_else(by_disk[part], "mtime", rows["captured_from"].cast(pa.string())),
-                "warning": _warnings(rows["warning"], {item - start: why for item, why in refused.items()}),
+                "outside": pa.array(placed.outside[part]),
+                "sequence_id": ids.take(pa.array(decided.sequence[part])),
+                "blank": pa.array(decided.blank[part]),
+                "duplicate_of": decided.duplicate_of[part.start : part.stop],
+                "captured_from": pc.if_else(placed.by_disk[part], "mtime", rows["captured_from"].cast(pa.string())),
+                "warning": _warnings(rows["warning"], {item - start: why for item, why in placed.refused.items()}),
             },
         )
 
 
-def detection_chunks(
-    facts: FactsTable,
-    individuals: Individuals,
-    ranked: Ranked,
-    decisions: BoxDecisions,
-    categories: Sequence[str],
-    event_ids: pa.Array,
-    events: Events,
-    repeat: NDArray[np.int64],
-    nested: NDArray[np.bool_],
-) -> Iterator[pa.Table]:
+def detection_chunks(decided: Decisions) -> Iterator[pa.Table]:
     """Rows of `schema.DETECTIONS`."""
+    facts, individuals, ranked, boxes = decided.facts, decided.individuals, decided.ranked, decided.boxes
     ids = facts.media["media_id"].combine_chunks()
     box_media = facts.box_media
-    tables = _name_columns(decisions.table)
+    tables = _name_columns(boxes.table)
     species = pa.array([each.name for each in ranked.taxonomy.species.taxa] if ranked.taxonomy else [], pa.string())
     reasons = pa.array([list(reason_words(each)) for each in range(1 << len(REASONS))], pa.list_(pa.string()))
-    reviewers = pa.array(decisions.reviewers, pa.string())
-    labels = pa.array(list(categories), pa.string())
+    reviewers = pa.array(boxes.reviewers, pa.string())
+    labels = pa.array(list(decided.rules.naming.categories), pa.string())
     kinds = pa.array(KINDS)
     linked = individuals.size[individuals.of_box] > 1
     first_box = np.where(linked, individuals.first_box[individuals.of_box], -1)
@@ -159,57 +83,63 @@ def detection_chunks(
             **{name: pa.array(facts.xywh[part, axis]) for axis, name in enumerate("xywh")},
             "score": pa.array(facts.score[part]),
             "label": labels.take(pa.array(facts.label[part])),
-            "kind": kinds.take(pa.array(decisions.kind[part])),
+            "kind": kinds.take(pa.array(boxes.kind[part])),
             "individual_id": _box_names(facts, ids, first_box[part]),
-            "event_id": _take(event_ids, events.of_box[part]),
-            "repeat_group": _box_names(facts, ids, repeat[part]),
-            "suppressed": pa.array(decisions.suppressed[part]),
-            **{name: column.take(pa.array(decisions.name[part])) for name, column in tables.items()},
-            "confidence": _floats(decisions.confidence[part]),
-            "species_score": _floats(decisions.species_score[part]),
+            "event_id": _take(decided.event_ids, decided.events.of_box[part]),
+            "repeat_group": _box_names(facts, ids, decided.repeat[part]),
+            "suppressed": pa.array(boxes.suppressed[part]),
+            **{name: column.take(pa.array(boxes.name[part])) for name, column in tables.items()},
+            "confidence": _floats(boxes.confidence[part]),
+            "species_score": _floats(boxes.species_score[part]),
             "candidates": _candidates(ranked, of_box, species),
-            "reasons": reasons.take(pa.array(decisions.reasons[part])),
-            "needs_review": pa.array(decisions.needs_review[part]),
-            "reviewed_by": _take(reviewers, decisions.reviewer[part]),
-            "nested": pa.array(nested[part]),
+            "reasons": reasons.take(pa.array(boxes.reasons[part])),
+            "needs_review": pa.array(boxes.needs_review[part]),
+            "reviewed_by": _take(reviewers, boxes.reviewer[part]),
+            "nested": pa.array(decided.nested[part]),
         }
         yield _table(schema.DETECTIONS, columns)
 
 
-def event_rows(
-    facts: FactsTable,
-    events: Events,
-    decisions: BoxDecisions,
-    deployment_ids: pa.Array,
-    visit: pa.DictionaryArray,
-    event_ids: pa.Array,
-    times: NDArray[np.datetime64],
-    offset_min: NDArray[np.int32],
-    has_offset: NDArray[np.bool_],
-) -> pa.Table:
-    """Rows of `schema.EVENTS`; `times` are local, by box; offsets by item."""
-    first_media, last_media = (facts.box_media[boxes] for boxes in (events.first_box, events.last_box))
-    name = decisions.name[events.first_box]
-    tables = _name_columns(decisions.table)
+def event_rows(decided: Decisions) -> pa.Table:
+    """Rows of `schema.EVENTS`."""
+    facts, placed, events, boxes = decided.facts, decided.placed, decided.events, decided.boxes
+    _, visit = _places(decided)
+    first_media, last_media = (facts.box_media[ends] for ends in (events.first_box, events.last_box))
+    name = boxes.name[events.first_box]
+    tables = _name_columns(boxes.table)
     highest = np.full(len(events.count), np.nan, np.float32)
-    counted = np.flatnonzero((events.of_box >= 0) & ~np.isnan(decisions.confidence))
-    np.fmax.at(highest, events.of_box[counted], decisions.confidence[counted])
+    counted = np.flatnonzero((events.of_box >= 0) & ~np.isnan(boxes.confidence))
+    np.fmax.at(highest, events.of_box[counted], boxes.confidence[counted])
     columns = {
-        "event_id": event_ids,
-        "deployment_id": deployment_ids.take(pa.array(events.deployment)),
+        "event_id": decided.event_ids,
+        "deployment_id": pa.array(list(placed.ids), pa.string()).take(pa.array(events.deployment)),
         "visit_id": visit.take(pa.array(first_media)),
-        "kind": pa.array(KINDS).take(pa.array(decisions.kind[events.first_box])),
+        "kind": pa.array(KINDS).take(pa.array(boxes.kind[events.first_box])),
         **{column: tables[column].take(pa.array(name)) for column in ("name", "rank", "display_name")},
-        "start": pa.array(times[events.first_box]),
-        "end": pa.array(times[events.last_box]),
-        "utc_offset_min": pa.array(offset_min[first_media].astype(np.int16), mask=~has_offset[first_media]),
-        "end_offset_min": pa.array(offset_min[last_media].astype(np.int16), mask=~has_offset[last_media]),
+        "start": pa.array(decided.times[events.first_box]),
+        "end": pa.array(decided.times[events.last_box]),
+        "utc_offset_min": _offsets_min(placed, first_media),
+        "end_offset_min": _offsets_min(placed, last_media),
         "count": pa.array(events.count.astype(np.int32)),
         "detections": pa.array(events.boxes.astype(np.int32)),
         "media": pa.array(events.media.astype(np.int32)),
         "confidence": _floats(highest),
     }
     return _table(schema.EVENTS, columns)
+
+
+def _places(decided: Decisions) -> tuple[pa.DictionaryArray, pa.DictionaryArray]:
+    """The deployment and the visit of each media item."""
+    placed = decided.placed
+    ids, visits = pa.array(list(placed.ids), pa.string()), pa.array(list(placed.visit_ids), pa.string())
+    return (
+        pa.DictionaryArray.from_arrays(pa.array(placed.deployment.astype(np.int32)), ids),
+        pa.DictionaryArray.from_arrays(pa.array(placed.row.astype(np.int32)), visits),
+    )
+
+
+def _offsets_min(placed: Placement, media: NDArray[np.integer] | slice) -> pa.Array:
+    return pa.array(placed.offset_min[media].astype(np.int16), mask=~placed.has_offset[media])
 
 
 def box_name(facts: FactsTable, box: int) -> str:

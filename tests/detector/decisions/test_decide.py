@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from backbones.errors import ConfigError, DataError, HoopoeError
 from detector.cli.main import main
 from detector.decisions.decide import decide, stored_options
-from detector.decisions.facts import planning
 from detector.decisions.options import DecideOptions
 from detector.species.calibration import Calibration
 from detector.store.facts import OverlayRow
@@ -474,7 +473,7 @@ def test_the_readable_copy_of_a_failed_file_counts(
     tmp_path: Path, facts_maker: Maker, monkeypatch: pytest.MonkeyPatch, portions: bool
 ) -> None:
     if portions:
-        monkeypatch.setattr(planning, "PORTION_FRAMES", 1)
+        monkeypatch.setattr("detector.decisions.facts.portions.PORTION_FRAMES", 1)
     failed = facts_maker.row("a.jpg", boxes=None, content_hash="same")
     rows = [facts_maker.row(path, boxes=[facts_maker.box()], content_hash="same") for path in ("b/a.jpg", "c/a.jpg")]
     facts_maker.write(tmp_path, [[row] for row in (failed, *rows)])

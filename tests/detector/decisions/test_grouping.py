@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.decisions.events import find_events
+from detector.decisions.events import Sights, find_events
 from detector.decisions.individuals.sequences import find_sequences
 
 
@@ -33,7 +33,7 @@ def test_bursts_end_with_a_gap_a_camera_and_a_video() -> None:
 
 def events(deployment, key, seconds, frame, counts=None, nested=None, minutes=30.0):  # type: ignore[no-untyped-def]
     count = len(key)
-    return find_events(
+    sights = Sights(
         np.array(deployment, np.int64),
         np.array(key, np.int64),
         np.array(seconds, np.int64) * 1000,
@@ -41,8 +41,8 @@ def events(deployment, key, seconds, frame, counts=None, nested=None, minutes=30
         np.array(frame, np.int64),
         np.ones(count, bool) if counts is None else np.array(counts, bool),
         np.zeros(count, bool) if nested is None else np.array(nested, bool),
-        np.full(max([0, *deployment]) + 1, int(minutes * 60_000)),
     )
+    return find_events(sights, np.full(max([0, *deployment]) + 1, int(minutes * 60_000)))
 
 
 def test_nothing_has_no_events() -> None:

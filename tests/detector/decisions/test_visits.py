@@ -15,7 +15,6 @@ import pytest
 from backbones.errors import DataError
 from detector.cli.main import main
 from detector.decisions.decide import decide
-from detector.decisions.facts import planning
 from detector.decisions.options import DecideOptions
 from detector.decisions.summary import DecisionSummary
 from detector.exports.export import export
@@ -194,7 +193,7 @@ def test_one_folder_may_have_rows_one_after_the_other(survey: Survey, monkeypatc
     assert places == {("A1", False): 3, ("A1", True): 1, ("A2", False): 4, ("A2", True): 2, ("AB", False): 3}
     check_package(survey.out)
     whole = sorted(map(repr, read_events(survey.out)))
-    monkeypatch.setattr(planning, "PORTION_FRAMES", 1)
+    monkeypatch.setattr("detector.decisions.facts.portions.PORTION_FRAMES", 1)
     survey.decide(*rows)
     assert sorted(map(repr, read_events(survey.out))) == whole, "deployments that share a folder stay together"
 

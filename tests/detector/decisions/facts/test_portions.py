@@ -14,8 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from detector.decisions.decide import decide
-from detector.decisions.facts import planning
-from detector.decisions.facts.planning import plan_portions
+from detector.decisions.facts.portions import plan_portions
 from detector.decisions.options import DecideOptions
 from detector.store.reader import FactsReader
 from detector.store.records_reader import read_deployments, read_effort, read_events, read_media, read_repeats
@@ -33,7 +32,7 @@ NOW = datetime(2025, 1, 1)
 def results(folder: Path, frames: int, options: DecideOptions) -> tuple[Any, ...]:
     """All decisions when so many frames make a portion; media items by card and path."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "PORTION_FRAMES", frames)
+        patch.setattr("detector.decisions.facts.portions.PORTION_FRAMES", frames)
         summary = decide(folder, options, now=NOW)
     media = sorted(read_media(folder), key=lambda item: (item.card, item.path))
     others = (read_events, read_repeats, read_effort, read_deployments)
@@ -119,7 +118,7 @@ def test_portions_hold_whole_cameras_up_to_a_limit(
     with FactsWriter(tmp_path, part_rows=3) as writer:
         for item in items:
             writer.add(item)
-    monkeypatch.setattr(planning, "PORTION_FRAMES", 3)
+    monkeypatch.setattr("detector.decisions.facts.portions.PORTION_FRAMES", 3)
     reader = FactsReader(tmp_path)
     found = plan_portions(reader, [], None).portions
     assert [sorted(folder for _, folder in each.folders) for each in found if each] == [["a"], ["b"], ["c", "d"]]

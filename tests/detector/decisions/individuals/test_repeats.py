@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.decisions.decide import decide
-from detector.decisions.individuals.repeats import FEWEST_FRAMES, find_repeats
+from detector.decisions.individuals.repeats import FEWEST_FRAMES, CameraBoxes, find_repeats
 from detector.decisions.options import DecideOptions
 from detector.exports.export import export
 from detector.species.calibration import Calibration
@@ -38,7 +38,7 @@ def repeats(xywh, looks, camera=None, sequence=None, hours=None, days=5):  # typ
     frames = np.arange(count)
     hours = 5 * frames if hours is None else hours
     times = np.array([np.timedelta64("NaT") if hour is None else np.timedelta64(int(60 * hour), "m") for hour in hours])
-    return find_repeats(
+    boxes = CameraBoxes(
         np.array(xywh, np.float32).reshape(-1, 4),
         np.array(looks, np.uint8).reshape(-1, 64),
         np.ones(count, bool),
@@ -46,8 +46,8 @@ def repeats(xywh, looks, camera=None, sequence=None, hours=None, days=5):  # typ
         frames,
         frames if sequence is None else np.array(sequence),
         np.datetime64("2024-05-01T00:30", "ms") + times.astype("timedelta64[ms]"),
-        days,
     )
+    return find_repeats(boxes, days)
 
 
 @pytest.fixture

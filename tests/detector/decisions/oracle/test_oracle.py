@@ -13,7 +13,6 @@ import openpyxl
 import pytest
 
 from detector.decisions.decide import decide
-from detector.decisions.facts import planning
 from detector.decisions.options import DecideOptions
 from detector.decisions.summary import DecisionSummary
 from detector.exports.export import export
@@ -28,7 +27,8 @@ FEW, MANY = range(30), range(30, 300)
 @pytest.mark.parametrize("seed", [*FEW, *(pytest.param(seed, marks=pytest.mark.slow) for seed in MANY)])
 def test_every_table_agrees_with_a_recount(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if seed % 3 == 0:
-        monkeypatch.setattr(planning, "PORTION_FRAMES", 1)  # each camera for itself, as in a large store
+        # each camera for itself, as in a large store
+        monkeypatch.setattr("detector.decisions.facts.portions.PORTION_FRAMES", 1)
     store = make_store(tmp_path / "out", seed)
     summary = decide(store.folder, DecideOptions.model_validate(store.options), NOW)
     export(store.folder, FORMATS)

@@ -1,9 +1,8 @@
-"""What is decided of each box, and how a person's word changes it."""
+"""How a person's word changes what is decided of boxes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -12,120 +11,20 @@ from numpy.typing import NDArray
 
 from detector.decisions.facts.table import FactsTable
 from detector.decisions.individuals.linking import Individuals
-from detector.decisions.naming.name_table import NameTable
+from detector.decisions.naming.boxes import MAYBE_BIRD, Basis, BoxDecisions, plain_name
 from detector.species.names.fauna import BIRDS
-from detector.species.names.kinds import Kinds
 from detector.species.names.label_words import meaningful, name_key, split_words
 from detector.species.names.said_names import named_taxon
 from detector.species.names.taxonomy import ANY_BIRD
-from detector.species.posterior import weighed
-from detector.species.rerank import Ranked
 from detector.species.rules import NamingRules
 from detector.store.records import reaches
 from detector.store.reviews.log import Review
 from detector.types import KINDS, Kind, TaxonName
 
-MAYBE_BIRD = "unidentified animal, maybe a bird"
 _SPREADS = ("named", "bird", "animal", "person", "vehicle")  # said of one box, true of the individual
 
 
-@dataclass(eq=False)
-class BoxDecisions:
-    """Columns of boxes (B); changed by `apply_reviews`.
-
-    Attributes:
-        kind: int8, `Kind.code`.
-        name: int32, index into `table`.
-        confidence: float32, NaN: none.
-        species_score: float32, NaN: none.
-        needs_review: bool.
-        reasons: int16, see `species.naming.REASONS`.
-        suppressed: bool.
-        reviewer: int32, index into `reviewers`; -1: nobody.
-        reviewers: Names of people.
-        table: Names, those of the taxonomy first.
-    """
-
-    kind: NDArray[np.int8]
-    name: NDArray[np.int32]
-    confidence: NDArray[np.float32]
-    species_score: NDArray[np.float32]
-    needs_review: NDArray[np.bool_]
-    reasons: NDArray[np.int16]
-    suppressed: NDArray[np.bool_]
-    reviewer: NDArray[np.int32]
-    reviewers: list[str]
-    table: NameTable
-
-    def counted(self, score: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
-        """bool (B,): as `DetectionRecord.counts`."""
-        return ~self.suppressed & (reaches(score, threshold) | (self.reviewer >= 0))
-
-
-def decide_boxes(
-    facts: FactsTable,
-    individuals: Individuals,
-    ranked: Ranked,
-    rules: NamingRules,
-    repeat: NDArray[np.int64],
-    taken: NDArray[np.bool_],
-) -> BoxDecisions:
-    """What the models and the neighbours say, before any person does.
-
-    Args:
-        facts: Of the store.
-        individuals: Its boxes by individual.
-        ranked: The individuals by name.
-        rules: By what they are named.
-        repeat: (B,), the first box of each box's group of repeats, or -1.
-        taken: (B,), which of them are left out of the counts.
-    """
-    of_box = individuals.of_box
-    kind, name = ranked.kind[of_box], ranked.taxon[of_box]
-    table = NameTable(rules.taxonomy.taxa if rules.taxonomy else ())
-    unnamed = np.flatnonzero(name < 0)
-    pairs, inverse = np.unique(
-        np.stack([kind[unnamed].astype(np.int64), facts.label[unnamed]]), axis=1, return_inverse=True
-    )
-    plain = [
-        table.index(plain_name(KINDS[each], rules.categories[label], rules.kinds)) for each, label in pairs.T.tolist()
-    ]
-    name[unnamed] = np.array(plain, np.int32)[inverse.reshape(-1)] if len(plain) else 0
-    confidence = ranked.confidence[of_box]
-    score = ranked.species_score[of_box]
-    fused = weighed(np.clip(facts.score, 0, 1), confidence, rules.calibration.weight)
-    return BoxDecisions(
-        kind=kind,
-        name=name,
-        confidence=confidence,
-        species_score=np.where(np.isnan(score), fused, score),
-        needs_review=ranked.needs_review[of_box] | (repeat >= 0),
-        reasons=ranked.reasons[of_box],
-        suppressed=taken | (kind == Kind.BLANK.code),
-        reviewer=np.full(len(kind), -1, np.int32),
-        reviewers=[],
-        table=table,
-    )
-
-
-def plain_name(kind: Kind, label: str, kinds: Kinds) -> TaxonName:
-    """What is said of a box that has no name, by its kind and the detector's label."""
-    if kind == Kind.UNCERTAIN:
-        return TaxonName.plain(MAYBE_BIRD)
-    by_label = kind in (Kind.UNDECIDED, Kind.BLANK) or (kind == Kind.ANIMAL == kinds.of(label))
-    return TaxonName.plain(label if by_label else kind)
-
-
-def apply_reviews(
-    decisions: BoxDecisions,
-    facts: FactsTable,
-    individuals: Individuals,
-    ranked: Ranked,
-    repeat: NDArray[np.int64],
-    reviews: Sequence[Review],
-    rules: NamingRules,
-    score_threshold: float,
-) -> set[int]:
+def apply_reviews(decisions: BoxDecisions, basis: Basis, reviews: Sequence[Review], score_threshold: float) -> set[int]:
     """Let people's words win; later ones over earlier ones.
 
     What is said of one box of an individual holds for its other boxes of which nothing is said, except that it is
@@ -136,17 +35,14 @@ def apply_reviews(
 
     Args:
         decisions: Changed in place.
-        facts: Of the store.
-        individuals: Its boxes by individual.
-        ranked: The individuals by name.
-        repeat: (B,), as for `decide_boxes`.
+        basis: As for `decide_boxes`.
         reviews: Oldest first.
-        rules: To look names and kinds up in.
         score_threshold: From which boxes count.
 
     Returns:
         Which of the reviews are of boxes that are not here, or of files in which all is left out as a repeat.
     """
+    facts, repeat, rules = basis.facts, basis.repeat, basis.rules
     word = np.full(len(facts.score), -1)
     real = word.copy()  # says nothing of the name, so that it does not take the place of other words
     taken = decisions.suppressed & (repeat >= 0)
@@ -165,7 +61,7 @@ def apply_reviews(
             boxes = strong if len(strong) else boxes[[facts.score[boxes].argmax()]]
             boxes = _meant(boxes, decisions.kind, reviews[number], rules)
         (real if reviews[number].verdict == "real" else word)[boxes] = number
-    _spread(word, individuals, reviews, taken)
+    _spread(word, basis.individuals, reviews, taken)
     reviewers: dict[str, int] = {}
     for number, boxes in _by_word(word):
         review = reviews[number]
@@ -179,7 +75,7 @@ def apply_reviews(
     for number, boxes in _by_word(np.where(real > word, real, -1)):
         unsaid = boxes[decisions.suppressed[boxes] | (word[boxes] < 0)]
         decisions.suppressed[unsaid] = False
-        decisions.needs_review[unsaid] = ranked.needs_review[individuals.of_box[unsaid]]
+        decisions.needs_review[unsaid] = basis.ranked.needs_review[basis.individuals.of_box[unsaid]]
         decisions.reviewer[unsaid] = reviewers.setdefault(reviews[number].reviewer, len(reviewers))
     decisions.reviewers = list(reviewers)
     return lost

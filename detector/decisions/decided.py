@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from detector.decisions.events import Events
 from detector.decisions.facts.table import FactsTable
 from detector.decisions.individuals.linking import Individuals
-from detector.decisions.naming.verdicts import BoxDecisions
+from detector.decisions.naming.boxes import BoxDecisions
 from detector.decisions.options import DecideOptions
 from detector.decisions.rules import Rules
 from detector.deployments.effort import Watch
@@ -20,8 +20,8 @@ from detector.species.rerank import Ranked
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
-    """Decisions on M media items and B boxes.
+class Decisions:
+    """What is decided of M media items and B boxes.
 
     Attributes:
         options: By which they were made.
