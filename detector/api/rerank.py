@@ -16,7 +16,7 @@ from detector.api.checks import Source, checked_path, checked_share
 from detector.api.images import Image, is_one, rgb_array
 from detector.base.checks import described, expect
 from detector.boxes import xyxy_to_xywh
-from detector.decisions.naming.verdicts import plain_name
+from detector.decisions.naming.boxes import plain_name
 from detector.species.calibration import Calibration
 from detector.species.classifier import SpeciesClassifier
 from detector.species.crops import crops_of
