@@ -94,6 +94,12 @@ def work() -> WorkOptions:
     return WorkOptions(batch_size=3, crop_batch_size=5, workers=1)
 
 
+@pytest.fixture
+def settings(work: WorkOptions, readers: Readers) -> RunSettings:
+    """Small batches, read by the one process."""
+    return RunSettings(work, quiet=True, readers=readers)
+
+
 def picture(seed: int, width: int = 160, height: int = 120) -> NDArray[np.uint8]:
     """Blurred noise: pictures that differ."""
     noise = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)

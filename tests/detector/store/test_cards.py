@@ -19,7 +19,7 @@ from detector.store.reviews.log import Review, append_reviews
 from detector.store.run_file import CardEntry
 from detector.store.run_json import load_run, update_run
 from detector.store.writer import FactsWriter
-from tests.detector.exports.test_tables import read_csv
+from tests.detector.exports.tables.test_tables import read_csv
 
 OPTIONS = DecideOptions.model_validate({})
 
