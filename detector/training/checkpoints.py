@@ -17,11 +17,14 @@ from backbones.errors import CheckpointError, ConfigError, DataError
 from backbones.tensor_files import fitted, read_pt
 from detector.base.files import atomic_write
 from detector.training.config import Config
+from detector.training.data import RunData
+from detector.training.records.run_folder import RunFolder
 
 FORMAT = "hoopoe-run-1"
-# what may change between two parts of a run without changing its result
+# what may change between two parts of a run without changing its result; annotations that `error` took, it takes as
+# `repair` does
 FREE_KEYS = frozenset(
-    ("data.workers", "data.prefetch", "train.eval_batch_size", "train.log_steps")
+    ("data.invalid", "data.workers", "data.prefetch", "train.eval_batch_size", "train.log_steps")
     + ("train.checkpoint_steps", "train.checkpoint_minutes")
 )
 
@@ -155,7 +158,7 @@ class _Entries(BaseModel):
     optimiser: dict[str, Any]
 
 
-def refuse_another_run(checkpoint: Checkpoint, config: Config, fingerprint: str, path: Path) -> None:
+def refuse_another_run(checkpoint: Checkpoint, config: Config, data: RunData, files: RunFolder) -> None:
     """Refuse to go on with other settings or other data than a run was started with.
 
     Raises:
@@ -168,10 +171,15 @@ def refuse_another_run(checkpoint: Checkpoint, config: Config, fingerprint: str,
     if differing:
         changes = ", ".join(f"{key} was {before.get(key)} and is {now[key]}" for key in differing)
         hint = "give the settings that the run was started with, or start a new run"
-        raise ConfigError(f"the run was started with other settings: {changes}", where=path, hint=hint)
-    if checkpoint.fingerprint != fingerprint:
-        hint = "give the annotations that the run was started with, or start a new run with --init"
-        raise DataError("the run was started with other annotations", where=path, hint=hint)
+        raise ConfigError(f"the run was started with other settings: {changes}", where=files.last, hint=hint)
+    if checkpoint.fingerprint != data.fingerprint:
+        changes = "".join(f"; {change}" for change in data.changes_since(files.data_summary()))
+        raise DataError(
+            f"the run was started with other annotations{changes}",
+            where=files.last,
+            hint="give the annotations that the run was started with (a picture that cannot be read may stay among "
+            f"them: data.invalid=repair leaves it out), or start a new run with --init {files.best}",
+        )
 
 
 def resumed_config(checkpoint: Checkpoint, config: Config) -> Config:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,13 @@ from detector.data.coco.categories import CategoryMapping
 from detector.data.coco.reading import ReadingReport, read_coco
 from detector.data.config import DataConfig
 from detector.data.doctor.box_sizes import size_histogram, unmatched_share
+from detector.data.findings import are_too_many
 from detector.data.packed import Annotations
 from detector.models.config import ModelConfig
 
 Sources = Sequence[tuple[Path, Path]]  # annotations and images
 FILES_LOOKED_FOR = 1000  # of each set, before the first step; the doctor looks at all
+PICTURES_SHOWN = 8
 OVERFIT_IMAGES_SHOWN = 64  # in an epoch of --overfit, so that an epoch is more than a step or two
 DETECTOR_NAMES = {"faster_rcnn": "Faster R-CNN", "retinanet": "RetinaNet"}
 
@@ -35,19 +36,28 @@ class RunData:
         validation: Images to evaluate on, if any.
         mapping: What was done to the categories of the files.
         reports: What reading found, by set.
+        fingerprints: SHA-256 (hex) of the annotations of each set as they were read.
         overfit: Whether a few images are trained and evaluated on, again and again.
+        left_out: Pictures that cannot be read, and why, by set and file name.
     """
 
     train: Annotations
     validation: Annotations | None
     mapping: CategoryMapping
     reports: Mapping[str, ReadingReport]
+    fingerprints: Mapping[str, str]
     overfit: bool = False
+    left_out: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
-    @cached_property
+    @property
+    def sets(self) -> dict[str, Annotations]:
+        """The sets by name: train, and val if there is one."""
+        return {"train": self.train} | ({} if self.validation is None else {"val": self.validation})
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of all annotations."""
-        parts = [self.train.fingerprint(), self.validation.fingerprint() if self.validation is not None else ""]
+        parts = [self.fingerprints["train"], self.fingerprints.get("val", "")]
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
     def lines(self) -> Iterator[str]:
@@ -57,6 +67,10 @@ class RunData:
             faults = report.to_dict()["findings"]
             if faults:
                 yield f"  faults: {', '.join(f'{count} x {code}' for code, count in faults.items())}; see hoopoe doctor"
+        for name, pictures in self.left_out.items():
+            listed = ", ".join(f"{file} ({problem})" for file, problem in list(pictures.items())[:PICTURES_SHOWN])
+            more = ", ..." if len(pictures) > PICTURES_SHOWN else ""
+            yield f"{name}: {len(pictures)} pictures cannot be read and are left out: {listed}{more}"
         if not self.train.has_birds.any():
             yield "there is no annotated bird in the training set: all that can be learnt is that there are none"
         if self.validation is not None and not self.validation.has_birds.any():
@@ -69,7 +83,7 @@ class RunData:
         """What a detector's file says of the data it was trained on."""
         report = self.reports["train"]
         return {
-            "fingerprint": self.train.fingerprint(),
+            "fingerprint": self.fingerprints["train"],
             "images": report.images,
             "boxes": report.boxes,
             "mapping": dict(self.mapping.names),
@@ -77,11 +91,27 @@ class RunData:
 
     def summary(self, model: ModelConfig) -> dict[str, Any]:
         """The content of data.json: for each set its files, what reading found, categories, and sizes of boxes."""
-        sets = {"train": self.train} | ({} if self.validation is None else {"val": self.validation})
         return {"fingerprint": self.fingerprint} | {
-            name: summarise(annotations, model) | {"report": self.reports.get(name, self.reports["train"]).to_dict()}
-            for name, annotations in sets.items()
+            name: summarise(annotations, model)
+            | {
+                "fingerprint": self.fingerprints[name],
+                "left_out": dict(self.left_out.get(name, {})),
+                "report": self.reports.get(name, self.reports["train"]).to_dict(),
+            }
+            for name, annotations in self.sets.items()
         }
+
+    def changes_since(self, summary: Mapping[str, Any]) -> Iterator[str]:
+        """In which sets the annotations are others than a run's data.json says, in words."""
+        for name, fingerprint in self.fingerprints.items():
+            before = summary.get(name)
+            if not isinstance(before, Mapping):
+                yield f"there was no set {name}"
+            elif before.get("fingerprint") != fingerprint:
+                report, counts = self.reports.get(name, self.reports["train"]), before.get("report", {})
+                had = f"{name} had {counts.get('images')} images and {counts.get('boxes')} boxes"
+                yield f"{had}, and has {report.images} and {report.boxes}"
+        yield from (f"there is no set {name}" for name in ("train", "val") if name in summary and name not in self.sets)
 
 
 def read_data(train: Sources, validation: Sources, config: DataConfig, *, overfit: int | None = None) -> RunData:
@@ -111,13 +141,16 @@ def read_data(train: Sources, validation: Sources, config: DataConfig, *, overfi
         )
     _look_for_files(annotations)
     reports = {"train": report}
+    fingerprints = {"train": annotations.fingerprint()}
     if overfit is not None:
         rows = np.argsort(~annotations.has_birds, kind="stable")[:overfit]
         few = annotations.select(rows)
         shown = np.tile(np.arange(len(few)), -(-OVERFIT_IMAGES_SHOWN // len(few)))
-        return RunData(few.select(shown), few, mapping, reports, overfit=True)
+        sets = {"train": few.select(shown), "val": few}
+        fingerprints = {name: each.fingerprint() for name, each in sets.items()}
+        return RunData(sets["train"], few, mapping, reports, fingerprints, overfit=True)
     if not validation:
-        return RunData(annotations, None, mapping, reports)
+        return RunData(annotations, None, mapping, reports, fingerprints)
     others, reports["val"] = read_coco(
         validation, mapping=mapping, invalid=config.invalid, category_names=annotations.category_names
     )
@@ -125,7 +158,8 @@ def read_data(train: Sources, validation: Sources, config: DataConfig, *, overfi
         where = ", ".join(str(path) for path, _ in validation)
         raise DataError("there are no images to evaluate on", where=where, hint="check the annotations")
     _look_for_files(others)
-    return RunData(annotations, others, mapping, reports)
+    fingerprints["val"] = others.fingerprint()
+    return RunData(annotations, others, mapping, reports, fingerprints)
 
 
 def category_mapping(config: DataConfig) -> CategoryMapping:
@@ -152,10 +186,11 @@ def summarise(annotations: Annotations, model: ModelConfig) -> dict[str, Any]:
             {"annotations": os.path.abspath(each.annotations), "images": os.path.abspath(each.images)}
             for each in annotations.sources
         ],
-        "fingerprint": annotations.fingerprint(),
         "categories": dict(zip(annotations.category_names, counts, strict=True)),
         "box_sizes_in_network": size_histogram(boxes),
-        "unmatched_by_anchors": unmatched_share(boxes / model.anchor_scale, DETECTOR_NAMES[model.detector]),
+        "unmatched_by_anchors": unmatched_share(
+            boxes / model.anchor_scale, DETECTOR_NAMES[model.detector], model.anchor_ratios
+        ),
     }
 
 
@@ -167,10 +202,10 @@ def network_boxes_xywh(annotations: Annotations, model: ModelConfig) -> np.ndarr
 
 
 def _look_for_files(annotations: Annotations) -> None:
-    """Look for pictures, evenly spread over the set: a wrong folder shows at once."""
+    """Look for pictures, evenly spread over the set: a wrong folder shows at once, before all of them are read."""
     rows = np.unique(np.linspace(0, len(annotations) - 1, FILES_LOOKED_FOR).astype(np.int64))
     missing = [row for row in rows if not os.path.isfile(annotations.path(int(row)))]
-    if missing:
+    if are_too_many(len(missing), len(rows)):  # one or another is found when all are read
         raise DataError(
             f"{len(missing)} of {len(rows)} pictures that were looked for are not there",
             where=annotations.path(int(missing[0])),

@@ -16,6 +16,7 @@ from detector.training.memory import estimate_memory
 from detector.training.optimiser import parameter_counts
 from detector.training.resolving import Request, Resolved, images_a_device, resolve
 from detector.training.schedule import lr_factor
+from detector.training.single_values import refuse_single_values
 
 SHOWN_CATEGORIES = 12
 
@@ -40,6 +41,7 @@ def describe_run(request: Request) -> list[Topic]:
         resolved = resolved.with_training(batch_size=REFERENCE_BATCH)
         if chosen_accelerator(request.accelerator) == "cuda":
             note = " (found on the GPU when training starts)"
+    refuse_single_values(resolved, processes)
     config, at_once = resolved.config, resolved.images_at_once(processes)
     estimate = estimate_memory(resolved.model, config.train, resolved.largest_network_size, at_once)
     return [

@@ -122,7 +122,7 @@ def resolve(request: Request) -> Resolved:
     config, checkpoint = asked, None
     if request.resume and folder.last.exists():
         checkpoint = load_checkpoint(folder.last)
-        refuse_another_run(checkpoint, asked, data.fingerprint, folder.last)
+        refuse_another_run(checkpoint, asked, data, folder)
         config = resumed_config(checkpoint, asked)
     elif not request.resume:
         folder.refuse_existing()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lightning_fabric import Fabric
 
 from backbones.errors import ConfigError
+from detector.base.reporting import task
 from detector.base.stopping import StopRequest
 from detector.data.dataset import TrainingDataset
 from detector.data.loader import training_loader
@@ -22,11 +23,13 @@ from detector.training.guards import lost_process_explained
 from detector.training.loop import train
 from detector.training.memory import fits_on_gpu, largest_that_fits, most_useful
 from detector.training.optimiser import build_optimiser
+from detector.training.pictures import Problems, unreadable_pictures, without_pictures
 from detector.training.records.progress import Display
 from detector.training.records.recorder import Recorder, read_metrics
 from detector.training.records.run_folder import RunFolder
 from detector.training.resolving import Request, Resolved, images_a_device, resolve
 from detector.training.session import Session
+from detector.training.single_values import refuse_single_values
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,10 @@ def train_detector(request: Request) -> Run:
         return Run(position, resolved.files, trained=False)
     fabric = make_fabric(request.accelerator, request.devices, request.nodes, resolved.precision)
     fabric.launch()
+    resolved = with_readable_pictures(resolved, fabric)
     if resolved.config.train.batch_size == "auto":
         resolved = with_batch_size(resolved, fabric)
+    refuse_single_values(resolved, fabric.world_size)
     session = open_session(fabric, resolved)
     with session.display, session.stop.listening(), lost_process_explained(fabric.global_rank):
         for line in (*resolved.data.lines(), _opening(session, position)):
@@ -90,6 +95,22 @@ def train_detector(request: Request) -> Run:
         session.recorder.draw_curves()
         session.recorder.close()
     return Run(position, resolved.files, signal=session.stop.signal)
+
+
+def with_readable_pictures(resolved: Resolved, fabric: Fabric) -> Resolved:
+    """Without the pictures that cannot be read; the first process reads them all, and tells the others.
+
+    Raises:
+        DataError: There are some and `data.invalid` is `error`, or they are too many.
+    """
+    found: dict[str, Problems] = {}
+    if fabric.is_global_zero:
+        images = sum(len(each) for each in resolved.data.sets.values())
+        with task("reading pictures", images, "pictures") as progress:
+            found = unreadable_pictures(resolved.data, progress.advance)
+    refuse = resolved.config.data.invalid == "error"
+    data = without_pictures(resolved.data, fabric.broadcast(found), refuse=refuse)
+    return replace(resolved, data=data)
 
 
 def with_batch_size(resolved: Resolved, fabric: Fabric) -> Resolved:

@@ -143,6 +143,7 @@ class Session:
         if validation is None:
             self._save_detector({})
             return replace(position, finished=last)
+        self._synchronise_buffers()
         metrics = self._measure(position, validation)
         score = metrics[config.best]
         if (
@@ -158,6 +159,17 @@ class Session:
         if not patient and not last:
             self.display.say(f"stopping early: no better {config.best} in {position.waits} evaluations")
         return replace(position, finished=last or not patient)
+
+    def _synchronise_buffers(self) -> None:
+        """Give all processes BatchNorm's statistics of the first one, which saves: what is evaluated is what is saved.
+
+        DDP does the same to the model (not to its average) before each step, so that a run goes on as without it.
+        """
+        if self.fabric.world_size == 1:
+            return
+        for module in (self.learner.model, self.learner.best_weights):  # one and the same where there is no average
+            for buffer in module.buffers():
+                torch.distributed.broadcast(buffer, src=0)
 
     def _measure(self, position: Position, annotations: Annotations) -> dict[str, float | None]:
         config = self.config.train

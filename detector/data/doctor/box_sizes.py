@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -17,7 +18,7 @@ BACKGROUND_IOU = {"Faster R-CNN": 0.3, "RetinaNet": 0.4}  # below it an anchor i
 SIZE_EDGES = (8, 16, 32, 64, 128, 256, 512)  # pixels, square root of the area
 
 
-def unmatched_share(boxes_xywh: NDArray[np.float64], detector: str) -> float:
+def unmatched_share(boxes_xywh: NDArray[np.float64], detector: str, ratios: Sequence[float] = ASPECT_RATIOS) -> float:
     """The share of boxes that overlap no anchor well enough to be more than background to it.
 
     Anchors are centred on the box, which flatters large strides: the true share is at least this.
@@ -25,12 +26,11 @@ def unmatched_share(boxes_xywh: NDArray[np.float64], detector: str) -> float:
     Args:
         boxes_xywh: float64 (N, 4), pixels of the network's input.
         detector: A key of `ANCHOR_SIZES`.
+        ratios: Height / width of the anchors.
     """
     if len(boxes_xywh) == 0:
         return 0.0
-    anchors = np.array(
-        [(size / ratio**0.5, size * ratio**0.5) for size in ANCHOR_SIZES[detector] for ratio in ASPECT_RATIOS]
-    )
+    anchors = np.array([(size / ratio**0.5, size * ratio**0.5) for size in ANCHOR_SIZES[detector] for ratio in ratios])
     best = np.zeros(len(boxes_xywh))
     for anchor in anchors:
         shared = np.minimum(boxes_xywh[:, 2:], anchor).prod(axis=1)

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from backbones.errors import ConfigError
+from backbones.errors import ConfigError, HoopoeError
 from detector import __version__
 from detector.base.files import write_bytes
 from detector.base.json_text import parse_json
@@ -80,6 +80,14 @@ class RunFolder:
         except (KeyError, TypeError) as error:
             hint = "give --train-annotations and --train-images"
             raise ConfigError("it does not say what the run was trained on", where=path, hint=hint) from error
+
+    def data_summary(self) -> dict[str, Any]:
+        """What data.json says of the data that the run was started with; nothing where it cannot be read."""
+        try:
+            content = parse_json(self.root / "data.json")
+        except (HoopoeError, OSError):
+            return {}
+        return content if isinstance(content, dict) else {}
 
     def refuse_existing(self) -> None:
         """Refuse to write over another run.

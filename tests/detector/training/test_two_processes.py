@@ -1,7 +1,6 @@
 """Two DDP processes take the steps of one."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -71,23 +70,68 @@ def test_two_processes_take_the_steps_of_one_and_count_each_image_once(
     assert metrics_of(tmp_path / "one", "evaluation") == metrics_of(tmp_path / "two", "evaluation")
 
 
+LOSE = """
+import sys
+from backbones.errors import DataError
+from detector.training import loop
+
+def accumulate(run, batch, gradients=loop.accumulate_gradients):
+    if run.fabric.global_rank == 1:
+        raise DataError("this picture has gone", where="bird.jpg")
+    return gradients(run, batch)
+
+loop.accumulate_gradients = accumulate
+from detector.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
+"""
+
+
+def run_script(script: Path, text: str, words: list[str]) -> subprocess.CompletedProcess[str]:
+    script.write_text(text)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    words = [sys.executable, str(script), *words]
+    return subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+
+
 @pytest.mark.slow
-def test_a_process_that_ends_is_said_to_have_ended_and_its_own_error_says_why(
-    command, drawn_set, tiny_yaml, tmp_path
-) -> None:
-    words = command(tiny_yaml, tmp_path / "run", "--devices", "2")
-    spoiled = tmp_path / "images"
-    shutil.copytree(drawn_set / "images", spoiled)
-    for number in range(3, 13):
-        (spoiled / f"train_{number:06}.jpg").write_bytes(b"no picture")
-    words[words.index("--train-images") + 1] = str(spoiled)
-    done = subprocess.run(
-        [sys.executable, "-m", "detector.cli.main", *words],
-        cwd=Path(__file__).parents[3],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2, done.stderr
-    assert "not a picture" in done.stderr
+def test_a_process_that_ends_is_said_to_have_ended_and_its_own_error_says_why(command, tiny_yaml, tmp_path) -> None:
+    done = run_script(tmp_path / "lose.py", LOSE, command(tiny_yaml, tmp_path / "run", "--devices", "2"))
+    assert done.returncode != 0
+    assert "this picture has gone" in done.stderr
     assert "defect" not in done.stderr
+
+
+WATCH = """
+import sys
+import torch.distributed as dist
+from detector.evaluation import evaluation
+from detector.training import session
+
+def evaluate(detector, annotations, *rest, measure=evaluation.evaluate, **options):
+    states = [None] * dist.get_world_size()
+    dist.all_gather_object(states, detector.net.state_dict())
+    differing = [name for name, value in states[0].items() if not value.equal(states[1][name])]
+    print("evaluated by all:", len(states[0]), "tensors,", len(differing), "differ", *differing[:12], flush=True)
+    return measure(detector, annotations, *rest, **options)
+
+session.evaluate = evaluate
+from detector.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("average", ["0.9", "null"])
+def test_all_processes_evaluate_the_weights_that_are_saved(average: str, command, tiny_yaml, tmp_path) -> None:
+    """BatchNorm learns its statistics in each process from other images."""
+    settings = ("model.backbone=biformer_nano", "train.epochs=1", f"train.ema_decay={average}")
+    words = command(tiny_yaml, tmp_path / "run", "--devices", "2", "--set", *settings)
+    done = run_script(tmp_path / "watch.py", WATCH, words)
+    assert done.returncode == 0, done.stderr
+    said = [line for line in done.stdout.splitlines() if line.startswith("evaluated by all")]
+    assert len(said) == 2, "by each process"
+    assert all(line.endswith(" 0 differ") for line in said), said
