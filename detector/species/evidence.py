@@ -70,13 +70,12 @@ class Weighed:
 
     Attributes:
         probabilities: float32 (N, C), to name by.
-        score: float32 (N,), the detector's and the classifier's in one, of the likeliest class; NaN: the detector knows
-            no species, and it follows from each box's score.
+        share: float32 (N,), of the detector's score that goes to the likeliest class; NaN: it knows no species.
         disagree: bool (N,), whether detector and classifier each say another species.
     """
 
     probabilities: NDArray[np.float32]
-    score: NDArray[np.float32]
+    share: NDArray[np.float32]
     disagree: NDArray[np.bool_]
 
 
@@ -88,7 +87,7 @@ def weigh(evidence: Evidence, rules: NamingRules, log_prior: Floats | None = Non
     agree = np.zeros(len(evidence), bool)
     if not rules.has_classifier:
         shares = _shares(evidence, rules)
-        return Weighed(shares, _at_best(evidence.label_scores, shares), agree)
+        return Weighed(shares, _share(_at_best(evidence.label_scores, shares), evidence), agree)
     plain = posterior(evidence.logits, rules.calibration.temperature, log_prior)
     if rules.joined is None or rules.taxonomy is None:
         return Weighed(plain, np.full(len(evidence), np.nan, np.float32), agree)
@@ -97,7 +96,14 @@ def weigh(evidence: Evidence, rules: NamingRules, log_prior: Floats | None = Non
     said = rules.joined.species_of_label[evidence.label_scores.argmax(axis=1)]
     seen = rules.taxonomy.species.taxon_of_class[plain.argmax(axis=1)]
     disagree = (said >= 0) & (seen >= 0) & (said != seen)
-    return Weighed(fused, detector.max(axis=1, initial=0) * _at_best(fused, fused), disagree)
+    birds = _share(detector.max(axis=1, initial=0), evidence)
+    return Weighed(fused, birds * _at_best(fused, fused), disagree)
+
+
+def _share(scores: NDArray[np.float32], evidence: Evidence) -> NDArray[np.float32]:
+    """What scores (N,) are of the detector's highest."""
+    highest = evidence.label_scores.max(axis=1, initial=0).astype(np.float32)
+    return np.divide(scores, highest, out=np.zeros_like(scores), where=highest > 0)
 
 
 def _at_best(values: Floats, probabilities: Floats) -> NDArray[np.float32]:

@@ -54,15 +54,15 @@ def species_scores(detector_scores: Floats, probabilities: Floats, weight: float
         weight: w in 0..1: 0 is the detector alone, 1 the classifier alone (times the best of d (N, C)).
 
     Returns:
-        float32 (N, C), 0..1: `weighed`, or the best of d times `fused_probabilities`.
+        float32 (N, C), 0..1: `weigh_score`, or the best of d times `fused_probabilities`.
     """
     scores = np.asarray(detector_scores, np.float32)
     if scores.ndim == 1:
-        return weighed(scores[:, None], np.asarray(probabilities, np.float32), weight)
+        return weigh_score(scores[:, None], np.asarray(probabilities, np.float32), weight)
     return scores.max(axis=1, keepdims=True, initial=0) * fused_probabilities(scores, probabilities, weight)
 
 
-def weighed(score: NDArray[np.float32], probability: NDArray[np.float32], weight: float) -> NDArray[np.float32]:
+def weigh_score(score: NDArray[np.float32], probability: NDArray[np.float32], weight: float) -> NDArray[np.float32]:
     """d^(1-w) p^w, of arrays that broadcast."""
     weight32 = np.float32(weight)
     return score ** (1 - weight32) * probability**weight32

@@ -17,6 +17,7 @@ from detector.species.evidence import Evidence, weigh
 from detector.species.gate import gate
 from detector.species.names.taxonomy import Taxonomy
 from detector.species.naming import CANDIDATES, Circumstances, Doubts, name_birds, reason_words
+from detector.species.posterior import weigh_score
 from detector.species.rules import NamingRules
 from detector.store.records import Candidate
 from detector.types import KINDS, Kind, TaxonName
@@ -29,7 +30,6 @@ class RankedBird:
     kind: Kind
     name: TaxonName | None
     confidence: float | None
-    species_score: float | None
     candidates: tuple[Candidate, ...]
     reasons: tuple[str, ...]
     needs_review: bool
@@ -43,7 +43,7 @@ class Ranked:
         kind: int8 (N,), `Kind.code`: by the label, the gate and the classes.
         taxon: int32 (N,), index into `Taxonomy.taxa`; -1: not named, the detector's label is all.
         confidence: float32 (N,), of the name; NaN: none.
-        species_score: float32 (N,), only of a species detector; else NaN, and it follows from each box's score.
+        share: float32 (N,), of the detector's score that goes to the species; NaN: the detector knows none.
         candidates: int32 (N, 3), the likeliest species, falling, in `Taxonomy.species`; -1: none.
         candidate_confidence: float32 (N, 3).
         reasons: int16 (N,), see `naming.REASONS`.
@@ -54,7 +54,7 @@ class Ranked:
     kind: NDArray[np.int8]
     taxon: NDArray[np.int32]
     confidence: NDArray[np.float32]
-    species_score: NDArray[np.float32]
+    share: NDArray[np.float32]
     candidates: NDArray[np.int32]
     candidate_confidence: NDArray[np.float32]
     reasons: NDArray[np.int16]
@@ -71,6 +71,24 @@ class Ranked:
         }
         return replace(parts[0], **joined)
 
+    def box_scores(self, bird: NDArray[np.integer], score: NDArray[np.float32], weight: float) -> NDArray[np.float32]:
+        """Scores (B,) that rank boxes and species: the detector's of each box and the confidence of its bird, in one.
+
+        A name may rest on several boxes, but that a box shows a bird rests on that box: a stone that was linked with a
+        bird does not become as sure as the bird.
+
+        Args:
+            bird: (B,), the row of each box's bird.
+            score: (B,), the detector's.
+            weight: Of the classifier beside a detector that knows no species.
+
+        Returns:
+            NaN where there is no name, or one without a confidence.
+        """
+        share = self.share[bird]
+        plain = weigh_score(np.clip(score, 0, 1), self.confidence[bird], weight)
+        return np.where(np.isnan(share), plain, score * share)
+
     def __len__(self) -> int:
         return len(self.kind)
 
@@ -78,14 +96,13 @@ class Ranked:
         return map(self.__getitem__, range(len(self)))
 
     def __getitem__(self, row: int) -> RankedBird:
-        taxon, confidence, score = int(self.taxon[row]), float(self.confidence[row]), float(self.species_score[row])
+        taxon, confidence = int(self.taxon[row]), float(self.confidence[row])
         species = self.taxonomy.species.taxa if self.taxonomy else ()
         pairs = zip(self.candidates[row].tolist(), self.candidate_confidence[row].tolist(), strict=True)
         return RankedBird(
             kind=KINDS[self.kind[row]],
             name=self.taxonomy.taxa[taxon] if self.taxonomy and taxon >= 0 else None,
             confidence=None if np.isnan(confidence) else confidence,
-            species_score=None if np.isnan(score) else score,
             candidates=tuple(Candidate(species[at].name or "", value) for at, value in pairs if at >= 0),
             reasons=reason_words(int(self.reasons[row])),
             needs_review=bool(self.needs_review[row]),
@@ -136,7 +153,7 @@ def rerank(evidence: Evidence, rules: NamingRules, seen: Circumstances | None = 
         kind=kind,
         taxon=taxon,
         confidence=_placed(np.where(no_bird, np.float32(np.nan), naming.confidence), rows, len(kind), np.nan),
-        species_score=_placed(np.where(no_bird, np.float32(np.nan), weighed.score[left]), rows, len(kind), np.nan),
+        share=_placed(np.where(no_bird, np.float32(np.nan), weighed.share[left]), rows, len(kind), np.nan),
         candidates=_placed(naming.candidates, rows, len(kind), -1),
         candidate_confidence=_placed(naming.candidate_confidence, rows, len(kind), 0),
         reasons=_placed(naming.reasons, rows, len(kind), 0),
@@ -159,7 +176,7 @@ def _unnamed(kind: NDArray[np.int8]) -> Ranked:
         kind=kind,
         taxon=np.full(len(kind), -1, np.int32),
         confidence=nothing,
-        species_score=nothing,
+        share=nothing,
         candidates=np.full((len(kind), CANDIDATES), -1, np.int32),
         candidate_confidence=np.zeros((len(kind), CANDIDATES), np.float32),
         reasons=np.zeros(len(kind), np.int16),

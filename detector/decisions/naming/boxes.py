@@ -11,7 +11,6 @@ from detector.decisions.facts.table import FactsTable
 from detector.decisions.individuals.linking import Individuals
 from detector.decisions.naming.name_table import NameTable
 from detector.species.names.kinds import Kinds
-from detector.species.posterior import weighed
 from detector.species.rerank import Ranked
 from detector.species.rules import NamingRules
 from detector.store.records import reaches
@@ -91,14 +90,11 @@ def decide_boxes(basis: Basis, left_out: NDArray[np.bool_]) -> BoxDecisions:
         table.index(plain_name(KINDS[each], rules.categories[label], rules.kinds)) for each, label in pairs.T.tolist()
     ]
     name[unnamed] = np.array(plain, np.int32)[inverse.reshape(-1)] if len(plain) else 0
-    confidence = ranked.confidence[of_box]
-    score = ranked.species_score[of_box]
-    fused = weighed(np.clip(facts.score, 0, 1), confidence, rules.calibration.weight)
     return BoxDecisions(
         kind=kind,
         name=name,
-        confidence=confidence,
-        species_score=np.where(np.isnan(score), fused, score),
+        confidence=ranked.confidence[of_box],
+        species_score=ranked.box_scores(of_box, facts.score, rules.calibration.weight),
         needs_review=ranked.needs_review[of_box] | (basis.repeat >= 0),
         reasons=ranked.reasons[of_box],
         suppressed=left_out | (kind == Kind.BLANK.code),

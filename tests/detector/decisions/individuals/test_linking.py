@@ -66,6 +66,20 @@ def test_birds_of_which_each_photo_is_sure_are_two_and_an_unsure_one_joins(tmp_p
 
 
 @pytest.mark.parametrize("classifier", [True, False])
+def test_the_name_rests_on_all_boxes_of_a_bird_and_the_score_on_each_boxs_own(
+    tmp_path: Path, facts_maker: Maker, classifier: bool
+) -> None:
+    detector = DetectorEntry(name="species", categories=["Hooded crow", "Northern wheatear"])
+    photos = [[{"label_scores": (0.0, score), "logits": logits(1) if classifier else None}] for score in (0.8, 0.2)]
+    run: dict[str, Any] = {"detector": detector} | ({} if classifier else {"species": None})
+    [[sure], [weak]] = burst(facts_maker, tmp_path, photos, **run)
+    assert sure.individual_id == weak.individual_id is not None
+    assert (sure.name, sure.confidence) == (weak.name, weak.confidence)
+    assert sure.species_score is not None
+    assert weak.species_score == pytest.approx(sure.species_score / 4)
+
+
+@pytest.mark.parametrize("classifier", [True, False])
 def test_species_of_a_detector_count_as_those_of_a_classifier(
     tmp_path: Path, facts_maker: Maker, classifier: bool
 ) -> None:

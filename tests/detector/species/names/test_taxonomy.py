@@ -57,8 +57,8 @@ def named(
     count = len(rows)
     seen = seen or Circumstances.of_image(np.full(count, 300.0))
     naming = name_birds(rows, taxonomy, NAME_THRESHOLD, seen, doubts or Doubts.none(count))
-    kind, score = np.zeros(count, np.int8), np.full(count, np.nan, np.float32)
-    return list(Ranked(kind=kind, species_score=score, taxonomy=taxonomy, **vars(naming)))
+    kind, share = np.zeros(count, np.int8), np.full(count, np.nan, np.float32)
+    return list(Ranked(kind=kind, share=share, taxonomy=taxonomy, **vars(naming)))
 
 
 some_probabilities = arrays(
