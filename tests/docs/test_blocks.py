@@ -19,6 +19,12 @@ from tests.docs.stand_ins import NAMES
 
 PAGES = [page for page in pages() if any(block.language in RUN for block in blocks_of(page))]
 MINUTES = frozenset({"demo", "quickstart"})  # commands that take minutes: their own tests run them
+WORKERS = {
+    "annotate": "1",
+    "classify-crops": "1",
+    "reclassify": "1",
+    "evaluate": "0",
+}  # processes take seconds to start
 FOUND_FAULTS = frozenset({"doctor", "convert"})  # commands whose exit code 1 is an answer
 
 
@@ -106,8 +112,9 @@ def run_command(words: list[str], block: Block) -> None:
     elif program == "hoopoe":
         from detector.cli.main import main
 
-        published = arguments[:1] == ["download"]
-        code = main(arguments if published else [NAMES.get(word, word) for word in arguments])
+        published = arguments[0] == "download"
+        workers = ["--workers", WORKERS[arguments[0]]] if arguments[0] in WORKERS else []
+        code = main(arguments if published else [NAMES.get(word, word) for word in (*arguments, *workers)])
         accepted = {0, 1} if arguments[0] in FOUND_FAULTS else {0}
         assert code in accepted, f"{block.where}: `{' '.join(words)}` ended with {code}"
     elif program == "make":
