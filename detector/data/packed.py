@@ -8,6 +8,7 @@ reference counts inside: forked workers share them for good.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -153,12 +154,22 @@ class Annotations(LabelledImages):
         areas: float64 (N,), the file's `area` (of a mask, where there was one), else width * height.
         annotation_ids: int64 (N,), unique and above 0: the file's own where possible, else 1 ... N.
         attributes: Texts by image for each attribute that was asked for (`modality`, `location` ...); "" where absent.
+        file_ids: I ids as the file has them, each as JSON, where `image_ids` are others and there is one file.
+        own_annotation_ids: Whether `annotation_ids` are the file's.
     """
 
     category_ids: tuple[int, ...]
     areas: NDArray[np.float64]
     annotation_ids: NDArray[np.int64]
     attributes: dict[str, PackedText] = field(default_factory=dict)
+    file_ids: PackedText | None = None
+    own_annotation_ids: bool = True
+
+    def ids_in_file(self) -> dict[int, Any]:
+        """The file's own id of each image by its id here: a number or a text."""
+        if self.file_ids is None:
+            return {image: image for image in self.image_ids.tolist()}
+        return {image: json.loads(self.file_ids[place]) for place, image in enumerate(self.image_ids.tolist())}
 
     def labelled_images(self) -> LabelledImages:
         """The part that training needs: a quarter less to send to worker processes that share no memory."""
@@ -183,6 +194,7 @@ class Annotations(LabelledImages):
             areas=self.areas[rows],
             annotation_ids=self.annotation_ids[rows],
             attributes={name: values.take(images) for name, values in self.attributes.items()},
+            file_ids=None if self.file_ids is None else self.file_ids.take(images),
         )
 
     def fingerprint(self) -> str:

@@ -34,6 +34,19 @@ NAMES_SHOWN = 6
 CONFUSIONS_LISTED = 100  # in metrics.json; 551 x 551 counts would drown the rest
 
 
+@dataclass(frozen=True)
+class NamedImage:
+    """What a person knows an image by.
+
+    Args:
+        id: Its id in the annotations' file: a number or a text.
+        file_name: As the annotations have it.
+    """
+
+    id: int | str
+    file_name: str
+
+
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """How good detections are, each figure computed when it is first asked for.
@@ -43,14 +56,18 @@ class Evaluation:
         results: The predictions as COCO results, the rows of predictions.json.
         image_groups: Attribute of the images -> its value -> ids of the images that have it.
         max_detections: Limit on the detections of an image and category.
+        images: File names and ids of the images by their ids in `inputs`.
         found: What the detector found, and how fast; None where results came from elsewhere.
+        own_annotation_ids: Whether ids of boxes are those of the annotations' file, and worth telling.
     """
 
     inputs: EvaluationInputs
     results: Sequence[Mapping[str, Any]]
     image_groups: Mapping[str, Mapping[str, Sequence[int]]]
+    images: Mapping[int, NamedImage]
     max_detections: int = MAX_DETECTIONS
     found: DetectedSet | None = None
+    own_annotation_ids: bool = True
 
     @cached_property
     def metrics(self) -> CocoMetrics:
@@ -157,12 +174,17 @@ class Evaluation:
                 {"annotated": annotated, "predicted": predicted, "count": count}
                 for annotated, predicted, count in self.confusion.confusions()[:CONFUSIONS_LISTED]
             ],
-            "worst_misses": [asdict(miss) for miss in self.misses],
-            "worst_false_alarms": [asdict(alarm) for alarm in self.false_alarms],
+            "worst_misses": [asdict(miss) | self._named(miss) for miss in self.misses],
+            "worst_false_alarms": [asdict(alarm) | self._named(alarm) for alarm in self.false_alarms],
         }
         if self.found is not None:
             listed["images_per_second"] = self.found.images_per_second
         return _without_nan(listed)
+
+    def _named(self, mistake: Miss | FalseAlarm) -> dict[str, Any]:
+        image = self.images[mistake.image_id]
+        named = {"image_id": image.id, "file_name": image.file_name}
+        return named if self.own_annotation_ids or isinstance(mistake, FalseAlarm) else named | {"annotation_id": None}
 
 
 def evaluate(
@@ -202,7 +224,11 @@ def evaluate(
         group_by=group_by,
         max_detections=options.max_detections or MAX_DETECTIONS,
     )
-    return replace(measured, found=found)
+    own = annotations.ids_in_file()
+    images = {image: replace(each, id=own[image]) for image, each in measured.images.items()}
+    results = [{**row, "image_id": own[row["image_id"]]} for row in measured.results]
+    own_ids = annotations.own_annotation_ids
+    return replace(measured, found=found, images=images, results=results, own_annotation_ids=own_ids)
 
 
 def evaluate_detections(
@@ -227,6 +253,7 @@ def evaluate_detections(
         EvaluationInputs.from_coco(ground_truth, results),
         results,
         {key: image_groups(ground_truth, key) for key in group_by},
+        {each["id"]: NamedImage(each["id"], str(each.get("file_name", ""))) for each in ground_truth["images"]},
         max_detections,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,8 +81,13 @@ def _write_figures(output: Path, evaluation: Evaluation) -> None:
 
 def _write_pictures(output: Path, evaluation: Evaluation, read_image: ReadImage) -> None:
     """Contact sheets: annotated boxes in green, detections from the best threshold up (and the false alarm itself)."""
-    misses = [f"image {miss.image_id}: {miss.category}, {_said(miss)}" for miss in evaluation.misses]
-    alarms = [f"image {alarm.image_id}: {alarm.error}, {alarm.score:.2f}" for alarm in evaluation.false_alarms]
+
+    def shown(mistake: Miss | FalseAlarm) -> str:
+        image = evaluation.images[mistake.image_id]
+        return PurePath(image.file_name).name or f"image {image.id}"
+
+    misses = [f"{shown(miss)}: {miss.category}, {_said(miss)}" for miss in evaluation.misses]
+    alarms = [f"{shown(alarm)}: {alarm.error}, {alarm.score:.2f}" for alarm in evaluation.false_alarms]
     for name, mistakes, captions in (
         ("misses", evaluation.misses, misses),
         ("false_alarms", evaluation.false_alarms, alarms),

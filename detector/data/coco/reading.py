@@ -8,6 +8,7 @@ names of their categories.
 from __future__ import annotations
 
 import itertools
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -155,7 +156,7 @@ def pack(
     boxes_by_image = np.bincount(image_of_box[order], minlength=int(first_image[-1]))
 
     image_ids, renumbered = _joined_ids([file.images.ids for file in parsed], int(first_image[-1]))
-    annotation_ids, _ = _joined_ids([file.boxes.ids for file in parsed], len(labels))
+    annotation_ids, annotations_renumbered = _joined_ids([file.boxes.ids for file in parsed], len(labels))
     annotations = Annotations(
         sources=tuple(sources),
         category_names=names,
@@ -174,6 +175,10 @@ def pack(
             name: PackedText.pack(text for file in parsed for text in file.images.attributes[name])
             for name in parsed[0].images.attributes
         },
+        file_ids=PackedText.pack(map(json.dumps, parsed[0].images.record_ids))
+        if renumbered and len(parsed) == 1
+        else None,
+        own_annotation_ids=not annotations_renumbered,
     )
     unusable = np.concatenate(
         [_unusable_images(file, mapping) + first for file, first in zip(parsed, first_image, strict=False)]
@@ -220,14 +225,14 @@ def _labels(file: ParsedCoco, mapping: CategoryMapping, names: Sequence[str]) ->
 
 
 def _category_ids(parsed: Sequence[ParsedCoco], mapping: CategoryMapping, names: Sequence[str]) -> tuple[int, ...]:
-    """COCO ids by label: with one file, its own id of every name that one of its categories alone stands for."""
+    """COCO ids by label: with one file, its own (the first, of several of one name) of all names that nothing joins."""
     if len(parsed) > 1:
         return tuple(range(1, len(names) + 1))
-    ids_of: dict[str | None, list[int]] = defaultdict(list)
-    for category, name in parsed[0].categories.items():
-        ids_of[mapping[name]].append(category)
+    ids_of: dict[str | None, dict[str, int]] = defaultdict(dict)
+    for category, name in sorted(parsed[0].categories.items()):
+        ids_of[mapping[name]].setdefault(name, category)
     new_ids = itertools.count(max(parsed[0].categories, default=0) + 1)
-    return tuple(ids_of[name][0] if len(ids_of[name]) == 1 else next(new_ids) for name in names)
+    return tuple(next(iter(ids_of[name].values())) if len(ids_of[name]) == 1 else next(new_ids) for name in names)
 
 
 def _joined_ids(files: Sequence[np.ndarray | None], total: int) -> tuple[np.ndarray, bool]:

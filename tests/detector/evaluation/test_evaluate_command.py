@@ -125,3 +125,52 @@ def test_a_data_set_is_predicted_as_its_pictures_are_one_by_one(kind: str, drawn
         torch.testing.assert_close(
             torch.from_numpy(found.detections[record.id].scores), torch.from_numpy(alone.scores), rtol=1e-4, atol=1e-5
         )
+
+
+def test_ids_of_the_file_stay_its_ids_in_every_output(detector_file: Path, drawn_set: Path, tmp_path: Path) -> None:
+    """Ids that are texts, boxes without ids, two categories of one name: pycocotools reads our predictions."""
+    document = json.loads((drawn_set / "val.json").read_text())
+    own = {each["id"]: f"cam{each['id']}/IMG_0031" for each in document["images"]}
+    for record in document["images"]:
+        record["id"] = own[record["id"]]
+    document["categories"] = [{"id": 40, "name": "bird"}, {"id": 30, "name": "bird"}]
+    for number, record in enumerate(document["annotations"]):
+        del record["id"]
+        record |= {"image_id": own[record["image_id"]], "category_id": (40, 30)[number % 2]}
+    path = tmp_path / "texts.json"
+    path.write_text(json.dumps(document))
+    words = ["evaluate", str(detector_file), "--annotations", str(path), "--images", str(drawn_set / "images")]
+    assert main([*words, "--output", str(tmp_path / "out"), "--device", "cpu", "--workers", "0"]) == 0
+
+    predictions = json.loads((tmp_path / "out/predictions.json").read_text())
+    assert {row["image_id"] for row in predictions} == set(own.values())
+    assert {row["category_id"] for row in predictions} == {30}, "the first of its ids"
+    metrics = json.loads((tmp_path / "out/metrics.json").read_text())
+    names = {own[number]: f"val_{number:06}.jpg" for number in own}
+    assert metrics["worst_misses"]
+    for mistake in (*metrics["worst_misses"], *metrics["worst_false_alarms"]):
+        assert mistake["file_name"] == names[mistake["image_id"]]
+    assert {miss["annotation_id"] for miss in metrics["worst_misses"]} == {None}
+
+    for number, record in enumerate(document["annotations"], 1):
+        record |= {"id": number, "category_id": 30}
+    truth = COCO()
+    truth.dataset = document
+    truth.createIndex()
+    evaluator = COCOeval(truth, truth.loadRes(str(tmp_path / "out/predictions.json")), "bbox")
+    evaluator.evaluate()
+    evaluator.accumulate()
+    evaluator.summarize()
+    assert metrics["AP50"] == pytest.approx(evaluator.stats[1], abs=1e-6)
+
+
+def test_ids_of_annotations_are_told_where_the_file_has_them(detector_file: Path, drawn_set: Path, tmp_path) -> None:
+    document = json.loads((drawn_set / "val.json").read_text())
+    for record in document["annotations"]:
+        record["id"] += 1000
+    path = tmp_path / "numbered.json"
+    path.write_text(json.dumps(document))
+    words = ["evaluate", str(detector_file), "--annotations", str(path), "--images", str(drawn_set / "images")]
+    assert main([*words, "--output", str(tmp_path / "out"), "--device", "cpu", "--workers", "0"]) == 0
+    misses = json.loads((tmp_path / "out/metrics.json").read_text())["worst_misses"]
+    assert {miss["annotation_id"] for miss in misses} <= {record["id"] for record in document["annotations"]}
