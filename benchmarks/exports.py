@@ -60,6 +60,7 @@ def write_store(folder: Path, records: int) -> None:
         tables / "deployments.parquet",
     )
     pq.write_table(schema.EFFORT.empty_table(), tables / "effort.parquet")
+    pq.write_table(schema.REPEATS.empty_table(), tables / "repeats.parquet")
     cards = {"card": CardEntry(root="/cards/card")}
     detector = DetectorEntry(name="detector.safetensors", categories=["bird", "animal", "person", "vehicle"])
     write_run(folder, RunFile(cards=cards, detector=detector, species=SpeciesEntry(name="species", classes=SPECIES)))
@@ -68,6 +69,7 @@ def write_store(folder: Path, records: int) -> None:
 def deployment(number: int) -> dict[str, Any]:
     """A camera whose place and time zone are known."""
     return {
+        "visit_id": f"camera-{number:02d}",
         "deployment_id": f"camera-{number:02d}",
         "listed": True,
         "latitude": 31.0 + number / 10,
@@ -98,9 +100,11 @@ def add_photo(rows: dict[str, list[dict[str, Any]]], number: int, records: int) 
         "captured_from": "exif",
         "timestamp": START + timedelta(seconds=20 * number),
         "utc_offset_min": 120,
+        "visit_id": f"camera-{camera:02d}",
         "deployment_id": f"camera-{camera:02d}",
         "sequence_id": f"s{number // 3}",
         "blank": number % 2 == 1,
+        "outside": False,
     }
     rows["media"].append(photo)
     if number % 2 == 0:
@@ -127,6 +131,7 @@ def detection(key: str, number: int) -> dict[str, Any]:
         "kind": "person" if person else "bird",
         "event_id": f"e{number // 12}",
         "suppressed": False,
+        "nested": False,
         "display_name": "person" if person else name,
         "needs_review": number % 10 == 0,
         "candidates": [],
@@ -145,6 +150,7 @@ def event(photo: dict[str, Any], number: int) -> dict[str, Any]:
     name = SPECIES[number % len(SPECIES)]
     return {
         "event_id": f"e{number // 12}",
+        "visit_id": photo["visit_id"],
         "deployment_id": photo["deployment_id"],
         "kind": "bird",
         "name": name,
