@@ -11,25 +11,25 @@ DETECTORS = "a detector: a run of `hoopoe train`, or coco"
 CLASSIFIERS = "a classifier: a published one such as davit_tiny_il-all, or a file"
 
 
-def check_detector(option: str, source: str | Path, otherwise: str) -> None:
+def check_detector(option: str, source: str | Path | None, otherwise: str) -> None:
     """Refuse what is a classifier, before anything is loaded.
 
     Args:
         option: That was given it.
-        source: The name or path.
+        source: The name or path; None: none was given.
         otherwise: What a classifier can be used for here, in words.
 
     Raises:
         CheckpointError: It is one.
     """
-    if kind_of(source) == "classifier":
+    if source is not None and kind_of(source) == "classifier":
         problem, hint = "this is a classifier: it names birds, and finds none", f"{option} takes {DETECTORS}"
         raise CheckpointError(problem, where=source, hint=f"{hint}; {otherwise}")
 
 
-def check_classifier(option: str, source: str | Path, otherwise: str) -> None:
+def check_classifier(option: str, source: str | Path | None, otherwise: str) -> None:
     """Refuse what is a detector; see `check_detector`."""
-    if kind_of(source) == "detector":
+    if source is not None and kind_of(source) == "detector":
         problem, hint = "this is a detector: it finds birds, and names no crops", f"{option} takes {CLASSIFIERS}"
         raise CheckpointError(problem, where=source, hint=f"{hint}; {otherwise}")
 
