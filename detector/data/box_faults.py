@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from detector.boxes import clip_boxes, xywh_to_xyxy, xyxy_to_xywh
 
 OVERHANG_TOLERANCE = 0.01  # pixels; COCO writes two decimals, and converters lose the last bits of a float
+MOST_FRAMES = 2  # sides of the frame that a box may be long
 MIN_SIDE = 0.05  # pixels; more than a tolerated overhang on both sides, and safely above zero in float32
 
 SOUND, NOT_FINITE, DEGENERATE, OUTSIDE, OVERHANGS = range(5)
@@ -59,7 +60,8 @@ def _check(boxes_xywh: NDArray[np.float64], frames_wh: NDArray[np.integer]) -> C
         # twice the side, so that what is clipped now is sound when it is read again
         nothing_left = (clipped[:, 2:] - clipped[:, :2] < 2 * MIN_SIDE).any(axis=1)
         faults[overhangs] = OVERHANGS
-        faults[overhangs & nothing_left] = OUTSIDE
+        far = (boxes_xywh[:, 2:] > MOST_FRAMES * frames_wh).any(axis=1)  # cut off, it would be no bird's box
+        faults[overhangs & (nothing_left | far)] = OUTSIDE
         faults[(boxes_xywh[:, 2:] < MIN_SIDE).any(axis=1)] = DEGENERATE
     faults[~finite] = NOT_FINITE
     boxes = np.where((faults == OVERHANGS)[:, None], xyxy_to_xywh(clipped), boxes_xywh)

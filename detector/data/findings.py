@@ -52,6 +52,7 @@ RECORD_FAULTS = {
     "unknown_category": Fault(Severity.ERROR, _DOCTOR),
     "path_escapes": Fault(Severity.ERROR, _DOCTOR),
     "size_missing": Fault(Severity.ERROR, _DOCTOR),
+    "duplicate_file": Fault(Severity.ERROR, f"join the records, or {_DOCTOR.removeprefix('correct the file, or ')}"),
     "duplicate_annotation_id": Fault(Severity.WARNING, f"the ids are numbered afresh; {_DOCTOR}"),
 }
 # What only a look at the whole set, or at the pictures, can tell: `hoopoe doctor`.
@@ -64,7 +65,6 @@ SET_FAULTS = {
     "exif_ambiguous": Fault(
         Severity.WARNING, "boxes are taken to fit the upright picture: look at one, save it upright"
     ),
-    "duplicate_file": Fault(Severity.WARNING, _DOCTOR),
     "duplicate_box": Fault(Severity.WARNING, _DOCTOR),
     "leaked_image": Fault(
         Severity.WARNING, f"split by camera or video, so that no picture is on both sides; {_DOCTOR}"

@@ -108,6 +108,7 @@ class _Parser:
 
     def read_images(self) -> tuple[dict[Id, int], ImageColumns]:
         row_of_id: dict[Id, int] = {}
+        first_of_name: dict[str, int] = {}
         names: list[str] = []
         sizes, places = array("i"), array("q")
         texts: dict[str, list[str]] = {key: [] for key in self.attributes}
@@ -124,6 +125,10 @@ class _Parser:
             if size is None:
                 message = f"width {record.width}, height {record.height}; whole pixels above 0 are needed"
                 self.report("size_missing", "images", place, message)
+            first = first_of_name.setdefault(name.removeprefix("./"), len(names))
+            if first != len(names):  # a bird of one would be background in the other
+                first_name = record_name("images", self.file.images, places[first])
+                self.report("duplicate_file", "images", place, f"'{name}' is also the file of {first_name}")
             row_of_id[record.id] = len(names)
             names.append(name)
             sizes.extend(size or (0, 0))
@@ -288,7 +293,7 @@ def _view(buffer: array | bytearray, dtype: type[np.generic]) -> NDArray[Any]:
 
 def _whole_size(record: ImageRecord) -> tuple[int, int] | None:
     sides = (record.width, record.height)
-    if any(side is None or side != int(side) or not 0 < side < 2**31 for side in sides):
+    if any(side is None or not 0 < side < 2**31 or side != int(side) for side in sides):  # NaN fails too
         return None
     return int(sides[0]), int(sides[1])  # type: ignore[arg-type]
 

@@ -135,6 +135,11 @@ def label_files(images: Path, suffix: str) -> set[Path]:
     return {path.with_suffix(suffix) for path in paths}
 
 
+def files_with(folder: Path, suffix: str) -> set[Path]:
+    """The files of a folder, at any depth, with a suffix in whatever letters."""
+    return {path for path in folder.rglob("*") if path.suffix.lower() == suffix}
+
+
 def need_folder(folder: Path) -> None:
     """Raises: ConfigError: If the folder does not exist."""
     if not folder.is_dir():

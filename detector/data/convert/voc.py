@@ -22,6 +22,7 @@ from detector.data.convert.building import (
     Problem,
     Size,
     UnusableError,
+    files_with,
     find_pictures,
     label_files,
     need_folder,
@@ -81,7 +82,7 @@ def voc_to_coco(
             builder.leave_out(error.where, str(error))
     known = label_files(images, ".xml")
     known |= {Path(path.name) for path in known}
-    strays = [path for path in sorted(annotations.rglob("*.xml")) if path.relative_to(annotations) not in known]
+    strays = [path for path in sorted(files_with(annotations, ".xml")) if path.relative_to(annotations) not in known]
     for path in strays:
         builder.report(path, "there is no picture for this file")
     if reading.boxes is None:

@@ -21,6 +21,7 @@ from detector.data.convert.building import (
     Problem,
     Size,
     UnusableError,
+    files_with,
     find_pictures,
     label_files,
     need_folder,
@@ -78,7 +79,7 @@ def yolo_to_coco(
         except UnusableError as error:
             builder.leave_out(error.where, str(error))
     known = {labels / path for path in label_files(images, ".txt")}
-    strays = [path for path in sorted(set(labels.rglob("*.txt")) - known) if path.name not in _NAMES_AMONG_LABELS]
+    strays = [path for path in sorted(files_with(labels, ".txt") - known) if path.name not in _NAMES_AMONG_LABELS]
     for path in strays:
         builder.report(path, "there is no picture for these labels")
 

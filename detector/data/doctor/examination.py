@@ -159,12 +159,6 @@ def _picture_findings(parsed: ParsedCoco, pictures: list[PictureScan]) -> Iterat
 
 
 def _duplicate_findings(parsed: ParsedCoco, folder: Path) -> Iterator[Finding]:
-    first_row: dict[str, int] = {}
-    for row, name in enumerate(parsed.images.file_names):
-        if first_row.setdefault(name, row) != row:
-            first = parsed.image_name(first_row[name])
-            yield _image_finding(parsed, "duplicate_file", row, f"'{name}' is also the file of {first}")
-
     boxes = parsed.boxes
     _, categories = np.unique(boxes.category_ids, return_inverse=True)
     groups = 2 * categories.reshape(-1) + boxes.is_crowd  # an ignored region is no repetition of a bird

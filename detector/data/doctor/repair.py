@@ -196,7 +196,7 @@ def _mend_images(work: _Work, by_code: dict[tuple[str, str], list[int]], examine
     first_of_name: dict[str, int] = {}
     new_id: dict[Any, Any] = {}
     for place, record in list(work.images.items()):
-        name = record["file_name"].replace("\\", "/")
+        name = record["file_name"].replace("\\", "/").removeprefix("./")
         first = first_of_name.setdefault(name, place)
         if first != place:
             new_id[record["id"]] = work.images[first]["id"]
