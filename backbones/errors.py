@@ -10,6 +10,13 @@ class HoopoeError(Exception):
         problem: What is wrong, in one sentence.
         where: The file, record or setting at fault.
         hint: What the user can do about it.
+
+    Example:
+        >>> try:
+        ...     hp.load_detector("missing.safetensors")
+        ... except hp.HoopoeError as error:
+        ...     print(error.problem)
+        there is no such detector
     """
 
     def __init__(self, problem: str, *, where: object = None, hint: str | None = None) -> None:

@@ -1,11 +1,24 @@
 """Bird detectors: training, evaluation, and the annotation of camera-trap footage.
 
-    import detector as hp
+Everything below is imported on first use, so that `import detector` itself costs nothing.
 
-    model = hp.load_detector("coco")
-    found = hp.predict(model, "photo.jpg")
-
-Everything is imported on first use, so that `import detector` itself costs nothing.
+Example:
+    >>> import detector as hp
+    >>> model = hp.load_detector("coco")  # a name, a file, or the folder of a run
+    >>> found = hp.predict(model, ["photo.jpg", pil_image, rgb_array])  # one picture gives one
+    >>> found[0].category_names
+    ('bird', 'other animal', 'person', 'vehicle')
+    >>> run = hp.train("faster_rcnn_davit_tiny", train=("train.json", "photos"), val=("val.json", "photos"),
+    ...                output="runs/x", set={"train.epochs": 1})
+    >>> 0 <= hp.evaluate(run.best, "val.json", "photos").metrics.AP50 <= 1
+    True
+    >>> birds = hp.load_classifier("davit_tiny_il-all")
+    >>> named = hp.rerank(birds, "photo.jpg", found[0], prior="barchart.txt", date="2024-05-01")
+    >>> store = hp.annotate(["CARD"], "OUT", detector=model, species=birds)
+    >>> store.media.num_rows, store.events.num_rows > 0
+    (5, True)
+    >>> for crop in hp.classify_stream(birds, rgb_arrays, batch_size=64):
+    ...     assert crop.name in birds.class_names
 """
 
 from importlib import import_module

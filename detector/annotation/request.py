@@ -59,7 +59,7 @@ class Models:
         Raises:
             HoopoeError: A model cannot be found or used, or there is no such device.
         """
-        place = device if isinstance(device, torch.device) else chosen_device(device)
+        place = chosen_device(device)
         exact = precision or chosen_precision("auto", place)
         if not isinstance(detector, Detector):
             detector = load_detector(detector, place, exact)

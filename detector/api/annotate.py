@@ -10,9 +10,9 @@ from backbones.errors import ConfigError
 from detector.annotation import run as annotating
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.request import AnnotateRequest, Models, RunSettings
-from detector.api.checks import Source, checked_path, checked_paths, checked_share, checked_whole, refuse_unknown
+from detector.api.checks import Source, checked_folder, checked_paths, checked_share, checked_whole, refuse_unknown
 from detector.api.store import Store, decide_options
-from detector.base.checks import described, expect
+from detector.base.checks import described, expect, given_path
 from detector.decisions.decide import decide
 from detector.decisions.options import DecideOptions
 from detector.decisions.rules import read_rules
@@ -62,7 +62,7 @@ def annotate(
         >>> store.detections.num_rows > 0
         True
     """
-    inputs, folder = checked_paths(cards, "cards"), checked_path(output, "output")
+    inputs, folder = checked_paths(cards, "cards"), checked_folder(output, "output")
     parts = (SeeingOptions.__dataclass_fields__, DecideOptions.model_fields, SETTINGS)
     refuse_unknown(options, [name for part in parts for name in part], "annotate")
     seeing, decisions, settings = ({name: options[name] for name in part if name in options} for part in parts)
@@ -84,6 +84,8 @@ def _models(detector: object, species: object) -> Models:
     expect(detector, (Detector, str, os.PathLike), "a detector", where="detector", hint=hint)
     kinds = (SpeciesClassifier, str, os.PathLike, type(None))
     expect(species, kinds, "a classifier", where="species", hint="give load_classifier(...), or a path or name")
+    if isinstance(species, str | os.PathLike):
+        given_path(species, "a classifier", where="species")
     models = Models.of(detector, species)  # type: ignore[arg-type]
     if models.detector.sha256 is None:
         problem = "this detector is in no file, and a store names the file of its detector"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from backbones.errors import ConfigError
-from detector.base.checks import described, expect
+from detector.base.checks import described, given_path
 
 Source = str | os.PathLike[str]
 
@@ -43,10 +43,18 @@ def checked_path(value: object, name: str, what: str = "a path") -> Path:
     Raises:
         ConfigError: It is none, or an empty one.
     """
-    expect(value, (str, os.PathLike), what, where=name, hint="such as 'data/train.json'")
-    path = Path(value).expanduser()  # type: ignore[arg-type]
-    if not str(value):
-        raise ConfigError(f"{what} is expected, not an empty one", where=name, hint="leave it out, or give it")
+    return given_path(value, what, where=name)
+
+
+def checked_folder(value: object, name: str) -> Path:
+    """The path of a folder to write to, which may not be there yet.
+
+    Raises:
+        ConfigError: It is none, or that of a file.
+    """
+    path = given_path(value, "a folder", where=name)
+    if path.exists() and not path.is_dir():
+        raise ConfigError("this is a file, not a folder", where=path, hint=f"give another {name}")
     return path
 
 
@@ -58,7 +66,7 @@ def checked_paths(values: object, name: str) -> list[Path]:
     """
     if isinstance(values, str | os.PathLike):
         return [checked_path(values, name)]
-    if not isinstance(values, Iterable) or isinstance(values, Mapping | bytes):
+    if not isinstance(values, list | tuple | set | frozenset | Iterator):
         raise ConfigError(
             f"a path or a list of paths is expected, not {described(values)}", where=name, hint="['CARD']"
         )

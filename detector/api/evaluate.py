@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from detector.api.checks import Source, checked_path, checked_share, checked_whole, refuse_unknown
+from detector.api.checks import Source, checked_folder, checked_path, checked_share, checked_whole, refuse_unknown
 from detector.api.predict import as_detector
 from detector.base.checks import expect
 from detector.base.reporting import say, task
@@ -87,8 +87,10 @@ def evaluate(
     refuse_unknown(options, EvaluateOptions.__annotations__, "evaluate")
     named = isinstance(detector, str) or hasattr(detector, "__fspath__")
     model = load_detector(detector) if named else as_detector(detector)  # type: ignore[arg-type]
-    expect(group_by, (list, tuple), "a list of keys", where="group_by", hint='such as ["modality"]')
-    categories = options.get("categories")
+    keys = group_by if isinstance(group_by, list | tuple) else [None]
+    for key in keys:
+        expect(key, str, "a list of keys", where="group_by", hint='such as ["modality"]')
+    categories, folder = options.get("categories"), None if output is None else checked_folder(output, "output")
     sources = [(checked_path(annotations, "annotations"), checked_path(images, "images"))]
     truth, report = read_ground_truth(
         sources,
@@ -101,8 +103,8 @@ def evaluate(
     detecting = _detection_options(options)
     with task("detecting", len(truth), "images") as progress:
         evaluation = evaluating.evaluate(model, truth, detecting, group_by=group_by, advance=progress.advance)
-    if output is not None:
-        write_evaluation(checked_path(output, "output"), evaluation, _Pictures(truth).read)
+    if folder is not None:
+        write_evaluation(folder, evaluation, _Pictures(truth).read)
     return evaluation
 
 

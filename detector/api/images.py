@@ -14,7 +14,7 @@ from torch import Tensor
 
 from backbones.errors import MediaError
 from backbones.inference.images import open_image
-from detector.base.checks import described, expect
+from detector.base.checks import described, expect, given_path
 from detector.data.images import read_image
 
 Image = str | os.PathLike[str] | PIL.Image | NDArray[np.uint8] | Tensor
@@ -50,7 +50,7 @@ def rgb_array(image: object, where: str = "picture") -> NDArray[np.uint8]:
         MediaError: It is no picture, or cannot be read.
     """
     if isinstance(image, str | os.PathLike):
-        return _from_path(Path(image).expanduser())
+        return _from_path(given_path(image, "a picture's path", where=where, error=MediaError))
     if isinstance(image, PIL.Image):
         return np.array(open_image(image))
     if isinstance(image, np.ndarray):
@@ -76,7 +76,7 @@ def _from_path(path: Path) -> NDArray[np.uint8]:
 
 def _from_array(array: NDArray[np.uint8], where: str) -> NDArray[np.uint8]:
     if array.ndim == 3 and array.shape[2] == 3 and array.dtype == np.uint8 and array.size:
-        return array
+        return array if array.flags.writeable else array.copy()  # torch warns of those that are not
     hint = "convert it first"
     if array.ndim == 4:
         hint = "of a stack of pictures give list(stack)"

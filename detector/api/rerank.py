@@ -6,13 +6,14 @@ import datetime
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backbones.errors import ConfigError
 from detector.annotation.stages import may_be_bird
-from detector.api.checks import Source, checked_path, checked_share
+from detector.api.checks import Source, checked_path, checked_share, refuse_unknown
 from detector.api.images import Image, is_one, rgb_array
 from detector.base.checks import described, expect
 from detector.boxes import xyxy_to_xywh
@@ -69,15 +70,28 @@ class NamedBird:
         return f"NamedBird({self.display_name}{sure})"
 
 
+class RerankOptions(TypedDict, total=False):
+    """By what else birds are named.
+
+    Attributes:
+        prior: How often species are seen at the place: eBird's bar chart, or a CSV `scientific_name, period,
+            frequency`.
+        date: When the picture was taken, as a date or as "2024-05-01"; None: the prior's whole year counts.
+        calibration: What `hoopoe calibrate` wrote.
+        threshold: The confidence from which a name is given, 0.65; below, the genus, family or order is named.
+    """
+
+    prior: Source | None
+    date: datetime.date | str | None
+    calibration: Source | Calibration | None
+    threshold: float
+
+
 def rerank(
     birds: SpeciesClassifier,
     image: Image,
     detections: Detections,
-    *,
-    prior: Source | None = None,
-    date: datetime.date | str | None = None,
-    calibration: Source | Calibration | None = None,
-    threshold: float = NAME_THRESHOLD,
+    **options: Unpack[RerankOptions],
 ) -> list[NamedBird]:
     """Name what a detector found in a picture: each box that may be a bird is cropped and classified, and what both
     models say is weighed against how often species are seen there and then. It is what `hoopoe annotate` does.
@@ -86,11 +100,7 @@ def rerank(
         birds: From `load_classifier`.
         image: The picture; what counts as one is as for `predict`.
         detections: What `predict` found in it.
-        prior: How often species are seen at the place: eBird's bar chart, or a CSV `scientific_name, period,
-            frequency`.
-        date: When the picture was taken, as a date or as "2024-05-01"; None: the prior's whole year counts.
-        calibration: What `hoopoe calibrate` wrote.
-        threshold: The confidence from which a name is given; below, the genus, family or order is named.
+        options: Prior, date, calibration, threshold; see `RerankOptions`.
 
     Returns:
         A `NamedBird` a box, the surest box first. Boxes of several labels on one bird are one.
@@ -111,7 +121,8 @@ def rerank(
     expect(detections, Detections, "Detections of one picture", where="detections", hint="give predict(model, image)")
     if not is_one(image):
         raise ConfigError("one picture is expected, not several", where="image", hint="call it for each of them")
-    rules = naming_rules(birds, detections, prior, calibration, checked_share(threshold, "threshold"))
+    refuse_unknown(options, RerankOptions.__annotations__, "rerank")
+    rules = naming_rules(birds, detections, options)
     pixels = rgb_array(image)
     size_wh = (pixels.shape[1], pixels.shape[0])
     _check_inside(detections, size_wh)
@@ -124,7 +135,7 @@ def rerank(
     if len(rows):
         logits[rows] = birds.logits(crops_of(pixels, shares[rows], birds.size_hw)).logits
     long_side = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)
-    seen = Circumstances.of_image(long_side, 0 if rules.priors else -1, _period(date))
+    seen = Circumstances.of_image(long_side, 0 if rules.priors else -1, _period(options.get("date")))
     ranked = rerank_boxes(logits, scores, rules, seen)
     labels = [detections.category_names[label] for label in scores.argmax(axis=1).tolist()]
     return [
@@ -143,13 +154,7 @@ def rerank(
     ]
 
 
-def naming_rules(
-    birds: SpeciesClassifier,
-    detections: Detections,
-    prior: Source | None,
-    calibration: Source | Calibration | None,
-    threshold: float,
-) -> NamingRules:
+def naming_rules(birds: SpeciesClassifier, detections: Detections, options: RerankOptions) -> NamingRules:
     """By what the boxes are named; tables are read once, unless they change.
 
     Raises:
@@ -157,6 +162,8 @@ def naming_rules(
         ConfigError: The calibration is another classifier's.
     """
     detections.names  # noqa: B018 - its check
+    prior, calibration = options.get("prior"), options.get("calibration")
+    threshold = checked_share(options.get("threshold", NAME_THRESHOLD), "threshold")
     table = None if prior is None else _version(checked_path(prior, "prior"))
     rules = _rules(birds.class_names, detections.category_names, table, threshold)
     if calibration is None:

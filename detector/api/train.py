@@ -8,7 +8,7 @@ from typing import Any, Literal, TypedDict, Unpack
 
 from backbones.errors import ConfigError
 from detector.api.build import training_config
-from detector.api.checks import Source, checked_path, checked_whole, refuse_unknown
+from detector.api.checks import Source, checked_folder, checked_path, checked_whole, refuse_unknown
 from detector.base.checks import described
 from detector.training.config import Config
 from detector.training.resolving import Request
@@ -78,7 +78,7 @@ def train(
             config=training_config(config, set),
             train=_pairs(train, "train", needed=True),
             validation=_pairs(val, "val"),
-            output=checked_path(output, "output"),
+            output=checked_folder(output, "output"),
             resume=bool(options.get("resume", False)),
             init=None if init is None else str(checked_path(init, "init")),
             overfit=_whole(options.get("overfit"), "overfit"),

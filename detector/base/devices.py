@@ -7,25 +7,27 @@ from typing import Literal
 import torch
 
 from backbones.errors import ConfigError
+from detector.base.checks import expect
 
 Precision = Literal["fp32", "bf16"]
 
 
-def chosen_device(name: str | None = None) -> torch.device:
+def chosen_device(device: torch.device | str | None = None) -> torch.device:
     """The device of this name (cpu, cuda, cuda:1 ...), or by default a GPU where there is one.
 
     Raises:
         ConfigError: There is no such device here.
     """
-    name = name or ("cuda" if torch.cuda.is_available() else "cpu")
+    expect(device, (str, torch.device, type(None)), "a device", where="device", hint="such as cpu or cuda")
+    name = str(device) if device is not None else "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         problem = f"'{name}' cannot be used ({str(error).splitlines()[0][:120]})"
-        raise ConfigError(problem, where="--device", hint="use cpu") from error
+        raise ConfigError(problem, where="device", hint="use cpu") from error
     if device.type not in ("cpu", "cuda", "mps", "xpu"):
-        raise ConfigError(f"'{name}' computes nothing", where="--device", hint="use cpu")
+        raise ConfigError(f"'{name}' computes nothing", where="device", hint="use cpu")
     return device
 
 

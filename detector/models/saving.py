@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from backbones.errors import CheckpointError, ConfigError, HoopoeError
 from backbones.tensor_files import first_bytes, fitted, is_safetensors, read_safetensors
 from detector import __version__
-from detector.base.checks import expect
+from detector.base.checks import given_path
 from detector.base.content_hash import sha256_of
 from detector.base.devices import chosen_device, chosen_precision
 from detector.base.files import write_bytes
@@ -96,8 +96,8 @@ def load_detector(
         >>> hp.load_detector("birds.safetensors", device="cpu", precision="fp32")
         Detector('birds.safetensors': bird, person; cpu, fp32)
     """
-    place = _device(device)
-    if source == COCO_NAME:
+    place = chosen_device(device)
+    if isinstance(source, str) and source == COCO_NAME:
         net, config = load_coco()
         name, file, meta = COCO_NAME, coco_file(), DetectorMeta(config)
     else:
@@ -127,9 +127,7 @@ def detector_file(source: str | Path) -> Path:
     Raises:
         CheckpointError: There is none.
     """
-    hint = f"give its file, its run's folder, or '{COCO_NAME}'"
-    expect(source, (str, Path), "the name of a detector", where="load_detector", hint=hint, error=CheckpointError)
-    path = Path(source).expanduser()
+    path = given_path(source, "the name of a detector", where="load_detector", error=CheckpointError)
     if path.is_file():
         return path
     if path.is_dir() and (path / BEST).is_file():
@@ -160,11 +158,6 @@ def read_detector(source: str | Path) -> tuple[dict[str, Tensor], DetectorMeta]:
     return state, DetectorMeta(
         config, entries.training_data.model_dump(exclude_unset=True), entries.metrics, entries.versions
     )
-
-
-def _device(device: torch.device | str | None) -> torch.device:
-    expect(device, (str, torch.device, type(None)), "a device", where="device", hint="such as cpu or cuda")
-    return chosen_device(None if device is None else str(device))
 
 
 def _check_format(metadata: Mapping[str, str], path: Path) -> None:
