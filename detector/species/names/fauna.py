@@ -7,8 +7,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 
-from detector.base.tables.reader import TableForm, read_table
-from detector.species.names.label_words import TABLES, cores, meaningful, name_key, singulars, split_words, word_kinds
+from detector.species.names.label_words import (
+    cores,
+    meaningful,
+    name_key,
+    shipped_table,
+    singulars,
+    split_words,
+    word_kinds,
+)
 
 NO_TAXON = "-"  # as scientific_name: the class is no taxon, such as "Unknown"
 BIRDS, MAMMALS = "Aves", "Mammalia"
@@ -189,13 +196,11 @@ def world_mammals() -> Fauna:
 
 def _fauna(root: str, file: str) -> Fauna:
     genera = _genera(root)
-    columns = ["scientific_name", "english_name", "other_names"]
-    table = read_table(TABLES / file, TableForm(f"the list of {root}", columns, ["ebird_code"]))
     rows, others = [], {}
-    for each in table:
-        name = each["scientific_name"]
+    for each in shipped_table(file):
+        name, code = each["scientific_name"], each.get("ebird_code", "")
         genus = name.partition(" ")[0]
-        rows.append(CrosswalkRow(name, name, each["english_name"], "", each["ebird_code"], genus, *genera[genus]))
+        rows.append(CrosswalkRow(name, name, each["english_name"], "", code, genus, *genera[genus]))
         if each["other_names"]:
             others[name] = each["other_names"].split("|")
     return Fauna(root, rows, others, genera)
@@ -203,8 +208,7 @@ def _fauna(root: str, file: str) -> Fauna:
 
 @cache
 def _genera(root: str) -> dict[str, tuple[str, str]]:
-    columns = ["genus", "family", "order", "class"]
-    table = read_table(TABLES / "genera.csv", TableForm("the table of genera", columns))
+    table = shipped_table("genera.csv")
     return {each["genus"]: (each["family"], each["order"]) for each in table if each["class"] == root}
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-
-from detector.base.tables.reader import TableForm, read_table
 
 TABLES = Path(__file__).with_name("tables")
 LINEAGE_SEMICOLONS = 3  # and more; fewer divide a list
@@ -74,11 +73,16 @@ def singulars(word: str) -> Iterator[str]:
         yield word[:-1]
 
 
+def shipped_table(name: str) -> Iterator[dict[str, str]]:
+    """Rows of a table that comes with Hoopoe, which needs none of the checks of a user's (`base.tables`)."""
+    with (TABLES / name).open(encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file)
+
+
 @cache
 def word_kinds() -> dict[str, str]:
     """The kind that words and phrases alone stand for, by `name_key`: tables/kinds.csv."""
-    table = read_table(TABLES / "kinds.csv", TableForm("the table of kinds", ["words", "kind"]))
-    return {name_key(row["words"]): row["kind"] for row in table}
+    return {name_key(row["words"]): row["kind"] for row in shipped_table("kinds.csv")}
 
 
 def says_nothing(word: str) -> bool:
