@@ -198,7 +198,7 @@ def _differences(card: str, presence: Presence) -> list[str]:
     if presence.changed:
         notes.append(
             f"{len(presence.changed)} files of card '{card}' are others than when they were annotated, such as "
-            f"{presence.changed[0]}: what the store says of them stays; in a folder of its own what is new is looked at"
+            f"{presence.changed[0]}: what the store says of them stays; in a folder of its own what is new is annotated"
         )
     return notes
 

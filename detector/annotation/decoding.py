@@ -31,7 +31,7 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class DecodeOptions:
-    """How media are looked at.
+    """How media are decoded.
 
     Attributes:
         rule: Which size a picture has in the network.
@@ -52,10 +52,10 @@ class DecodeOptions:
 
 @dataclass(frozen=True)
 class DecodeTask:
-    """Look at a media item for the detector."""
+    """Decode a media item for the detector."""
 
     item: MediaItem
-    looking: DecodeOptions
+    options: DecodeOptions
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,55 +127,55 @@ def perform(task: DecodeTask | CropTask) -> Iterator[Reading]:
     """
     facts = ItemFacts()
     try:
-        for seen in _look(task) if isinstance(task, DecodeTask) else _crop(task):
-            facts = seen if isinstance(seen, ItemFacts) else facts
-            yield seen
+        for part in _decode(task) if isinstance(task, DecodeTask) else _crop(task):
+            facts = part if isinstance(part, ItemFacts) else facts
+            yield part
     except Exception:
         if facts.captured_at is None:  # the day of a torn file is one on which its camera worked
             yield with_capture(facts, capture_of_head(task.item))
         raise
 
 
-def _look(task: DecodeTask) -> Iterator[Reading]:
+def _decode(task: DecodeTask) -> Iterator[Reading]:
     if task.item.media_type == "photo":
-        yield from _look_at_photo(task.item, task.looking)
+        yield from _decode_photo(task.item, task.options)
     else:
-        yield from _look_at_video(task.item, task.looking)
+        yield from _decode_video(task.item, task.options)
 
 
-def _look_at_photo(item: MediaItem, looking: DecodeOptions) -> Iterator[Reading]:
+def _decode_photo(item: MediaItem, options: DecodeOptions) -> Iterator[Reading]:
     digest = content_hash(item.file)
     yield ItemFacts(content_hash=digest)
-    reduced = not (looking.full_decode or looking.tile)
-    photo = read_photo(item.file, at_least=looking.rule.min_size if reduced else None)
+    reduced = not (options.full_decode or options.tile)
+    photo = read_photo(item.file, at_least=options.rule.min_size if reduced else None)
     yield photo_facts(digest, photo)
     frame = Frame(photo.image, photo.size_wh)
-    yield _looked(frame, looking, photo.size_wh[0] * photo.size_wh[1] <= TRAVELLING_PIXELS)
+    yield _decoded(frame, options, photo.size_wh[0] * photo.size_wh[1] <= TRAVELLING_PIXELS)
     if photo.warning:
         yield Loss(photo.warning)
 
 
-def _look_at_video(item: MediaItem, looking: DecodeOptions) -> Iterator[Reading]:
+def _decode_video(item: MediaItem, options: DecodeOptions) -> Iterator[Reading]:
     digest = content_hash(item.file)
     yield ItemFacts(content_hash=digest)
     video = Video(item.file)
     yield video_facts(digest, video.info)
-    gate = MotionGate() if looking.motion_gate else None
-    for frame in video.read(looking.sampling):
+    gate = MotionGate() if options.motion_gate else None
+    for frame in video.read(options.sampling):
         if gate is not None and not gate.moved(frame.image):
             yield DecodedFrame(frame_facts(frame, moved=False), (), (), None)
         else:
-            yield _looked(frame, looking, True)
+            yield _decoded(frame, options, True)
     if video.warning:
         yield Loss(video.warning)
 
 
-def _looked(frame: Frame, looking: DecodeOptions, travels: bool) -> DecodedFrame:
+def _decoded(frame: Frame, options: DecodeOptions, travels: bool) -> DecodedFrame:
     """A frame for the detector, each view at its network size."""
-    rule = looking.rule
-    views = tiled_views(frame.size_wh, rule) if looking.tile else [whole_view(frame.size_wh, rule)]
+    rule = options.rule
+    views = tiled_views(frame.size_wh, rule) if options.tile else [whole_view(frame.size_wh, rule)]
     pictures = [resize(_window(frame.image, view), view.size_wh) for view in views]
-    original = frame.image if looking.originals and travels else None
+    original = frame.image if options.originals and travels else None
     return DecodedFrame(frame_facts(frame), tuple(views), tuple(pictures), original)
 
 
@@ -216,8 +216,8 @@ def _cropped(frame: Frame, task: CropTask) -> FrameCrops:
 def appearances(image: NDArray[np.uint8], boxes_xywh: NDArray[np.float32]) -> NDArray[np.uint8]:
     """How boxes (N, 4), shares of a picture, look there: uint8 (N, 64)."""
     boxes = xywh_to_xyxy(boxes_xywh) * np.array([image.shape[1], image.shape[0]] * 2, np.float32)
-    looks = [np.frombuffer(box_appearance(image, box), np.uint8) for box in boxes]
-    return np.stack(looks) if looks else np.zeros((0, SIDE * SIDE), np.uint8)
+    found = [np.frombuffer(box_appearance(image, box), np.uint8) for box in boxes]
+    return np.stack(found) if found else np.zeros((0, SIDE * SIDE), np.uint8)
 
 
 def with_capture(facts: ItemFacts, capture: Capture) -> ItemFacts:

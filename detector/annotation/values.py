@@ -99,7 +99,7 @@ class FrameViews:
 
 @dataclass(frozen=True, eq=False)
 class FrameResult:
-    """A frame that a stage is done with; `finds` is None where no model looked at it."""
+    """A frame that a stage is done with; `finds` is None where no model saw it."""
 
     key: FrameKey
     frame: FrameFacts

@@ -1,4 +1,4 @@
-"""Which frames of a video are looked at, and how to get at them with little decoding."""
+"""Which frames of a video are sampled, and how to get at them with little decoding."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def check_sampling(sampling: Sampling) -> Sampling:
 
 
 def sampled_frames(index: FrameIndex, sampling: Sampling) -> NDArray[np.int64]:
-    """The numbers of the frames to look at, rising.
+    """The numbers of the sampled frames, rising.
 
     Every S seconds, the frame that a viewer sees at 0, S, 2 S ... counts: the last one that began by then. In gaps of
     the recording a frame counts once.
@@ -57,12 +57,12 @@ def sampled_frames(index: FrameIndex, sampling: Sampling) -> NDArray[np.int64]:
     if sampling == "keyframes":
         return np.flatnonzero(index.keyframes)
     every_s = max(float(sampling), _TICK_S)
-    # by frames and not by looks, of which a header can claim any number: the first look at which each frame is shown
-    looks = np.ceil((index.times_s - _TICK_S) / every_s)
-    looks += looks * every_s + _TICK_S < index.times_s  # quotients are rounded
-    looks -= (looks - 1) * every_s + _TICK_S >= index.times_s
-    ends = np.append(looks[1:], np.inf if looks[-1] * every_s < index.times_s[-1] + _TICK_S else looks[-1])
-    return np.flatnonzero(looks < ends)
+    # by frames and not by samples, of which a header can claim any number: the first sample that shows each frame
+    samples = np.ceil((index.times_s - _TICK_S) / every_s)
+    samples += samples * every_s + _TICK_S < index.times_s  # quotients are rounded
+    samples -= (samples - 1) * every_s + _TICK_S >= index.times_s
+    ends = np.append(samples[1:], np.inf if samples[-1] * every_s < index.times_s[-1] + _TICK_S else samples[-1])
+    return np.flatnonzero(samples < ends)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from detector.store.layout import facts_folder, parts
 from detector.store.reader import open_facts
 
 SAMPLED = 16  # files whose content is compared: a megabyte or two each, so that a slow disk takes a second
-_GLANCED = 8  # files that are looked for before all are
+_GLANCED = 8  # files that are searched for before all are
 _CHUNK = 65_536  # files at a time
 _FOLDERS_KEPT = 8
 _COLUMNS = ("card", "path", "size_bytes", "content_hash")

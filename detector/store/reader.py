@@ -22,7 +22,7 @@ from detector.store.marks import classifier_key, marks_of
 from detector.store.run_json import read_run
 from detector.store.schema import FACTS, OVERLAY
 
-MEND_FACTS = "delete it and run the same `hoopoe annotate` again: only the files of this part are looked at again"
+MEND_FACTS = "delete it and run the same `hoopoe annotate` again: only the files of this part are done again"
 MEND_OVERLAY = "delete it and run the same `hoopoe reclassify` again: only this part is done again"
 _BATCH_ROWS = 4_096
 
@@ -196,7 +196,7 @@ def _check_rows(batch: pa.RecordBatch, part: Path) -> None:
     if {"failure", "detections"} <= set(batch.schema.names):
         empty = pc.is_null(batch.column("detections"))
         if pc.any(pc.equal(empty, pc.is_null(batch.column("failure")))).as_py():
-            raise DataError("it has files that neither failed nor were looked at", where=part, hint=MEND_FACTS)
+            raise DataError("it has files that neither failed nor were annotated", where=part, hint=MEND_FACTS)
 
 
 def _with_disk_times(batch: pa.RecordBatch, columns: Sequence[str] | None) -> pa.RecordBatch:

@@ -183,7 +183,7 @@ class OverlayWriter:
         return {} if marks is None else dict(marks.failures)
 
     def to_do(self, part: Path) -> dict[str, str]:
-        """The failures of a pending part that are looked at again; empty: all items of the part are looked at."""
+        """The failures of a pending part that are tried again; empty: all items of the part are to be done."""
         return {
             item: reason for item, reason in self.failures(part).items() if self._retry_failed or reason == NOT_DONE
         }
@@ -194,7 +194,7 @@ class OverlayWriter:
         Args:
             part: Of the facts.
             rows: A row a box that was classified.
-            failures: Media id -> why not all of its boxes are; `NOT_DONE` for those that the next run is to look at.
+            failures: Media id -> why not all of its boxes are; `NOT_DONE` for those that the next run is to do.
         """
         before = self.to_do(part)
         failures = {item: why for item, why in self.failures(part).items() if item not in before} | dict(failures or {})

@@ -42,7 +42,7 @@ class ImportedFile:
 
     Args:
         path: As the tool names it, with forward slashes.
-        frames: Those that the tool looked at, by number; a photo has one.
+        frames: Those that the tool analysed, by number; a photo has one.
         failure: Why it found nothing, or why the record cannot be used; then there are no frames.
         left_out: What of the record cannot be used, in words -> how many boxes.
         size_wh: Width and height of the picture by which the boxes were stated in pixels; None: they were shares.

@@ -156,7 +156,7 @@ def survey_media(imported: ImportedDetections, place: MediaFolder, finished: Col
     """
     missing: set[str] = set()
     to_do: set[str] = set()
-    lost: list[str] = []  # missing, and seen by the tool that made the boxes
+    lost: list[str] = []  # missing, and analysed by the tool that made the boxes
     named = with_boxes = in_pixels = 0
     for file in imported:
         item = place.item(file.path)

@@ -139,7 +139,7 @@ def _problem(said: Said, boxes: dict[str, dict[int, int]]) -> str | None:
             return f"'{review.repeat_group}' is no group of repeats"
         frame, box = map(int, numbers)
     if frame is not None and frame not in frames:
-        return f"the file has no frame {frame} that was looked at"
+        return f"the file has no frame {frame} that was sampled"
     if frame is not None and box is not None and box >= frames[frame]:
         return f"the frame has {frames[frame]} box(es), counted from 0, and none with number {box}"
     if not sum(frames.values()) and review.verdict not in ("nothing", "withdrawn"):
