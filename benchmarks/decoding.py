@@ -28,7 +28,7 @@ from PIL import Image, ImageOps
 from benchmarks.machine import describe
 from benchmarks.publishing import publish
 from detector.footage.photos import read_photo
-from detector.footage.video import open_video
+from detector.footage.video import Video
 
 OUTPUT = "decoding.md"
 RATE = 30  # frames a second
@@ -159,8 +159,8 @@ def video_ways(file: Path) -> dict[str, Callable[[], int]]:
         "PyAV, wanted frames converted": lambda: decode_and_convert_wanted(file),
         "OpenCV, all grabbed": lambda: opencv_grabbing(file),
         "OpenCV, seeking": lambda: opencv_seeking(file),
-        "open_video, every second": lambda: sum(1 for _ in open_video(file).read(1.0)),
-        "open_video, keyframes": lambda: sum(1 for _ in open_video(file).read("keyframes")),
+        "Video, every second": lambda: sum(1 for _ in Video(file).read(1.0)),
+        "Video, keyframes": lambda: sum(1 for _ in Video(file).read("keyframes")),
     }
 
 

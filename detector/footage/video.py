@@ -286,16 +286,6 @@ class Video:
         return Frame(pixels, size_wh, number, float(self._index.times_s[number]))
 
 
-def open_video(file: Path, *, threads: int = 1) -> Video:
-    """Open a video and list its frames; see `Video`."""
-    return Video(file, threads=threads)
-
-
-def read_frames(file: Path, sampling: Sampling = 1.0, *, threads: int = 1) -> Iterator[Frame]:
-    """Open a video and read the frames that a sampling asks for; see `Video`."""
-    return Video(file, threads=threads).read(sampling)
-
-
 def _orientation(frame: av.VideoFrame) -> int:
     matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     return 1 if matrix is None else orientation_of_matrix(np.frombuffer(matrix, np.int32).reshape(3, 3))

@@ -90,15 +90,6 @@ class FactsReader:
         """The parts, in the order in which they were written."""
         return parts(facts_folder(self.folder))
 
-    def count_rows(self, part: Path) -> int:
-        """Rows of a part, which are frames.
-
-        Raises:
-            DataError: The part is damaged.
-        """
-        with open_facts(part) as file:
-            return file.metadata.num_rows
-
     def batches(self, part: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """A part's rows as they were written, without the overlay, and cards by their labels.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -89,13 +89,6 @@ class MediaRecord:
     duplicate_of: str | None
     outside: bool
     detections: tuple[DetectionRecord, ...]
-
-    @property
-    def aware_timestamp(self) -> datetime | None:
-        """The corrected time with its UTC offset; None where either is unknown."""
-        if self.timestamp is None or self.utc_offset_min is None:
-            return None
-        return self.timestamp.replace(tzinfo=timezone(timedelta(minutes=self.utc_offset_min)))
 
     def shown(self, threshold: float) -> tuple[DetectionRecord, ...]:
         """The detections from this score up, or confirmed by a person, that no repeat and no person has ruled out."""

@@ -328,8 +328,3 @@ def pack_vector(values: NDArray[np.floating]) -> bytes:
     """Logits or an embedding as the store holds them: float16, little-endian; what is too large becomes the largest."""
     largest = np.finfo(np.float16).max
     return np.clip(values, -largest, largest).astype("<f2").tobytes()
-
-
-def unpack_vector(packed: bytes) -> NDArray[np.float32]:
-    """The vector (N,) that `pack_vector` packed."""
-    return np.frombuffer(packed, "<f2").astype(np.float32)

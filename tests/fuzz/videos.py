@@ -34,9 +34,9 @@ def make_videos(folder: Path) -> Sequence[bytes]:
 
 def read_video(folder: Path) -> None:
     """What annotation asks of a video: what it is, and its frames at two a second."""
-    from detector.footage.video import open_video
+    from detector.footage.video import Video
 
-    video = open_video(folder / "clip.mp4")
+    video = Video(folder / "clip.mp4")
     times = [frame.time_s for frame in video.read(0.5) if frame.image.dtype == np.uint8]
     assert times == sorted(times), "frames come in the order of their times"
 

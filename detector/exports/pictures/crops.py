@@ -20,7 +20,7 @@ from detector.exports.pictures.media_files import MediaTask, PictureFormat, Writ
 from detector.exports.source import ExportOptions, ExportSource
 from detector.exports.tables.cells import rounded, with_offset
 from detector.footage.photos import read_photo
-from detector.footage.video import open_video
+from detector.footage.video import Video
 from detector.store.records import DetectionRecord
 from detector.types import Frame
 
@@ -54,7 +54,7 @@ def _frames(task: MediaTask, numbers: list[int]) -> Iterator[Frame]:
         photo = read_photo(task.file)
         yield Frame(photo.image, photo.size_wh)
     else:
-        yield from open_video(task.file).read_numbers(numbers)
+        yield from Video(task.file).read_numbers(numbers)
 
 
 def _make_crop(task: MediaTask, image: NDArray[np.uint8], found: DetectionRecord) -> WrittenPicture:

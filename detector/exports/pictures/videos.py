@@ -25,7 +25,7 @@ from detector.exports.pictures.images import COLUMNS, draw, index_cells
 from detector.exports.pictures.media_files import MediaTask, PictureFormat, WrittenPicture, make_pictures, picture_stem
 from detector.exports.source import ExportOptions, ExportSource
 from detector.footage.light import shrink
-from detector.footage.video import open_video
+from detector.footage.video import Video
 from detector.store.records import DetectionRecord
 
 LONGEST_SIDE = 1280  # pixels; drawing and encoding take as long as there are pixels
@@ -46,7 +46,7 @@ def make_video(task: MediaTask) -> Iterator[WrittenPicture]:
         MediaError: If the file cannot be read.
     """
     name = f"{picture_stem(task.record)}.mp4"
-    video = open_video(task.file, threads=1)
+    video = Video(task.file, threads=1)
     boxes = MovingBoxes(task.record.frames, task.shown)
     path = task.folder / name
     with atomic_path(path, durable=False) as unfinished, av.open(str(unfinished), "w", format="mp4") as container:

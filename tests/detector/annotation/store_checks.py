@@ -6,10 +6,16 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detector.store.facts import FactRow
 from detector.store.reader import FactsReader
-from detector.store.schema import unpack_vector
+
+
+def unpack_vector(packed: bytes) -> NDArray[np.float32]:
+    """The vector (N,) that `pack_vector` packed."""
+    return np.frombuffer(packed, "<f2").astype(np.float32)
+
 
 Facts = dict[tuple[str, str], tuple[FactRow, ...]]
 

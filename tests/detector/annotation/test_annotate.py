@@ -26,9 +26,8 @@ from detector.species.names.taxonomy import Taxonomy
 from detector.store import writer as writer_module
 from detector.store.presence import absent_cards
 from detector.store.run_json import load_run
-from detector.store.schema import unpack_vector
 from tests.detector.annotation.conftest import save_photo, save_video
-from tests.detector.annotation.store_checks import assert_same_facts, read_store
+from tests.detector.annotation.store_checks import assert_same_facts, read_store, unpack_vector
 
 FOOTAGE = Path(__file__).parents[4] / "shared" / "data" / "footage"
 ALONE = WorkOptions(batch_size=1, crop_batch_size=1, workers=1)

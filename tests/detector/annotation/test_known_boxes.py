@@ -28,10 +28,9 @@ from detector.footage.discovery import media_type
 from detector.species.classifier import SpeciesClassifier
 from detector.store.cards import rename_card
 from detector.store.run_json import load_run
-from detector.store.schema import unpack_vector
 from detector.store.writer import FactsWriter, OverlayWriter
 from tests.detector.annotation.conftest import save_photo, save_species, save_video
-from tests.detector.annotation.store_checks import assert_same_facts, read_store
+from tests.detector.annotation.store_checks import assert_same_facts, read_store, unpack_vector
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 INTEROP = SHARED / "interop"

@@ -20,7 +20,7 @@ from backbones.errors import MediaError
 from detector.footage.decoding import decode, packets, rising
 from detector.footage.frame_index import FrameIndex
 from detector.footage.sampling import sampled_frames
-from detector.footage.video import open_video
+from detector.footage.video import Video
 from tests.detector.footage.conftest import number_in, numbered, write_video
 
 FRAMES = 40
@@ -48,7 +48,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def read(file: Path) -> tuple[list[tuple[int, float, int]], str | None]:
     """Number, time and the picture's own number of all frames, and what was lost; or nothing and why."""
     try:
-        video = open_video(file)
+        video = Video(file)
         frames = [(frame.frame_number, frame.time_s, number_in(frame.image)) for frame in video.read("all")]
     except MediaError as error:
         return [], str(error)
@@ -114,7 +114,7 @@ def with_rate(avi: bytes, scale: int, rate: int) -> bytes:
 @pytest.mark.parametrize(("scale", "rate"), [(4_000_000_000, 1), (1, 4_000_000_000), (1, 10**6), (30 * 86_400, 1)])
 def test_an_impossible_rate_is_not_believed(tmp_path: Path, whole: dict[str, bytes], scale: int, rate: int) -> None:
     (tmp_path / "a.avi").write_bytes(with_rate(whole["avi"], scale, rate))
-    video = open_video(tmp_path / "a.avi")
+    video = Video(tmp_path / "a.avi")
     assert [frame.frame_number for frame in video.read(1.0)] == [0, 25]
     assert video.info.duration_s == pytest.approx(FRAMES / 25)
     assert "its 40 frames cannot last" in (video.warning or "")
@@ -123,7 +123,7 @@ def test_an_impossible_rate_is_not_believed(tmp_path: Path, whole: dict[str, byt
 
 def test_a_time_lapse_of_a_frame_an_hour_is_believed(tmp_path: Path, whole: dict[str, bytes]) -> None:
     (tmp_path / "a.avi").write_bytes(with_rate(whole["avi"], 3600, 1))
-    assert open_video(tmp_path / "a.avi").info.duration_s == pytest.approx(FRAMES * 3600)
+    assert Video(tmp_path / "a.avi").info.duration_s == pytest.approx(FRAMES * 3600)
 
 
 @given(
@@ -183,11 +183,11 @@ def test_the_next_frame_stands_in_for_one_that_is_lost(tmp_path: Path, whole: di
         place = [at for at in range(len(content)) if content.startswith(b"\xff\xda", at)][number] + 40
         content[place : place + 40] = b"\xff\x00" * 20
     (tmp_path / "a.avi").write_bytes(content)
-    video = open_video(tmp_path / "a.avi")
+    video = Video(tmp_path / "a.avi")
     shown = [(frame.frame_number, round(frame.time_s, 3), number_in(frame.image)) for frame in video.read(1.0)]
     assert shown == [(1, 0.1, 1), (10, 1.0, 10), (22, 2.2, 22), (30, 3.0, 30)]
     assert video.warning == "2 of 4 frames could not be decoded"
-    assert [frame.frame_number for frame in open_video(tmp_path / "a.avi").read_numbers([20, 30])] == [30]
+    assert [frame.frame_number for frame in Video(tmp_path / "a.avi").read_numbers([20, 30])] == [30]
 
 
 def test_a_stream_that_claims_a_huge_picture_is_not_decoded(tmp_path: Path, whole: dict[str, bytes]) -> None:
@@ -196,7 +196,7 @@ def test_a_stream_that_claims_a_huge_picture_is_not_decoded(tmp_path: Path, whol
         content[place + 5 : place + 9] = struct.pack(">HH", 60_000, 60_000)
     (tmp_path / "a.mov").write_bytes(content)
     with pytest.raises(MediaError, match="none of its frames can be decoded"):
-        open_video(tmp_path / "a.mov")
+        Video(tmp_path / "a.mov")
 
 
 def test_a_named_pipe_is_no_video(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_a_named_pipe_is_no_video(tmp_path: Path) -> None:
         pytest.skip("this system has none")
     os.mkfifo(tmp_path / "a.mp4")
     with pytest.raises(MediaError, match="no regular file"):
-        open_video(tmp_path / "a.mp4")
+        Video(tmp_path / "a.mp4")
 
 
 class _Full:

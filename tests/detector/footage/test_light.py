@@ -6,7 +6,7 @@ import pytest
 
 from detector.footage.light import brightness, is_night_ir, shrink
 from detector.footage.photos import read_photo
-from detector.footage.video import read_frames
+from detector.footage.video import Video
 from tests.detector.footage.conftest import real_media, scene
 
 # what was looked at: infrared or thermal pictures, by a part of their paths; all others are in colour
@@ -81,7 +81,7 @@ def test_real_photos_and_videos_are_told_apart() -> None:
             continue
         checked += 1
         photo = file.suffix.lower() == ".jpg"
-        image = read_photo(file, at_least=300).image if photo else next(read_frames(file)).image
+        image = read_photo(file, at_least=300).image if photo else next(Video(file).read()).image
         assert is_night_ir(image) == any(part in file.name for part in NIGHT), file
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from detector.footage.motion import MotionGate
-from detector.footage.video import read_frames
+from detector.footage.video import Video
 from tests.detector.footage.conftest import scene
 
 
@@ -77,6 +77,6 @@ def test_another_size_starts_anew() -> None:
 def test_real_flying_birds_are_let_through(footage: Path) -> None:
     motion = MotionGate()
     moved = [
-        motion.moved(frame.image) for frame in read_frames(footage / "flying_birds_thermal_ir/IR_BIRD_044.mp4", 2.0)
+        motion.moved(frame.image) for frame in Video(footage / "flying_birds_thermal_ir/IR_BIRD_044.mp4").read(2.0)
     ]
     assert all(moved)

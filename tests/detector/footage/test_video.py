@@ -16,7 +16,7 @@ from PIL import Image
 from backbones.errors import ConfigError, MediaError
 from detector.footage.frame_index import FrameIndex
 from detector.footage.sampling import parse_sampling, plan_runs, sampled_frames
-from detector.footage.video import open_video, read_frames
+from detector.footage.video import Video
 from tests.detector.footage.conftest import number_in, numbered, real_media, scene, write_mjpeg_avi, write_video
 
 SAMPLINGS = [1.0, 0.37, "keyframes", "all"]
@@ -42,7 +42,7 @@ def full_decode(file: Path) -> list[tuple[float, np.ndarray]]:
 @pytest.mark.parametrize("file", real_media("video")[::3], ids=lambda file: file.name)
 def test_real_videos_match_a_full_decode(file: Path) -> None:
     reference = full_decode(file)
-    video = open_video(file)
+    video = Video(file)
     assert video.info.frames == len(reference)
     assert video.warning is None
     for sampling in (1.0, "keyframes"):
@@ -59,7 +59,7 @@ def test_every_container_gives_exact_numbers_times_and_pixels(tmp_path: Path, ki
     images = [numbered(number) for number in range(60)]
     file = write_video(tmp_path / f"video.{kind}", images, codec, pixels=pixels, options=options)
     reference = full_decode(file)
-    video = open_video(file, threads=threads)
+    video = Video(file, threads=threads)
     assert video.info.frames == 60
     assert video.info.duration_s == pytest.approx(6.0)
     assert video.info.frame_rate == pytest.approx(10.0)
@@ -79,7 +79,7 @@ def test_variable_frame_rate_keeps_the_frames_own_times(tmp_path: Path, kind: st
     times_ms = [0, 40, 80, 1000, 1400, 1401, 5000, 5040, 9990, 12345]
     images = [numbered(number) for number in range(len(times_ms))]
     unit = Fraction(1, 1000)
-    video = open_video(write_video(tmp_path / f"video.{kind}", images, pts=times_ms, unit=unit, gop=4))
+    video = Video(write_video(tmp_path / f"video.{kind}", images, pts=times_ms, unit=unit, gop=4))
     frames = list(video.read("all"))
     assert [frame.time_s for frame in frames] == pytest.approx([time / 1000 for time in times_ms], abs=1e-6)
     assert [number_in(frame.image) for frame in frames] == list(range(len(times_ms)))
@@ -89,14 +89,14 @@ def test_variable_frame_rate_keeps_the_frames_own_times(tmp_path: Path, kind: st
 
 def test_long_groups_of_pictures_are_followed_from_their_keyframe(tmp_path: Path) -> None:
     images = [numbered(number) for number in range(150)]
-    video = open_video(write_video(tmp_path / "video.mp4", images, gop=100, options={"bf": "3"}))
+    video = Video(write_video(tmp_path / "video.mp4", images, gop=100, options={"bf": "3"}))
     frames = list(video.read(0.7))
     assert [frame.frame_number for frame in frames] == list(range(0, 150, 7))
     assert all(number_in(frame.image) == frame.frame_number for frame in frames)
 
 
 def test_frames_are_read_by_their_numbers(tmp_path: Path) -> None:
-    video = open_video(write_video(tmp_path / "video.mp4", [numbered(number) for number in range(60)], gop=20))
+    video = Video(write_video(tmp_path / "video.mp4", [numbered(number) for number in range(60)], gop=20))
     frames = list(video.read_numbers([59, 7, 8, 7, 1000, -1]))
     assert [(frame.frame_number, number_in(frame.image)) for frame in frames] == [(7, 7), (8, 8), (59, 59)]
 
@@ -105,7 +105,7 @@ def test_frames_are_read_by_their_numbers(tmp_path: Path) -> None:
 def test_rotation_metadata_turns_the_picture_upright(tmp_path: Path, rotation: int, turns: int) -> None:
     upright = numbered(0b1011000101, 96, 64)
     stored = np.ascontiguousarray(np.rot90(upright, turns))
-    video = open_video(write_video(tmp_path / "video.mp4", [stored] * 3, rotation=rotation))
+    video = Video(write_video(tmp_path / "video.mp4", [stored] * 3, rotation=rotation))
     frame = next(video.read())
     assert video.info.size_wh == frame.size_wh == (96, 64)
     assert frame.image.shape == (64, 96, 3)
@@ -120,7 +120,7 @@ def test_a_mirroring_matrix_is_followed(tmp_path: Path) -> None:
     data = file.read_bytes()
     assert data.count(minus_one + zero * 3 + minus_one) == 1  # the half turn in the track's header
     file.write_bytes(data.replace(minus_one + zero * 3 + minus_one, minus_one + zero * 3 + one))
-    assert number_in(next(read_frames(file)).image) == 0b0000100010
+    assert number_in(next(Video(file).read()).image) == 0b0000100010
 
 
 def jpeg(image: np.ndarray, subsampling: int) -> bytes:
@@ -133,21 +133,21 @@ def test_an_avi_may_change_its_pixel_format_after_the_first_frame(tmp_path: Path
     # Bushnell's cameras write such files: agentmorris/MegaDetector#237
     images = [scene(number) for number in range(8)]
     jpegs = [jpeg(image, subsampling=2 if number == 0 else 1) for number, image in enumerate(images)]
-    for frame in open_video(write_mjpeg_avi(tmp_path / "video.avi", jpegs, (96, 64))).read("all"):
+    for frame in Video(write_mjpeg_avi(tmp_path / "video.avi", jpegs, (96, 64))).read("all"):
         assert np.abs(frame.image.astype(int) - images[frame.frame_number]).mean() < 8  # misread, it is above 40
 
 
 def test_an_avi_may_change_its_size(tmp_path: Path) -> None:
     jpegs = [jpeg(scene(0, 96, 64), 2), jpeg(scene(1, 96, 64), 2), jpeg(scene(2, 64, 48), 2), jpeg(scene(3, 64, 48), 2)]
-    frames = list(open_video(write_mjpeg_avi(tmp_path / "video.avi", jpegs, (96, 64))).read("all"))
+    frames = list(Video(write_mjpeg_avi(tmp_path / "video.avi", jpegs, (96, 64))).read("all"))
     assert [frame.size_wh for frame in frames] == [(96, 64), (96, 64), (64, 48), (64, 48)]
 
 
 def test_full_range_colours_are_not_stretched(tmp_path: Path) -> None:
     grey = np.full((64, 96, 3), 30, np.uint8)
-    frame = next(read_frames(write_mjpeg_avi(tmp_path / "video.avi", [jpeg(grey, 2)], (96, 64))))
+    frame = next(Video(write_mjpeg_avi(tmp_path / "video.avi", [jpeg(grey, 2)], (96, 64))).read())
     assert abs(int(frame.image.mean()) - 30) <= 1
-    frame = next(read_frames(write_video(tmp_path / "video.mp4", [grey])))
+    frame = next(Video(write_video(tmp_path / "video.mp4", [grey])).read())
     assert abs(int(frame.image.mean()) - 30) <= 2
 
 
@@ -165,7 +165,7 @@ def test_of_a_truncated_video_the_frames_before_the_end_are_read(
     images = [numbered(number) for number in range(100)]
     file = write_video(tmp_path / name, images, codec, pixels=pixels, container=container)
     file.write_bytes(file.read_bytes()[: int(file.stat().st_size * 0.7)])
-    video = open_video(file)
+    video = Video(file)
     frames = list(video.read("all"))
     assert 20 < len(frames) < 90
     assert all(number_in(frame.image) / 10 == pytest.approx(frame.time_s) for frame in frames)
@@ -180,7 +180,7 @@ def test_a_wrong_duration_in_the_header_is_not_believed(tmp_path: Path) -> None:
     data = file.read_bytes()
     place = data.index(b"mvhd") + 4 + 16  # version and flags, two times, time scale; then the duration
     file.write_bytes(data[:place] + (3_600_000).to_bytes(4, "big") + data[place + 4 :])
-    video = open_video(file)
+    video = Video(file)
     assert video.info.duration_s == pytest.approx(3.0)
     assert [frame.frame_number for frame in video.read(1.0)] == [0, 10, 20]
 
@@ -188,7 +188,7 @@ def test_a_wrong_duration_in_the_header_is_not_believed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["video.mkv", "video.mp4", "video.mov", "video.ts"])
 def test_pictures_that_begin_late_miss_nothing(tmp_path: Path, name: str) -> None:
     images = [numbered(number) for number in range(30)]
-    video = open_video(write_video(tmp_path / name, images, pts=range(50, 80)))
+    video = Video(write_video(tmp_path / name, images, pts=range(50, 80)))
     assert [(frame.frame_number, frame.time_s) for frame in video.read(1.0)] == [(0, 0.0), (10, 1.0), (20, 2.0)]
     assert video.warning is None
 
@@ -199,7 +199,7 @@ def test_damage_in_the_middle_costs_the_frames_that_it_hits(tmp_path: Path) -> N
     start, chance = len(data) // 3, random.Random(0)
     data[start : start + 200] = bytes(chance.randrange(256) for _ in range(200))
     file.write_bytes(data)
-    video = open_video(file)
+    video = Video(file)
     frames = list(video.read("all"))
     assert 70 <= len(frames) < 100
     assert sum(number_in(frame.image) != frame.frame_number for frame in frames) < 20
@@ -229,7 +229,7 @@ def test_what_is_no_video_says_what_it_is(tmp_path: Path) -> None:
     problems = {}
     for name, file in bad_files(tmp_path).items():
         with pytest.raises(MediaError) as caught:
-            list(read_frames(file))
+            list(Video(file).read())
         problems[name] = caught.value.problem
         assert caught.value.where == str(file)
         assert caught.value.hint
@@ -254,26 +254,26 @@ def write_sound(path: Path) -> Path:
 
 def test_a_video_without_pictures_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="no pictures in it"):
-        open_video(write_sound(tmp_path / "sound.mp4"))
+        Video(write_sound(tmp_path / "sound.mp4"))
     file = write_video(tmp_path / "video.mkv", [numbered(0)])
     data = file.read_bytes()
     cluster = data.index(b"\x1f\x43\xb6\x75")
     file.write_bytes(data[: cluster + 20])  # the header, and a cluster without a frame
     with pytest.raises(MediaError, match="no frame in it"):
-        open_video(file)
+        Video(file)
 
 
 def test_container_tags_are_kept_as_written(tmp_path: Path) -> None:
     tags = {"creation_time": "2021-05-17T06:30:15.250000Z"}
-    capture = open_video(write_video(tmp_path / "20190101_000000.mp4", [numbered(0)], tags=tags)).info.capture
+    capture = Video(write_video(tmp_path / "20190101_000000.mp4", [numbered(0)], tags=tags)).info.capture
     assert capture.captured_at is not None
     assert (capture.captured_at.isoformat()[:19], capture.captured_from) == ("2021-05-17T06:30:15", "container")
-    capture = open_video(write_video(tmp_path / "20190101_000000.avi", [numbered(0)], "mpeg4")).info.capture
+    capture = Video(write_video(tmp_path / "20190101_000000.avi", [numbered(0)], "mpeg4")).info.capture
     assert (str(capture.captured_at), capture.captured_from) == ("2019-01-01 00:00:00", "filename")
 
 
 def test_a_single_frame_is_a_video(tmp_path: Path) -> None:
-    video = open_video(write_video(tmp_path / "video.mp4", [numbered(7)]))
+    video = Video(write_video(tmp_path / "video.mp4", [numbered(7)]))
     for sampling in SAMPLINGS:
         assert [number_in(frame.image) for frame in video.read(sampling)] == [7]
 

@@ -24,8 +24,9 @@ from detector.store.facts import OverlayRow
 from detector.store.reader import FactsReader, finished
 from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry
 from detector.store.run_json import merge_run, read_run, update_run, write_run
-from detector.store.schema import pack_vector, unpack_vector
+from detector.store.schema import pack_vector
 from detector.store.writer import FactsWriter, OverlayWriter
+from tests.detector.annotation.store_checks import unpack_vector
 
 SHARED = [HealthCheck.function_scoped_fixture]  # fixtures of ours that keep nothing
 
