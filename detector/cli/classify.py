@@ -14,6 +14,7 @@ from detector.cli.terminal.messages import print_error
 from detector.cli.terminal.parser import CommandParser
 
 if TYPE_CHECKING:
+    from detector.api.classify import classify, load_classifier
     from detector.cli.pictures.files import Named
     from detector.cli.pictures.listing import Listed
 
@@ -44,13 +45,12 @@ def run(args: argparse.Namespace) -> int:
 
     from detector.cli.pictures.files import Named, check_output, write_names
     from detector.cli.pictures.listing import list_pictures, read_each
-    from detector.species.classifier import SpeciesClassifier
 
     if args.output is not None:
         check_output(args.output)
     check_classifier("--model", args.model, f"`hoopoe predict --model {args.model}` finds birds in pictures")
     pictures = list_pictures(args.images)
-    classifier = SpeciesClassifier.load(args.model, *device_and_precision(args))
+    classifier = load_classifier(args.model, *device_and_precision(args))
     named: list[tuple[Listed, Named]] = []
     errors: list[HoopoeError] = []
 
@@ -59,10 +59,7 @@ def run(args: argparse.Namespace) -> int:
         named.append((picture, Named(picture.name, failure=error.problem)))
 
     for picture, image in read_each(pictures, "classifying", failed):
-        probabilities = classifier.probabilities(image)
-        best = probabilities.argsort()[::-1][: args.top].tolist()
-        species = tuple((classifier.class_names[index], float(probabilities[index])) for index in best)
-        named.append((picture, Named(picture.name, species)))
+        named.append((picture, Named(picture.name, tuple(classify(classifier, image).top(args.top)))))
     if args.output is None:
         _print_table(named)
     else:

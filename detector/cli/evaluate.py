@@ -6,14 +6,19 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from detector.cli.options.devices import add_device_arguments, device_and_precision
+from detector.cli.options.models import check_detector
 from detector.cli.options.paths import file_of, folder_of, new_folder_of
 from detector.cli.terminal.parser import CommandParser
-from detector.cli.terminal.tables import results
+from detector.cli.terminal.tables import new_table, results, say
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from detector.evaluation.evaluation import Evaluation
+    from detector.evaluation.worst import FalseAlarm, Miss
 
 
+WORST_SHOWN = 5  # of each kind of mistake, by name
 EXAMPLES = ("hoopoe evaluate runs/x/best.safetensors --annotations val.json --images photos --output report",)
 
 
@@ -65,6 +70,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Detect, measure, write and print."""
+    check_detector("MODEL", args.model, "`hoopoe calibrate` measures classifiers")
 
     from detector.api.evaluate import evaluate
     from detector.models import load_detector
@@ -85,21 +91,43 @@ def run(args: argparse.Namespace) -> int:
         agnostic=args.agnostic,
     )
     _print(console, evaluation)
+    _print_worst(console, evaluation)
     assert evaluation.found is not None
-    console.print(
-        f"{evaluation.found.images_per_second:.1f} images/s, reading included; everything is in {args.output}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    speed = f"{evaluation.found.images_per_second:.1f} images/s, reading included"
+    say(console, f"{speed}; everything is in {args.output}")
     return 0
 
 
-def _print(console: Any, evaluation: Evaluation) -> None:
+def _print_worst(console: Console, evaluation: Evaluation) -> None:
+    """Name the files of the worst mistakes, in the order of their pictures."""
+    if misses := evaluation.misses[:WORST_SHOWN]:
+        say(console, f"largest birds missed from {evaluation.sweep.best_threshold:.2f} up (misses.png has more):")
+    for miss in misses:
+        width, height = miss.box_xywh[2:]
+        say(
+            console,
+            f"  {_name(evaluation, miss)}: {miss.category}, {width:.0f} x {height:.0f} pixels, {_seen(miss)}",
+        )
+    if alarms := evaluation.false_alarms[:WORST_SHOWN]:
+        say(console, "surest false alarms (false_alarms.png has more):")
+    for alarm in alarms:
+        say(console, f"  {_name(evaluation, alarm)}: {alarm.category} at {alarm.score:.2f} ({alarm.error})")
+
+
+def _name(evaluation: Evaluation, mistake: Miss | FalseAlarm) -> str:
+    image = evaluation.images[mistake.image_id]
+    return image.file_name or f"image {image.id}"
+
+
+def _seen(miss: Miss) -> str:
+    return "not seen" if miss.score is None else f"seen at {miss.score:.2f}"
+
+
+def _print(console: Console, evaluation: Evaluation) -> None:
     from rich.markup import escape
-    from rich.table import Table
 
     columns = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR100")
-    table = Table("", "images", "boxes", *columns)
+    table = new_table("", "images", "boxes", *columns)
 
     def add(name: str, metrics: Any, counted: bool = True) -> None:
         counts = (str(metrics.images), str(metrics.boxes)) if counted else ("", "")

@@ -54,9 +54,10 @@ def run(args: argparse.Namespace) -> int:
     if args.drawn is not None and args.drawn.is_file():
         raise ConfigError("this is a file, not a folder", where=args.drawn, hint="--drawn takes a folder")
 
+    from detector.api.predict import predict
     from detector.cli.pictures.files import Found, check_output, write_boxes
     from detector.cli.pictures.listing import list_pictures, read_each
-    from detector.models import detect, load_detector
+    from detector.models import load_detector
     from detector.plots.detections import draw_detections
     from detector.plots.files import save_image
 
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         found.append((picture, Found(picture.name, failure=error.problem)))
 
     for picture, image in read_each(pictures, "detecting", failed):
-        [boxes] = detect(detector, [image], score_threshold=args.score_threshold)
+        boxes = predict(detector, image, score_threshold=args.score_threshold)
         found.append((picture, Found(picture.name, (image.shape[1], image.shape[0]), boxes)))
         if picture in drawn:
             save_image(draw_detections(image, boxes.boxes_xyxy, boxes.names, boxes.scores), drawn[picture])

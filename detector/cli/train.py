@@ -8,7 +8,8 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backbones.errors import ConfigError
+from backbones.errors import ConfigError, DownloadError
+from detector.cli.options.models import check_detector
 from detector.cli.options.paths import file_of, folder_of, new_folder_of
 from detector.cli.terminal import exit_codes
 from detector.cli.terminal.parser import CommandParser
@@ -86,6 +87,8 @@ def run(args: argparse.Namespace) -> int:
     from detector.training.config import Config
 
     _complete(args)
+    if args.init is not None:
+        check_detector("--init", args.init, f"a classifier starts the backbone: --set model.weights={args.init}")
     config = load_config(args.config, Config, args.set)  # before torch is imported: a typing error shows at once
     from detector.training.resolving import Request
     from detector.training.run import train_detector
@@ -105,7 +108,11 @@ def run(args: argparse.Namespace) -> int:
     speaks = not int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")))  # the first process, for all
     if args.dry_run:
         return _print_dry_run(request) if speaks else 0
-    ended = train_detector(request)
+    try:
+        ended = train_detector(request)
+    except DownloadError as error:
+        hint = f"{error.hint}; or start from random weights: --set model.weights=null"
+        raise DownloadError(error.problem, where=error.where, hint=hint) from error
     if not speaks:
         return 0
     if not ended.trained:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from detector.cli.options.paths import new_folder_of
 from detector.cli.terminal.parser import CommandParser
+from detector.cli.terminal.tables import results
 
 EXAMPLES = ("hoopoe demo",)
 
@@ -29,14 +30,12 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Take one step after the other; the first that fails ends the demo with its exit code."""
-    from rich.console import Console
-
     from detector.cli.demo.card import annotate_card, calibrate
     from detector.cli.demo.classifier import show_species, train_species
     from detector.cli.demo.detector import compare_detectors, draw_data, train_detectors
     from detector.cli.demo.run import CommandFailedError, Demo
 
-    demo = Demo(args.output, args.seed, args.scenes, args.classifier_epochs, args.epochs, Console())
+    demo = Demo(args.output, args.seed, args.scenes, args.classifier_epochs, args.epochs, results())
     steps = (
         ("Draw scenes of twelve invented species", draw_data),
         ("Train a species classifier on their birds", train_species),

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbones.errors import ConfigError
+from detector.base.reporting.current import current
+from detector.base.reporting.text_log import TextLog
 from detector.cli.terminal.running import CommandFailedError as CommandFailedError
 from detector.cli.terminal.running import run_command
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 CONFIG = "demo_nano"
-TABLE_WIDTH = "120"  # characters; what is no terminal has 80, too few for names of species
 MARK = ".hoopoe-demo"  # in a folder that a demo made, and may clear
 
 
@@ -163,7 +164,7 @@ class Demo:
             CommandFailedError: One of them has failed; the others have run to their end.
         """
         threads = str(max(1, (os.cpu_count() or 1) // len(lines)))
-        environment = os.environ | {"OMP_NUM_THREADS": threads, "PYTHONUNBUFFERED": "1", "COLUMNS": TABLE_WIDTH}
+        environment = os.environ | {"OMP_NUM_THREADS": threads, "PYTHONUNBUFFERED": "1"}
         with ThreadPoolExecutor(len(lines)) as pool:
             running = [pool.submit(self._line, name, line, environment) for name, line in lines.items()]
         code = next((each.result() for each in running if each.result()), 0)
@@ -172,11 +173,11 @@ class Demo:
 
     def _line(self, name: str, commands: Sequence[Sequence[object]], environment: Mapping[str, str]) -> int:
         """Run commands in processes of their own until one fails; returns the last exit code."""
-        code = 0
+        code, shown = 0, isinstance(current(), TextLog)  # to programs, the events of two at once say nothing
         for words in commands:
             texts = [str(word) for word in words]
             self.say(f"{name}: $ hoopoe {shlex.join(texts)}")
-            arguments = [sys.executable, "-m", "detector.cli.main", *texts]
+            arguments = [sys.executable, "-m", "detector.cli.main", *texts, *([] if shown else ["--quiet"])]
             with subprocess.Popen(
                 arguments,
                 env=environment,

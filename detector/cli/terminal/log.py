@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -27,9 +28,27 @@ def asked_log(words: Sequence[str]) -> Iterator[None]:
             yield
         return
     with using(log), warnings.catch_warnings(), _without_bars():
-        if isinstance(log, JsonLog):
-            warnings.showwarning = lambda message, *_, **__: log.warn(str(message))
-        yield
+        if not isinstance(log, JsonLog):
+            yield
+            return
+        warnings.showwarning = lambda message, *_, **__: log.warn(str(message))
+        handler = _ToLog(log)
+        logging.getLogger().addHandler(handler)
+        try:
+            yield
+        finally:
+            logging.getLogger().removeHandler(handler)
+
+
+class _ToLog(logging.Handler):
+    """Passes on what libraries log, which would stand on stderr between the events otherwise."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.WARNING)
+        self.log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.log.warn(self.format(record))
 
 
 def _log(words: Sequence[str]) -> Log:
