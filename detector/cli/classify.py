@@ -14,7 +14,6 @@ from detector.cli.terminal.messages import print_error
 from detector.cli.terminal.parser import CommandParser
 
 if TYPE_CHECKING:
-    from detector.api.classify import classify, load_classifier
     from detector.cli.pictures.files import Named
     from detector.cli.pictures.listing import Listed
 
@@ -43,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     if args.top < 1:
         raise ConfigError(f"{args.top} species cannot be shown", where="--top", hint="ask for at least one")
 
+    from detector.api.classify import classify, load_classifier
     from detector.cli.pictures.files import Named, check_output, write_names
     from detector.cli.pictures.listing import list_pictures, read_each
 

@@ -34,8 +34,10 @@ def check_classifier(option: str, source: str | Path | None, otherwise: str) -> 
         raise CheckpointError(problem, where=source, hint=f"{hint}; {otherwise}")
 
 
-def kind_of(source: str | Path) -> Literal["detector", "classifier"] | None:
+def kind_of(source: str | Path | None) -> Literal["detector", "classifier"] | None:
     """What a name or a file of weights is, as far as it says so itself."""
+    if source is None:
+        return None
     from backbones.hub import PUBLISHED
     from backbones.tensor_files import first_bytes, is_safetensors
     from detector.models.coco import COCO_NAME

@@ -72,7 +72,7 @@ def test_a_command_without_what_it_needs_says_so(capsys: pytest.CaptureFixture[s
     assert main(["annotate", "card"]) == 2
     said = capsys.readouterr().err.splitlines()
     assert said == [
-        "error: the following arguments are required: --output, --detector",
+        "error: the following arguments are required: --output",
         "where: hoopoe annotate",
         "hint:  `hoopoe annotate --help` shows its options",
     ]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detector.annotation.importing.formats import read_detections
+from detector.annotation.importing.reading import read_detections
 from detector.cli.main import main
 from detector.cli.options.models import kind_of
 from detector.cli.predict import output_paths
