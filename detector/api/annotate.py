@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from backbones.errors import ConfigError
 from detector.annotation import run as annotating
 from detector.annotation.options import SeeingOptions, WorkOptions
+from detector.annotation.remembered import models_for, stored_seeing
 from detector.annotation.request import AnnotateRequest, Models, RunSettings
 from detector.api.checks import Source, checked_folder, checked_paths, checked_share, checked_whole, refuse_unknown
 from detector.api.store import Store, decide_options
@@ -29,20 +32,22 @@ def annotate(
     cards: Source | Sequence[Source],
     output: Source,
     *,
-    detector: Detector | Source,
+    detector: Detector | Source | None = None,
     species: SpeciesClassifier | Source | None = None,
     **options: Any,
 ) -> Store:
     """Find the birds in photos and videos, name them, and decide sequences, events and counts.
 
     It goes on where it was stopped: what the store holds already is not looked at again, and a further card, or a new
-    visit to a camera, is the same call with the same `output`.
+    visit to a camera, is the same call with the same `output`: `annotate("CARD2", "OUT")` is enough, as the store
+    remembers what is not given.
 
     Args:
         cards: Folders, or files; one or several.
         output: The store's folder.
-        detector: From `load_detector`, or its path or name.
-        species: From `load_classifier`, or its path or name; None leaves birds unnamed.
+        detector: From `load_detector`, or its path or name; None: the one that the store was made with.
+        species: From `load_classifier`, or its path or name; None: the store's, if it was made with one; "none" leaves
+            birds unnamed.
         options: What is seen: fields of `SeeingOptions` (frame_interval, tile, motion_gate ...). What is decided of it:
             fields of `DecideOptions` (deployments, priors, calibration, score_threshold ...); those that are not given
             stay as they were. How it goes about it: batch_size, workers, quiet, retry_failed.
@@ -66,12 +71,14 @@ def annotate(
     parts = (SeeingOptions.__dataclass_fields__, DecideOptions.model_fields, SETTINGS)
     refuse_unknown(options, [name for part in parts for name in part], "annotate")
     seeing, decisions, settings = ({name: options[name] for name in part if name in options} for part in parts)
-    models = _models(detector, species)
+    models = _models(folder, detector, species)
     run = read_run(folder)
     before = DecideOptions.model_validate({} if run is None else run.decisions)
     wanted = decide_options(before, decisions)
     read_rules(annotating.models_entry(models), wanted)  # a wrong table is found before hours
-    report = annotating.annotate(AnnotateRequest(inputs, folder, _seeing(seeing)), models, _settings(settings, models))
+    report = annotating.annotate(
+        AnnotateRequest(inputs, folder, _seeing(folder, seeing)), models, _settings(settings, models)
+    )
     if report.signal is not None:
         raise KeyboardInterrupt
     decide(folder, wanted)
@@ -79,14 +86,14 @@ def annotate(
     return Store(folder)
 
 
-def _models(detector: object, species: object) -> Models:
+def _models(folder: Path, detector: object, species: object) -> Models:
     hint = "give load_detector(...), or a path or name"
-    expect(detector, (Detector, str, os.PathLike), "a detector", where="detector", hint=hint)
+    expect(detector, (Detector, str, os.PathLike, type(None)), "a detector", where="detector", hint=hint)
     kinds = (SpeciesClassifier, str, os.PathLike, type(None))
     expect(species, kinds, "a classifier", where="species", hint="give load_classifier(...), or a path or name")
     if isinstance(species, str | os.PathLike):
         given_path(species, "a classifier", where="species")
-    models = Models.of(detector, species)  # type: ignore[arg-type]
+    models = models_for(folder, detector, species)  # type: ignore[arg-type]
     if models.detector.sha256 is None:
         problem = "this detector is in no file, and a store names the file of its detector"
         raise ConfigError(
@@ -95,7 +102,7 @@ def _models(detector: object, species: object) -> Models:
     return models
 
 
-def _seeing(values: dict[str, Any]) -> SeeingOptions:
+def _seeing(folder: Path, values: dict[str, Any]) -> SeeingOptions:
     checked = dict(values)
     if "frame_interval" in checked:
         checked["frame_interval"] = parse_sampling(str(checked["frame_interval"]))
@@ -107,7 +114,7 @@ def _seeing(values: dict[str, Any]) -> SeeingOptions:
     for name in ("lowest_score", "classify_from"):
         if name in checked:
             checked[name] = checked_share(checked[name], name)
-    return SeeingOptions(**checked)
+    return replace(stored_seeing(folder), **checked)
 
 
 def _settings(values: dict[str, Any], models: Models) -> RunSettings:
