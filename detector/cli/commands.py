@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("detector.cli.predict", "find birds in pictures"),
     "classify": ("detector.cli.classify", "name the species in pictures"),
     "doctor": ("detector.cli.doctor", "find what is wrong with a data set, and mend it"),
+    "show": ("detector.cli.show", "see what training sees, and what is wrong with a data set"),
     "convert": ("detector.cli.convert", "turn YOLO, VOC, Label Studio or CVAT boxes into COCO"),
     "draw": ("detector.cli.draw", "draw birds with known boxes, to pretrain a detector"),
     "train": ("detector.cli.train", "train a detector on COCO boxes, or go on with a run"),
@@ -42,7 +43,7 @@ GROUPS = {
     "begin": ("demo", "quickstart", "download", "completion"),
     "footage of camera traps": ("annotate", "deployments", "decide", "export", "cards", "reclassify", "classify-crops"),
     "single pictures": ("predict", "classify"),
-    "a detector or a calibration of your own": ("doctor", "convert", "draw", "train", "evaluate", "calibrate"),
+    "a detector or a calibration of your own": ("doctor", "show", "convert", "draw", "train", "evaluate", "calibrate"),
 }
 
 

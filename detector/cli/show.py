@@ -1,0 +1,83 @@
+"""`hoopoe show ANNOTATIONS --images DIR`: sheets of pictures as training sees them, and of what the doctor found."""
+
+from __future__ import annotations
+
+import argparse
+
+from detector.cli.options.paths import file_of, folder_of, new_folder_of
+from detector.cli.terminal.parser import CommandParser
+
+EXAMPLES = (
+    "hoopoe show train.json --images photos --output sheets",
+    "hoopoe show train.json --images photos --output sheets --config nano --set data.augmentation.mosaic=0.5",
+    "hoopoe show train.json --images photos --output sheets --findings",
+)
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Declare the options of `hoopoe show`."""
+    parser.epilog = "Boxes are green, ignored regions of another colour."
+    parser.add_argument(
+        "annotations", type=file_of("COCO boxes", "train.json"), metavar="ANNOTATIONS", help="a COCO JSON"
+    )
+    parser.add_argument(
+        "--images", type=folder_of("the pictures"), required=True, metavar="DIR", help="the folder of its pictures"
+    )
+    parser.add_argument(
+        "--output", type=new_folder_of("the sheets"), required=True, metavar="FOLDER", help="where the sheets go"
+    )
+    parser.add_argument(
+        "--config", metavar="CONFIG", help="a shipped configuration's name, or a YAML file (default: the defaults)"
+    )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="replace settings of the configuration, such as data.augmentation.crop_size=512",
+    )
+    parser.add_argument("--count", type=int, default=24, metavar="N", help="pictures on a sheet (%(default)s)")
+    parser.add_argument("--epoch", type=int, default=0, metavar="E", help="as seen in this epoch (%(default)s)")
+    parser.add_argument("--plain", action="store_true", help="nothing varied, as evaluation sees them")
+    parser.add_argument("--findings", action="store_true", help="also look at every picture, and show what is wrong")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw the sheets and say where they are."""
+    from detector.config import load_config, parse_config
+    from detector.training.config import Config
+
+    config = load_config(args.config, Config, args.set) if args.config else parse_config("", Config, args.set)
+    from detector.plots.files import save_image
+    from detector.training.data import read_data
+    from detector.training.sheets import training_sheet
+
+    if args.findings:  # first, for they may say why the set cannot be read
+        _show_findings(args)
+    data = read_data([(args.annotations, args.images)], [], config.data)
+    sheet = training_sheet(data.train, config, max(1, args.count), max(0, args.epoch), varied=not args.plain)
+    path = args.output / ("plain.png" if args.plain else "training.png")
+    save_image(sheet, path)
+    for line in data.lines():
+        print(line)
+    print(path)
+    return 0
+
+
+def _show_findings(args: argparse.Namespace) -> None:
+    from detector.base.reporting import task
+    from detector.data.doctor.examination import examine
+    from detector.data.doctor.picture_scan import scan_pictures
+    from detector.data.packed import CocoSource
+    from detector.plots.files import save_image
+    from detector.training.sheets import findings_sheet
+
+    def scan(paths: list) -> list:
+        with task("reading pictures", len(paths), "pictures") as progress:
+            return scan_pictures(paths, progress.advance)
+
+    examined = examine(CocoSource(args.annotations, args.images), scan)
+    path = args.output / "findings.png"
+    save_image(findings_sheet(examined, examined.findings), path)
+    print(path)
