@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backbones.errors import HoopoeError
+from backbones.errors import DataError, HoopoeError
 from detector.base.names import located
 from detector.boxes import xywh_to_xyxy
 from detector.data.coco.records import other_spelling
@@ -118,8 +118,13 @@ def _found(examined: Examined, document: dict[str, Any], finding: Finding) -> ND
     if not isinstance(image, dict) or not isinstance(image.get("file_name"), str):
         return None
     meant = [record] if finding.table == "annotations" else list(_boxes_of(document, image))
+    path = located(examined.source.images, image["file_name"].replace("\\", "/"))
+    width, height = image.get("width"), image.get("height")
+    stated = (width, height) if isinstance(width, int) and isinstance(height, int) else None
     try:
-        pixels = read_image(located(examined.source.images, image["file_name"].replace("\\", "/")))
+        pixels = read_image(path, stated)
+    except DataError:  # it has another size
+        pixels = read_image(path)
     except HoopoeError:
         return None
     corners = xywh_to_xyxy(np.array([box for each in meant if (box := _box(each))]).reshape(-1, 4))

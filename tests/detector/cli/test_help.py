@@ -12,7 +12,7 @@ import pytest
 
 from backbones.errors import ConfigError
 from detector.cli.commands import COMMANDS, GROUPS, command_in, command_parser
-from detector.cli.doctor import CONVENTIONS
+from detector.cli.data_sets.doctor import CONVENTIONS
 from detector.cli.main import main
 from detector.cli.options.paths import PathOf, each_of
 from detector.data.conventions import Boxes

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from backbones.errors import ConfigError, DataError
-from detector.cli import convert
+from detector.cli.data_sets import convert
 from detector.cli.terminal.parser import CommandParser
 from detector.data.coco.reading import read_coco
 from detector.data.config import AugmentationConfig

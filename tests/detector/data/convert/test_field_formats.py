@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from backbones.errors import ConfigError, DataError
+from detector.cli.data_sets import convert
 from detector.cli.main import main
 from detector.data.coco.reading import read_coco
 from detector.data.convert.building import PictureNames
 from detector.data.convert.cvat import cvat_to_coco
 from detector.data.convert.label_studio import label_studio_to_coco
 from detector.data.convert.megadetector import Thresholds, megadetector_to_coco
+from detector.data.convert.yolo_lines import Lines
 
 WIDTH, HEIGHT = 200, 100
 
@@ -372,6 +374,11 @@ def test_cvats_coco_export_is_read_as_it_is(images):
     path.write_text(json.dumps(document))
     annotations, report = read_coco([(path, images)], invalid="error")
     assert (annotations.category_names, report.boxes, report.findings) == (("owl", "tit"), 1, ())
+
+
+def test_the_command_offers_what_there_is():
+    assert tuple(Lines) == convert.LINES
+    assert (Thresholds().taught, Thresholds().ignored) == (convert.TAUGHT_FROM, convert.IGNORED_FROM)
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

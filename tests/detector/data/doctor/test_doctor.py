@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from backbones.errors import ConfigError
-from detector.cli import doctor
+from detector.cli.data_sets import doctor
 from detector.cli.terminal.parser import CommandParser
 from detector.data.coco.reading import read_coco
 from detector.data.doctor.box_sizes import size_histogram, unmatched_share

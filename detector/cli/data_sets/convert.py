@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbones.errors import ConfigError
+from detector.cli.data_sets.doctor import CONVENTIONS
 from detector.cli.options.paths import any_of, folder_of, new_file_of
 from detector.cli.terminal.parser import CommandParser
 
@@ -20,15 +21,14 @@ EXAMPLES = (
     "hoopoe convert label-studio --images photos --labels project-1.json --output train.json",
     "hoopoe convert megadetector --images photos --labels md.json --score-threshold 0.6 --output train.json",
 )
+# of `detector.data.convert`, which takes its time to be imported
+LINES = ("boxes", "polygons", "keypoints", "tracks")
+TAUGHT_FROM, IGNORED_FROM = 0.5, 0.1
 FORMATS = ("yolo", "voc", "label-studio", "cvat", "megadetector")
 
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe convert`."""
-    from detector.data.conventions import Boxes
-    from detector.data.convert.megadetector import Thresholds
-    from detector.data.convert.yolo_lines import Lines
-
     parser.epilog = (
         "A picture whose labels cannot be read is left out, listed with its file and line, and makes the exit code 1. "
         "COCO files of Roboflow, CVAT, Label Studio and camera traps (COCO Camera Traps) need no conversion."
@@ -56,15 +56,15 @@ def add_arguments(parser: CommandParser) -> None:
     )
     parser.add_argument(
         "--lines",
-        choices=list(Lines),
+        choices=LINES,
         metavar="KIND",
-        help=f"yolo: what a line holds after its class, where all lines together do not tell: {', '.join(Lines)}",
+        help=f"yolo: what a line holds after its class, where all lines together do not tell: {', '.join(LINES)}",
     )
     parser.add_argument(
         "--boxes",
-        choices=list(Boxes),
+        choices=CONVENTIONS,
         metavar="CONVENTION",
-        help=f"yolo, voc: what the four numbers of a box are, where they are not the format's: {', '.join(Boxes)}",
+        help=f"yolo, voc: what the four numbers of a box are, where they are not the format's: {', '.join(CONVENTIONS)}",
     )
     parser.add_argument(
         "--zero-based", action="store_true", help="voc: corners count from 0, and exclude the last pixel"
@@ -72,14 +72,14 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--score-threshold",
         type=float,
-        default=Thresholds.taught,
+        default=TAUGHT_FROM,
         metavar="SCORE",
         help="megadetector: boxes are taught from this score on (default: %(default)s)",
     )
     parser.add_argument(
         "--ignore-from",
         type=float,
-        default=Thresholds.ignored,
+        default=IGNORED_FROM,
         metavar="SCORE",
         help="megadetector: from this score on, they are ignored, neither taught nor background (default: %(default)s)",
     )
@@ -138,7 +138,7 @@ def _examine(document: dict[str, Any], path: Path, images: Path) -> list[Finding
     """What the doctor finds in the new file; the pictures have just been looked at."""
     from rich.console import Console
 
-    from detector.cli.doctor import print_findings
+    from detector.cli.data_sets.doctor import print_findings
     from detector.data.doctor.examination import examine
     from detector.data.doctor.picture_scan import PictureScan
     from detector.data.packed import CocoSource

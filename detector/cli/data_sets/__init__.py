@@ -1,0 +1,1 @@
+"""Commands for data sets: looked at, shown, converted and drawn."""
