@@ -64,7 +64,7 @@ def add_arguments(parser: CommandParser) -> None:
         "--boxes",
         choices=CONVENTIONS,
         metavar="CONVENTION",
-        help=f"yolo, voc: what the four numbers of a box are, where they are not the format's: {', '.join(CONVENTIONS)}",
+        help=f"yolo, voc: what a box's four numbers are, where not the format's: {', '.join(CONVENTIONS)}",
     )
     parser.add_argument(
         "--zero-based", action="store_true", help="voc: corners count from 0, and exclude the last pixel"
