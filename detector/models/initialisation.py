@@ -35,11 +35,14 @@ class InitReport:
         copied: Names of the tensors that were taken over, whole or for the categories that both know.
         left: Names of the tensors of the new detector that keep their initial values.
         shared_categories: The categories that both know; the others' outputs keep their initial values.
+        anchors: How the anchors differ, in words: the heads were taught with others, and must learn these. Empty where
+            they are the same.
     """
 
     copied: tuple[str, ...]
     left: tuple[str, ...]
     shared_categories: tuple[str, ...]
+    anchors: str = ""
 
     def __str__(self) -> str:
         total = len(self.copied) + len(self.left)
@@ -48,7 +51,8 @@ class InitReport:
         shared = ", ".join(self.shared_categories[:_SHOWN_CATEGORIES])
         more = ", ..." if len(self.shared_categories) > _SHOWN_CATEGORIES else ""
         known = f"{len(self.shared_categories)} known to it: {shared}{more}" if shared else "none is known to it"
-        return f"{len(self.copied)} of {total} tensors taken over{kept}; of the categories, {known}"
+        anchors = f"; {self.anchors}" if self.anchors else ""
+        return f"{len(self.copied)} of {total} tensors taken over{kept}; of the categories, {known}{anchors}"
 
 
 @torch.no_grad()
@@ -82,7 +86,24 @@ def init_from_detector(model: nn.Module, source: str | Path) -> InitReport:
         fits = name in state and _copy(target, state[name], name, config, old)
         (copied if fits else left).append(name)
     _take_over_settings(model, config, old)
-    return InitReport(tuple(copied), tuple(left), shared)
+    return InitReport(tuple(copied), tuple(left), shared, _other_anchors(config, old))
+
+
+def _other_anchors(config: ModelConfig, old: ModelConfig) -> str:
+    """Where the same outputs mean boxes of another size or shape."""
+    if config.detector != old.detector:
+        return ""
+    changes = [
+        f"anchor_{name} was {before} and is {now}"
+        for name, before, now in (
+            ("scale", f"{old.anchor_scale:g}", f"{config.anchor_scale:g}"),
+            ("ratios", list(old.anchor_ratios), list(config.anchor_ratios)),
+        )
+        if before != now
+    ]
+    if not changes:
+        return ""
+    return f"its heads know other anchors ({', '.join(changes)}) and must learn anew how large birds are"
 
 
 def _check_backbone(model: Any, state: dict[str, Tensor], source: str | Path, old: ModelConfig) -> None:

@@ -136,3 +136,27 @@ def test_box_deltas_that_are_shared_go_along_whole_or_not_at_all(
     assert (name in report.copied) == (before and after)
     if before and after:
         assert torch.equal(model.state_dict()[name], start.state_dict()[name])
+
+
+@pytest.mark.parametrize("detector", ["faster_rcnn", "retinanet"])
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, ""),
+        ({"anchor_scale": 0.5}, "anchor_scale was 1 and is 0.5"),
+        (
+            {"anchor_scale": 0.5, "anchor_ratios": (0.2, 0.25, 0.3)},
+            "anchor_scale was 1 and is 0.5, anchor_ratios was [0.5, 1.0, 2.0] and is [0.2, 0.25, 0.3]",
+        ),
+    ],
+)
+def test_heads_that_were_taught_with_other_anchors_are_said(detector, settings, said, save, make_detector) -> None:
+    _, path = save(detector=detector)
+    report = init_from_detector(make_detector(detector=detector, **settings), path)
+    assert bool(report.anchors) == bool(said)
+    assert said in str(report)
+
+
+def test_another_head_has_no_anchors_to_compare(save, make_detector) -> None:
+    _, path = save(detector="retinanet")
+    assert not init_from_detector(make_detector(anchor_scale=0.25), path).anchors
