@@ -92,6 +92,10 @@ def run(args: argparse.Namespace) -> int:
     )
     _print(console, evaluation)
     _print_worst(console, evaluation)
+    crowded = evaluation.crowded_images
+    if crowded:
+        limit = f"{evaluation.max_detections} boxes of one category, of which AP can count no more"
+        say(console, f"{crowded} pictures have more than {limit}: --max-detections raises this limit")
     assert evaluation.found is not None
     speed = f"{evaluation.found.images_per_second:.1f} images/s, reading included"
     say(console, f"{speed}; everything is in {args.output}")

@@ -78,7 +78,11 @@ SET_FAULTS = {
     "images_empty": Fault(Severity.INFO, "nothing: they are negatives and are used"),
     "no_boxes": Fault(Severity.WARNING, "a set without any box teaches nothing by itself: is it the right file?"),
     "crowd": Fault(Severity.INFO, "nothing: ignored in training, handled in evaluation"),
-    "small_boxes": Fault(Severity.WARNING, "train at a larger size, cut tiles, or lower the anchor scale"),
+    "small_boxes": Fault(
+        Severity.WARNING, "train at a larger size, in crops (data.augmentation.crop_size), or with a lower anchor_scale"
+    ),
+    "large_boxes": Fault(Severity.WARNING, "train at a smaller size, or raise model.anchor_scale"),
+    "long_boxes": Fault(Severity.WARNING, "set model.anchor_ratios to the shapes that are there"),
 }
 FAULTS = BOX_FAULTS | RECORD_FAULTS | SET_FAULTS
 

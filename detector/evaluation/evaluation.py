@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from backbones.errors import DataError
 from detector.data.packed import Annotations
 from detector.evaluation.coco import (
@@ -79,7 +81,8 @@ class Evaluation:
         """The same with one label for all boxes."""
         if not self.several_categories:
             return self.metrics
-        return coco_metrics(self.inputs.class_agnostic(), self.max_detections)
+        limit = self.max_detections * len(self.inputs.category_ids)  # COCO's is for each category
+        return coco_metrics(self.inputs.class_agnostic(), limit)
 
     @cached_property
     def groups(self) -> dict[str, dict[str, CocoMetrics]]:
@@ -129,6 +132,14 @@ class Evaluation:
     def matches(self) -> Matches:
         """Which detection found which bird."""
         return match(self.inputs, max_detections=self.max_detections)
+
+    @property
+    def crowded_images(self) -> int:
+        """Images with more boxes of one category than the limit lets be found."""
+        truth = self.inputs.truth
+        groups = truth.images[~truth.crowd] * len(self.inputs.category_ids) + truth.categories[~truth.crowd]
+        numbers, counts = np.unique(groups, return_counts=True)
+        return len(np.unique(numbers[counts > self.max_detections] // max(1, len(self.inputs.category_ids))))
 
     @property
     def several_categories(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from backbones.errors import ConfigError, DataError
 from detector.data.coco.categories import CategoryMapping
 from detector.data.coco.reading import ReadingReport, read_coco
 from detector.data.config import DataConfig
-from detector.data.doctor.box_sizes import size_histogram, unmatched_share
+from detector.data.doctor.box_sizes import network_boxes_xywh, size_histogram, unmatched
 from detector.data.findings import are_too_many
 from detector.data.packed import Annotations
 from detector.models.config import ModelConfig
@@ -89,10 +89,10 @@ class RunData:
             "mapping": dict(self.mapping.names),
         }
 
-    def summary(self, model: ModelConfig) -> dict[str, Any]:
+    def summary(self, model: ModelConfig, crop_size: int | None = None) -> dict[str, Any]:
         """The content of data.json: for each set its files, what reading found, categories, and sizes of boxes."""
         return {"fingerprint": self.fingerprint} | {
-            name: summarise(annotations, model)
+            name: summarise(annotations, model, crops=name == "train" and crop_size is not None)
             | {
                 "fingerprint": self.fingerprints[name],
                 "left_out": dict(self.left_out.get(name, {})),
@@ -175,10 +175,11 @@ def category_mapping(config: DataConfig) -> CategoryMapping:
     return CategoryMapping() if config.categories is None else CategoryMapping.read(config.categories)
 
 
-def summarise(annotations: Annotations, model: ModelConfig) -> dict[str, Any]:
-    """Counts of a set, and the sizes that its boxes have in the network, against the detector's anchors."""
+def summarise(annotations: Annotations, model: ModelConfig, *, crops: bool = False) -> dict[str, Any]:
+    """Counts of a set, and the sizes that its boxes have in the network (or in crops), against the anchors."""
     kept = ~annotations.is_crowd
-    boxes = network_boxes_xywh(annotations, model)[kept]
+    boxes = boxes_in_network(annotations, model, crops=crops)[kept]
+    missed = unmatched(boxes, DETECTOR_NAMES[model.detector], model.anchor_ratios, model.anchor_scale)
     counts = np.bincount(annotations.labels[kept], minlength=len(annotations.category_names)).tolist()
     return {
         # absolute, so that `--resume RUN` finds them from any folder
@@ -188,17 +189,15 @@ def summarise(annotations: Annotations, model: ModelConfig) -> dict[str, Any]:
         ],
         "categories": dict(zip(annotations.category_names, counts, strict=True)),
         "box_sizes_in_network": size_histogram(boxes),
-        "unmatched_by_anchors": unmatched_share(
-            boxes / model.anchor_scale, DETECTOR_NAMES[model.detector], model.anchor_ratios
-        ),
+        "unmatched_by_anchors": missed.share,
+        "unmatched": asdict(missed),
     }
 
 
-def network_boxes_xywh(annotations: Annotations, model: ModelConfig) -> np.ndarray:
-    """All boxes (N, 4) in pixels of the resized images, without augmentation."""
-    rule = model.size_rule
-    scales = rule.sizes(annotations.sizes_wh) / annotations.sizes_wh
-    return annotations.boxes_xywh * np.tile(scales, 2)[annotations.image_rows]
+def boxes_in_network(annotations: Annotations, model: ModelConfig, *, crops: bool = False) -> np.ndarray:
+    """All boxes (N, 4) in pixels of the resized images, or of crops, without augmentation."""
+    sizes_wh = annotations.sizes_wh[annotations.image_rows]
+    return network_boxes_xywh(annotations.boxes_xywh, sizes_wh, model.size_rule, native=crops)
 
 
 def _look_for_files(annotations: Annotations) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from detector.data.dataset import TrainingDataset
+from detector.data.doctor.box_sizes import Unmatched
 from detector.data.loader import EpochSampler
 from detector.training.config import REFERENCE_BATCH, Config
 from detector.training.data import RunData, summarise
@@ -65,10 +66,12 @@ def _model_lines(config: Config, counts: tuple[int, int]) -> Iterator[str]:
 
 def _data_lines(config: Config, data: RunData) -> Iterator[str]:
     yield from data.lines()
-    summary = summarise(data.train, config.model)
+    crops = config.data.augmentation.crop_size is not None
+    summary = summarise(data.train, config.model, crops=crops)
     sizes = ", ".join(f"{size}: {count}" for size, count in summary["box_sizes_in_network"].items() if count)
     yield f"boxes to train on by size in the network, pixels: {sizes or 'none'}"
-    yield f"of them {summary['unmatched_by_anchors']:.0%} match no anchor"
+    missed = Unmatched(**summary["unmatched"])
+    yield f"of them {missed}" + (": see model.anchor_scale and model.anchor_ratios" if missed.share else "")
 
 
 def _schedule_lines(resolved: Resolved, processes: int, note: str) -> Iterator[str]:

@@ -150,7 +150,8 @@ def open_session(fabric: Fabric, resolved: Resolved) -> Session:
     fabric.barrier()  # all have looked for an earlier run before the first one writes
     recorder = None
     if fabric.is_global_zero:
-        resolved.files.start(config, data.summary(config.model), _device_facts(fabric, resolved))
+        summary = data.summary(config.model, config.data.augmentation.crop_size)
+        resolved.files.start(config, summary, _device_facts(fabric, resolved))
         recorder = Recorder(resolved.files, position.step)
     return Session(
         fabric=fabric,

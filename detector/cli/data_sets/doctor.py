@@ -151,15 +151,17 @@ class _Scanner:
 
 
 def _print_set(console: Console, examined: Examined) -> None:
-    from detector.data.doctor.box_sizes import ANCHOR_SIZES, size_histogram, unmatched_share
+    from detector.data.doctor.box_sizes import ANCHOR_SIZES, size_histogram, unmatched
+    from detector.data.doctor.examination import boxes_at_default_size
 
     console.print(f"[bold]{examined.source.annotations}[/]: {examined.report}", highlight=False)
     boxes = examined.parsed.boxes.boxes_xywh
     if len(boxes):
         sizes = ", ".join(f"{name}: {count}" for name, count in size_histogram(boxes).items() if count)
-        shares = ", ".join(f"{unmatched_share(boxes, name):.0%} ({name})" for name in ANCHOR_SIZES)
+        seen = boxes_at_default_size(examined.parsed)
+        shares = "; ".join(f"{name}: {unmatched(seen, name)}" for name in ANCHOR_SIZES)
         console.print(f"  boxes by size in pixels: {sizes}", highlight=False)
-        console.print(f"  boxes that no anchor matches at this size: {shares}", highlight=False)
+        console.print(f"  at the default size in the network, {shares}", highlight=False)
 
 
 def print_findings(console: Console, findings: list[Finding]) -> None:

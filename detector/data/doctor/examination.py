@@ -17,14 +17,15 @@ from detector.data.coco.parsing import escapes, parse_coco
 from detector.data.coco.reading import ReadingReport, pack
 from detector.data.coco.records import record_name, split_file
 from detector.data.conventions import Boxes
-from detector.data.doctor.box_sizes import ANCHOR_SIZES, size_histogram, unmatched_share
+from detector.data.doctor.box_sizes import ANCHOR_SIZES, network_boxes_xywh, size_histogram, unmatched
 from detector.data.doctor.duplicates import duplicate_boxes
 from detector.data.doctor.near_pictures import Scene, near_pictures
 from detector.data.doctor.picture_scan import PictureScan, scan_pictures
 from detector.data.findings import Finding, Severity, count_by_code
 from detector.data.packed import CocoSource
+from detector.data.resizing import SizeRule
 
-SMALL_SHARE = 0.25  # of boxes that no anchor matches: beyond it, doctor warns
+UNMATCHED_SHARE = 0.25  # of boxes that no anchor matches: beyond it, doctor warns
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,9 @@ class Examined:
             "images": str(self.source.images),
             "summary": self.report.to_dict() | {"findings": count_by_code(self.findings)},
             "box_sizes": size_histogram(boxes),
-            "unmatched_by_anchors": {name: unmatched_share(boxes, name) for name in ANCHOR_SIZES},
+            "unmatched_by_anchors": {
+                name: unmatched(boxes_at_default_size(self.parsed), name).share for name in ANCHOR_SIZES
+            },
             "findings": [finding.to_dict() for finding in self.findings],
         }
 
@@ -196,9 +199,23 @@ def _summary_findings(parsed: ParsedCoco, report: ReadingReport) -> Iterator[Fin
         yield whole_file("images_empty", f"{report.negatives} of {report.images} images have no box")
     if report.crowds:
         yield whole_file("crowd", f"{report.crowds} of {report.boxes} boxes are crowds")
-    for detector in ANCHOR_SIZES:
-        share = unmatched_share(parsed.boxes.boxes_xywh[~parsed.boxes.is_crowd], detector)
-        if share > SMALL_SHARE:
-            smallest = min(ANCHOR_SIZES[detector])
-            message = f"{share:.0%} of the boxes, at the size of their files, match no anchor of {detector}"
-            yield whole_file("small_boxes", f"{message} (its smallest is {smallest:.0f} pixels)")
+    boxes = boxes_at_default_size(parsed)
+    for detector, sizes in ANCHOR_SIZES.items():
+        missed = unmatched(boxes, detector)
+        where = f"as {detector} sees them by default (short side {SizeRule().min_size})"
+        if missed.small > UNMATCHED_SHARE:
+            message = f"{missed.small:.0%} of the boxes, {where}, are too small for its anchors"
+            yield whole_file("small_boxes", f"{message} (from {min(sizes):.0f} pixels)")
+        if missed.large > UNMATCHED_SHARE:
+            message = f"{missed.large:.0%} of the boxes, {where}, are too large for its anchors"
+            yield whole_file("large_boxes", f"{message} (up to {max(sizes):.0f} pixels)")
+        if missed.shape > UNMATCHED_SHARE:
+            message = f"{missed.shape:.0%} of the boxes, {where}, are longer or higher than its anchors"
+            yield whole_file("long_boxes", f"{message} (height to width 1:2 to 2:1)")
+
+
+def boxes_at_default_size(parsed: ParsedCoco) -> np.ndarray:
+    """All boxes but crowds (N, 4), in pixels of the size that pictures have in the network by default."""
+    kept = ~parsed.boxes.is_crowd
+    sizes_wh = np.maximum(parsed.images.sizes_wh[parsed.boxes.images[kept]], 1)
+    return network_boxes_xywh(parsed.boxes.boxes_xywh[kept], sizes_wh, SizeRule())

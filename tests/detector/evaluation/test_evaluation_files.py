@@ -185,3 +185,31 @@ def test_real_annotations_as_predictions_are_perfect_in_every_group():
     }
     assert sum(evaluation.errors.counts.values()) == 0
     assert (evaluation.misses, evaluation.false_alarms) == ([], [])
+
+
+def crowd_of_two_species(birds):
+    """One image with so many birds, of two categories by turns, and every bird found."""
+    boxes = [[10.0 * (n % 20), 10.0 * (n // 20), 8.0, 8.0] for n in range(birds)]
+    annotations = [
+        {"id": n, "image_id": 1, "category_id": 1 + n % 2, "bbox": box, "area": 64.0, "iscrowd": 0}
+        for n, box in enumerate(boxes, 1)
+    ]
+    results = [{**record, "score": 0.9} for record in annotations]
+    categories = [{"id": 1, "name": "tern"}, {"id": 2, "name": "gull"}]
+    return {"images": [{"id": 1}], "annotations": annotations, "categories": categories}, results
+
+
+def test_cocos_limit_is_for_each_category_also_where_all_are_taken_for_one():
+    evaluation = evaluate_detections(*crowd_of_two_species(180))
+    assert pytest.approx(1.0) == evaluation.metrics.AP
+    assert pytest.approx(1.0) == evaluation.class_agnostic.AP
+    assert evaluation.crowded_images == 0
+
+
+def test_images_with_more_birds_than_the_limit_are_counted():
+    truth, results = crowd_of_two_species(220)
+    evaluation = evaluate_detections(truth, results)
+    assert evaluation.crowded_images == 1
+    assert evaluation.metrics.AP < 0.95
+    more = evaluate_detections(truth, results, max_detections=110)
+    assert (more.crowded_images, more.metrics.AP) == (0, pytest.approx(1.0))

@@ -14,7 +14,6 @@ from backbones.errors import ConfigError
 from detector.cli.data_sets import doctor
 from detector.cli.terminal.parser import CommandParser
 from detector.data.coco.reading import read_coco
-from detector.data.doctor.box_sizes import size_histogram, unmatched_share
 from detector.data.doctor.document import read_document, write_document
 from detector.data.doctor.examination import compare_splits, examine
 from detector.data.doctor.picture_scan import scan_picture
@@ -328,36 +327,6 @@ def test_mmdetection_1924_a_category_only_in_validation_is_an_error(coco_set, va
     (finding,) = compared(coco_set, val_set)[1]
     assert (finding.code, finding.severity) == ("category_not_trained", "error")
     assert "'wren' has boxes" in finding.message
-
-
-# --- sizes ------------------------------------------------------------------------------------------------------------
-
-
-def test_no_boxes_have_no_sizes():
-    assert set(size_histogram(np.zeros((0, 4))).values()) == {0}
-    assert unmatched_share(np.zeros((0, 4)), "RetinaNet") == 0
-
-
-def test_box_sizes_are_counted_by_the_root_of_their_area():
-    boxes = np.array([[0, 0, 2, 2], [0, 0, 8, 8], [0, 0, 16, 64], [5, 5, 512, 512]], float)
-    counts = size_histogram(boxes)
-    assert {name: count for name, count in counts.items() if count} == {"< 8": 1, "8-16": 1, "32-64": 1, ">= 512": 1}
-
-
-@pytest.mark.parametrize(
-    ("side", "faster_rcnn", "retinanet"),
-    [(17, 1, 1), (18, 0, 1), (20, 0, 1), (21, 0, 0), (32, 0, 0)],  # 17.5^2 / 32^2 = 0.3, 20.2^2 / 32^2 = 0.4
-)
-def test_boxes_too_small_for_every_anchor(side, faster_rcnn, retinanet):
-    box = np.array([[0.0, 0, side, side]])
-    assert unmatched_share(box, "Faster R-CNN") == faster_rcnn
-    assert unmatched_share(box, "RetinaNet") == retinanet
-
-
-def test_many_small_boxes_are_a_warning(coco_set):
-    for record in coco_set.document["annotations"]:
-        record["bbox"] = [10, 10, 9, 9]
-    assert codes(coco_set)["small_boxes"] == 2
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
