@@ -25,6 +25,8 @@ autodoc_typehints_description_target = "documented"
 autodoc_member_order = "bysource"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_use_rtype = False  # "The store: ..." names no type
+default_role = "literal"  # names in docstrings stand in single backticks
 
 html_theme = "furo"
 html_title = f"Hoopoe {version}"
