@@ -10,6 +10,7 @@ import json
 import re
 from pathlib import Path
 
+import duckdb
 import pytest
 import yaml
 
@@ -61,7 +62,7 @@ def test_blocks_of_a_page_run(page: Path, workshop: Path, monkeypatch: pytest.Mo
             for words in commands(block.text):
                 run_command(words, block)
         elif block.language == "sql":
-            pytest.importorskip("duckdb").sql(block.text).fetchall()
+            duckdb.sql(block.text).fetchall()
         elif block.language == "python":
             exec(compile(in_the_tests(block.text), block.where, "exec", dont_inherit=True), names)
 
