@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torchvision.models.detection import FasterRCNN
 
 import backbones
@@ -18,6 +18,7 @@ from detector.models.config import ModelConfig
 from detector.models.heads import StrideRoIAlign, box_head, box_predictor, retinanet_head, rpn_head
 from detector.models.ignoring import IgnoringRetinaNet, IgnoringRoIHeads, IgnoringRPN
 from detector.models.pyramid import faster_rcnn_pyramid, retinanet_pyramid
+from detector.models.targets import check_targets
 from detector.models.transform import IMAGENET_MEAN, IMAGENET_STD, NormalizeAndPad
 
 DEFAULT_SIZE = (384, 384)  # of the published classifiers
@@ -79,6 +80,12 @@ class ConfiguredFasterRCNN(FasterRCNN):
         super().__init__(pyramid, **options)
         self.config = config
 
+    def forward(self, images: list[Tensor], targets: list[dict[str, Tensor]] | None = None) -> Any:
+        """Losses by name in training mode, else detections an image; see `build_detector`."""
+        if self.training:
+            check_targets(images, targets, len(self.config.categories))
+        return super().forward(images, targets)
+
 
 class ConfiguredRetinaNet(IgnoringRetinaNet):
     """torchvision's, and the configuration that made it."""
@@ -86,6 +93,12 @@ class ConfiguredRetinaNet(IgnoringRetinaNet):
     def __init__(self, config: ModelConfig, pyramid: nn.Module, **options: Any) -> None:
         super().__init__(pyramid, len(config.categories), **options)
         self.config = config
+
+    def forward(self, images: list[Tensor], targets: list[dict[str, Tensor]] | None = None) -> Any:
+        """Losses by name in training mode, else detections an image; see `build_detector`."""
+        if self.training:
+            check_targets(images, targets, len(self.config.categories))
+        return super().forward(images, targets)
 
 
 def _faster_rcnn(config: ModelConfig, body: Backbone) -> Any:

@@ -114,12 +114,13 @@ def from_coco(results: Sequence[Mapping[str, Any]], categories: Sequence[Mapping
 def to_supervision(found: Detections) -> supervision.Detections:
     """See `Detections.to_supervision`."""
     library = _supervision()
-    return library.Detections(
+    converted: supervision.Detections = library.Detections(
         xyxy=found.boxes_xyxy.copy(),
         confidence=found.scores.copy(),
         class_id=found.labels.copy(),
         data={"class_name": np.array(found.names, dtype=np.str_)},
     )
+    return converted
 
 
 def from_supervision(found: supervision.Detections, category_names: Sequence[str]) -> Detections:
