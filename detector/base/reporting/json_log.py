@@ -7,6 +7,7 @@ import math
 import sys
 import time
 from datetime import UTC, datetime
+from typing import TextIO
 
 from detector.base.reporting.tasks import Task
 
@@ -17,6 +18,7 @@ class JsonLog:
     """Writes `started`, `progress`, `finished`, `message`, `warning` and `error`: objects with their time (UTC)."""
 
     def __init__(self) -> None:
+        self.out: TextIO | None = None  # instead of stderr, where others write too
         self._last_events: dict[Task, float] = {}
 
     def event(self, name: str, **fields: object) -> None:
@@ -24,8 +26,9 @@ class JsonLog:
         known = {key: value for key, value in fields.items() if value is not None}
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         text = json.dumps({"event": name, "time": now, **known}, ensure_ascii=False)
-        sys.stderr.write(text.encode("utf-8", "replace").decode("utf-8") + "\n")  # one write a line
-        sys.stderr.flush()
+        out = self.out or sys.stderr
+        out.write(text.encode("utf-8", "replace").decode("utf-8") + "\n")  # one write a line
+        out.flush()
 
     def started(self, task: Task) -> None:
         """What is to be done, and how much of it."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import sys
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +16,7 @@ from detector.base.reporting.json_log import JsonLog
 from detector.base.reporting.tasks import Log
 from detector.base.reporting.text_log import QuietLog, TextLog
 
+STDERR = 2  # the number of its file, whatever Python writes to
 NO_BARS = "HF_HUB_DISABLE_PROGRESS_BARS"  # of the library that downloads
 
 
@@ -31,13 +35,53 @@ def asked_log(words: Sequence[str]) -> Iterator[None]:
         if not isinstance(log, JsonLog):
             yield
             return
-        warnings.showwarning = lambda message, *_, **__: log.warn(str(message))
-        handler = _ToLog(log)
-        logging.getLogger().addHandler(handler)
+        with _others_as_events(log):
+            yield
+
+
+@contextmanager
+def _others_as_events(log: JsonLog) -> Iterator[None]:
+    """Turn what libraries warn, log and write to stderr into events, so that every line there is one."""
+    warnings.showwarning = lambda message, *_, **__: log.warn(str(message))
+    handler = _ToLog(log)
+    logging.getLogger().addHandler(handler)
+    try:
+        with _lines_as_events(log):
+            yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
+@contextmanager
+def _lines_as_events(log: JsonLog) -> Iterator[None]:
+    """Send the lines that C libraries and child processes write to this process's stderr through the log."""
+    try:
+        sys.stderr.fileno()
+        ours = os.dup(STDERR)
+    except (AttributeError, OSError):  # it is captured, as by a test, or closed: nothing but Python writes there
+        yield
+        return
+    reading, writing = os.pipe()
+    os.dup2(writing, STDERR)
+    os.close(writing)
+    with os.fdopen(ours, "w", encoding="utf-8", errors="backslashreplace") as log.out:
+        reader = threading.Thread(target=_pass_on, args=(reading, log), daemon=True)
+        reader.start()
         try:
             yield
         finally:
-            logging.getLogger().removeHandler(handler)
+            sys.stderr.flush()
+            os.dup2(ours, STDERR)
+            reader.join(timeout=1)  # a child that lives on keeps the pipe open
+            log.out.flush()
+    log.out = None
+
+
+def _pass_on(reading: int, log: JsonLog) -> None:
+    with os.fdopen(reading, encoding="utf-8", errors="replace") as lines, contextlib.suppress(ValueError):
+        for line in lines:  # ValueError: the log is closed already
+            if line.strip():
+                log.warn(line.rstrip())
 
 
 class _ToLog(logging.Handler):

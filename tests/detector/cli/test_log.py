@@ -7,6 +7,8 @@ import logging
 import os
 import re
 import signal
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -89,6 +91,17 @@ def test_what_libraries_say_becomes_events_and_bars_of_others_are_off(capsys: py
         logging.getLogger("library").info("nobody asked")
     assert os.environ.get(NO_BARS) == before
     assert [each["message"] for each in events(capsys.readouterr().err)] == ["deprecated", "lost a.jpg"]
+
+
+def test_what_others_write_to_stderr_becomes_events_too(capfd: pytest.CaptureFixture[str]) -> None:
+    with asked_log(["--log", "json"]):
+        os.write(2, b"Corrupt JPEG data\n")
+        subprocess.run([sys.executable, "-c", "import sys; sys.exit('the child fails')"])
+        reporting.warn("lost")
+    os.write(2, b"as before\n")
+    *told, last = capfd.readouterr().err.splitlines()
+    assert {json.loads(line)["message"] for line in told} == {"Corrupt JPEG data", "the child fails", "lost"}
+    assert last == "as before"
 
 
 def test_a_command_within_a_command_speaks_as_the_outer_one(capsys: pytest.CaptureFixture[str]) -> None:
