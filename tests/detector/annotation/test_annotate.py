@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 import torch
 
-from backbones.errors import ConfigError, DiskFullError, HoopoeError
+from backbones.errors import ConfigError, DiskFullError, HoopoeError, MediaError
 from detector.annotation.options import WorkOptions
 from detector.annotation.request import AnnotateRequest, Models, RunSettings
 from detector.annotation.run import annotate
 from detector.base.times import time_of_disk
 from detector.data.coco.reading import read_coco
+from detector.footage import cards as cards_module
 from detector.species.calibrating.labelled import Labelling, classify_annotations
 from detector.species.names.crosswalk import load_crosswalk
 from detector.species.names.taxonomy import Taxonomy
@@ -151,6 +152,25 @@ def test_what_is_there_of_a_torn_photo_is_looked_at_and_the_rest_said_to_be_lost
     assert facts["card", "DCIM/IMG_0000.JPG"][0].warning is None
     assert (report.failed, report.warnings) == (0, {rows[0].warning: 1})
     assert report.passed_over == {".txt": 1}
+
+
+def test_a_card_is_walked_once(run, make_card, monkeypatch, tmp_path):
+    walked, find_media = [], cards_module.find_media
+
+    def noted(root, card, **options):
+        walked.append(card)
+        return find_media(root, card, **options)
+
+    monkeypatch.setattr(cards_module, "find_media", noted)
+    cards = make_card("north", photos=2, videos=0), make_card("south", photos=1, videos=0)
+    for done in (3, 0):
+        assert run("out", *cards)[0].files == done
+        assert walked == ["north", "south"]
+        walked.clear()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(MediaError, match="no photos or videos"):
+        run("out", tmp_path / "empty")
+    assert walked == ["empty"]
 
 
 def test_inputs_are_only_read(run, make_card):

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+import detector as hp
 from detector.annotation.remembered import models_for, stored_seeing
 from detector.annotation.request import AnnotateRequest, Models, RunSettings
 from detector.annotation.run import annotate
@@ -126,6 +127,17 @@ def test_a_network_in_memory_is_told_from_another(make_card, tmp_path, detector,
     other = Detector.of(build_detector(detector.meta.config).eval())
     with pytest.raises(Exception, match="its detector is detector"):
         annotate(AnnotateRequest([card], out), Models(other), settings)
+
+
+def test_the_library_remembers_as_the_command_does(make_card, tmp_path, detector, species):
+    options = {"tile": True, "classify_from": 0.3, "name_threshold": 0.5}
+    out, quiet = tmp_path / "out", {"workers": 1, "quiet": True}
+    hp.annotate(make_card("north", photos=1, videos=0), out, detector=detector, species=species, **options, **quiet)
+    before = load_run(out)
+    store = hp.annotate(make_card("south", photos=1, videos=0), out, **quiet)
+    after = load_run(out)
+    assert (after.species, after.options, after.decisions) == (before.species, before.options, before.decisions)
+    assert store.media.num_rows == 2
 
 
 def test_loaded_models_win_over_those_of_the_store(make_card, tmp_path, models, detector, species):
