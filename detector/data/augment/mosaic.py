@@ -43,6 +43,8 @@ def mosaic(rng: Generator, samples: Sequence[Sample], rule: SizeRule, config: Au
     corners = ((0, 0), (1, 0), (0, 1), (1, 1))
     for sample, (right, lower) in zip(samples, corners, strict=True):
         quarter = (width - x if right else x, height - y if lower else y)
+        if 0 in quarter:  # of a picture one pixel high
+            continue
         crop = random_crop(rng, sample, rule, config, canvas_wh=quarter)
         wide, high = crop.size_wh
         left, top = (x if right else x - wide), (y if lower else y - high)  # all four touch the centre

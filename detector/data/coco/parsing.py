@@ -166,11 +166,11 @@ class _Parser:
                     if categories[record.category_id].name.lower() in NO_ANIMAL:
                         continue
                     box = box_of_polygons(_all_of(self.file.annotations[place]).get("segmentation"))
-                flags = (record.iscrowd or 0, record.ignore or 0)
-                if not {0, 1}.issuperset(flags):
-                    bad(place, f"iscrowd {flags[0]}, ignore {flags[1]}: neither 0 nor 1")
+                ignored = record.iscrowd or record.ignore or 0
+                if ignored not in (0, 1):
+                    bad(place, f"iscrowd or ignore is {ignored}, and neither 0 nor 1")
                     continue
-                crowds.append(any(flags))
+                crowds.append(bool(ignored))
                 boxes.extend(box if box is not None and len(box) == 4 and None not in box else nothing)  # type: ignore[arg-type]
                 places.append(place)
                 images.append(image)

@@ -55,6 +55,15 @@ def test_mosaic_of_crops_has_crop_size():
     assert made.size_wh == (64, 64)
 
 
+@pytest.mark.parametrize("size", [(200, 1), (1, 200), (1, 1)])
+def test_mosaic_of_a_picture_one_pixel_high_is_one_pixel_high(size):
+    line = one_bird(0, *size)
+    for seed in range(20):
+        assert mosaic(rng(seed), [line] * 4, SizeRule(96, 160), AugmentationConfig(scale=(0.05, 20.0))).size_wh == (
+            SizeRule(96, 160).size(size)
+        )
+
+
 def test_partners_follow_from_the_generator():
     assert choose_partners(rng(5), 1000) == choose_partners(rng(5), 1000)
     assert choose_partners(rng(5), 1000) != choose_partners(rng(6), 1000)

@@ -195,7 +195,7 @@ def drop(record, key):
         (drop(("images", 0), "file_name"), "image 1: .*missing required field `file_name`"),
         (drop(("annotations", 0), "image_id"), "annotation 11: .*missing required field `image_id`"),
         (spoil(("annotations", 0), bbox=["left", 2, 3, 4]), r"annotation 11: Expected `float.*bbox\[0\]"),
-        (spoil(("annotations", 0), iscrowd=2), "annotation 11: iscrowd 2, ignore 0: neither 0 nor 1"),
+        (spoil(("annotations", 0), iscrowd=2), "annotation 11: iscrowd or ignore is 2, and neither 0 nor 1"),
         (spoil(("categories", 1), id=1), "category 1: is 'owl' and also 'tit'"),
         (spoil(("categories", 1), name=None), "category 2: Expected `int | float | str`"),
     ],
