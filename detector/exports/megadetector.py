@@ -16,11 +16,12 @@ from detector.exports.files import whole_text
 from detector.exports.json_stream import write_object
 from detector.exports.names import FileNames
 from detector.exports.source import ExportOptions, ExportSource
-from detector.exports.taxa import Taxon, candidates_of, lineage_of, taxon_of
+from detector.exports.taxa import candidates_of, lineage_of, taxon_of
 from detector.species.names.crosswalk import Crosswalk
 from detector.store.records import DetectionRecord, MediaRecord
 from detector.store.run_file import RunFile
 from detector.store.schema import LOWEST_SCORE
+from detector.types import TaxonName
 
 CATEGORIES = {"1": "animal", "2": "person", "3": "vehicle"}
 _CATEGORY_OF_KIND = {"person": "2", "vehicle": "3"}
@@ -104,7 +105,7 @@ def _classifications(found: DetectionRecord, classes: _Classes) -> list[list[obj
         scores[classes.id_of(taxon)] = sure if found.confidence is None or found.reviewed_by else found.confidence
     if not found.reviewed_by:
         for candidate in candidates_of(found):
-            scores.setdefault(classes.id_of(Taxon(candidate.name, None)), candidate.confidence)
+            scores.setdefault(classes.id_of(TaxonName.unlisted(candidate.name)), candidate.confidence)
     ranked = sorted(scores.items(), key=lambda item: -item[1])
     return [[key, _confidence(score)] for key, score in ranked]
 
@@ -119,10 +120,10 @@ class _Classes:
     def __init__(self, crosswalk: Crosswalk) -> None:
         self._crosswalk = crosswalk
         self._ids: dict[str, str] = {}
-        self._taxa: dict[str, Taxon] = {}
+        self._taxa: dict[str, TaxonName] = {}
 
-    def id_of(self, taxon: Taxon) -> str:
-        key = self._ids.setdefault(taxon.name, str(len(self._ids) + 1))
+    def id_of(self, taxon: TaxonName) -> str:
+        key = self._ids.setdefault(taxon.name or taxon.display_name, str(len(self._ids) + 1))
         if key not in self._taxa or (taxon.rank and self._taxa[key].rank is None):
             self._taxa[key] = taxon
         return key
@@ -136,9 +137,9 @@ class _Classes:
         return {key: _description(taxon, self._crosswalk) for key, taxon in self._taxa.items()}
 
 
-def _description(taxon: Taxon, crosswalk: Crosswalk) -> str:
+def _description(taxon: TaxonName, crosswalk: Crosswalk) -> str:
     """SpeciesNet's form, id;class;order;family;genus;species;common name, in small letters; unknown parts are empty."""
     line = lineage_of(taxon, crosswalk)
     epithet = line.species.partition(" ")[2]
-    common = (taxon.english_name or taxon.name).replace(";", ",")
+    common = (taxon.english_name or taxon.name or taxon.display_name).replace(";", ",")
     return ";".join(["", line.class_name, line.order, line.family, line.genus, epithet, common]).lower()

@@ -58,3 +58,8 @@ class TaxonName:
     def plain(cls, text: str) -> TaxonName:
         """What is said of something that has no taxon."""
         return cls(None, None, None, None, None, text)
+
+    @classmethod
+    def unlisted(cls, name: str) -> TaxonName:
+        """Of a taxon of which no more than a name is known."""
+        return cls(name, None, None, None, None, name)

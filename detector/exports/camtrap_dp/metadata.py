@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 from detector import __version__
 from detector.exports.source import ExportOptions
-from detector.exports.taxa import Taxon
+from detector.types import TaxonName
 
 BASE = "https://raw.githubusercontent.com/tdwg/camtrap-dp/1.0.2"
 TABLES = ("deployments", "media", "observations")
@@ -18,7 +18,7 @@ def describe_package(
     capture_methods: Sequence[str],
     places: Iterable[tuple[float, float]],
     days: Iterable[date],
-    taxa: Iterable[Taxon],
+    taxa: Iterable[TaxonName],
 ) -> dict[str, object]:
     """The whole descriptor.
 
@@ -51,7 +51,7 @@ def describe_package(
         },
         "spatial": _spatial(list(places)),
         "temporal": {"start": days[0].isoformat(), "end": days[-1].isoformat()},
-        "taxonomic": [_taxon(taxon) for taxon in sorted(taxa, key=lambda taxon: taxon.name)],
+        "taxonomic": [_taxon(taxon) for taxon in sorted(taxa, key=lambda taxon: taxon.name or "")],
     }
 
 
@@ -79,7 +79,7 @@ def _spatial(places: list[tuple[float, float]]) -> dict[str, object]:
     return {"type": "Polygon", "coordinates": [ring]}
 
 
-def _taxon(taxon: Taxon) -> dict[str, object]:
+def _taxon(taxon: TaxonName) -> dict[str, object]:
     entry: dict[str, object] = {"scientificName": taxon.name, "taxonRank": taxon.rank}
     names = {"eng": taxon.english_name, "heb": taxon.hebrew_name}  # ISO 639-3
     vernacular = {language: name for language, name in names.items() if name}

@@ -20,10 +20,11 @@ from detector.exports.names import FileNames
 from detector.exports.pictures.frames import box_inside
 from detector.exports.source import ExportOptions, ExportSource
 from detector.exports.tables.cells import rounded, with_offset
-from detector.exports.taxa import Taxon, candidates_of, scientific_taxon
+from detector.exports.taxa import candidates_of, scientific_taxon
 from detector.species.names.label_words import is_negation
 from detector.store.records import DeploymentRecord, DetectionRecord, EventRecord, MediaRecord
 from detector.store.run_file import RunFile
+from detector.types import TaxonName
 
 Row = dict[str, object]
 _TYPES = {"person": "human", "vehicle": "vehicle", "undecided": "unknown"}
@@ -39,7 +40,7 @@ class PackageRows:
     options: ExportOptions
     deployments: dict[str, DeploymentRecord] = field(default_factory=dict)
     capture_methods: dict[str, str] = field(default_factory=dict)  # by deployment
-    taxa: dict[str, Taxon] = field(default_factory=dict)
+    taxa: dict[str, TaxonName] = field(default_factory=dict)
     reviewers: dict[str, str] = field(default_factory=dict)  # of events
 
     def __post_init__(self) -> None:
@@ -177,7 +178,7 @@ class PackageRows:
 
     def _name(self, record: DetectionRecord | EventRecord) -> str | None:
         taxon = scientific_taxon(record)
-        if taxon is None:
+        if taxon is None or taxon.name is None:
             return None
         if self.taxa.setdefault(taxon.name, taxon).english_name is None:
             self.taxa[taxon.name] = taxon  # events do not know common names, detections may

@@ -34,7 +34,7 @@ def named_taxon(text: str, kinds: Kinds) -> TaxonName | None:
     if row is None or row.rank is None:
         group = world_birds().find_group(text)
         if group is None:
-            return TaxonName(text, None, None, None, None, text)
+            return TaxonName.unlisted(text)
         word, row = group
         return higher_taxon(row.scientific_name, str(row.rank), [word])
     if row.rank != "species":
