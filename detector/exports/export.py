@@ -19,7 +19,7 @@ Read = Callable[[], Iterator[MediaRecord]]
 
 
 def export(folder: Path, formats: Sequence[str] = DEFAULT_FORMATS, options: ExportOptions | None = None) -> list[Path]:
-    """Write formats from a decided store into its folder, with a progress bar on a terminal.
+    """Write formats from a decided store into its folder, showing how far it is.
 
     A format that fails does not cost the others.
 
@@ -51,6 +51,7 @@ def export(folder: Path, formats: Sequence[str] = DEFAULT_FORMATS, options: Expo
             try:
                 paths += FORMATS[name].load()(watched, folder, options)
                 written.append(name)
+                progress.reach(source.media_count)  # also where a format needs no media
             except HoopoeError as error:
                 errors.append(error)
     remember(folder, written, source, options)
@@ -82,6 +83,5 @@ def _watched(media: Read, progress: Task) -> Read:
             if count % RECORDS_A_MOVE == 0:
                 progress.reach(count)
             yield record
-        progress.reach(progress.total or 0)
 
     return read
