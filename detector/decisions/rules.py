@@ -14,7 +14,7 @@ from detector.deployments.table import Deployment, read_deployments
 from detector.species.calibration import Calibration
 from detector.species.names.crosswalk import Crosswalk, load_crosswalk
 from detector.species.names.kinds import Kinds
-from detector.species.names.label_words import name_key
+from detector.species.names.label_words import taxon_key
 from detector.species.names.said_names import NameCheck
 from detector.species.names.taxonomy import Taxonomy
 from detector.species.priors import LocalList, Prior
@@ -144,7 +144,7 @@ def label_notes(categories: Sequence[str], taxonomy: Taxonomy | None, kinds: Kin
             f"nobody knows what the classifier's {some(strange)} is: it names no bird; say it with "
             f"--kind '{strange[0]}=bird', or animal, person, vehicle, blank, or in a table for --taxonomy"
         )
-    unknown = {name_key(name): name for name in (*undecided, *strange)}
+    unknown = {taxon_key(name): name for name in (*undecided, *strange)}
     for label in sorted(kinds.given):
         for near in difflib.get_close_matches(label, unknown, 1):
             yield f"--kind says what '{label}' is: did you mean '{unknown[near]}'?"

@@ -105,7 +105,7 @@ def evaluate_coco(
 
 def coco_metrics(inputs: EvaluationInputs, max_detections: int = MAX_DETECTIONS) -> CocoMetrics:
     """COCO's figures of packed inputs."""
-    return summarise(inputs, precision_recall(inputs, max_detections))
+    return metrics_of_curves(inputs, precision_recall(inputs, max_detections))
 
 
 def metrics_by_group(
@@ -148,7 +148,7 @@ def precision_recall(inputs: EvaluationInputs, max_detections: int = MAX_DETECTI
     return PrecisionRecall(precision, recall, max_detections)
 
 
-def summarise(inputs: EvaluationInputs, measured: PrecisionRecall) -> CocoMetrics:
+def metrics_of_curves(inputs: EvaluationInputs, measured: PrecisionRecall) -> CocoMetrics:
     """Means over categories, and the table by category.
 
     Not by the library's own summary: pycocotools' AP is wrong or -1 when max_detections is not 100 (cocoapi#558).

@@ -19,8 +19,8 @@ from detector.evaluation.coco import (
     coco_metrics,
     image_groups,
     metrics_by_group,
+    metrics_of_curves,
     precision_recall,
-    summarise,
 )
 from detector.evaluation.confusion import ConfusionMatrix, confusion_matrix
 from detector.evaluation.detecting import DetectedSet, DetectionOptions, detect_all
@@ -74,7 +74,7 @@ class Evaluation:
     @cached_property
     def metrics(self) -> CocoMetrics:
         """COCO's figures."""
-        return summarise(self.inputs, self.curves)
+        return metrics_of_curves(self.inputs, self.curves)
 
     @cached_property
     def class_agnostic(self) -> CocoMetrics:

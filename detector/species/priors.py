@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.species.bar_chart import PERIODS, FrequencyTable, read_frequencies
-from detector.species.names.crosswalk import Crosswalk, name_key, shipped_crosswalk
+from detector.species.names.crosswalk import Crosswalk, shipped_crosswalk, taxon_key
 
 WHOLE_YEAR = PERIODS  # the period of a bird whose date is not known
 PSEUDO_CHECKLISTS = 20.0  # how many checklists of an average period each period is mixed with
@@ -114,14 +114,14 @@ class Prior:
         A list and a classifier may be years apart: a species that was moved into another genus of its family keeps its
         second name, up to the ending. It joins where that leaves no choice.
         """
-        rows = {name_key(name): row for row, name in enumerate(self.names)}
+        rows = {taxon_key(name): row for row, name in enumerate(self.names)}
         for row, name in enumerate(self.names):  # an English name, or one of the user's own, by the crosswalk
             known = crosswalk.find(name)
             if known is not None and known.scientific_name:
-                rows.setdefault(name_key(known.scientific_name), row)
-        found = np.array([rows.get(name_key(name), -1) if name else -1 for name in names], np.int64)
-        joined = {name_key(self.names[row]) for row in found if row >= 0}
-        theirs = _by_second_name(name for name in self.names if name_key(name) not in joined)
+                rows.setdefault(taxon_key(known.scientific_name), row)
+        found = np.array([rows.get(taxon_key(name), -1) if name else -1 for name in names], np.int64)
+        joined = {taxon_key(self.names[row]) for row in found if row >= 0}
+        theirs = _by_second_name(name for name in self.names if taxon_key(name) not in joined)
         ours = _by_second_name(name for name, row in zip(names, found, strict=True) if name and row < 0)
         moved: dict[str, str] = {}
         doubtful: set[str] = set()
@@ -134,7 +134,7 @@ class Prior:
                     moved[name] = kin[0]
                 elif same:
                     doubtful.add(name)
-        found = np.array([rows[name_key(moved[name])] if name in moved else row
+        found = np.array([rows[taxon_key(moved[name])] if name in moved else row
                           for name, row in zip(names, found, strict=True)], np.int64)  # fmt: skip
         return found, [f"{name} ({other})" for name, other in sorted(moved.items())], doubtful
 

@@ -11,20 +11,12 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from detector.synthetic.plumages import BLACK, BROWN, RGB, WHITE, Plumage
+from detector.synthetic.plumages import BLACK, RGB, WHITE, Plumage
 
 Field = NDArray[np.float32]  # (H, W)
 Image = NDArray[np.uint8]  # (H, W, 3), RGB
 
 BIRD_EXTENT = 2.7  # the side of a bird's square picture, in body lengths: room for tail, bill and raised wing
-HABITATS: tuple[tuple[RGB, RGB, tuple[int, int]], ...] = (  # two colours, and the grain along (y, x)
-    ((52, 84, 36), (140, 160, 84), (9, 9)),  # foliage
-    ((176, 146, 104), (218, 196, 156), (14, 8)),  # sand
-    ((70, 104, 120), (150, 176, 186), (26, 4)),  # water
-    ((150, 186, 222), (226, 234, 240), (3, 3)),  # sky
-    ((72, 60, 48), (124, 108, 90), (10, 22)),  # bark
-    ((96, 96, 92), (170, 168, 162), (16, 16)),  # gravel
-)
 
 
 def draw_bird(rng: Generator, plumage: Plumage, size: int) -> tuple[Image, Field]:
@@ -87,30 +79,6 @@ def draw_bird(rng: Generator, plumage: Plumage, size: int) -> tuple[Image, Field
     return canvas.lit(rng, shade)
 
 
-def draw_background(rng: Generator, height: int, width: int) -> Image:
-    """Draw a blurred habitat with a few branches: RGB (height, width, 3)."""
-    dark, light, (grain_y, grain_x) = HABITATS[rng.integers(len(HABITATS))]
-    blend = _noise(rng, height, width, grain_y, grain_x)[..., None]
-    ground = np.asarray(dark, np.float32) * (1 - blend) + np.asarray(light, np.float32) * blend
-    ground *= np.linspace(rng.uniform(0.8, 1.2), rng.uniform(0.8, 1.2), height, dtype=np.float32)[:, None, None]
-    picture = ground.clip(0, 255).astype(np.uint8)
-    for _ in range(rng.integers(0, 4)):
-        picture = draw_branch(rng, picture, thickness=rng.uniform(0.01, 0.05))
-    return np.asarray(cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, max(0.5, 0.015 * width))), np.uint8)
-
-
-def draw_branch(rng: Generator, picture: Image, thickness: float) -> Image:
-    """Draw a straight branch across the picture, `thickness` in picture widths; returns a new picture."""
-    height, width = picture.shape[:2]
-    ends = rng.uniform(-0.2, 1.2, (2, 2)) * (width, height)
-    ends[:, 0] = (-0.1 * width, 1.1 * width) if rng.random() < 0.5 else ends[:, 0]
-    colour = tuple((np.asarray(BROWN) * rng.uniform(0.5, 1.6) * rng.uniform(0.9, 1.1, 3)).astype(int).tolist())
-    start, stop = ((int(x), int(y)) for x, y in ends)
-    out = picture.copy()
-    cv2.line(out, start, stop, colour, max(1, round(thickness * width)), cv2.LINE_AA)
-    return out
-
-
 def paste(picture: Image, bird: Image, coverage: Field, left: int, top: int) -> Image:
     """Lay a drawn bird over a picture; what hangs over the edge is cut off. Returns a new picture."""
     height, width = picture.shape[:2]
@@ -123,27 +91,6 @@ def paste(picture: Image, bird: Image, coverage: Field, left: int, top: int) -> 
     out = picture.copy()
     out[y0:y1, x0:x1] = np.rint(out[y0:y1, x0:x1] * (1 - alpha) + bird[part] * alpha)
     return out
-
-
-def develop(rng: Generator, picture: Image) -> Image:
-    """What light and camera add: exposure, colour cast, contrast and noise. Returns a new picture."""
-    gain = rng.uniform(0.6, 1.25) * rng.uniform(0.92, 1.08, 3)
-    gamma = rng.uniform(0.8, 1.25)
-    exposed = 255 * (picture / 255 * gain).clip(0, 1) ** gamma
-    return (exposed + rng.normal(0, rng.uniform(1, 8), picture.shape)).clip(0, 255).astype(np.uint8)
-
-
-def draw_portrait(rng: Generator, plumage: Plumage, size: int) -> Image:
-    """Draw one bird in its habitat, as a crop around a detection shows it: RGB (size, size, 3)."""
-    bird, coverage = draw_bird(rng, plumage, round(size * rng.uniform(1.0, 1.7)))
-    ys, xs = np.nonzero(coverage > 0.5)
-    shift_x, shift_y = rng.uniform(-0.08, 0.08, 2) * size
-    left = round(size / 2 - (xs.min() + xs.max()) / 2 + shift_x)
-    top = round(size / 2 - (ys.min() + ys.max()) / 2 + shift_y)
-    picture = paste(draw_background(rng, size, size), bird, coverage, left, top)
-    if rng.random() < 0.3:
-        picture = draw_branch(rng, picture, thickness=rng.uniform(0.01, 0.05))  # in front of the bird
-    return develop(rng, picture)
 
 
 @dataclass

@@ -22,19 +22,19 @@ def check_detector(option: str, source: str | Path | None, otherwise: str) -> No
     Raises:
         CheckpointError: It is one.
     """
-    if source is not None and kind_of(source) == "classifier":
+    if source is not None and model_kind(source) == "classifier":
         problem, hint = "this is a classifier: it names birds, and finds none", f"{option} takes {DETECTORS}"
         raise CheckpointError(problem, where=source, hint=f"{hint}; {otherwise}")
 
 
 def check_classifier(option: str, source: str | Path | None, otherwise: str) -> None:
     """Refuse what is a detector; see `check_detector`."""
-    if source is not None and kind_of(source) == "detector":
+    if source is not None and model_kind(source) == "detector":
         problem, hint = "this is a detector: it finds birds, and names no crops", f"{option} takes {CLASSIFIERS}"
         raise CheckpointError(problem, where=source, hint=f"{hint}; {otherwise}")
 
 
-def kind_of(source: str | Path | None) -> Literal["detector", "classifier"] | None:
+def model_kind(source: str | Path | None) -> Literal["detector", "classifier"] | None:
     """What a name or a file of weights is, as far as it says so itself."""
     if source is None:
         return None

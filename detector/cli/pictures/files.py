@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backbones.errors import ConfigError
 from detector.exports.files import whole_text
-from detector.exports.tables.cells import Cell, write_table
+from detector.exports.tables.cells import Cell, write_csv_table
 from detector.types import Detections
 
 SUFFIXES = (".json", ".csv")
@@ -71,7 +71,7 @@ def write_boxes(path: Path, found: Sequence[Found], model: str, categories: Sequ
         least: The score from which boxes were kept.
     """
     if path.suffix.lower() == ".csv":
-        write_table(path, BOX_COLUMNS, _box_rows(found), bom=True)
+        write_csv_table(path, BOX_COLUMNS, _box_rows(found), bom=True)
         return
     numbers = {name: str(number) for number, name in enumerate(categories, start=1)}
     metadata = {"megadetector_version": "unknown", "conservative_detection_threshold": least}
@@ -86,7 +86,7 @@ def write_boxes(path: Path, found: Sequence[Found], model: str, categories: Sequ
 def write_names(path: Path, named: Sequence[Named], model: str) -> None:
     """Write species of whole pictures: `.csv`, a row a species and picture, or `.json`, an object a picture."""
     if path.suffix.lower() == ".csv":
-        write_table(path, NAME_COLUMNS, _name_rows(named), bom=True)
+        write_csv_table(path, NAME_COLUMNS, _name_rows(named), bom=True)
         return
     images = [
         {"file": each.name, "failure": each.failure}

@@ -13,7 +13,7 @@ from detector.decisions.facts.table import FactsTable
 from detector.decisions.individuals.linking import Individuals
 from detector.decisions.naming.boxes import MAYBE_BIRD, Basis, BoxDecisions, plain_name
 from detector.species.names.fauna import BIRDS
-from detector.species.names.label_words import meaningful, name_key, split_words
+from detector.species.names.label_words import meaningful, split_words, taxon_key
 from detector.species.names.said_names import named_taxon
 from detector.species.names.taxonomy import ANY_BIRD
 from detector.species.rules import NamingRules
@@ -179,8 +179,8 @@ def _take_name(decisions: BoxDecisions, boxes: NDArray[np.int64], text: str, kin
 
 def _as_given(taxon: TaxonName, given: Sequence[TaxonName]) -> TaxonName:
     """The name that models give to the same taxon, so that events join; else its own."""
-    key = name_key(taxon.name or "")
-    same = (name for name in given if name.name and name.rank == taxon.rank and name_key(name.name) == key)
+    key = taxon_key(taxon.name or "")
+    same = (name for name in given if name.name and name.rank == taxon.rank and taxon_key(name.name) == key)
     return next(
         (name for name in same if taxon.rank in (None, "species") or name.display_name == taxon.display_name), taxon
     )

@@ -29,7 +29,7 @@ _WRITERS: dict[type, Callable[[Any], str]] = {  # other types csv writes as they
 }
 
 
-def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]], *, bom: bool) -> Path:
+def write_csv_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]], *, bom: bool) -> Path:
     """Write a CSV file by RFC 4180, row by row."""
     with whole_text(path, bom=bom) as out:
         writer = csv.writer(out)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from detector.exports.source import ExportOptions, ExportSource
-from detector.exports.tables.cells import write_table
+from detector.exports.tables.cells import write_csv_table
 from detector.exports.tables.rows import (
     FILE_COLUMNS,
     REPEAT_COLUMNS,
@@ -26,8 +26,8 @@ def write_csv(source: ExportSource, folder: Path, options: ExportOptions) -> lis
     In repeats.csv a person writes `real` or `nothing` under `verdict`, and gives it to `hoopoe decide --reviews`.
     """
     tables = [
-        write_table(folder / "results.csv", RESULT_COLUMNS, result_rows(source, options), bom=True),
-        write_table(folder / "files.csv", FILE_COLUMNS, file_rows(source, options), bom=True),
+        write_csv_table(folder / "results.csv", RESULT_COLUMNS, result_rows(source, options), bom=True),
+        write_csv_table(folder / "files.csv", FILE_COLUMNS, file_rows(source, options), bom=True),
     ]
-    repeats = write_table(folder / "repeats.csv", REPEAT_COLUMNS, repeat_rows(source, options), bom=True)
+    repeats = write_csv_table(folder / "repeats.csv", REPEAT_COLUMNS, repeat_rows(source, options), bom=True)
     return [*tables, repeats] if any(source.repeats()) else tables

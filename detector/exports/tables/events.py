@@ -32,7 +32,7 @@ from pathlib import Path
 
 from detector.base.times import safe_add
 from detector.exports.source import ExportOptions, ExportSource
-from detector.exports.tables.cells import Cell, rounded, with_offset, write_table
+from detector.exports.tables.cells import Cell, rounded, with_offset, write_csv_table
 from detector.store.records import EffortRecord, EventRecord, Gap
 
 EVENT_COLUMNS = (
@@ -52,7 +52,7 @@ MOST_GAPS = 9  # camtrapR finds its columns by one digit
 def write_events(source: ExportSource, folder: Path, options: ExportOptions) -> list[Path]:
     """Write events.csv and effort.csv."""
     return [
-        write_table(folder / "events.csv", EVENT_COLUMNS, _event_rows(source.events()), bom=False),
+        write_csv_table(folder / "events.csv", EVENT_COLUMNS, _event_rows(source.events()), bom=False),
         _write_effort(source, folder / "effort.csv", options),
     ]
 
@@ -99,7 +99,7 @@ def _write_effort(source: ExportSource, path: Path, options: ExportOptions) -> P
     gaps = min(max((len(row.gaps) for row in rows), default=0), MOST_GAPS)
     problems = [f"Problem{number}_{end}" for number in range(1, gaps + 1) for end in ("from", "to")]
     cells = (_effort_row(row, places.get(row.deployment_id, (None, None)), gaps) for row in rows)
-    return write_table(path, [*EFFORT_COLUMNS, *problems], cells, bom=False)
+    return write_csv_table(path, [*EFFORT_COLUMNS, *problems], cells, bom=False)
 
 
 def _effort_row(row: EffortRecord, place: tuple[float | None, float | None], gaps: int) -> tuple[Cell, ...]:

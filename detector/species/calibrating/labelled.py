@@ -17,7 +17,7 @@ from detector.boxes import box_iou, xywh_to_xyxy, xyxy_to_xywh
 from detector.data.images import read_image
 from detector.species.crops import crops_of, cut_crops
 from detector.species.joining import join_labels, merge_label_boxes
-from detector.species.names.label_words import name_key
+from detector.species.names.label_words import taxon_key
 from detector.species.names.taxonomy import Taxonomy
 from detector.store.schema import LOWEST_SCORE
 from detector.types import Detections, Kind
@@ -95,13 +95,13 @@ class DetectedLogits:
 
 def labels_of(names: Sequence[str], taxonomy: Taxonomy) -> NDArray[np.int64]:
     """The label (L,) of each name of a folder or category: the class of that name, else a species', else its kind's."""
-    birds = [(name_key(name), index) for index, name in enumerate(taxonomy.class_names) if taxonomy.named[index]]
+    birds = [(taxon_key(name), index) for index, name in enumerate(taxonomy.class_names) if taxonomy.named[index]]
     class_of_name = dict(reversed(birds))
     of_class = taxonomy.species.taxon_of_class
     labels = []
     for name, species in zip(names, taxonomy.find_species(names).tolist(), strict=True):
-        if name_key(name) in class_of_name:
-            labels.append(class_of_name[name_key(name)])
+        if taxon_key(name) in class_of_name:
+            labels.append(class_of_name[taxon_key(name)])
         elif species >= 0:
             labels.append(int(np.flatnonzero(of_class == species)[0]))
         else:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from detector.base.tables.reader import TableForm, quiet, read_table
 from detector.species.names.fauna import NO_TAXON, CrosswalkRow, bird_genera, world_birds
-from detector.species.names.label_words import TABLES, cores, lineage, name_key, split_words
+from detector.species.names.label_words import TABLES, cores, lineage, split_words, taxon_key
 
 SHIPPED = ("birds.csv", "drawn_birds.csv")
 COLUMNS = tuple(field.name for field in fields(CrosswalkRow))
@@ -29,7 +29,7 @@ class Crosswalk:
         self._found: dict[str, CrosswalkRow] = {}
         for column in ("class_name", "scientific_name", "english_name", "hebrew_name"):
             for row in self.rows:
-                if key := name_key(getattr(row, column)):
+                if key := taxon_key(getattr(row, column)):
                     self._found.setdefault(key, row)
 
     def find(self, name: str) -> CrosswalkRow | None:
@@ -49,11 +49,11 @@ class Crosswalk:
         if names := lineage(name):
             return next((row for each in names if (row := self.find_listed(each)) is not None), None)
         taxon = world_birds().find(name)
-        return taxon and self._found.get(name_key(taxon.scientific_name), taxon)  # the tables' names of it
+        return taxon and self._found.get(taxon_key(taxon.scientific_name), taxon)  # the tables' names of it
 
     def find_own(self, name: str) -> CrosswalkRow | None:
         """The row of a name that the tables have: shipped for class names, and the user's."""
-        keys = (name_key(name), *cores(split_words(name)))
+        keys = (taxon_key(name), *cores(split_words(name)))
         return next((self._found[key] for key in keys if key in self._found), None)
 
     def overridden_by(self, rows: Iterable[CrosswalkRow]) -> Crosswalk:
@@ -105,7 +105,7 @@ def read_crosswalk(path: Path, notify: Callable[[str], None] = quiet) -> list[Cr
             continue
         if not name:
             raise record.error("it has no class_name", "fill it in, or delete the row")
-        first = lines_of.setdefault(name_key(name), record.line)
+        first = lines_of.setdefault(taxon_key(name), record.line)
         if first != record.line:
             raise record.error(f"'{name}' has a row already (row {first})", "keep one of the two")
         rows.append(CrosswalkRow(*(record[column] for column in COLUMNS)))

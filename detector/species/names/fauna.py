@@ -10,10 +10,10 @@ from functools import cache, cached_property
 from detector.species.names.label_words import (
     cores,
     meaningful,
-    name_key,
     shipped_table,
     singulars,
     split_words,
+    taxon_key,
     word_kinds,
 )
 
@@ -77,13 +77,13 @@ class Fauna:
     ) -> None:
         self.root = root
         self.genera = genera
-        self.species = {name_key(row.scientific_name): row for row in rows}
+        self.species = {taxon_key(row.scientific_name): row for row in rows}
         self._others = others
-        self._higher = {name_key(root): CrosswalkRow(root, root)}
+        self._higher = {taxon_key(root): CrosswalkRow(root, root)}
         for genus, (family, order) in genera.items():
-            self._higher.setdefault(name_key(order), CrosswalkRow(order, order, order=order))
-            self._higher.setdefault(name_key(family), CrosswalkRow(family, family, family=family, order=order))
-            self._higher[name_key(genus)] = CrosswalkRow(genus, genus, genus=genus, family=family, order=order)
+            self._higher.setdefault(taxon_key(order), CrosswalkRow(order, order, order=order))
+            self._higher.setdefault(taxon_key(family), CrosswalkRow(family, family, family=family, order=order))
+            self._higher[taxon_key(genus)] = CrosswalkRow(genus, genus, genus=genus, family=family, order=order)
 
     def find(self, name: str) -> CrosswalkRow | None:
         """The taxon of a name.
@@ -91,7 +91,7 @@ class Fauna:
         A subspecies is its species; "Oenanthe sp.", "Oenanthe cf. deserti" and "Oenanthe deserti/isabellina" are their
         genus; "raptor" is Aves.
         """
-        key = name_key(name)
+        key = taxon_key(name)
         row = self._of_key(key) or self._coded.get(key)
         if row is not None:
             return row
@@ -104,7 +104,7 @@ class Fauna:
         if row is None and len(words) > 2:
             row = self.species.get(words[0] + words[1])  # Motacilla alba alba; Upupa epops Linnaeus
         if row is None and any(word in self._general for word in singulars("".join(words))):
-            row = self._higher[name_key(self.root)]
+            row = self._higher[taxon_key(self.root)]
         return row
 
     def _of_key(self, key: str) -> CrosswalkRow | None:
@@ -118,7 +118,7 @@ class Fauna:
 
     def has(self, name: str) -> bool:
         """Whether a taxon of any rank is listed by this scientific name, or as "accipitrid"."""
-        key = name_key(name)
+        key = taxon_key(name)
         return key in self.species or any(word in self._higher for word in (key, *_informal(key)))
 
     @cached_property
@@ -126,10 +126,10 @@ class Fauna:
         """Species by English names; of several species the one whose first name it is."""
         names: dict[str, CrosswalkRow] = {}
         for row in self.species.values():
-            names.setdefault(name_key(row.english_name), row)
+            names.setdefault(taxon_key(row.english_name), row)
         for row in self.species.values():
             for name in self._others.get(row.scientific_name, ()):
-                names.setdefault(name_key(name), row)
+                names.setdefault(taxon_key(name), row)
         names.pop("", None)
         return names
 
@@ -153,7 +153,7 @@ class Fauna:
         for row in self.species.values():
             for name in (row.english_name, *self._others.get(row.scientific_name, ())):
                 last = name.rpartition(" ")[2]
-                for word in {name_key(last), name_key(last.rpartition("-")[2])}:
+                for word in {taxon_key(last), taxon_key(last.rpartition("-")[2])}:
                     members.setdefault(word, []).append(row)
         members.pop("", None)
         listed = word_kinds()
@@ -172,8 +172,8 @@ class Fauna:
         for rank in ("genus", "family", "order"):
             taxa = {getattr(row, rank) for row in rows}
             if len(taxa) == 1:
-                return self._higher[name_key(taxa.pop())]
-        return self._higher[name_key(self.root)]
+                return self._higher[taxon_key(taxa.pop())]
+        return self._higher[taxon_key(self.root)]
 
 
 def _informal(word: str) -> tuple[str, ...]:

@@ -17,9 +17,9 @@ from detector.species.names.label_words import (
     LINEAGE_SEMICOLONS,
     is_negation,
     meaningful,
-    name_key,
     singulars,
     split_words,
+    taxon_key,
     word_kinds,
 )
 from detector.types import Kind
@@ -47,7 +47,7 @@ class Kinds:
 
     def __init__(self, crosswalk: Crosswalk | None = None, given: Mapping[str, Kind] | None = None) -> None:
         self.crosswalk = crosswalk or shipped_crosswalk()
-        self.given = {name_key(label): Kind(kind) for label, kind in (given or {}).items()}
+        self.given = {taxon_key(label): Kind(kind) for label, kind in (given or {}).items()}
         self._known: dict[str, Kind] = {}
 
     def of(self, label: str) -> Kind:
@@ -57,7 +57,7 @@ class Kinds:
         return self._known[label]
 
     def _kind(self, label: str) -> Kind:
-        given = self.given.get(name_key(label))
+        given = self.given.get(taxon_key(label))
         if given is not None:
             return given
         if label.count(";") >= LINEAGE_SEMICOLONS:
@@ -75,7 +75,7 @@ class Kinds:
     def _of_words(self, label: str) -> Kind:
         """Of a label that no table for class names has."""
         words = split_words(label)
-        listed = _listed(name_key(label)) or _listed("".join(words))
+        listed = _listed(taxon_key(label)) or _listed("".join(words))
         if listed is not None and not (listed == Kind.UNDECIDED and _is_genus(label)):
             return listed
         if is_negation(label):
@@ -110,10 +110,10 @@ class Kinds:
     def _of_lineage(self, label: str) -> Kind:
         """Of taxa from the class down, such as SpeciesNet's "id;class;order;family;genus;species;common name"."""
         *taxa, last = (name.strip() for name in label.split(";"))
-        if "homo" in map(name_key, taxa):
+        if "homo" in map(taxon_key, taxa):
             return Kind.PERSON
         classes = (Kind.BIRD, Kind.ANIMAL, Kind.BLANK)
-        listed = next((kind for kind in (_listed(name_key(taxon)) for taxon in taxa) if kind in classes), None)
+        listed = next((kind for kind in (_listed(taxon_key(taxon)) for taxon in taxa) if kind in classes), None)
         if listed is not None:
             return listed
         if any(map(world_birds().has, taxa)):
@@ -151,7 +151,7 @@ def _taxa(row: CrosswalkRow) -> list[str]:
 
 def _is_other_taxon(name: str) -> bool:
     """Whether a genus, family or order is not of birds, as a user's table may have them."""
-    return world_mammals().has(name) or (_listed(name_key(name)) == Kind.ANIMAL and not world_birds().has(name))
+    return world_mammals().has(name) or (_listed(taxon_key(name)) == Kind.ANIMAL and not world_birds().has(name))
 
 
 def _is_genus(label: str) -> bool:

@@ -21,7 +21,7 @@ _ASIDE = re.compile(r"\([^)]*\)|\[[^\]]*\]")
 _IRREGULAR = {"mice": "mouse", "geese": "goose", "oxen": "ox", "lice": "louse", "men": "man", "women": "woman"}
 
 
-def name_key(name: str) -> str:
+def taxon_key(name: str) -> str:
     """What names are compared by: letters and digits, without case, accents, hyphens, underscores and spaces.
 
     "gray" is "grey" and "colored" is "coloured", as in the two Englishes.
@@ -49,7 +49,7 @@ def lineage(label: str) -> list[str]:
 def split_words(text: str) -> list[str]:
     """The words of a label, without case, accents, numbers and what stands in brackets: "001.Black_Bear (adult)"."""
     spaced = _CAMEL.sub(" ", _ASIDE.sub(" ", text).replace("'", "").replace("\u2019", ""))
-    words = (name_key(word) for word in _WORD.findall(unicodedata.normalize("NFC", spaced)))
+    words = (taxon_key(word) for word in _WORD.findall(unicodedata.normalize("NFC", spaced)))
     return [word for word in words if word and not word.isdigit()]
 
 
@@ -81,8 +81,8 @@ def shipped_table(name: str) -> Iterator[dict[str, str]]:
 
 @cache
 def word_kinds() -> dict[str, str]:
-    """The kind that words and phrases alone stand for, by `name_key`: tables/kinds.csv."""
-    return {name_key(row["words"]): row["kind"] for row in shipped_table("kinds.csv")}
+    """The kind that words and phrases alone stand for, by `taxon_key`: tables/kinds.csv."""
+    return {taxon_key(row["words"]): row["kind"] for row in shipped_table("kinds.csv")}
 
 
 def says_nothing(word: str) -> bool:

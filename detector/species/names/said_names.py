@@ -8,7 +8,7 @@ from functools import cached_property
 
 from detector.species.names.fauna import NO_TAXON, CrosswalkRow, world_birds, world_mammals
 from detector.species.names.kinds import Kinds
-from detector.species.names.label_words import meaningful, name_key, split_words
+from detector.species.names.label_words import meaningful, split_words, taxon_key
 from detector.species.names.taxonomy import higher_taxon
 from detector.types import Kind, TaxonName
 
@@ -76,7 +76,7 @@ class NameCheck:
             return None
         # of mammals people have names that no list has, so that one is doubted only for what it is very near to
         close = _VERY_CLOSE if kind == Kind.ANIMAL else _CLOSE
-        near = difflib.get_close_matches(name_key(text), self._names, _MOST, close)
+        near = difflib.get_close_matches(taxon_key(text), self._names, _MOST, close)
         names = list(dict.fromkeys(self._names[key] for key in near))
         if kind == Kind.ANIMAL and not names:
             return None
@@ -84,8 +84,8 @@ class NameCheck:
         return f"'{text}' is no name that is known: {hint} (names of your own go into a table for --taxonomy)"
 
     def _listed(self, text: str) -> bool:
-        key = name_key(text)
-        own = key in self.kinds.given or key in map(name_key, self.labels)
+        key = taxon_key(text)
+        own = key in self.kinds.given or key in map(taxon_key, self.labels)
         listed = self.kinds.crosswalk.find_listed(text) or world_birds().find_group(text) or world_mammals().find(text)
         return own or listed is not None
 
@@ -95,4 +95,4 @@ class NameCheck:
         columns = ("english_name", "scientific_name", "hebrew_name", "class_name")
         own = [getattr(row, column) for row in self.kinds.crosswalk.rows for column in columns]
         names = (*own, *self.labels, *world_birds().names, *world_mammals().names)
-        return {key: name for name in reversed(names) if (key := name_key(name))}
+        return {key: name for name in reversed(names) if (key := taxon_key(name))}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from detector.species.names.crosswalk import Crosswalk, shipped_crosswalk
 from detector.species.names.fauna import NO_TAXON, CrosswalkRow, world_birds
 from detector.species.names.kinds import Kinds
-from detector.species.names.label_words import name_key
+from detector.species.names.label_words import taxon_key
 from detector.types import Kind, TaxonName
 
 Rank = Literal["species", "genus", "family", "order", "class"]
@@ -107,9 +107,9 @@ class Taxonomy:
 
         Names join by scientific name through the crosswalk; those it does not know must equal a class's.
         """
-        index = {name_key(taxon.name or ""): position for position, taxon in enumerate(self.species.taxa)}
+        index = {taxon_key(taxon.name or ""): position for position, taxon in enumerate(self.species.taxa)}
         rows = [self.crosswalk.find(name) or CrosswalkRow(name) for name in names]
-        return np.array([index.get(name_key(_taxon_name(row, "species") or ""), -1) for row in rows], np.int64)
+        return np.array([index.get(taxon_key(_taxon_name(row, "species") or ""), -1) for row in rows], np.int64)
 
 
 def _unlisted(name: str) -> CrosswalkRow:
@@ -131,9 +131,9 @@ def _level(rank: Rank, rows: Sequence[CrosswalkRow]) -> Level:
     members: dict[str, list[CrosswalkRow]] = {}
     for row in rows:
         if name := _taxon_name(row, rank):
-            members.setdefault(name_key(name), []).append(row)
+            members.setdefault(taxon_key(name), []).append(row)
     position = {key: index for index, key in enumerate(members)}
-    of_class = [position.get(name_key(_taxon_name(row, rank)), -1) for row in rows]
+    of_class = [position.get(taxon_key(_taxon_name(row, rank)), -1) for row in rows]
     make = _species if rank == "species" else _higher_taxon
     return Level(rank, tuple(make(rank, each) for each in members.values()), np.array(of_class, np.int64))
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from detector.annotation.importing.reading import read_detections
 from detector.cli.main import main
-from detector.cli.options.models import kind_of
+from detector.cli.options.models import model_kind
 from detector.cli.predict import output_paths
 from detector.data.images import read_image
 from detector.models import detect, load_detector
@@ -117,9 +117,9 @@ def test_a_classifier_is_refused_with_advice_for_this_command(tmp_path: Path, ca
 
 
 def test_weights_say_themselves_what_they_are(model_file: Path, tmp_path: Path) -> None:
-    assert kind_of(tmp_path / "gone") is None
-    assert kind_of(model_file) == kind_of("coco") == "detector"
-    assert kind_of("davit_tiny_il-all") == "classifier"
+    assert model_kind(tmp_path / "gone") is None
+    assert model_kind(model_file) == model_kind("coco") == "detector"
+    assert model_kind("davit_tiny_il-all") == "classifier"
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(model_file.read_bytes()[:40])
-    assert kind_of(damaged) is None
+    assert model_kind(damaged) is None

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from detector.synthetic.birds import develop, draw_background, draw_bird, draw_branch, draw_portrait, paste
+from detector.synthetic.birds import draw_bird, paste
 from detector.synthetic.plumages import PLUMAGES, Plumage
 
 
@@ -36,10 +36,10 @@ def test_every_species_is_drawn_whole(plumage: Plumage) -> None:
         assert not bird[coverage == 0].any()
 
 
-def test_same_generator_gives_the_same_picture_and_another_another() -> None:
-    first, again, other = (draw_portrait(np.random.default_rng(seed), PLUMAGES[0], 64) for seed in (1, 1, 2))
+def test_same_generator_gives_the_same_bird_and_another_another() -> None:
+    first, again, other = (draw_bird(np.random.default_rng(seed), PLUMAGES[0], 64)[0] for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
-    assert (first != other).mean() > 0.5
+    assert (first != other).any()
 
 
 def test_edges_are_as_smooth_at_any_size() -> None:
@@ -52,18 +52,3 @@ def test_species_differ_in_colour_under_the_same_pose() -> None:
     birds = [draw_bird(np.random.default_rng(0), plumage, 64)[0].astype(int) for plumage in PLUMAGES]
     for index, bird in enumerate(birds):
         assert all((np.abs(bird - other).max(axis=-1) > 25).sum() > 40 for other in birds[:index])
-
-
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 200), (120, 160)])
-def test_backgrounds_take_any_size(height: int, width: int) -> None:
-    background = draw_background(np.random.default_rng(0), height, width)
-    assert background.shape == (height, width, 3)
-    assert background.dtype == np.uint8
-
-
-def test_branch_and_camera_return_new_pictures() -> None:
-    picture = np.full((40, 40, 3), 128, np.uint8)
-    rng = np.random.default_rng(0)
-    assert (develop(rng, picture) != 128).any()
-    assert any((draw_branch(rng, picture, 0.05) != 128).any() for _ in range(5))
-    assert (picture == 128).all()

@@ -66,7 +66,7 @@ def test_detectron2_1379_early_stopping_and_the_best_weights(make_request, monke
     def measured(*_: object) -> CocoMetrics:
         return CocoMetrics(**dict.fromkeys(names, next(figures)), per_class={}, images=5, boxes=5, max_detections=100)
 
-    monkeypatch.setattr("detector.evaluation.evaluation.summarise", measured)
+    monkeypatch.setattr("detector.evaluation.evaluation.metrics_of_curves", measured)
     request = make_request("run", "train.epochs=6", "train.patience=3")
     run = train_detector(request)
     assert run.position.epoch == 5, "three evaluations without a new best"

@@ -12,7 +12,7 @@ from detector.models.coco import GROUPS
 from detector.species.names.crosswalk import load_crosswalk
 from detector.species.names.fauna import world_birds, world_mammals
 from detector.species.names.kinds import Kinds, kind_of_label
-from detector.species.names.label_words import TABLES, name_key, word_kinds
+from detector.species.names.label_words import TABLES, taxon_key, word_kinds
 from detector.types import Kind
 
 SOURCES = Path(__file__).parents[4] / "../shared/data/taxonomy"
@@ -165,7 +165,7 @@ def test_the_table_of_kinds_says_each_word_once() -> None:
     assert {row["kind"] for row in rows} == {*Kind, "ignored"}
     kinds: dict[str, set[str]] = {}
     for row in rows:
-        kinds.setdefault(name_key(row["words"]), set()).add(row["kind"])
+        kinds.setdefault(taxon_key(row["words"]), set()).add(row["kind"])
     assert {words: found for words, found in kinds.items() if len(found) > 1} == {}
     assert len(word_kinds()) == len(kinds)
 
