@@ -1,4 +1,4 @@
-# Hoopoe on the CPU. For a GPU: --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu128, and `docker run --gpus all`.
+# Hoopoe on the CPU. For an NVIDIA GPU: --build-arg TORCH_INDEX=https://pypi.org/simple, and `docker run --gpus all`.
 FROM python:3.12-slim AS build
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 WORKDIR /src
