@@ -42,15 +42,9 @@ from detector.decisions.options import DecideOptions
 from detector.evaluation.coco import evaluate_coco
 from detector.evaluation.detecting import DetectionOptions, detect_all
 from detector.models import Detector, load_detector
+from detector.species.calibrating.detected import classify_detections, found_truth
 from detector.species.calibrating.fitting import Fit, fit_calibration
-from detector.species.calibrating.labelled import (
-    NO_BIRD,
-    LabelledLogits,
-    Labelling,
-    classify_annotations,
-    classify_detections,
-    found_truth,
-)
+from detector.species.calibrating.labelled import NO_BIRD, LabelledLogits, Labelling, classify_annotations
 from detector.species.calibrating.reliability import reliability, top_confidence
 from detector.species.calibration import Calibration
 from detector.species.classifier import SpeciesClassifier

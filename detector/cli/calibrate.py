@@ -115,9 +115,9 @@ def run(args: argparse.Namespace) -> int:
 def _classified(args: argparse.Namespace, labelling: Labelling) -> tuple[Any, Any]:
     """The labelled crops' logits, and those of the detections or None."""
     from detector.data.coco.reading import read_coco
+    from detector.species.calibrating.detected import classify_detections
     from detector.species.calibrating.labelled import (
         classify_annotations,
-        classify_detections,
         classify_folder,
         crops_in_folder,
         crops_of_others,

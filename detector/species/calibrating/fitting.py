@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from backbones.errors import DataError
 from detector.boxes import Floats
-from detector.species.calibrating.labelled import NO_BIRD, DetectedLogits, LabelledLogits
+from detector.species.calibrating.detected import DetectedLogits
+from detector.species.calibrating.labelled import NO_BIRD, LabelledLogits
 from detector.species.calibrating.reliability import SMALL_SAMPLE, Reliability, advise, reliability, top_confidence
 from detector.species.calibrating.temperature import fit_temperature
 from detector.species.calibration import DEFAULT_WEIGHT, Calibration

@@ -11,8 +11,9 @@ from PIL import Image
 import backbones
 from detector.cli.main import main
 from detector.plots.reliability import plot_reliability
+from detector.species.calibrating.detected import DetectedLogits
 from detector.species.calibrating.fitting import ENOUGH_FOUND, fit_calibration
-from detector.species.calibrating.labelled import DetectedLogits, LabelledLogits
+from detector.species.calibrating.labelled import LabelledLogits
 from detector.species.calibrating.reliability import reliability
 from detector.species.calibration import Calibration
 
