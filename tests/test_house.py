@@ -18,7 +18,6 @@ MOST_PARAMETERS = 6  # beyond, a value says what belongs together
 # whose parameters are not ours to choose, or are what the function is about
 MORE_PARAMETERS = {
     "backbones/inference/classification.py infer_image": "the signature of birder's, which the cards of models call",
-    "detector/api/rerank.py rerank": "a verb of the library, with one thing a name",
     "backbones/routing_attention.py bi_level_routing_attention": "tensors and numbers of an attention, as torch's own",
     "backbones/routing_attention.py _forward": "an operator of torch takes tensors and numbers, no values",
     "backbones/routing_attention.py _backward": "the same",
