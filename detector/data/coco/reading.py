@@ -108,6 +108,7 @@ def read_coco(
     parsed = [parse_coco(file.annotations, attributes, images=file.images) for file in files]
     findings = tuple(finding for file in parsed for finding in file.findings)
     _refuse(findings, invalid)
+    _refuse_shared_pictures(files, parsed)
     annotations, report = pack(files, parsed, mapping or CategoryMapping(), category_names)
     _refuse_loss(report)
     return annotations, report
@@ -123,6 +124,21 @@ def _refuse(findings: Sequence[Finding], invalid: Invalid) -> None:
     if fatal:
         more = f" (and {len(fatal) - 1} more faults of this file or others)" if len(fatal) > 1 else ""
         raise DataError(fatal[0].message + more, where=fatal[0].where, hint=fatal[0].hint)
+
+
+def _refuse_shared_pictures(files: Sequence[CocoSource], parsed: Sequence[ParsedCoco]) -> None:
+    """Refuse a picture that two files describe: a bird of one would be background in the other."""
+    described_by: dict[tuple[Path, str], Path] = {}
+    for source, file in zip(files, parsed, strict=True) if len(files) > 1 else ():
+        folder = source.images.resolve()
+        for row, name in enumerate(file.images.file_names):
+            first = described_by.setdefault((folder, name), source.annotations)
+            if first is not source.annotations:
+                raise DataError(
+                    f"'{name}' is also a picture of {first}, and a bird of one would be background in the other",
+                    where=f"{source.annotations}: {file.image_name(row)}",
+                    hint="join both files into one, whose pictures have all their boxes",
+                )
 
 
 def _refuse_loss(report: ReadingReport) -> None:

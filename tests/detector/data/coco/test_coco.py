@@ -358,6 +358,13 @@ def test_files_are_joined_by_the_names_of_their_categories(coco_set, tmp_path):
     assert report.image_ids_renumbered
 
 
+def test_a_picture_that_two_files_describe_is_refused(coco_set, tmp_path):
+    tits = tmp_path / "tits.json"
+    tits.write_text(json.dumps(coco_set.document | {"annotations": coco_set.document["annotations"][1:]}))
+    with pytest.raises(DataError, match=r"tits\.json: image 1: 'a\.jpg' is also a picture of .*birds\.json"):
+        read_coco([coco_set.source, (tits, coco_set.images)])
+
+
 def test_distinct_ids_survive_joining(coco_set, tmp_path):
     other = type(coco_set)(tmp_path / "other", first_seed=10)
     for image in other.document["images"]:
