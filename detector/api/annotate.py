@@ -93,13 +93,7 @@ def _models(folder: Path, detector: object, species: object) -> Models:
     expect(species, kinds, "a classifier", where="species", hint="give load_classifier(...), or a path or name")
     if isinstance(species, str | os.PathLike):
         given_path(species, "a classifier", where="species")
-    models = models_for(folder, detector, species)  # type: ignore[arg-type]
-    if models.detector.sha256 is None:
-        problem = "this detector is in no file, and a store names the file of its detector"
-        raise ConfigError(
-            problem, where="detector", hint="save it first: detector.save('mine.safetensors'), and load it"
-        )
-    return models
+    return models_for(folder, detector, species)  # type: ignore[arg-type]
 
 
 def _seeing(folder: Path, values: dict[str, Any]) -> SeeingOptions:

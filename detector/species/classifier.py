@@ -17,7 +17,6 @@ from backbones.hub import PUBLISHED
 from backbones.inference.classification import evaluating
 from detector.base.content_hash import sha256_of
 from detector.base.devices import Precision
-from detector.species.crops import cut_crops
 
 if TYPE_CHECKING:
     from backbones.base import Backbone
@@ -101,12 +100,6 @@ class SpeciesClassifier:
             net=net,
             source=str(source) if published else str(path.absolute()),
         )
-
-    def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Softmax (classes,) of a picture, RGB (H, W, 3), that shows one bird and is cropped already."""
-        whole = np.array([[0, 0, image.shape[1], image.shape[0]]], np.float32)
-        logits = self.logits(cut_crops(image, whole, self.size_hw)).logits[0]
-        return torch.softmax(torch.from_numpy(logits), dim=0).numpy()
 
     def logits(self, crops: NDArray[np.uint8], return_embedding: bool = False, batch_size: int = BATCH_SIZE) -> Logits:
         """Classify crops, a batch at a time.
