@@ -121,13 +121,13 @@ class PortionDecider:
 def _camera_boxes(
     facts: FactsTable, placed: Placement, sequence: NDArray[np.int64], options: DecideOptions
 ) -> CameraBoxes:
-    """The boxes of cameras that are looked at for repeats."""
-    looked_at = [
+    """The boxes of cameras that are checked for repeats."""
+    checked = [
         options.repeats and (options.repeats_at_nests or placed.row_of(index).kind != NEST)
         for index in range(len(placed.ids))
     ]
     camera = placed.deployment[facts.box_media]
-    use = np.array(looked_at, bool)[camera] & (facts.score >= REPEAT_SCORE) if len(camera) else np.zeros(0, bool)
+    use = np.array(checked, bool)[camera] & (facts.score >= REPEAT_SCORE) if len(camera) else np.zeros(0, bool)
     return CameraBoxes(
         facts.xywh,
         facts.appearance,

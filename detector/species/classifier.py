@@ -1,4 +1,4 @@
-"""The species classifier of the second look: crops in, logits out."""
+"""The species classifier: crops in, logits out."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def originals_of(reader: FactsReader) -> Originals:
     first: dict[str, tuple[str, str, str]] = {}
     if repeated:
         for key, card, path, content in _items(reader):
-            if hash(content) in repeated:  # of two contents that share a hash, no copy is told: `copies` compares all
+            if hash(content) in repeated:  # two contents may share a hash: `copies` compares them whole
                 first[content] = min(first.get(content, (card, path, key)), (card, path, key))
     return Originals(pa.array(list(first), pa.string()), pa.array([each[2] for each in first.values()], pa.string()))
 

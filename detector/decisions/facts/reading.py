@@ -66,7 +66,7 @@ class _Growing:
         self.values[self.length : end] = values
         self.length = end
 
-    def taken(self) -> NDArray:
+    def filled(self) -> NDArray:
         """What was added; the memory that is left over was never touched."""
         return self.values[: self.length]
 
@@ -156,7 +156,7 @@ class _Columns:
 
     def _joined(self, name: str, dtype: type[np.generic], *shape: int) -> NDArray:
         column = self.arrays.pop(name, None)
-        return np.zeros((0, *shape), dtype) if column is None else column.taken()
+        return np.zeros((0, *shape), dtype) if column is None else column.filled()
 
     def sorted(self) -> FactsTable:
         media = _one_table(self.media)

@@ -26,7 +26,7 @@ SPECIES_PART, EMBEDDED_PART = 0.3, 0.5  # on top, as far as both know their spec
 LEAST_LIKENESS = 0.1  # of that cosine; below, it is another bird
 HIGHEST_COST = 0.8
 SLIP_IOU, SLIP_LOOKS = 0.5, 0.9  # overlap and correlation of pictures in which nothing but the name has changed
-CHUNK = 16_384  # pairs that are looked at together
+CHUNK = 16_384  # pairs that are compared together
 _SMALLEST = 1e-6  # side of a box, pixels; boxes without area link with nothing
 _FLAT = 1e-3  # grey levels' spread below which an appearance says nothing
 

@@ -11,7 +11,7 @@ elimination (https://github.com/agentmorris/MegaDetector, megadetector/postproce
   listed with the repeat and yet counted.
 - Boxes of files without a time are no evidence of days, but go with the group that they are like.
 
-Nest cameras are not looked at unless one asks for it, since there a bird sits for weeks.
+Nest cameras are not checked unless one asks for it, since there a bird sits for weeks.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class CameraBoxes:
         xywh: float32 (B, 4), shares of the picture.
         appearance: uint8 (B, 64).
         has_appearance: bool (B,); boxes without it are no repeats.
-        camera: int (B,), index of each box's deployment; -1: not to be looked at.
+        camera: int (B,), index of each box's deployment; -1: not to be checked.
         frame: int (B,), index of its frame.
         sequence: int (B,), of its sequence.
         time: datetime64 (B,), local time of its file; NaT: unknown.
@@ -87,8 +87,8 @@ def find_repeats(boxes: CameraBoxes, fewest_days: int = LISTED_DAYS) -> NDArray[
     spread = [(fewest_days, days), (FEWEST_HOURS, hours)]
     camera = _kept(boxes.camera, spread)  # what watched for less cannot show it of anything
     area = xywh[:, 2] * xywh[:, 3]
-    looked_at = (camera >= 0) & boxes.has_appearance
-    usable = np.flatnonzero(looked_at & (xywh[:, 2:] > 0).all(axis=1) & (area <= LARGEST_AREA))
+    checked = (camera >= 0) & boxes.has_appearance
+    usable = np.flatnonzero(checked & (xywh[:, 2:] > 0).all(axis=1) & (area <= LARGEST_AREA))
     if not len(usable):
         return group
     usable = usable[_crowded(xywh[usable].astype(np.float64), camera[usable])]

@@ -45,14 +45,14 @@ def apply_reviews(decisions: BoxDecisions, basis: Basis, reviews: Sequence[Revie
     facts, repeat, rules = basis.facts, basis.repeat, basis.rules
     word = np.full(len(facts.score), -1)
     real = word.copy()  # says nothing of the name, so that it does not take the place of other words
-    taken = decisions.suppressed & (repeat >= 0)
+    left_out = decisions.suppressed & (repeat >= 0)
     lost = set()
     for number, boxes in enumerate(_targets(facts, repeat, reviews)):
         if not len(boxes):
             lost.add(number)
         if reviews[number].is_of_several and reviews[number].verdict not in ("nothing", "real"):
             beside = boxes[(repeat[boxes] < 0) & reaches(facts.score[boxes], score_threshold)]
-            boxes = beside if len(beside) else boxes[~taken[boxes]]
+            boxes = beside if len(beside) else boxes[~left_out[boxes]]
             if not len(boxes):
                 lost.add(number)
                 continue
@@ -61,7 +61,7 @@ def apply_reviews(decisions: BoxDecisions, basis: Basis, reviews: Sequence[Revie
             boxes = strong if len(strong) else boxes[[facts.score[boxes].argmax()]]
             boxes = _meant(boxes, decisions.kind, reviews[number], rules)
         (real if reviews[number].verdict == "real" else word)[boxes] = number
-    _spread(word, basis.individuals, reviews, taken)
+    _spread(word, basis.individuals, reviews, left_out)
     reviewers: dict[str, int] = {}
     for number, boxes in _by_word(word):
         review = reviews[number]
@@ -127,7 +127,7 @@ def _targets(facts: FactsTable, repeat: NDArray[np.int64], reviews: Sequence[Rev
 
 
 def _spread(
-    word: NDArray[np.int64], individuals: Individuals, reviews: Sequence[Review], taken: NDArray[np.bool_]
+    word: NDArray[np.int64], individuals: Individuals, reviews: Sequence[Review], left_out: NDArray[np.bool_]
 ) -> None:
     """Let the last word on a box of an individual hold for its other boxes, but for repeats that are left out."""
     spreads = np.array([review.verdict in _SPREADS for review in reviews], bool)
@@ -135,7 +135,7 @@ def _spread(
     said = said[spreads[word[said]]]
     latest = np.full(len(individuals.size), -1)
     np.maximum.at(latest, individuals.of_box[said], word[said])
-    silent = (word < 0) & ~taken
+    silent = (word < 0) & ~left_out
     word[silent] = latest[individuals.of_box[silent]]
 
 

@@ -27,15 +27,15 @@ def media_chunks(decided: Decisions) -> Iterator[pa.Table]:
     facts, placed = decided.facts, decided.placed
     deployment, visit = _places(decided)
     bounds = np.searchsorted(facts.frame_media, np.arange(len(facts.media) + 1))
-    looked_at = ~facts.failed
+    seen = ~facts.failed
     night = _majority(facts)
     ids = facts.media["media_id"].combine_chunks()
     for start in range(0, len(facts.media), CHUNK):
         part = slice(start, min(start + CHUNK, len(facts.media)))
         rows = facts.media.slice(start, CHUNK)
-        counts = np.where(looked_at[part], np.diff(bounds[part.start : part.stop + 1]), 0)
+        counts = np.where(seen[part], np.diff(bounds[part.start : part.stop + 1]), 0)
         frames = facts.frame_number[bounds[part.start] : bounds[part.stop]]
-        kept = np.repeat(looked_at[part], np.diff(bounds[part.start : part.stop + 1]))
+        kept = np.repeat(seen[part], np.diff(bounds[part.start : part.stop + 1]))
         frame_lists = pa.ListArray.from_arrays(_offsets(counts), pa.array(frames[kept], pa.int32()))
         yield _table(
             schema.MEDIA,

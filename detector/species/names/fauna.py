@@ -63,7 +63,7 @@ class Fauna:
 
     Args:
         root: The class: "Aves".
-        rows: Its species; `class_name` is not looked at.
+        rows: Its species; `class_name` is not read.
         others: Further names of each species.
         genera: Family and order by genus.
     """
