@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from backbones.errors import ConfigError, DiskFullError, HoopoeError, MediaError
+from detector.annotation import stages
 from detector.annotation.options import WorkOptions
 from detector.annotation.request import AnnotateRequest, Models, RunSettings
 from detector.annotation.run import annotate
@@ -332,13 +333,11 @@ def test_frames_in_which_nothing_moved_are_recorded_and_not_detected(run, tmp_pa
     assert [len(row.detections) > 0 for row in rows] == [True, False, False, False]
 
 
-def test_a_model_that_finds_no_memory_at_all_is_an_error(run, make_card, detector, monkeypatch):
-    import torch
-
-    def fail(*_):
+def test_a_model_that_finds_no_memory_at_all_is_an_error(run, make_card, monkeypatch):
+    def fail(*_, **__):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(type(detector), "detect", fail)
+    monkeypatch.setattr(stages, "detect_resized", fail)
     with pytest.raises(HoopoeError, match="GPU's memory"):
         run("out", make_card(photos=1, videos=0))
 
