@@ -34,13 +34,15 @@ class TrainConfig(Section):
     """Of convolutions and matrix products; auto: bf16 where the device computes in it, else fp32."""
 
     lr: PositiveFloat = 2e-4
-    """AdamW's learning rate at its peak; where auto found a batch size, times the square root of that / 16."""
+    """AdamW's learning rate at its peak; where auto found a batch size, times the square root of that / 16. A step of
+    fewer images than batch_size, at the end of the images, has the square root of their share of it."""
 
     weight_decay: NonNegativeFloat = 0.05
     """AdamW's, on all parameters but norms and biases."""
 
     layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
-    """Learning rate of each block of the backbone relative to the next; null: 0.9 if it starts from weights, else 1."""
+    """Learning rate of each block of the backbone relative to the next (of a twelfth of it, where it has more than 12);
+    null: 0.9 if it starts from weights, else 1."""
 
     schedule: Literal["cosine", "multistep"] = "cosine"
     """What the learning rate does after its warm-up."""

@@ -37,6 +37,7 @@ def train(run: Session, position: Position) -> Position:
         for waited, batch in _timed(run.loader):
             seed_step(config.seed, position.step, run.fabric.global_rank)
             rate = config.lr * lr_factor(config, position.step, position.epoch + position.batch / batches)
+            rate *= run.batch_share(batch) ** 0.5  # as AdamW's rate goes with the size of a batch
             set_learning_rate(run.optimiser, rate)
 
             losses = accumulate_gradients(run, batch)

@@ -12,6 +12,7 @@ from detector.models.pyramid import BODY_PREFIX
 from detector.training.config import TrainConfig
 
 PRETRAINED_LAYER_DECAY = 0.9
+MOST_LAYERS = 12  # that layer decay counts: those of ViT-B, for which its usual values are told (BEiT, MAE)
 _STAGE = re.compile(r"body\.stage(\d+)\.(?:blocks\.(\d+)|downsample)\.")
 
 
@@ -52,23 +53,28 @@ def set_learning_rate(optimiser: Optimizer, rate: float) -> None:
         group["lr"] = rate * group["lr_scale"]
 
 
-def _distances(names: Sequence[str]) -> dict[str, int]:
-    """Parameter's name -> its place in the backbone, counted in blocks from the end; 0 for all that is not in it."""
+def _distances(names: Sequence[str]) -> dict[str, float]:
+    """Parameter's name -> its distance from the backbone's end; 0 for all that is not in it.
+
+    Counted in blocks, the stem at last; where there are more than `MOST_LAYERS`, by the share of them: thirty thin
+    blocks would otherwise leave the stem a twenty-fifth of the rate.
+    """
     stages: dict[int, int] = {}  # blocks of each stage
     for name in names:
         if name.startswith(BODY_PREFIX) and (match := _STAGE.match(name, len(BODY_PREFIX))):
             stage, block = int(match[1]), match[2]
             stages[stage] = max(stages.get(stage, 0), int(block) + 1 if block is not None else 0)
     total = sum(stages.values())
+    unit = min(1.0, MOST_LAYERS / (total + 1))
 
-    def distance(name: str) -> int:
+    def distance(name: str) -> float:
         if not name.startswith(BODY_PREFIX):
-            return 0
+            return 0.0
         match = _STAGE.match(name, len(BODY_PREFIX))
         if match is None:
-            return total + 1  # the stem
+            return unit * (total + 1)  # the stem
         before = sum(count for stage, count in stages.items() if stage < int(match[1]))
-        return total - before - int(match[2] or 0)
+        return unit * (total - before - int(match[2] or 0))
 
     return {name: distance(name) for name in names}
 

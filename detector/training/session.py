@@ -28,7 +28,7 @@ from detector.training.guards import non_finite_error
 from detector.training.records.examples import draw_examples
 from detector.training.records.progress import Display
 from detector.training.records.recorder import Recorder
-from detector.training.resolving import Resolved
+from detector.training.resolving import Resolved, images_a_device
 
 FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100")
 
@@ -75,6 +75,10 @@ class Session:
         self.model.train()
         self.display.restart_clock()
         return position.batch + len(sampler)
+
+    def batch_share(self, batch: Batch) -> float:
+        """The images of a step, relative to those of a full one; all processes have as many."""
+        return len(batch.image_ids) / images_a_device(self.config, self.fabric.world_size)
 
     def agree(self, losses: Mapping[str, Tensor]) -> tuple[dict[str, float], bool]:
         """The losses as means over all processes, and whether any of them was asked to stop."""

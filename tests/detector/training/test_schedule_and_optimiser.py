@@ -1,5 +1,7 @@
 import math
+from collections.abc import Iterable
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -102,6 +104,22 @@ def test_random_backbones_learn_at_one_rate_and_pretrained_ones_by_depth() -> No
         optimiser = build_optimiser(model, TrainConfig(layer_decay=decay))
         assert len({group["lr_scale"] for group in optimiser.param_groups}) == rates
     assert resolved_layer_decay(TrainConfig(layer_decay=0.7), pretrained=True) == 0.7
+
+
+def test_deep_backbones_decay_by_twelve_layers() -> None:
+    """biformer_s has 30 blocks: its stem would learn at 0.9 to the 31st, a twenty-fifth of the rate."""
+    model = build_detector(ModelConfig(backbone="biformer_s", **SMALL))
+    optimiser = build_optimiser(model, TrainConfig(layer_decay=0.9))
+    rates = {id(each): group["lr_scale"] for group in optimiser.param_groups for each in group["params"]}
+    by_name = {name: rates[id(parameter)] for name, parameter in model.named_parameters()}
+    assert by_name[_first(by_name, "backbone.body.stem")] == pytest.approx(0.9**12)
+    order = [by_name[_first(by_name, f"backbone.body.body.stage3.blocks.{block}.")] for block in range(18)]
+    assert np.diff(np.log(order)) == pytest.approx(np.full(17, np.log(1 / 0.9) * 12 / 31))
+    assert by_name[_first(by_name, "backbone.body.body.stage4.blocks.3.")] == pytest.approx(0.9 ** (12 / 31))
+
+
+def _first(names: Iterable[str], prefix: str) -> str:
+    return next(name for name in names if name.startswith(prefix))
 
 
 def test_frozen_stages_are_not_in_the_optimiser() -> None:

@@ -314,3 +314,11 @@ def test_a_batch_beyond_the_gpu_does_not_fit() -> None:
     assert fits(1)
     assert not fits(128), "hundreds of GB"
     assert fits(1), "what the trial took is free again"
+
+
+def test_step_of_fewer_images_has_a_lower_rate(make_request, metrics_of) -> None:
+    """12 images by fives: two are left over, and have the square root of two fifths of the rate."""
+    settings = ("train.epochs=1", "train.batch_size=5", "train.warmup_steps=0", "train.final_lr_factor=1")
+    run = train_detector(make_request("run", *settings, validation=[]))
+    rates = sorted(record["lr"] for record in metrics_of(run.folder, "train"))
+    assert rates == pytest.approx([2e-4 * 0.4**0.5, 2e-4, 2e-4])

@@ -160,3 +160,12 @@ def test_no_bird_is_pasted_whose_patch_shows_another():
     assert any(len(each.labels) for each in made)
     ignored = Sample(donor.image, donor.boxes_xyxy, np.array([0, IGNORED, IGNORED]))
     assert all(not len(copy_paste(rng(seed), receiver, ignored, 3).labels) for seed in range(20))
+
+
+@pytest.mark.parametrize("size_wh", [(200, 1), (1, 200), (1, 1)])
+def test_pictures_one_pixel_high_or_wide_are_put_together(size_wh):
+    image = np.full((size_wh[1], size_wh[0], 3), 50, np.uint8)
+    sample = Sample(image, np.array([[0, 0, *size_wh]], np.float32), np.array([0]))
+    for seed in range(20):
+        made = mosaic(np.random.default_rng(seed), [sample] * 4, SizeRule(96, 160), AugmentationConfig())
+        assert made.size_wh == SizeRule(96, 160).size(size_wh)
