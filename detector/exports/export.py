@@ -51,7 +51,7 @@ def export(folder: Path, formats: Sequence[str] = DEFAULT_FORMATS, options: Expo
             try:
                 paths += FORMATS[name].load()(watched, folder, options)
                 written.append(name)
-                progress.reach(source.media_count)  # also where a format needs no media
+                progress.reach(progress.total or 0)  # also where a format needs no media
             except HoopoeError as error:
                 errors.append(error)
     remember(folder, written, source, options)
