@@ -80,8 +80,10 @@ class _Work:
             if place in self.annotations:
                 record = self.annotations[place]
                 image_id = record.get("image_id") if isinstance(record, dict) else None
-                meant = at_id.get(image_id, []) if isinstance(image_id, int | float | str) else []
-                known = bool(meant) or (isinstance(image_id, int | float | str) and image_id in self.gone)
+                if not isinstance(image_id, int | float | str) or isinstance(image_id, bool):  # True equals 1
+                    image_id = None
+                meant = at_id.get(image_id, [])
+                known = bool(meant) or image_id in self.gone
                 self.drop("annotations", place, reason if known else STRAY)
                 for at in meant:
                     self.drop("images", at, reason)
