@@ -6,6 +6,7 @@ import argparse
 import difflib
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
@@ -112,7 +113,9 @@ class _Formatter(argparse.HelpFormatter):
         super().__init__(prog, max_help_position=OPTION_COLUMNS, width=width)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return indent + text if "\n" in text else super()._fill_text(text, width, indent)
+        if "\n" in text:
+            return indent + text
+        return textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _usage(action: argparse.Action) -> str:
