@@ -98,6 +98,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"left out: {problem}" if problem.costs_picture else f"not used: {problem}", file=sys.stderr)
     lost = sum(problem.costs_picture for problem in problems)
     total = lost + len(document["images"])
+    if not document["images"]:
+        print(f"{args.output} was not written: there is no picture in {args.images} whose labels can be used")
+        return 1
     if are_too_many(lost, total) and not args.allow_losses:
         count = f"{lost} of {total} pictures ({lost / total:.0%})"
         print(

@@ -398,6 +398,15 @@ def test_the_command_writes_each_format_and_lets_the_doctor_look(images, tmp_pat
         assert ("duplicate_box" in capsys.readouterr().out) == (name == "label-studio")
 
 
+def test_the_command_writes_nothing_when_no_picture_is_there(images, tmp_path, capsys):
+    converted_results(images, {"file": "elsewhere.jpg", "detections": [found(0.9)]})
+    output = tmp_path / "out.json"
+    words = ["convert", "megadetector", "--images", str(images), "--labels", str(tmp_path / "md.json")]
+    assert main([*words, "--output", str(output), "--allow-losses"]) == 1
+    assert not output.exists()
+    assert "there is no picture in" in capsys.readouterr().out
+
+
 def test_the_command_writes_nothing_when_too_much_would_be_left_out(images, tmp_path, capsys):
     converted_tasks(images, task("a.jpg", was_cancelled=True), task("b.jpg", was_cancelled=True), task("cam/c d.jpg"))
     output = tmp_path / "out.json"
