@@ -265,7 +265,7 @@ def test_a_run_tells_what_reading_has_mended(make_request, drawn_set, tmp_path, 
     train_detector(make_request("run", "train.epochs=1", train=[(faulty, drawn_set / "images")]))
     said = capsys.readouterr().err
     assert "1 images left out, because they have boxes that cannot be used" in said
-    assert "faults: 1 x box_degenerate, 1 x box_overhangs; see hoopoe doctor" in said
+    assert "faults: 1 x box_degenerate, 1 x box_outside; see hoopoe doctor" in said
 
 
 def test_overfitting_says_on_how_many_images(command, tiny_yaml: Path, tmp_path: Path, capsys) -> None:
