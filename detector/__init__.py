@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from detector.models.saving import load_detector
     from detector.types import Detections
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _MODULES = {
     "Detections": "detector.types",
