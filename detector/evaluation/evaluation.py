@@ -76,13 +76,17 @@ class Evaluation:
         """COCO's figures."""
         return metrics_of_curves(self.inputs, self.curves)
 
+    @property
+    def image_limit(self) -> int:
+        """Limit on the detections of an image, where COCO's is for each of its categories."""
+        return self.max_detections * max(1, len(self.inputs.category_ids))
+
     @cached_property
     def class_agnostic(self) -> CocoMetrics:
         """The same with one label for all boxes."""
         if not self.several_categories:
             return self.metrics
-        limit = self.max_detections * len(self.inputs.category_ids)  # COCO's is for each category
-        return coco_metrics(self.inputs.class_agnostic(), limit)
+        return coco_metrics(self.inputs.class_agnostic(), self.image_limit)
 
     @cached_property
     def groups(self) -> dict[str, dict[str, CocoMetrics]]:
@@ -109,14 +113,14 @@ class Evaluation:
     @cached_property
     def errors(self) -> ErrorBreakdown:
         """TIDE's error breakdown."""
-        return error_breakdown(self.inputs, max_detections=self.max_detections)
+        return error_breakdown(self.inputs, max_detections=self.image_limit)
 
     @cached_property
     def confusion(self) -> ConfusionMatrix | None:
         """Which categories are taken for which, at the best threshold; None with one category."""
         if not self.several_categories:
             return None
-        return confusion_matrix(self.inputs, self.sweep.best_threshold, max_detections=self.max_detections)
+        return confusion_matrix(self.inputs, self.sweep.best_threshold, max_detections=self.image_limit)
 
     @cached_property
     def misses(self) -> list[Miss]:

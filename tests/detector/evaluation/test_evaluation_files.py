@@ -206,6 +206,14 @@ def test_cocos_limit_is_for_each_category_also_where_all_are_taken_for_one():
     assert evaluation.crowded_images == 0
 
 
+def test_errors_and_confusions_count_every_bird_that_ap_counts():
+    evaluation = evaluate_detections(*crowd_of_two_species(180))
+    assert evaluation.errors.ap50 == pytest.approx(evaluation.metrics.AP50)
+    assert set(evaluation.errors.prediction_types) == {"correct"}
+    assert evaluation.confusion is not None
+    assert evaluation.confusion.counts.tolist() == [[90, 0, 0], [0, 90, 0], [0, 0, 0]]
+
+
 def test_images_with_more_birds_than_the_limit_are_counted():
     truth, results = crowd_of_two_species(220)
     evaluation = evaluate_detections(truth, results)
