@@ -123,9 +123,7 @@ def _forward(
 
 
 @torch.library.register_fake("hoopoe::routed_attention")
-def _(
-    q: Tensor, k: Tensor, v: Tensor, routing: Tensor, rows: int, columns: int, num_heads: int, scale: float
-) -> Tensor:
+def _(q: Tensor, k: Tensor, v: Tensor, *_others: Any) -> Tensor:
     return v.new_empty(v.shape)
 
 
@@ -165,17 +163,7 @@ def _backward(
 
 
 @torch.library.register_fake("hoopoe::routed_attention_backward")
-def _(
-    grad: Tensor,
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    routing: Tensor,
-    rows: int,
-    columns: int,
-    num_heads: int,
-    scale: float,
-) -> tuple[Tensor, Tensor, Tensor]:
+def _(grad: Tensor, q: Tensor, k: Tensor, v: Tensor, *_others: Any) -> tuple[Tensor, Tensor, Tensor]:
     return q.new_empty(q.shape), k.new_empty(k.shape), v.new_empty(v.shape)
 
 

@@ -29,7 +29,7 @@ FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100")
 OUTPUT = "coco_evaluation.md"
 
 
-def draw_data(images: int, detections: int, categories: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def draw_boxes(images: int, detections: int, categories: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """About 7 birds an image, most of them found once or twice, and false alarms up to `detections` an image."""
     rng = np.random.default_rng(0)
     annotations: list[dict[str, Any]] = []
@@ -80,10 +80,10 @@ def run_hoopoe(ground_truth: dict[str, Any], results: list[dict[str, Any]]) -> l
 
 def measure(images: int, detections: int, categories: int, repeats: int) -> str:
     """One row of the table."""
-    ground_truth, results = draw_data(images, detections, categories)
+    ground_truth, results = draw_boxes(images, detections, categories)
     seconds: dict[str, list[float]] = {"hoopoe": [], "pycocotools": []}
     figures = {}
-    warm_up = draw_data(2, 2, 1)
+    warm_up = draw_boxes(2, 2, 1)
     run_hoopoe(*warm_up)  # imports are not part of it
     run_pycocotools(*warm_up)
     for _ in range(repeats):

@@ -21,7 +21,6 @@ MORE_PARAMETERS = {
     "backbones/routing_attention.py bi_level_routing_attention": "tensors and numbers of an attention, as torch's own",
     "backbones/routing_attention.py _forward": "an operator of torch takes tensors and numbers, no values",
     "backbones/routing_attention.py _backward": "the same",
-    "backbones/routing_attention.py _": "the same: the shapes of both, for torch.compile",
     "backbones/routing_attention_triton.py routed_attention": "the same",
     "backbones/routing_attention_triton.py _kernel": "a kernel takes pointers, strides and constants",
 }

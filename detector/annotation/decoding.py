@@ -230,30 +230,21 @@ def with_capture(facts: ItemFacts, capture: Capture) -> ItemFacts:
     )
 
 
-def photo_facts(digest: str, photo: Photo) -> ItemFacts:
-    """What a photo is."""
+def photo_facts(digest: str, read: Photo | VideoInfo) -> ItemFacts:
+    """What a photo is, and a video but for its length."""
     return ItemFacts(
         content_hash=digest,
-        width=photo.size_wh[0],
-        height=photo.size_wh[1],
-        captured_at=photo.capture.captured_at,
-        captured_from=photo.capture.captured_from,
-        camera_model=photo.capture.camera_model,
+        width=read.size_wh[0],
+        height=read.size_wh[1],
+        captured_at=read.capture.captured_at,
+        captured_from=read.capture.captured_from,
+        camera_model=read.capture.camera_model,
     )
 
 
 def video_facts(digest: str, info: VideoInfo) -> ItemFacts:
     """What a video is."""
-    return ItemFacts(
-        content_hash=digest,
-        width=info.size_wh[0],
-        height=info.size_wh[1],
-        captured_at=info.capture.captured_at,
-        captured_from=info.capture.captured_from,
-        camera_model=info.capture.camera_model,
-        frame_rate=info.frame_rate,
-        duration_s=info.duration_s,
-    )
+    return replace(photo_facts(digest, info), frame_rate=info.frame_rate, duration_s=info.duration_s)
 
 
 def frame_facts(frame: Frame, moved: bool | None = None) -> FrameFacts:

@@ -14,10 +14,10 @@ from detector.species.names.kinds import kind_of_label
 from detector.species.posterior import posterior
 from detector.store.facts import FactRow, FoundBox
 from detector.store.schema import pack_vector
-from detector.types import MediaItem
+from detector.types import Kind, MediaItem
 
 # a bird and another animal are not: detectors waver between the two
-_TRACKED_APART = ("person", "vehicle", "blank", "undecided")
+_TRACKED_APART = (Kind.PERSON, Kind.VEHICLE, Kind.BLANK, Kind.UNDECIDED)
 
 
 Rows = list[FactRow]  # of one media item

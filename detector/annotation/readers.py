@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
 
 import torch
 
 from detector.annotation.decoding import CropTask, DecodedFrame, DecodeTask, FrameCrops, Reading, perform
+from detector.base.closing import Closing
 from detector.footage.isolation import Failed, Finished, IsolatedReaders
 
 READY_BYTES = 256 << 20  # of pictures that are received ahead: a hundred photos, or ten frames of a 4K video
@@ -90,7 +90,7 @@ def _size(reading: Reading | None) -> int:
     return reading.crops.nbytes if isinstance(reading, FrameCrops) else 0
 
 
-class Readers:
+class Readers(Closing):
     """Reading processes, for one run after the other; a context manager that ends them.
 
     Args:
@@ -107,14 +107,6 @@ class Readers:
         self._count = self._forgotten = 0
         self._thread = threading.Thread(target=self._receive, name="readers", daemon=True)
         self._thread.start()
-
-    def __enter__(self) -> Readers:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def submit(self, task: DecodeTask | CropTask, *, urgent: bool = False) -> int:
         """Have a task done, an urgent one before those that wait; its number."""

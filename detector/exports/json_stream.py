@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
+from detector.base.closing import Closing
+
 # ASCII only: readers on Windows that forget to say UTF-8 still read every name
 _encode = json.JSONEncoder(allow_nan=False).encode
 
@@ -46,17 +48,15 @@ def write_array(out: TextIO, items: Iterable[object]) -> None:
     out.write("\n]")
 
 
-class Spool:
+class Spool(Closing):
     """Items of a later array, kept on the disk while an earlier one is written."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = tempfile.TemporaryFile("w+", encoding="ascii", dir=folder)  # noqa: SIM115 (closed by __exit__)
+        self._file = tempfile.TemporaryFile("w+", encoding="ascii", dir=folder)  # noqa: SIM115 (closed by close)
 
-    def __enter__(self) -> Spool:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Let the items go."""
         self._file.close()
 
     def add(self, item: object) -> None:

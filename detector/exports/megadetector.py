@@ -21,10 +21,10 @@ from detector.species.names.crosswalk import Crosswalk
 from detector.store.records import DetectionRecord, MediaRecord
 from detector.store.run_file import RunFile
 from detector.store.schema import LOWEST_SCORE
-from detector.types import TaxonName
+from detector.types import Kind, TaxonName
 
 CATEGORIES = {"1": "animal", "2": "person", "3": "vehicle"}
-_CATEGORY_OF_KIND = {"person": "2", "vehicle": "3"}
+_CATEGORY_OF_KIND: dict[str, str] = {Kind.PERSON: "2", Kind.VEHICLE: "3"}
 CONFIDENCE_DIGITS, COORDINATE_DIGITS = 3, 4  # MegaDetector's CONF_DIGITS and COORD_DIGITS
 UNKNOWN_FRAME_RATE = -1.0  # what MegaDetector writes for a video that it could not open
 

@@ -68,7 +68,7 @@ class ExportSource:
             run=run,
             media=partial(records_reader.read_media, folder),
             events=partial(records_reader.read_events, folder),
-            deployments=partial(records_reader.read_deployments, folder),
+            deployments=partial(records_reader.read_visits, folder),
             effort=partial(records_reader.read_effort, folder),
             media_count=media_count,
             absent=partial(_absent, folder, run.labels),

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import wait
-from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
 from backbones.errors import HoopoeError, MediaError
+from detector.base.closing import Closing
 from detector.footage.worker import FAILED, FINISHED, READY, Worker
 
 Task = TypeVar("Task")
@@ -46,7 +46,7 @@ class Failed(Generic[Task]):
 Event = Produced[Task, Value] | Finished[Task] | Failed[Task]
 
 
-class IsolatedReaders(Generic[Task, Value]):
+class IsolatedReaders(Closing, Generic[Task, Value]):
     """Processes that work on tasks, each of which produces a stream of values.
 
     A process that dies or is silent for too long is replaced: its task has failed, the others go on. Each process holds
@@ -79,14 +79,6 @@ class IsolatedReaders(Generic[Task, Value]):
         self._name = name
         self._count = workers
         self._workers: list[Worker[Task]] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End all processes, at once where they are at work."""

@@ -50,15 +50,8 @@ class JoinedClasses(NormalizeAndPad):
         group_of = {name: index for index, names in enumerate(groups.values()) for name in names}
         self.group_of_class = torch.tensor([group_of.get(name, DROPPED) for name in classes], device="cpu")
 
-    def postprocess(
-        self,
-        result: list[dict[str, Tensor]],
-        image_shapes: list[tuple[int, int]],
-        original_image_sizes: list[tuple[int, int]],
-    ) -> list[dict[str, Tensor]]:
-        return [self._joined(found["boxes"], found["scores"], found["labels"]) for found in result]
-
-    def _joined(self, boxes: Tensor, scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def finished(self, found: dict[str, Tensor]) -> dict[str, Tensor]:
+        boxes, scores, labels = found["boxes"], found["scores"], found["labels"]
         labels = self.group_of_class.to(labels.device)[labels]
         known = labels != DROPPED
         boxes, scores, labels = boxes[known], scores[known], labels[known]

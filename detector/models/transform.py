@@ -63,9 +63,10 @@ class NormalizeAndPad(GeneralizedRCNNTransform):
         image_shapes: list[tuple[int, int]],
         original_image_sizes: list[tuple[int, int]],
     ) -> list[dict[str, Tensor]]:
-        return [self._finished(found) for found in result]
+        return [self.finished(found) for found in result]
 
-    def _finished(self, found: dict[str, Tensor]) -> dict[str, Tensor]:
+    def finished(self, found: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The detections of an image as the caller gets them: boxes, scores and 0-based labels."""
         found = {**found, "labels": found["labels"] - self.first_label}
         if self.nms_iou is None:
             return found

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from backbones.errors import DataError
 from detector.base.tables.reader import Row, TableForm, as_number, read_table, some
-from detector.base.tables.text import read_text
+from detector.base.tables.text import read_table_text
 from detector.species.names.crosswalk import shipped_crosswalk
 
 PERIODS = 48
@@ -66,7 +66,7 @@ def read_frequencies(path: Path) -> FrequencyTable:
         DataError: The file is neither, a value is no frequency, it names no species, or a bar chart has no scientific
             names.
     """
-    text, _ = read_text(path, WHAT)
+    text, _ = read_table_text(path, WHAT)
     lines = re.split("\r\n|\r|\n", text)
     sizes = next((number for number, line in enumerate(lines) if _is_sample_size(line)), None)
     table = _csv(path) if sizes is None else _bar_chart(lines, sizes, path)

@@ -7,9 +7,9 @@ import os
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
 
 from backbones.errors import HoopoeError
+from detector.base.closing import Closing
 
 FACTS_LOCK, DECISIONS_LOCK = ".lock", ".decisions.lock"  # decisions may be made while facts are added
 RUN_LOCK = ".run.lock"  # both change run.json, each for a moment
@@ -20,8 +20,8 @@ _FAR = 1 << 30  # Windows keeps others from reading what is locked: lock a byte 
 _held: set[Path] = set()  # POSIX record locks do not keep a process from itself
 
 
-class StoreLock:
-    """Keeps a second writer out of a store, as a context manager or until `release`.
+class StoreLock(Closing):
+    """Keeps a second writer out of a store, as a context manager or until `close`.
 
     A record lock, not the presence of the file, is what counts: nothing stale is left by a killed process, and child
     processes do not inherit it. On the rare network disk without locks there is no protection.
@@ -56,7 +56,7 @@ class StoreLock:
                     raise
             time.sleep(0.02)
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Let others write; a second call does nothing."""
         if self._descriptor is None:
             return
@@ -64,14 +64,6 @@ class StoreLock:
         os.close(self._descriptor)  # the file stays: removing it would race with the next writer
         self._descriptor = None
         _held.discard(self.path)
-
-    def __enter__(self) -> StoreLock:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
 
 
 def _taken(folder: Path, owner: object) -> HoopoeError:

@@ -75,7 +75,7 @@ def read_effort(folder: Path) -> Iterator[EffortRecord]:
     return _records(folder, "effort", EffortRecord)
 
 
-def read_deployments(folder: Path) -> Iterator[DeploymentRecord]:
+def read_visits(folder: Path) -> Iterator[DeploymentRecord]:
     """The visits of a store's deployments, by deployment and row; raises as `read_events`."""
     return _records(folder, "deployments", DeploymentRecord)
 

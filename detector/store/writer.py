@@ -9,11 +9,11 @@ import time
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from detector.base.closing import Closing
 from detector.base.files import remove_unfinished
 from detector.store.facts import FactRow, OverlayRow, facts_table, overlay_table
 from detector.store.files import open_parquet, write_table
@@ -33,7 +33,7 @@ _ROW_BYTES = 256
 NOT_DONE = "it was not its turn before the run was told to end"
 
 
-class FactsWriter:
+class FactsWriter(Closing):
     """The one writer of a store's facts; a context manager that writes what is left also when an error passes through.
 
     Taking it locks the store (see `StoreLock`) and clears away what a killed run left, so take it before anything else
@@ -71,7 +71,7 @@ class FactsWriter:
             self.finished: set[str] = finished(self.folder)
             self.failed: dict[str, str] = failed(self.folder)  # of those, why nothing could be seen
         except BaseException:
-            self._lock.release()
+            self._lock.close()
             raise
         self._pending: list[FactRow] = []
         self._bytes = 0
@@ -124,18 +124,10 @@ class FactsWriter:
         try:
             self.flush()
         finally:
-            self._lock.release()
-
-    def __enter__(self) -> FactsWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+            self._lock.close()
 
 
-class OverlayWriter:
+class OverlayWriter(Closing):
     """Writes another classifier's logits over those of the facts: a part over each part, of the same name.
 
     They count when `run.json` names the overlay as `species.overlay`, which is set when `pending` is empty. It locks
@@ -210,15 +202,7 @@ class OverlayWriter:
 
     def close(self) -> None:
         """Let others write to the store."""
-        self._lock.release()
-
-    def __enter__(self) -> OverlayWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        self._lock.close()
 
 
 def _forget_failures(folder: Path) -> None:

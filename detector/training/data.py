@@ -92,7 +92,7 @@ class RunData:
     def summary(self, model: ModelConfig, crop_size: int | None = None) -> dict[str, Any]:
         """The content of data.json: for each set its files, what reading found, categories, and sizes of boxes."""
         return {"fingerprint": self.fingerprint} | {
-            name: summarise(annotations, model, crops=name == "train" and crop_size is not None)
+            name: summarise_set(annotations, model, crops=name == "train" and crop_size is not None)
             | {
                 "fingerprint": self.fingerprints[name],
                 "left_out": dict(self.left_out.get(name, {})),
@@ -175,7 +175,7 @@ def category_mapping(config: DataConfig) -> CategoryMapping:
     return CategoryMapping() if config.categories is None else CategoryMapping.read(config.categories)
 
 
-def summarise(annotations: Annotations, model: ModelConfig, *, crops: bool = False) -> dict[str, Any]:
+def summarise_set(annotations: Annotations, model: ModelConfig, *, crops: bool = False) -> dict[str, Any]:
     """Counts of a set, and the sizes that its boxes have in the network (or in crops), against the anchors."""
     kept = ~annotations.is_crowd
     boxes = boxes_in_network(annotations, model, crops=crops)[kept]

@@ -11,7 +11,7 @@ from detector.data.dataset import TrainingDataset
 from detector.data.doctor.box_sizes import Unmatched
 from detector.data.loader import EpochSampler
 from detector.training.config import REFERENCE_BATCH, Config
-from detector.training.data import RunData, summarise
+from detector.training.data import RunData, summarise_set
 from detector.training.devices import chosen_accelerator
 from detector.training.memory import estimate_memory
 from detector.training.optimiser import parameter_counts
@@ -67,7 +67,7 @@ def _model_lines(config: Config, counts: tuple[int, int]) -> Iterator[str]:
 def _data_lines(config: Config, data: RunData) -> Iterator[str]:
     yield from data.lines()
     crops = config.data.augmentation.crop_size is not None
-    summary = summarise(data.train, config.model, crops=crops)
+    summary = summarise_set(data.train, config.model, crops=crops)
     sizes = ", ".join(f"{size}: {count}" for size, count in summary["box_sizes_in_network"].items() if count)
     yield f"boxes to train on by size in the network, pixels: {sizes or 'none'}"
     missed = Unmatched(**summary["unmatched"])

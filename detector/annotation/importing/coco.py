@@ -14,19 +14,12 @@ from numpy.typing import NDArray
 from backbones.errors import DataError
 from detector.annotation.importing.formats import IN_PIXELS, NO_AREA, ImportedFile, imported_frame
 from detector.base.json_text import JsonError, decode_json
-from detector.data.coco.records import Id
+from detector.data.coco.records import Id, ImageRecord
 
 Content = tuple[Path, bytes]
 
 
-class _Image(msgspec.Struct, gc=False):
-    id: Id
-    file_name: str
-    width: float | None = None
-    height: float | None = None
-
-
-class _Box(msgspec.Struct, gc=False):
+class _CocoBox(msgspec.Struct, gc=False):
     image_id: Id
     category_id: int
     bbox: tuple[float, float, float, float] | None = None  # left, top, width, height in pixels
@@ -39,7 +32,7 @@ class _Category(msgspec.Struct, gc=False):
     name: str
 
 
-class _File(msgspec.Struct):
+class _CocoFile(msgspec.Struct):
     images: list[msgspec.Raw]
     categories: list[msgspec.Raw]
     annotations: list[msgspec.Raw] = msgspec.field(default_factory=list)
@@ -62,12 +55,12 @@ class CocoDetections:
             hint = "give the COCO file with the images and categories too"
             raise DataError("a list of results names no files", where=results[0][0], hint=hint)
         self.detector = results[0][0].name if results else "annotations"
-        self.images: list[_Image] = []
+        self.images: list[ImageRecord] = []
         self.row_of_id: dict[Id, int] = {}
         self.names: dict[int, str] = {}
         boxes: list[tuple[Path, str, list[msgspec.Raw]]] = []
         for path, data in files:
-            content = _decoded(path, data, _File)
+            content = _decoded(path, data, _CocoFile)
             self._add_images(path, content)
             boxes.append((path, "annotations", content.annotations))
         self.categories = tuple(dict.fromkeys(self.names.values()))
@@ -75,14 +68,14 @@ class CocoDetections:
             boxes = [(path, "results", _decoded(path, data, list[msgspec.Raw])) for path, data in results]
         self._pack(boxes)
 
-    def _add_images(self, path: Path, content: _File) -> None:
+    def _add_images(self, path: Path, content: _CocoFile) -> None:
         for index, raw in enumerate(content.categories):
             category = _decoded(path, raw, _Category, f"categories[{index}]")
             if self.names.setdefault(category.id, category.name) != category.name:
                 problem = f"category {category.id} is '{self.names[category.id]}' and also '{category.name}'"
                 raise DataError(problem, where=path, hint="give files that agree on their categories")
         for index, raw in enumerate(content.images):
-            image = _decoded(path, raw, _Image, f"images[{index}]")
+            image = _decoded(path, raw, ImageRecord, f"images[{index}]")
             if image.id in self.row_of_id:
                 hint = "give files whose images have ids of their own"
                 raise DataError("an image's id is there twice", where=f"{path}: image {image.id}", hint=hint)
@@ -94,7 +87,7 @@ class CocoDetections:
         rows, labels, scores, boxes = [], [], [], []
         for path, table, raws in lists:
             for index, raw in enumerate(raws):
-                box = _decoded(path, raw, _Box, f"{table}[{index}]")
+                box = _decoded(path, raw, _CocoBox, f"{table}[{index}]")
                 if box.image_id not in self.row_of_id or box.category_id not in label_of:
                     what = (
                         f"no image {box.image_id}" if box.category_id in label_of else f"no category {box.category_id}"

@@ -27,13 +27,13 @@ class _Info(msgspec.Struct):
     detector: str | None = None
 
 
-class _File(msgspec.Struct):
+class _Results(msgspec.Struct):
     images: list[msgspec.Raw]
     detection_categories: dict[str, str]
     info: _Info | None = None
 
 
-class _Box(msgspec.Struct, gc=False):
+class _ResultBox(msgspec.Struct, gc=False):
     category: str | int
     conf: float
     bbox: tuple[float, float, float, float]
@@ -41,9 +41,9 @@ class _Box(msgspec.Struct, gc=False):
     frame: Number | None = None  # animl's name for it
 
 
-class _Image(msgspec.Struct):
+class _ResultImage(msgspec.Struct):
     file: str
-    detections: list[_Box] | None = None
+    detections: list[_ResultBox] | None = None
     failure: str | None = None
     frames_processed: Annotated[list[FrameNumber], msgspec.Meta(max_length=MOST_FRAMES)] | None = None
 
@@ -66,7 +66,7 @@ class MegaDetectorFile:
     def __init__(self, path: Path, data: bytes) -> None:
         self.path = path
         try:
-            content = decode_json(data, _File)
+            content = decode_json(data, _Results)
         except JsonError as error:
             hint = "see https://lila.science/megadetector-output-format"
             raise DataError(f"not MegaDetector's format: {error}", where=path, hint=hint) from error
@@ -79,7 +79,7 @@ class MegaDetectorFile:
             for key, name in content.detection_categories.items()
             if name.lower() != NO_BOX
         }
-        self.decoder = msgspec.json.Decoder(_Image)
+        self.decoder = msgspec.json.Decoder(_ResultImage)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -102,13 +102,13 @@ class MegaDetectorFile:
             raise DataError(f"the record names no file: {error}", where=where, hint="correct the record") from error
 
 
-def _imported(image: _Image, label_of: Mapping[str, int], categories: Collection[str]) -> ImportedFile:
+def _imported(image: _ResultImage, label_of: Mapping[str, int], categories: Collection[str]) -> ImportedFile:
     path = image.file.replace("\\", "/")
     if image.failure is not None or image.detections is None:
         return ImportedFile(path, (), image.failure or "the file of boxes says nothing about it")
     known = [box for box in image.detections if str(box.category) in label_of]
     left_out = Counter({NO_CATEGORY: sum(str(box.category) not in categories for box in image.detections)})
-    by_frame: dict[int, list[_Box]] = {number: [] for number in image.frames_processed or ()}
+    by_frame: dict[int, list[_ResultBox]] = {number: [] for number in image.frames_processed or ()}
     for box in known:
         by_frame.setdefault(_frame_number(box), []).append(box)
     numbered = sorted((by_frame or {0: []}).items())
@@ -117,12 +117,12 @@ def _imported(image: _Image, label_of: Mapping[str, int], categories: Collection
     return ImportedFile(path, () if failure else frames, failure, +left_out)
 
 
-def _frame_number(box: _Box) -> int:
+def _frame_number(box: _ResultBox) -> int:
     number = box.frame if box.frame_number is None else box.frame_number
     return max(number or 0, 0)
 
 
-def _frame(number: int, boxes: list[_Box], label_of: Mapping[str, int], left_out: Counter[str]) -> ImportedFrame:
+def _frame(number: int, boxes: list[_ResultBox], label_of: Mapping[str, int], left_out: Counter[str]) -> ImportedFrame:
     return imported_frame(
         number,
         [box.bbox for box in boxes],

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from backbones.errors import DataError
 from detector.base.tables.formulas import unguard
-from detector.base.tables.text import MAX_BYTES, WESTERN, read_text, separator, split_separator_line
+from detector.base.tables.text import MAX_BYTES, WESTERN, read_table_text, separator, split_separator_line
 
 CORRECT_ROW = "correct that row"
 MAX_COLUMNS = 2000
@@ -213,7 +213,7 @@ def read_table(path: Path, form: TableForm, max_bytes: int = MAX_BYTES) -> Table
     Raises:
         DataError: It cannot be read, or its columns are not these.
     """
-    text, encoding = read_text(path, form.what, max_bytes)
+    text, encoding = read_table_text(path, form.what, max_bytes)
     known = {_key(name): name for name in form.columns}
     text, delimiter = split_separator_line(text)
     delimiter = delimiter or separator(text, lambda cell: _key(cell) in known)

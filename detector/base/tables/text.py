@@ -35,7 +35,7 @@ _UTF8_LETTER = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\
 _NOT_WESTERN = re.compile(r"(?<![^\W\d_])(?:(?![A-Za-z])[^\W\d_]){2,}(?![^\W\d_])|[^\W\d_][¡-©«-¹»-¿×÷][^\W\d_]")
 
 
-def read_text(path: Path, what: str, max_bytes: int = MAX_BYTES) -> tuple[str, str]:
+def read_table_text(path: Path, what: str, max_bytes: int = MAX_BYTES) -> tuple[str, str]:
     """The text of a table, and the name of its encoding: UTF-8, UTF-16 or UTF-32, else of `WESTERN`; or `WORKBOOK`.
 
     Args:

@@ -32,12 +32,12 @@ def run(args: argparse.Namespace) -> int:
     """Take one step after the other; the first that fails ends the demo with its exit code."""
     from detector.cli.demo.card import annotate_card, calibrate
     from detector.cli.demo.classifier import show_species, train_species
-    from detector.cli.demo.detector import compare_detectors, draw_data, train_detectors
+    from detector.cli.demo.detector import compare_detectors, draw_training_data, train_detectors
     from detector.cli.demo.run import CommandFailedError, Demo
 
     demo = Demo(args.output, args.seed, args.scenes, args.classifier_epochs, args.epochs, results())
     steps = (
-        ("Draw scenes of twelve invented species", draw_data),
+        ("Draw scenes of twelve invented species", draw_training_data),
         ("Train a species classifier on their birds", train_species),
         ("See what it says of birds that it has not seen", show_species),
         ("Train and evaluate the same detector from the classifier, and from nothing", train_detectors),

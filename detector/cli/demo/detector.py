@@ -17,7 +17,7 @@ MAMMALS = 200  # for the classifier to learn from, and as many to calibrate on
 MAMMALS_STREAM = 8  # of random numbers, beside those of scenes and card
 
 
-def draw_data(demo: Demo) -> None:
+def draw_training_data(demo: Demo) -> None:
     """Draw scenes to train on, and others to evaluate on; and mammals, which are no birds."""
     import numpy as np
 

@@ -32,7 +32,7 @@ def print_summary(console: Console, summary: DecisionSummary) -> None:
         say(console, f"look: {line}")
 
 
-def some(names: Sequence[str]) -> str:
+def first_of(names: Sequence[str]) -> str:
     """The first names of many."""
     return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
 
@@ -117,7 +117,7 @@ def _problems(summary: DecisionSummary) -> Iterator[str]:
         yield f"not in the table of deployments: {', '.join(summary.unlisted)}"
     yield from summary.notes
     if summary.unknown_classes:
-        yield f"classes that the taxonomy does not know: {some(summary.unknown_classes)}"
+        yield f"classes that the taxonomy does not know: {first_of(summary.unknown_classes)}"
     if summary.lost_reviews:
         yield (
             f"{summary.lost_reviews} reviews are of detections that are not in this store, or of files in which all is "

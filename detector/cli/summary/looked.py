@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from detector.cli.summary.decided import some
+from detector.cli.summary.decided import first_of
 from detector.cli.terminal.tables import say
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def _lines(report: RunReport) -> Iterator[str]:
     if report.failures or report.failures_before:
         yield "the same command with --retry-failed looks at them again"
     if report.lost:
-        yield f"{len(report.lost)} files went away meanwhile, and nothing is recorded of them: {some(report.lost)}"
+        yield f"{len(report.lost)} files went away meanwhile, and nothing is recorded of them: {first_of(report.lost)}"
     yield from _reasons("read in part", report.warnings, "warning")
     for problem in report.problems:
         yield f"not listed: {problem}"

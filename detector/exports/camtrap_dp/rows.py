@@ -24,11 +24,11 @@ from detector.exports.taxa import candidates_of, scientific_taxon
 from detector.species.names.label_words import is_negation
 from detector.store.records import DeploymentRecord, DetectionRecord, EventRecord, MediaRecord
 from detector.store.run_file import RunFile
-from detector.types import TaxonName
+from detector.types import Kind, TaxonName
 
 Row = dict[str, object]
-_TYPES = {"person": "human", "vehicle": "vehicle", "undecided": "unknown"}
-_PRIVATE = ("person", "undecided")  # a label that nobody knows may be a person's
+_TYPES: dict[str, str] = {Kind.PERSON: "human", Kind.VEHICLE: "vehicle", Kind.UNDECIDED: "unknown"}
+_PRIVATE = (Kind.PERSON, Kind.UNDECIDED)  # a label that nobody knows may be a person's
 _DIGITS = 5
 
 

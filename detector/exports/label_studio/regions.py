@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from detector.exports.pictures.frames import box_inside
 from detector.store.records import DetectionRecord, MediaRecord
+from detector.types import Kind
 
 FRAME_RATE = 25.0  # of a project for videos, frames a second
 ROUNDING = 1e-3  # of a frame: 1.16 s times 25 is a little less than 29, and yet frame 29
 DIGITS = 4
-KINDS = ("bird", "animal", "person", "vehicle")
+LABELLED_KINDS = (Kind.BIRD, Kind.ANIMAL, Kind.PERSON, Kind.VEHICLE)
 
 Region = dict[str, object]
 
@@ -24,12 +25,13 @@ class Labels:
     """The labels that were given, with a hint each."""
 
     def __init__(self) -> None:
-        self.hints: dict[str, str] = dict.fromkeys(KINDS, "")
+        self.hints: dict[str, str] = dict.fromkeys(map(str, LABELLED_KINDS), "")
 
     def of(self, found: DetectionRecord) -> str:
         """The label of a detection: its taxon, else its kind; where nobody knows that, the detector's word."""
         if found.name is None:
-            return self._known({"uncertain": "animal", "undecided": found.label}.get(found.kind, found.kind), "")
+            words: dict[str, str] = {Kind.UNCERTAIN: str(Kind.ANIMAL), Kind.UNDECIDED: found.label}
+            return self._known(words.get(found.kind, found.kind), "")
         return self._known(found.name, " / ".join(name for name in (found.english_name, found.hebrew_name) if name))
 
     def _known(self, label: str, hint: str) -> str:

@@ -19,6 +19,7 @@ from detector.exports.tables.cells import Cell, rounded, with_offset
 from detector.exports.taxa import candidates_of
 from detector.store.records import DetectionRecord, MediaRecord
 from detector.store.reviews.table import AS_EXPORTED, as_exported
+from detector.types import Kind
 
 CONFIDENCE_DIGITS, SHARE_DIGITS, SECOND_DIGITS = 4, 5, 3
 CANDIDATES = 3
@@ -138,7 +139,7 @@ def file_rows(source: ExportSource, options: ExportOptions) -> Iterator[tuple[Ce
 
 
 def _file_row(record: MediaRecord, shown: tuple[DetectionRecord, ...], names: FileNames) -> tuple[Cell, ...]:
-    birds = [found for found in shown if found.kind == "bird"]
+    birds = [found for found in shown if found.kind == Kind.BIRD]
     return (
         names.of(record),
         record.deployment_id,
@@ -148,12 +149,12 @@ def _file_row(record: MediaRecord, shown: tuple[DetectionRecord, ...], names: Fi
         record.media_type,
         None if record.failure is not None else not shown,
         len(shown),
-        at_once(shown, "bird"),
+        at_once(shown, Kind.BIRD),
         _distinct(birds, lambda found: found.name or found.display_name),
         _distinct(birds, lambda found: found.english_name),
         _distinct(birds, lambda found: found.hebrew_name),
-        at_once(shown, "person"),
-        at_once(shown, "vehicle"),
+        at_once(shown, Kind.PERSON),
+        at_once(shown, Kind.VEHICLE),
         rounded(max((found.score for found in shown), default=None), CONFIDENCE_DIGITS),
         any(found.needs_review for found in shown),
         record.sequence_id,

@@ -25,7 +25,7 @@ from detector.store.facts import OverlayRow
 from detector.store.lock import DECISIONS_LOCK, StoreLock
 from detector.store.reader import FactsReader
 from detector.store.records import DetectionRecord, MediaRecord
-from detector.store.records_reader import read_deployments, read_effort, read_events, read_media, read_repeats
+from detector.store.records_reader import read_effort, read_events, read_media, read_repeats, read_visits
 from detector.store.reviews.log import Review, append_reviews
 from detector.store.run_file import DetectorEntry, SpeciesEntry
 from detector.store.run_json import load_run, set_card_root, write_run
@@ -83,7 +83,7 @@ def test_empty_store_gives_empty_decisions(tmp_path: Path, facts_maker: Maker) -
     facts_maker.write(tmp_path, [])
     summary = decide(tmp_path, options())
     assert (summary.photos, summary.events, list(summary.names)) == (0, 0, [])
-    for read in (read_media, read_events, read_repeats, read_effort, read_deployments):
+    for read in (read_media, read_events, read_repeats, read_effort, read_visits):
         assert list(read(tmp_path)) == []
 
 
@@ -296,7 +296,7 @@ def test_deployments_place_and_time_the_media(tmp_path: Path, facts_maker: Maker
     assert (second.timestamp, second.utc_offset_min) == (datetime(2024, 10, 27, 3), 120)  # clocks went back at two
     assert (other.deployment_id, other.utc_offset_min) == ("card/south", None)
     assert summary.unlisted == ["card/south"]
-    told, listed = read_deployments(tmp_path / "out")
+    told, listed = read_visits(tmp_path / "out")
     assert (listed.latitude, listed.camera_model, listed.kind, listed.details) == (
         31.5,
         "HF2",

@@ -18,7 +18,7 @@ from detector.decisions.decide import decide
 from detector.decisions.options import DecideOptions
 from detector.decisions.summary import DecisionSummary
 from detector.exports.export import export
-from detector.store.records_reader import read_deployments, read_effort, read_events, read_media
+from detector.store.records_reader import read_effort, read_events, read_media, read_visits
 
 Maker = SimpleNamespace
 HEADER = "deploymentID,card,folder,latitude,longitude,timeZone,deploymentStart,deploymentEnd,cameraID\n"
@@ -85,7 +85,7 @@ def test_visits_are_deployments_of_their_own_in_camtrap_dp(survey: Survey) -> No
         "X,card,v2,31.5,34.9,Europe/Paris,,,",
         "X-2,card,v3,1,2,,,,",  # a name that is taken, though nothing is there
     )
-    first, second = read_deployments(survey.out)
+    first, second = read_visits(survey.out)
     assert [(each.visit_id, each.deployment_id) for each in (first, second)] == [("X", "X"), ("X-3", "X")]
     assert (second.start, second.end) == (datetime(2024, 6, 2, 6), datetime(2024, 6, 27, 6))
     assert (first.end_offset_min, second.end_offset_min) == (120, 120)
@@ -201,7 +201,7 @@ def test_one_folder_may_have_rows_one_after_the_other(survey: Survey, monkeypatc
 def test_time_zones_of_the_table_make_utc_local(survey: Survey) -> None:
     survey.photos("a", range(3))
     survey.decide("A,card,a,31.5,34.9,Asia/Jerusalem,2024-05-01T02:00:00Z,2024-05-03T08:00:00+02:00,")
-    [deployment] = read_deployments(survey.out)
+    [deployment] = read_visits(survey.out)
     assert (deployment.start, deployment.end) == (datetime(2024, 5, 1, 5), datetime(2024, 5, 3, 9))
 
 
@@ -213,7 +213,7 @@ def test_regular_photos_are_a_time_lapse(survey: Survey) -> None:
     rows = [f"{name},card,{name},31.5,34.9,+03:00,,,,{method}" for name, method in
             (("lapse", ""), ("motion", ""), ("said", "motion detection"))]  # fmt: skip
     survey.decide(*rows, header=header)
-    methods = {each.deployment_id: dict(each.details).get("captureMethod") for each in read_deployments(survey.out)}
+    methods = {each.deployment_id: dict(each.details).get("captureMethod") for each in read_visits(survey.out)}
     assert methods == {"lapse": "timeLapse", "motion": None, "said": "activityDetection"}
 
 

@@ -11,12 +11,12 @@ import pytest
 
 from backbones.errors import DataError
 from detector.store import records, schema
-from detector.store.records_reader import read_deployments, read_effort, read_events, read_media, read_repeats
+from detector.store.records_reader import read_effort, read_events, read_media, read_repeats, read_visits
 
 
 def test_empty_store_has_no_records(tmp_path: Path, store_maker: SimpleNamespace) -> None:
     store_maker.write(tmp_path, [])
-    for read in (read_media, read_events, read_repeats, read_effort, read_deployments):
+    for read in (read_media, read_events, read_repeats, read_effort, read_visits):
         assert list(read(tmp_path)) == []
 
 
@@ -42,7 +42,7 @@ def test_decided_store_is_whole(decided_store: Path) -> None:
     assert sum(len(item.detections) for item in media) == 9
     assert [event.count for event in read_events(decided_store)] == [2, 1, 1]
     assert next(iter(read_effort(decided_store))).gaps[0].end.day == 12
-    assert dict(next(iter(read_deployments(decided_store))).details) == {"cameraID": "C1", "baitUse": "true"}
+    assert dict(next(iter(read_visits(decided_store))).details) == {"cameraID": "C1", "baitUse": "true"}
     assert next(iter(read_repeats(decided_store))).boxes == 40
 
 

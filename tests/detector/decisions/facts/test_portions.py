@@ -17,7 +17,7 @@ from detector.decisions.decide import decide
 from detector.decisions.facts.portions import plan_portions
 from detector.decisions.options import DecideOptions
 from detector.store.reader import FactsReader
-from detector.store.records_reader import read_deployments, read_effort, read_events, read_media, read_repeats
+from detector.store.records_reader import read_effort, read_events, read_media, read_repeats, read_visits
 from detector.store.reviews.log import Review, append_reviews
 from detector.store.run_file import SpeciesEntry
 from detector.store.schema import pack_vector
@@ -35,7 +35,7 @@ def results(folder: Path, frames: int, options: DecideOptions) -> tuple[Any, ...
         patch.setattr("detector.decisions.facts.portions.PORTION_FRAMES", frames)
         summary = decide(folder, options, now=NOW)
     media = sorted(read_media(folder), key=lambda item: (item.card, item.path))
-    others = (read_events, read_repeats, read_effort, read_deployments)
+    others = (read_events, read_repeats, read_effort, read_visits)
     return summary, media, *(list(read(folder)) for read in others)
 
 
