@@ -17,9 +17,11 @@ from detector.data.config import DataConfig
 from detector.data.images import read_image
 from detector.data.packed import Annotations
 from detector.evaluation import evaluation as evaluating
+from detector.evaluation.card_file import write_model_card
 from detector.evaluation.detecting import DetectionOptions
 from detector.evaluation.evaluation import Evaluation
 from detector.evaluation.ground_truth import read_ground_truth
+from detector.evaluation.slices import LOCATION
 from detector.evaluation.writer import write_evaluation
 from detector.models.detector import Detector
 from detector.models.saving import load_detector
@@ -62,8 +64,8 @@ def evaluate(
         detector: A detector, a network from `build_detector`, or the path or name of a detector.
         annotations: COCO JSON.
         images: The folder of its pictures.
-        output: A folder for figures, pictures of the worst mistakes, `metrics.json` and `predictions.json`; None writes
-            nothing.
+        output: A folder for figures, pictures of the worst mistakes, `metrics.json`, `predictions.json`
+            and `model_card.md`; None writes nothing.
         group_by: Keys of the image records, such as "modality"; each of their values is also measured by itself.
         options: See `EvaluateOptions`.
 
@@ -97,7 +99,7 @@ def evaluate(
         model.meta,
         categories=None if categories is None else checked_path(categories, "categories"),
         agnostic=options.get("agnostic", False),
-        attributes=group_by,
+        attributes=[*group_by, *([] if LOCATION in group_by else [LOCATION])],
     )
     say(f"{sources[0][0]}: {report}")
     detecting = _detection_options(options)
@@ -105,6 +107,7 @@ def evaluate(
         evaluation = evaluating.evaluate(model, truth, detecting, group_by=group_by, advance=progress.advance)
     if folder is not None:
         write_evaluation(folder, evaluation, _Pictures(truth).read)
+        write_model_card(folder, model, evaluation, truth)
     return evaluation
 
 

@@ -18,6 +18,7 @@ from detector.data.config import DataConfig
 from detector.data.doctor.box_sizes import network_boxes_xywh, size_histogram, unmatched
 from detector.data.findings import are_too_many
 from detector.data.packed import Annotations
+from detector.evaluation.slices import LOCATION
 from detector.models.config import ModelConfig
 
 Sources = Sequence[tuple[Path, Path]]  # annotations and images
@@ -152,7 +153,11 @@ def read_data(train: Sources, validation: Sources, config: DataConfig, *, overfi
     if not validation:
         return RunData(annotations, None, mapping, reports, fingerprints)
     others, reports["val"] = read_coco(
-        validation, mapping=mapping, invalid=config.invalid, category_names=annotations.category_names
+        validation,
+        mapping=mapping,
+        invalid=config.invalid,
+        category_names=annotations.category_names,
+        attributes=[LOCATION],
     )
     if not len(others):
         where = ", ".join(str(path) for path, _ in validation)

@@ -15,6 +15,10 @@ from detector.base.reporting import task
 from detector.base.stopping import StopRequest
 from detector.data.dataset import TrainingDataset
 from detector.data.loader import training_loader
+from detector.evaluation.card_file import write_model_card
+from detector.evaluation.detecting import DetectionOptions
+from detector.evaluation.evaluation import evaluate
+from detector.models.saving import load_detector
 from detector.training.checkpoints import Learner, Position
 from detector.training.config import REFERENCE_BATCH
 from detector.training.devices import make_fabric, refuse_missing_devices
@@ -94,7 +98,20 @@ def train_detector(request: Request) -> Run:
     if session.recorder is not None:
         session.recorder.draw_curves()
         session.recorder.close()
+        if position.finished and not resolved.data.overfit:
+            write_card(session)
     return Run(position, resolved.files, signal=session.stop.signal)
+
+
+def write_card(session: Session) -> None:
+    """Write the card of `best.safetensors`; a run resumed after its best evaluation evaluates it once more."""
+    resolved, data = session.resolved, session.resolved.data.validation
+    detector = load_detector(resolved.files.best, session.fabric.device, resolved.precision)
+    evaluation = session.best_measured
+    if evaluation is None and data is not None:
+        options = DetectionOptions(batch_size=resolved.config.train.eval_batch_size, loading=resolved.config.data)
+        evaluation = evaluate(detector, data, options)
+    write_model_card(resolved.files.root, detector, evaluation, data)
 
 
 def with_readable_pictures(resolved: Resolved, fabric: Fabric) -> Resolved:

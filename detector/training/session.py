@@ -18,7 +18,7 @@ from detector.base.stopping import StopRequest
 from detector.data.loader import Batch, EpochSampler, Loader
 from detector.data.packed import Annotations
 from detector.evaluation.detecting import DetectionOptions
-from detector.evaluation.evaluation import evaluate
+from detector.evaluation.evaluation import Evaluation, evaluate
 from detector.models.building import config_of
 from detector.models.detector import Detector, DetectorMeta
 from detector.models.saving import save_detector
@@ -48,6 +48,8 @@ class Session:
         display: Shows progress.
         stop: Whether somebody wants to stop.
         saved: What the last checkpoint says; `saved_at` is its time.
+        measured: The last evaluation, in the first process.
+        best_measured: That of `best.safetensors`, if it was written since the run was started or resumed.
     """
 
     fabric: Fabric
@@ -61,6 +63,8 @@ class Session:
     stop: StopRequest
     saved: Position = field(default_factory=Position)
     saved_at: float = field(default_factory=time.monotonic)
+    measured: Evaluation | None = None
+    best_measured: Evaluation | None = None
 
     @property
     def config(self) -> Config:
@@ -191,6 +195,7 @@ class Session:
         metrics: dict[str, float | None] = {}
         if self.fabric.is_global_zero:
             assert evaluation.found is not None
+            self.measured = evaluation
             measured = evaluation.metrics.as_dict()
             metrics = {name: measured[name] for name in FIGURES}
             shown = "  ".join(f"{name} {'-' if value is None else f'{value:.3f}'}" for name, value in metrics.items())
@@ -204,3 +209,4 @@ class Session:
         if self.fabric.is_global_zero:
             meta = DetectorMeta(config_of(self.learner.model), self.resolved.data.for_detector(), metrics)
             save_detector(self.resolved.files.best, Detector(self.learner.best_weights, meta))
+            self.best_measured = self.measured

@@ -32,7 +32,7 @@ def test_a_run_leaves_all_its_files(detector: str, make_request, metrics_of) -> 
     run = request.output
     files = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file() and "tfevents" not in path.name}
     assert files == {
-        *("config.yaml", "environment.json", "data.json", "best.safetensors", "checkpoints/last.pt"),
+        *("config.yaml", "environment.json", "data.json", "best.safetensors", "model_card.md", "checkpoints/last.pt"),
         *("metrics.jsonl", "plots/curves.png", "plots/examples.png"),
     }
     assert list((run / "tensorboard").iterdir())
