@@ -26,6 +26,7 @@ EXAMPLES = (
     "hoopoe train nano --train-annotations train.json --train-images photos --val-annotations "
     "val.json --val-images photos --output runs/first",
     "hoopoe train --resume runs/first",
+    "hoopoe train --resume runs/first --set train.epochs=100",
 )
 
 
@@ -59,7 +60,8 @@ def add_arguments(parser: CommandParser) -> None:
         nargs="?",
         const=True,
         metavar="RUN",
-        help="go on with the run in --output, if there is one; or with RUN, which needs no other option",
+        help="go on with the run in --output, if there is one; or with RUN, which needs no other option; --set "
+        "train.epochs=N makes it longer: from there on the learning rate is that of a run of N epochs",
     )
     parser.add_argument("--init", metavar="DETECTOR", help="start from this detector, also with other categories")
     parser.add_argument(

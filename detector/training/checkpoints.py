@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -13,21 +13,12 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
-from backbones.errors import CheckpointError, ConfigError, DataError
+from backbones.errors import CheckpointError
 from backbones.tensor_files import fitted, read_pt
 from detector.base.files import atomic_write
 from detector.training.config import Config
-from detector.training.data import RunData
-from detector.training.records.run_folder import RunFolder
 
 FORMAT = "hoopoe-run-1"
-# what may change between two parts of a run without changing its result; annotations that `error` took, it takes as
-# `repair` does
-FREE_KEYS = frozenset(
-    ("data.invalid", "data.workers", "data.prefetch", "train.eval_batch_size", "train.log_steps")
-    + ("train.checkpoint_steps", "train.checkpoint_minutes")
-)
-
 
 Count = Annotated[int, Field(ge=0, le=10**12)]
 
@@ -156,54 +147,3 @@ class _Entries(BaseModel):
     model: dict[str, Any]
     ema: dict[str, Any] | None
     optimiser: dict[str, Any]
-
-
-def refuse_another_run(checkpoint: Checkpoint, config: Config, data: RunData, files: RunFolder) -> None:
-    """Refuse to go on with other settings or other data than a run was started with.
-
-    Raises:
-        ConfigError: A setting that decides about the result differs; it is named.
-        DataError: The annotations differ.
-    """
-    before, resolved, now = (dict(_leaves(each)) for each in (checkpoint.config, checkpoint.resolved, config))
-    # what is asked for may be the run's own config.yaml, in which everything is resolved
-    differing = [key for key in now if now[key] not in (before.get(key), resolved.get(key)) and key not in FREE_KEYS]
-    if differing:
-        changes = ", ".join(f"{key} was {before.get(key)} and is {now[key]}" for key in differing)
-        hint = "give the settings that the run was started with, or start a new run"
-        raise ConfigError(f"the run was started with other settings: {changes}", where=files.last, hint=hint)
-    if checkpoint.fingerprint != data.fingerprint:
-        changes = "".join(f"; {change}" for change in data.changes_since(files.data_summary()))
-        raise DataError(
-            f"the run was started with other annotations{changes}",
-            where=files.last,
-            hint="give the annotations that the run was started with (a picture that cannot be read may stay among "
-            f"them: data.invalid=repair leaves it out), or start a new run with --init {files.best}",
-        )
-
-
-def resumed_config(checkpoint: Checkpoint, config: Config) -> Config:
-    """The resolved configuration of a run, with those settings of now that do not change its result."""
-    changes: dict[str, dict[str, Any]] = {"data": {}, "train": {}}
-    for key in FREE_KEYS:
-        section, name = key.split(".")
-        changes[section][name] = getattr(getattr(config, section), name)
-    return checkpoint.resolved.model_copy(
-        update={
-            section: getattr(checkpoint.resolved, section).model_copy(update=values)
-            for section, values in changes.items()
-        }
-    )
-
-
-def _leaves(config: Config) -> Iterator[tuple[str, Any]]:
-    """Dotted key and plain value of every setting."""
-
-    def walk(values: Mapping[str, Any], parents: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-        for key, value in values.items():
-            if isinstance(value, Mapping) and (*parents, key) != ("model", "backbone_config"):
-                yield from walk(value, (*parents, key))
-            else:
-                yield ".".join((*parents, key)), value
-
-    yield from walk(config.model_dump(mode="json"), ())

@@ -19,7 +19,11 @@ class TrainConfig(Section):
     """How a detector is trained."""
 
     epochs: Count = 50
-    """Passes over the training images."""
+    """Passes over the training images; `--resume` takes more than the run had: from there on the learning rate is that
+    of a run of so many epochs, at the step where it stands."""
+
+    extensions: tuple[tuple[Count, Annotated[int, Field(ge=0)]], ...] = ()
+    """Written by `--resume` with more epochs: the epochs that the run had before, and the steps done by then."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Decides about everything random: initial weights, the order of images, augmentation, sampling."""

@@ -17,12 +17,13 @@ from detector.data.config import AugmentationConfig
 from detector.data.resizing import SizeRule
 from detector.models.building import build_detector, config_of
 from detector.models.initialisation import init_from_detector
-from detector.training.checkpoints import Checkpoint, load_checkpoint, refuse_another_run, resumed_config
+from detector.training.checkpoints import Checkpoint, load_checkpoint
 from detector.training.config import Config
 from detector.training.data import RunData, Sources, read_data
 from detector.training.devices import Accelerator, chosen_accelerator, process_numbers
 from detector.training.optimiser import resolved_layer_decay
 from detector.training.records.run_folder import RunFolder
+from detector.training.resuming import refuse_another_run, resumed
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,8 @@ def resolve(request: Request) -> Resolved:
     if request.resume and folder.last.exists():
         checkpoint = load_checkpoint(folder.last)
         refuse_another_run(checkpoint, asked, data, folder)
-        config = resumed_config(checkpoint, asked)
+        checkpoint = resumed(checkpoint, asked)
+        config = checkpoint.resolved
     elif not request.resume:
         folder.refuse_existing()
     precision = chosen_precision(config.train.precision, chosen_accelerator(request.accelerator))
@@ -136,8 +138,12 @@ def resolve(request: Request) -> Resolved:
 
 
 def _with_options(request: Request) -> Config:
-    """The configuration with what options decide: `--overfit` switches augmentation off."""
-    config = request.config
+    """The configuration with what options decide: `--overfit` switches augmentation off.
+
+    That another run was extended, whose config.yaml this may be, is no setting.
+    """
+    train = request.config.train.model_copy(update={"extensions": ()})
+    config = request.config.model_copy(update={"train": train})
     if request.overfit is None:
         return config
     unvaried = config.data.model_copy(update={"augmentation": AugmentationConfig.off()})

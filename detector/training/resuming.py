@@ -1,0 +1,103 @@
+"""Going on with a run: what may differ from its start, and what more epochs mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from backbones.errors import ConfigError, DataError
+from detector.base.reporting import warn
+from detector.training.checkpoints import Checkpoint
+from detector.training.config import Config
+from detector.training.data import RunData
+from detector.training.records.run_folder import RunFolder
+from detector.training.schedule import lr_factor
+
+# what may change between two parts of a run without changing its result; annotations that `error` took, it takes as
+# `repair` does
+FREE_KEYS = frozenset(
+    ("data.invalid", "data.workers", "data.prefetch", "train.eval_batch_size", "train.log_steps")
+    + ("train.checkpoint_steps", "train.checkpoint_minutes")
+)
+EPOCHS = "train.epochs"  # may grow, which changes the result by a stated rule
+
+
+def refuse_another_run(checkpoint: Checkpoint, config: Config, data: RunData, files: RunFolder) -> None:
+    """Refuse to go on with other settings, fewer epochs or other data than a run was started with.
+
+    Raises:
+        ConfigError: A setting that decides about the result differs, and is not a larger number of epochs; it is named.
+        DataError: The annotations differ.
+    """
+    before, resolved, now = (dict(_leaves(each)) for each in (checkpoint.config, checkpoint.resolved, config))
+    # what is asked for may be the run's own config.yaml, in which everything is resolved
+    free = FREE_KEYS | {EPOCHS}
+    differing = [key for key in now if now[key] not in (before.get(key), resolved.get(key)) and key not in free]
+    if differing:
+        changes = ", ".join(f"{key} was {before.get(key)} and is {now[key]}" for key in differing)
+        hint = "give the settings that the run was started with, or start a new run"
+        raise ConfigError(f"the run was started with other settings: {changes}", where=files.last, hint=hint)
+    if now[EPOCHS] < resolved[EPOCHS]:
+        done = checkpoint.position.epoch
+        problem = f"the run has {resolved[EPOCHS]} epochs, {done} of them done, and cannot go on with {now[EPOCHS]}"
+        hint = f"{EPOCHS}={resolved[EPOCHS]}, or more to train longer; {files.best} is the best detector so far"
+        raise ConfigError(problem, where=files.last, hint=hint)
+    if checkpoint.fingerprint != data.fingerprint:
+        changes = "".join(f"; {change}" for change in data.changes_since(files.data_summary()))
+        raise DataError(
+            f"the run was started with other annotations{changes}",
+            where=files.last,
+            hint="give the annotations that the run was started with (a picture that cannot be read may stay among "
+            f"them: data.invalid=repair leaves it out), or start a new run with --init {files.best}",
+        )
+
+
+def resumed(checkpoint: Checkpoint, config: Config) -> Checkpoint:
+    """A checkpoint with those settings of now that do not change the run's result, and with the epochs of now.
+
+    With more epochs, the learning rate is from here on that of a run of so many epochs, at the step where it stands.
+    The run is not finished any more, and its patience begins anew.
+    """
+    changes: dict[str, dict[str, Any]] = {"data": {}, "train": {}}
+    for key in FREE_KEYS:
+        section, name = key.split(".")
+        changes[section][name] = getattr(getattr(config, section), name)
+    position, before, epochs = checkpoint.position, checkpoint.resolved.train, config.train.epochs
+    longer = epochs > before.epochs
+    if longer:
+        changes["train"] |= {"epochs": epochs, "extensions": (*before.extensions, (before.epochs, position.step))}
+        position = replace(position, finished=False, waits=0)
+    resolved = checkpoint.resolved.model_copy(
+        update={
+            section: getattr(checkpoint.resolved, section).model_copy(update=values)
+            for section, values in changes.items()
+        }
+    )
+    extended = replace(checkpoint, position=position, resolved=resolved)
+    if longer:
+        _warn_of_another_schedule(checkpoint, extended)
+    return extended
+
+
+def _warn_of_another_schedule(before: Checkpoint, extended: Checkpoint) -> None:
+    position, settings = extended.position, (before.resolved.train, extended.resolved.train)
+    was, now = (each.lr * lr_factor(each, position.step, position.epoch) for each in settings)
+    warn(
+        f"the run had {settings[0].epochs} epochs and now has {settings[1].epochs}: after step {position.step} (epoch "
+        f"{position.epoch}) the learning rate follows the schedule of {settings[1].epochs} epochs, {now:.1e} in place "
+        f"of {was:.1e}; the result is not that of a run that had {settings[1].epochs} epochs from its start"
+    )
+
+
+def _leaves(config: Config) -> Iterator[tuple[str, Any]]:
+    """Dotted key and plain value of every setting."""
+
+    def walk(values: Mapping[str, Any], parents: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+        for key, value in values.items():
+            if isinstance(value, Mapping) and (*parents, key) != ("model", "backbone_config"):
+                yield from walk(value, (*parents, key))
+            else:
+                yield ".".join((*parents, key)), value
+
+    yield from walk(config.model_dump(mode="json"), ())
