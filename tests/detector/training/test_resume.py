@@ -180,7 +180,7 @@ def test_a_finished_run_says_so_and_is_left_alone(make_request) -> None:
 
     with pytest.raises(ConfigError, match="already is a run"):
         train_detector(request)
-    with pytest.raises(ConfigError, match=r"train\.lr was 0\.0002 and is 0\.1$"):
+    with pytest.raises(ConfigError, match=r"train\.lr was 0\.0002 and is 0\.1; give"):
         train_detector(make_request("run", "train.lr=0.1", "train.epochs=9", resume=True))
     with pytest.raises(DataError, match="other annotations"):
         train_detector(make_request(resume=True, train=request.validation))
