@@ -39,7 +39,15 @@ class TrainConfig(Section):
 
     lr: PositiveFloat = 2e-4
     """AdamW's learning rate at its peak; where auto found a batch size, times the square root of that / 16. A step of
-    fewer images than batch_size, at the end of the images, has the square root of their share of it."""
+    fewer images than batch_size, at the end of the images, has the square root of their share of it. See lr_scaling."""
+
+    lr_scaling: Literal["none", "linear", "sqrt"] = "none"
+    """How lr follows the batch size: linear is lr * batch_size / base_batch_size, sqrt is lr times the root of that
+    ratio, also where auto found the size; a step of fewer images has their share of it by the same rule. none: see lr.
+    """
+
+    base_batch_size: Count = REFERENCE_BATCH
+    """The images a step that lr is meant for, where lr_scaling is linear or sqrt."""
 
     weight_decay: NonNegativeFloat = 0.05
     """AdamW's, on all parameters but norms and biases."""

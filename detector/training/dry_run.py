@@ -16,7 +16,7 @@ from detector.training.devices import chosen_accelerator
 from detector.training.memory import estimate_memory
 from detector.training.optimiser import parameter_counts
 from detector.training.resolving import Request, Resolved, images_a_device, resolve
-from detector.training.schedule import lr_factor
+from detector.training.schedule import learning_rate, peak_rate
 from detector.training.single_values import refuse_single_values
 
 SHOWN_CATEGORIES = 12
@@ -83,8 +83,11 @@ def _schedule_lines(resolved: Resolved, processes: int, note: str) -> Iterator[s
     )
     parts = "whole" if settings.accumulate == 1 else f"in {settings.accumulate} parts"
     yield f"{settings.precision} on {processes} device{'s' if processes > 1 else ''}, each step {parts}"
+    if settings.lr_scaling != "none":
+        rule = f"{settings.lr_scaling} in {settings.batch_size} / {settings.base_batch_size} images a step"
+        yield f"peak learning rate {peak_rate(settings):.2e}, scaled from {settings.lr:.2e}: {rule}"
     points = np.linspace(0, settings.epochs, 6)
-    rates = [settings.lr * lr_factor(settings, round(point * steps), float(point)) for point in points]
+    rates = [learning_rate(settings, round(point * steps), float(point)) for point in points]
     at = ", ".join(f"{rate:.1e} at {point:g}" for point, rate in zip(points, rates, strict=True))
     yield f"learning rate by epoch ({settings.schedule}): {at}"
     average = "no averaged weights" if settings.ema_decay is None else f"averaged weights (decay {settings.ema_decay})"

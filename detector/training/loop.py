@@ -17,7 +17,7 @@ from detector.training.checkpoints import Position
 from detector.training.guards import out_of_memory_explained
 from detector.training.optimiser import set_learning_rate
 from detector.training.records.progress import GRADIENT_NORM
-from detector.training.schedule import lr_factor
+from detector.training.schedule import learning_rate
 from detector.training.session import Session
 
 
@@ -36,8 +36,8 @@ def train(run: Session, position: Position) -> Position:
         batches = run.start_epoch(position)
         for waited, batch in _timed(run.loader):
             seed_step(config.seed, position.step, run.fabric.global_rank)
-            rate = config.lr * lr_factor(config, position.step, position.epoch + position.batch / batches)
-            rate *= run.batch_share(batch) ** 0.5  # as AdamW's rate goes with the size of a batch
+            done = position.epoch + position.batch / batches
+            rate = learning_rate(config, position.step, done, run.batch_share(batch))
             set_learning_rate(run.optimiser, rate)
 
             losses = accumulate_gradients(run, batch)

@@ -12,7 +12,7 @@ from detector.training.checkpoints import Checkpoint
 from detector.training.config import Config
 from detector.training.data import RunData
 from detector.training.records.run_folder import RunFolder
-from detector.training.schedule import lr_factor
+from detector.training.schedule import learning_rate
 
 # what may change between two parts of a run without changing its result; annotations that `error` took, it takes as
 # `repair` does
@@ -82,7 +82,7 @@ def resumed(checkpoint: Checkpoint, config: Config) -> Checkpoint:
 
 def _warn_of_another_schedule(before: Checkpoint, extended: Checkpoint) -> None:
     position, settings = extended.position, (before.resolved.train, extended.resolved.train)
-    was, now = (each.lr * lr_factor(each, position.step, position.epoch) for each in settings)
+    was, now = (learning_rate(each, position.step, position.epoch) for each in settings)
     warn(
         f"the run had {settings[0].epochs} epochs and now has {settings[1].epochs}: after step {position.step} (epoch "
         f"{position.epoch}) the learning rate follows the schedule of {settings[1].epochs} epochs, {now:.1e} in place "

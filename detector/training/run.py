@@ -147,7 +147,9 @@ def with_batch_size(resolved: Resolved, fabric: Fabric) -> Resolved:
             hint = "set model.grad_checkpointing=true, or a smaller model.min_size and model.max_size"
             raise ConfigError("not even one image fits into the GPU's memory", where="train.batch_size", hint=hint)
         size = at_once * fabric.world_size * settings.accumulate
-    return resolved.with_training(batch_size=size, lr=settings.lr * math.sqrt(size / REFERENCE_BATCH))
+    by_rule = settings.lr_scaling != "none"  # of the user, which will count this size too
+    lr = settings.lr if by_rule else settings.lr * math.sqrt(size / REFERENCE_BATCH)
+    return resolved.with_training(batch_size=size, lr=lr)
 
 
 def open_session(fabric: Fabric, resolved: Resolved) -> Session:

@@ -10,6 +10,29 @@ from detector.training.config import TrainConfig
 LONGEST_WARMUP = 0.1  # of a run
 
 
+def learning_rate(config: TrainConfig, step: int, epoch: float, share: float = 1.0) -> float:
+    """The learning rate of a step, before layer decay.
+
+    Args:
+        config: The schedule; its batch size is a number.
+        step: Steps done so far.
+        epoch: Epochs done so far, with the fraction of the current one.
+        share: Images of the step relative to those of a full one.
+    """
+    # AdamW's goes with the square root of a batch's size, unless the user has another rule
+    power = 1.0 if config.lr_scaling == "linear" else 0.5
+    return peak_rate(config) * lr_factor(config, step, epoch) * share**power
+
+
+def peak_rate(config: TrainConfig) -> float:
+    """The learning rate at the peak of the schedule: `lr`, scaled by the batch size if the configuration says so."""
+    if config.lr_scaling == "none":
+        return config.lr
+    assert config.batch_size != "auto"
+    ratio = config.batch_size / config.base_batch_size
+    return config.lr * (ratio if config.lr_scaling == "linear" else math.sqrt(ratio))
+
+
 def lr_factor(config: TrainConfig, step: int, epoch: float) -> float:
     """The learning rate relative to its peak.
 

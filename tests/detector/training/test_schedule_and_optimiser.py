@@ -15,7 +15,7 @@ from detector.models.config import ModelConfig
 from detector.training.config import Config, TrainConfig
 from detector.training.ema import averaged
 from detector.training.optimiser import build_optimiser, parameter_counts, resolved_layer_decay, set_learning_rate
-from detector.training.schedule import lr_factor
+from detector.training.schedule import learning_rate, lr_factor, peak_rate
 
 SMALL = {"fpn_channels": 64, "box_head_width": 32}
 
@@ -35,6 +35,21 @@ def test_the_cosine_is_torchs() -> None:
         assert lr_factor(config, epoch, epoch) == pytest.approx(reference.get_last_lr()[0])
         optimiser.step()
         reference.step()
+
+
+@pytest.mark.parametrize(("scaling", "power"), [("none", 0), ("sqrt", 0.5), ("linear", 1)])
+@pytest.mark.parametrize(("batch_size", "base"), [(16, 16), (64, 16), (4, 16), (6, 4)])
+def test_the_rate_follows_the_batch_size_by_its_rule(scaling: str, power: float, batch_size: int, base: int) -> None:
+    config = TrainConfig(lr=3e-4, batch_size=batch_size, base_batch_size=base, lr_scaling=scaling, warmup_steps=0)
+    peak = 3e-4 * (batch_size / base) ** power
+    assert peak_rate(config) == learning_rate(config, 0, 0.0) == pytest.approx(peak)
+    assert learning_rate(config, 70, 7.0) == pytest.approx(peak * lr_factor(config, 70, 7.0))
+    # a last step of half as many images; without a rule, AdamW's root
+    assert learning_rate(config, 0, 0.0, 0.5) == pytest.approx(peak * 0.5 ** (power or 0.5))
+
+
+def test_the_rate_is_fixed_by_default() -> None:
+    assert peak_rate(TrainConfig(batch_size=512)) == TrainConfig().lr == 2e-4
 
 
 def test_multistep_drops_at_its_milestones() -> None:

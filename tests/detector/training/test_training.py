@@ -18,6 +18,7 @@ from detector.models.config import ModelConfig
 from detector.models.saving import load_detector
 from detector.training import loop
 from detector.training.batches import split_batch
+from detector.training.dry_run import describe_run
 from detector.training.guards import lost_process_explained, out_of_memory_explained
 from detector.training.memory import fits_on_gpu, largest_that_fits, most_useful
 from detector.training.run import train_detector
@@ -322,3 +323,21 @@ def test_step_of_fewer_images_has_a_lower_rate(make_request, metrics_of) -> None
     run = train_detector(make_request("run", *settings, validation=[]))
     rates = sorted(record["lr"] for record in metrics_of(run.folder, "train"))
     assert rates == pytest.approx([2e-4 * 0.4**0.5, 2e-4, 2e-4])
+
+
+def test_the_rate_that_is_used_is_shown_and_noted(make_request, metrics_of) -> None:
+    """12 images by fives: steps of 5, 5 and 2 images, each at 2e-4 / 10 for an image."""
+    settings = ("train.epochs=1", "train.batch_size=5", "train.warmup_steps=0", "train.final_lr_factor=1")
+    request = make_request("run", *settings, "train.lr_scaling=linear", "train.base_batch_size=10", validation=[])
+    schedule = next(topic for topic in describe_run(request) if topic.name == "schedule")
+    assert "peak learning rate 1.00e-04, scaled from 2.00e-04: linear in 5 / 10 images a step" in schedule.lines
+    rates = sorted(record["lr"] for record in metrics_of(train_detector(request).folder, "train"))
+    assert rates == pytest.approx([4e-5, 1e-4, 1e-4])
+
+
+def test_a_size_that_auto_found_is_scaled_once(make_request, metrics_of) -> None:
+    """On a CPU auto is 16 images, twice the base."""
+    settings = ("train.epochs=1", "train.batch_size=auto", "train.warmup_steps=0", "data.augmentation.mosaic=0")
+    request = make_request("run", *settings, "train.lr_scaling=linear", "train.base_batch_size=8", validation=[])
+    (record,) = metrics_of(train_detector(request).folder, "train")
+    assert record["lr"] == pytest.approx(4e-4 * 12 / 16)
