@@ -77,6 +77,9 @@ SET_FAULTS = {
     "category_not_trained": Fault(Severity.ERROR, "give both files the same category names, or map them"),
     "images_empty": Fault(Severity.INFO, "nothing: they are negatives and are used"),
     "no_boxes": Fault(Severity.WARNING, "a set without any box teaches nothing by itself: is it the right file?"),
+    "only_crowds": Fault(
+        Severity.ERROR, "nothing is learnt in crowds, nor measured: set iscrowd to 0 where a box holds one bird"
+    ),
     "crowd": Fault(Severity.INFO, "nothing: ignored in training, handled in evaluation"),
     "small_boxes": Fault(
         Severity.WARNING, "train at a larger size, in crops (data.augmentation.crop_size), or with a lower anchor_scale"

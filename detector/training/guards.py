@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 import torch.distributed
 
 from backbones.errors import ConfigError, DataError, HoopoeError
+from detector.training.records.progress import GRADIENT_NORM
 
 SHOWN_IMAGES = 16
 
 
 def non_finite_error(losses: Mapping[str, float], image_names: Sequence[str], step: int) -> DataError:
-    """The error that stops a run whose loss is not finite, naming the losses and the images of the batch."""
+    """The error that stops a run whose loss, or its gradient, is not finite, naming both and the batch's images."""
+    spoilt = [name for name, value in losses.items() if not math.isfinite(value)]
+    what = "gradient" if spoilt == [GRADIENT_NORM] else "loss"
     shown = ", ".join(image_names[:SHOWN_IMAGES]) + (", ..." if len(image_names) > SHOWN_IMAGES else "")
     values = ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
     return DataError(
-        f"the loss is not finite: {values}",
+        f"the {what} is not finite: {values}",
         where=f"step {step + 1}, images {shown}",
         hint="look at these images (hoopoe doctor); or lower train.lr, lengthen train.warmup_steps, or set "
         "train.precision=fp32",

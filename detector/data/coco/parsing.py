@@ -32,6 +32,7 @@ from detector.data.conventions import MOST_PERCENT, Boxes, misread, to_xywh
 from detector.data.findings import Finding
 
 NO_ANIMAL = ("empty", "blank")  # categories that say that a picture shows nothing
+AREAS_END = 1e10  # square pixels: COCO measures no larger box, and pictures are smaller
 
 
 class Category(NamedTuple):
@@ -214,7 +215,7 @@ class _Parser:
                 self.report(*_describe(CODES[faults[row]], place, bbox, width, height))
 
         box_areas = boxes[:, 2] * boxes[:, 3]
-        areas = np.where((columns.areas > 0) & np.isfinite(columns.areas), columns.areas, box_areas)
+        areas = np.where((columns.areas > 0) & (columns.areas < AREAS_END), columns.areas, box_areas)
         areas = np.where(faults == OVERHANGS, np.minimum(areas, box_areas), areas)
         checked = replace(columns, ids=ids, boxes_xywh=boxes, areas=areas)
         usable = (faults == SOUND) | (faults == OVERHANGS)

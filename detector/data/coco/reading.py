@@ -34,6 +34,7 @@ class ReadingReport:
     Args:
         images: Images read.
         negatives: Images among them without a box that training would use (none, or crowds only).
+        unlabelled: Images among these without any box.
         boxes: Boxes read, crowds included.
         crowds: Crowd boxes among them.
         boxes_clipped: Boxes cut off at the frame.
@@ -46,6 +47,7 @@ class ReadingReport:
 
     images: int
     negatives: int
+    unlabelled: int
     boxes: int
     crowds: int
     boxes_clipped: int
@@ -207,6 +209,7 @@ def pack(
     report = ReadingReport(
         images=len(annotations),
         negatives=int((~annotations.has_birds).sum()),
+        unlabelled=int((np.diff(annotations.offsets) == 0).sum()),
         boxes=len(annotations.labels),
         crowds=int(annotations.is_crowd.sum()),
         boxes_clipped=clipped,

@@ -195,9 +195,11 @@ def _summary_findings(parsed: ParsedCoco, report: ReadingReport) -> Iterator[Fin
             yield whole_file("category_twins", f"{message} differ in blanks or capitals only")
     if report.boxes == 0:
         yield whole_file("no_boxes", f"{report.images} images and not one usable box")
-    elif report.negatives:
-        yield whole_file("images_empty", f"{report.negatives} of {report.images} images have no box")
-    if report.crowds:
+    elif report.unlabelled:
+        yield whole_file("images_empty", f"{report.unlabelled} of {report.images} images have no box")
+    if report.crowds and report.crowds == report.boxes:
+        yield whole_file("only_crowds", f"all {report.crowds} boxes are crowds")
+    elif report.crowds:
         yield whole_file("crowd", f"{report.crowds} of {report.boxes} boxes are crowds")
     boxes = boxes_at_default_size(parsed)
     for detector, sizes in ANCHOR_SIZES.items():

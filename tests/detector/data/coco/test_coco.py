@@ -151,8 +151,8 @@ def test_crowds_keep_their_flag_and_leave_a_negative(coco_set):
     assert (report.crowds, report.negatives) == (1, 2)
 
 
-@pytest.mark.parametrize("area", [None, 0])
-def test_missing_areas_are_those_of_the_boxes(coco_set, area):
+@pytest.mark.parametrize("area", [None, 0, -5, 1e12])
+def test_areas_that_cannot_be_are_those_of_the_boxes(coco_set, area):
     coco_set.document["annotations"][0]["area"] = area
     del coco_set.document["annotations"][1]["area"]
     assert read(coco_set)[0].areas.tolist() == [1600, 45 * 50.25]

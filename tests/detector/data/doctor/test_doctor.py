@@ -240,6 +240,13 @@ def test_sparse_categories_and_crowds_and_unused_categories_are_mentioned(coco_s
     assert not examine(CocoSource(*coco_set.source)).has_errors
 
 
+def test_a_picture_of_crowds_is_no_negative_and_a_set_of_crowds_an_error(coco_set):
+    for box in coco_set.document["annotations"]:
+        box["iscrowd"] = 1
+    assert codes(coco_set) == SOUND | {"only_crowds": 1}
+    assert examine(CocoSource(*coco_set.source)).has_errors
+
+
 @pytest.mark.parametrize(
     ("orientation", "size", "code"),
     [
