@@ -36,6 +36,7 @@ class EvaluateOptions(TypedDict, total=False):
         score_threshold: Detections below it are left out; None: the detector's own, 0.05.
         max_detections: Of an image, and of each of its categories for AP; None: the detector's, and COCO's 100.
         tile: Look for small birds in tiles at native resolution too.
+        tta: See each picture mirrored and at other sizes too, and fuse what is found; not together with `tile`.
         categories: YAML file that maps annotated names to the detector's; None: as in its training.
         agnostic: All annotated categories are `bird`, and so are a species detector's.
     """
@@ -45,6 +46,7 @@ class EvaluateOptions(TypedDict, total=False):
     score_threshold: float | None
     max_detections: int | None
     tile: bool
+    tta: bool
     categories: Source | None
     agnostic: bool
 
@@ -121,6 +123,7 @@ def _detection_options(options: EvaluateOptions) -> DetectionOptions:
         score_threshold=None if score is None else checked_share(score, "score_threshold"),
         max_detections=None if most is None else checked_whole(most, "max_detections"),
         tile=bool(options.get("tile", False)),
+        tta=bool(options.get("tta", False)),
     )
 
 

@@ -12,6 +12,7 @@ from detector.api.images import Image, is_one, rgb_array, rgb_arrays
 from detector.base.checks import expect
 from detector.models.detector import Detector
 from detector.models.prediction import detect
+from detector.models.tta import detect_augmented
 from detector.types import Detections
 
 SHOWN_SCORE = 0.2  # from which detections count: in stores, in exports, and here
@@ -19,11 +20,21 @@ SHOWN_SCORE = 0.2  # from which detections count: in stores, in exports, and her
 
 @overload
 def predict(  # type: ignore[overload-overlap]  # a str is also an iterable
-    detector: Detector | nn.Module, images: Image, *, score_threshold: float = ..., batch_size: int = ...
+    detector: Detector | nn.Module,
+    images: Image,
+    *,
+    score_threshold: float = ...,
+    batch_size: int = ...,
+    tta: bool = ...,
 ) -> Detections: ...
 @overload
 def predict(
-    detector: Detector | nn.Module, images: Iterable[Image], *, score_threshold: float = ..., batch_size: int = ...
+    detector: Detector | nn.Module,
+    images: Iterable[Image],
+    *,
+    score_threshold: float = ...,
+    batch_size: int = ...,
+    tta: bool = ...,
 ) -> list[Detections]: ...
 def predict(
     detector: Detector | nn.Module,
@@ -31,6 +42,7 @@ def predict(
     *,
     score_threshold: float = SHOWN_SCORE,
     batch_size: int = 8,
+    tta: bool = False,
 ) -> Detections | list[Detections]:
     """Find birds in pictures of any sizes; a picture gets the same detections whatever it is given together with.
 
@@ -41,7 +53,8 @@ def predict(
             0..1. Files and PIL images are turned upright; OpenCV's arrays are BGR and must be turned before:
             `array[:, :, ::-1]`.
         score_threshold: Detections below are left out; 0 gives all that the detector itself does not drop.
-        batch_size: Pictures in one pass through the network, at most.
+        batch_size: Pictures, or views of one, in one pass through the network, at most.
+        tta: See each picture mirrored, smaller and larger too, and fuse what is found; takes six to nine times as long.
 
     Returns:
         The detections of one picture, or a list of those of several: the best first, boxes in the picture's pixels,
@@ -62,9 +75,11 @@ def predict(
     model = as_detector(detector)
     threshold = checked_share(score_threshold, "score_threshold")
     size = checked_whole(batch_size, "batch_size")
+    expect(tta, bool, "True or False", where="tta", hint="leave it out")
+    find = detect_augmented if tta else detect
     if is_one(images):
-        return detect(model, [rgb_array(images)], score_threshold=threshold)[0]
-    return detect(model, rgb_arrays(images), batch_size=size, score_threshold=threshold)  # type: ignore[arg-type]
+        return find(model, [rgb_array(images)], batch_size=size, score_threshold=threshold)[0]
+    return find(model, rgb_arrays(images), batch_size=size, score_threshold=threshold)  # type: ignore[arg-type]
 
 
 def as_detector(detector: Detector | nn.Module) -> Detector:

@@ -61,7 +61,11 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="YAML",
         help="maps annotated names to the detector's (default: as trained)",
     )
-    parser.add_argument("--tile", action="store_true", help="look for small birds at native resolution too, in tiles")
+    seen = parser.add_mutually_exclusive_group()
+    seen.add_argument("--tile", action="store_true", help="look for small birds at native resolution too, in tiles")
+    seen.add_argument(
+        "--tta", action="store_true", help="see pictures mirrored and at other sizes too; 6 to 9 times slower"
+    )
     parser.add_rare_argument(
         "--workers", type=int, metavar="N", help="processes that read pictures (default: one a core)"
     )
@@ -87,6 +91,7 @@ def run(args: argparse.Namespace) -> int:
         score_threshold=args.score_threshold,
         max_detections=args.max_detections,
         tile=args.tile,
+        tta=args.tta,
         categories=args.categories,
         agnostic=args.agnostic,
     )

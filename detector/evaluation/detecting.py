@@ -11,17 +11,19 @@ from typing import Any
 import numpy as np
 import torch.distributed
 
+from backbones.errors import ConfigError
 from detector.data.config import DataConfig
 from detector.data.dataset import EvaluationDataset
 from detector.data.loader import evaluation_loader
 from detector.data.packed import Annotations
 from detector.evaluation.ground_truth import BIRD
 from detector.evaluation.results import coco_results
-from detector.evaluation.tiles import TiledDataset, tiled_loader
+from detector.evaluation.views import ViewedDataset, ViewedImage, viewed_loader
 from detector.models.building import EVERY_DETECTION
 from detector.models.detector import Detector
-from detector.models.prediction import detect_resized
-from detector.models.tiling import merge_views
+from detector.models.prediction import detect_resized, detect_views
+from detector.models.tiling import merge_views, tiled_views
+from detector.models.tta import augmented_views, fuse_views
 from detector.types import Detections
 
 
@@ -35,6 +37,7 @@ class DetectionOptions:
         score_threshold: Detections below it are left out; None: the detector's own.
         max_detections: Detections of an image; None: the detector's own.
         tile: Look for small birds in tiles at native resolution too, as `annotate --tile` does.
+        tta: See each picture mirrored and at other sizes too, and fuse what is found (`detector.models.tta`).
         one_label: Say where birds are, each once, and not which: every label is 0.
         rank: This process. All of them get everything.
         world_size: The number of processes.
@@ -45,9 +48,15 @@ class DetectionOptions:
     score_threshold: float | None = None
     max_detections: int | None = None
     tile: bool = False
+    tta: bool = False
     one_label: bool = False
     rank: int = 0
     world_size: int = 1
+
+    def __post_init__(self) -> None:
+        if self.tile and self.tta:
+            problem = "--tile and --tta look at a picture in ways that do not go together"
+            raise ConfigError(problem, hint="take --tile for small birds in large pictures, --tta for all others")
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +98,11 @@ def detect_all(
     """
     detections: dict[int, Detections] = {}
     start = time.perf_counter()
-    with limited(detector.net, options.score_threshold, options.max_detections, one_name=options.one_label):
-        batches = _tiled if options.tile else _whole
+    lowest = options.score_threshold
+    if options.tta and lowest is not None:  # of fused boxes; a view keeps what may yet be fused
+        lowest = min(lowest, detector.meta.config.score_threshold)
+    with limited(detector.net, lowest, options.max_detections, one_name=options.one_label):
+        batches = _tiled if options.tile else _augmented if options.tta else _whole
         for images, found in batches(detector, annotations, options):
             if options.one_label:
                 found = [replace(each, labels=np.zeros_like(each.labels), category_names=(BIRD,)) for each in found]
@@ -122,22 +134,25 @@ def _whole(detector: Detector, annotations: Annotations, options: DetectionOptio
 
 def _tiled(detector: Detector, annotations: Annotations, options: DetectionOptions) -> Iterator[Batch]:
     """Id and detections of one image after the other, found in the whole picture and in tiles of native resolution."""
-    dataset = TiledDataset(annotations, detector.size_rule)
-    places = list(range(options.rank, len(annotations), options.world_size))
-    for image in tiled_loader(dataset, places, options.loading):
-        by_size: dict[tuple[int, int], list[int]] = {}
-        for index, view in enumerate(image.views):
-            by_size.setdefault(view.size_wh, []).append(index)
-        found = [Detections.empty()] * len(image.views)
-        for indices in by_size.values():
-            for start in range(0, len(indices), options.batch_size):
-                some = indices[start : start + options.batch_size]
-                windows = [image.views[index].window_wh for index in some]
-                pictures = [image.pictures[index] for index in some]
-                for index, each in zip(some, detect_resized(detector, pictures, windows), strict=True):
-                    found[index] = each
+    for image, found in _viewed(detector, ViewedDataset(annotations, detector.size_rule, tiled_views), options):
         merged = merge_views(image.views, found, image.size_wh)
         yield [image.id], [merged[: options.max_detections]]
+
+
+def _augmented(detector: Detector, annotations: Annotations, options: DetectionOptions) -> Iterator[Batch]:
+    """Id and detections of one image after the other, fused from its views."""
+    for image, found in _viewed(detector, ViewedDataset(annotations, detector.size_rule, augmented_views), options):
+        fused = fuse_views(detector, image.views, found)
+        yield [image.id], [fused if options.score_threshold is None else fused.above(options.score_threshold)]
+
+
+def _viewed(
+    detector: Detector, dataset: ViewedDataset, options: DetectionOptions
+) -> Iterator[tuple[ViewedImage, list[Detections]]]:
+    """This process's images, and what is found in each of their views."""
+    places = list(range(options.rank, len(dataset.annotations), options.world_size))
+    for image in viewed_loader(dataset, places, options.loading):
+        yield image, detect_views(detector, image.views, image.pictures, options.batch_size)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from backbones.inference.classification import evaluating
 from detector.boxes import clip_boxes
 from detector.data.resizing import resize, scale_boxes
 from detector.models.detector import Detector
+from detector.models.tiling import View
 from detector.types import Detections
 
 WAITING = 4  # batches of images, of all sizes together, that wait for others of their size
@@ -72,6 +73,34 @@ def detect_resized(
     return detections
 
 
+def detect_views(
+    detector: Detector, views: Sequence[View], pictures: Sequence[Tensor], batch_size: int
+) -> list[Detections]:
+    """Detect in views of a picture, those of one size in network together.
+
+    Args:
+        detector: The detector; used and handed back as by `detect`.
+        views: The views.
+        pictures: Each view as the network takes it: uint8 (3, H, W).
+        batch_size: Views in one pass, at most.
+
+    Returns:
+        What was found in each view, in the pixels of its window.
+    """
+    by_size: dict[Size, list[int]] = {}
+    for index, view in enumerate(views):
+        by_size.setdefault(view.size_wh, []).append(index)
+    found = [Detections.empty()] * len(views)
+    for indices in by_size.values():
+        for start in range(0, len(indices), batch_size):
+            some = indices[start : start + batch_size]
+            windows = [views[index].window_wh for index in some]
+            pixels = [pictures[index] for index in some]
+            for index, each in zip(some, detect_resized(detector, pixels, windows), strict=True):
+                found[index] = each
+    return found
+
+
 def image_tensor(image: NDArray[np.uint8]) -> Tensor:
     """An RGB array (H, W, 3) as `detect_resized` takes it: (3, H, W)."""
     return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)
@@ -83,7 +112,7 @@ def _batches(
     """Place, resized tensor, and original width and height of images of one network size, some at a time."""
     waiting: dict[Size, list[tuple[int, Tensor, Size]]] = {}
     for index, image in enumerate(images):
-        _check(image, index)
+        check_picture(image, index)
         original_wh = (image.shape[1], image.shape[0])
         size_wh = detector.size_rule.size(original_wh)
         bucket = waiting.setdefault(size_wh, [])
@@ -95,7 +124,12 @@ def _batches(
     yield from waiting.values()
 
 
-def _check(image: NDArray[np.uint8], index: int) -> None:
+def check_picture(image: NDArray[np.uint8], index: int) -> None:
+    """Refuse what is no RGB image.
+
+    Raises:
+        MediaError: It names the image by its number.
+    """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         problem = f"an RGB array (height, width, 3) of uint8 is expected, not {image.shape} of {image.dtype}"
         raise MediaError(problem, where=f"image {index}", hint="convert it first")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.boxes import box_areas, paired_iou, shared_boxes
-from detector.data.resizing import SizeRule
+from detector.data.resizing import SizeRule, resize
 from detector.types import Detections
 
 OVERLAP = 0.2  # of a tile's sides
@@ -31,10 +31,12 @@ class View:
     Args:
         window: The part, in pixels of the picture.
         size_wh: Width and height that it has in the network.
+        mirrored: Whether the network sees left and right exchanged.
     """
 
     window: Window
     size_wh: tuple[int, int]
+    mirrored: bool = False
 
     @property
     def window_wh(self) -> tuple[int, int]:
@@ -44,6 +46,11 @@ class View:
     def cut(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The part of a picture (H, W, C)."""
         return image[self.window[1] : self.window[3], self.window[0] : self.window[2]]
+
+    def seen(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The part of a picture (H, W, C) as the network sees it: (height, width, C)."""
+        resized = resize(np.ascontiguousarray(self.cut(image)), self.size_wh)
+        return resized[:, ::-1] if self.mirrored else resized
 
 
 def whole_view(picture_wh: tuple[int, int], rule: SizeRule) -> View:

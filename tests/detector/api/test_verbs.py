@@ -41,6 +41,15 @@ def test_a_path_an_image_an_array_and_a_tensor_give_the_same(model: hp.Detector)
         assert found.labels.tolist() == expected.labels.tolist()
 
 
+def test_augmented_prediction_is_the_same_for_one_picture_and_several(model: hp.Detector) -> None:
+    one = hp.predict(model, "photo.jpg", score_threshold=0, tta=True)
+    [first, second] = hp.predict(model, ["photo.jpg", PIL.Image.open("photo.jpg")], score_threshold=0, tta=True)
+    assert one.scores.tolist() == first.scores.tolist() == second.scores.tolist()
+    assert one.scores.tolist() != hp.predict(model, "photo.jpg", score_threshold=0).scores.tolist()
+    with pytest.raises(hp.HoopoeError, match="tta"):
+        hp.predict(model, "photo.jpg", tta="yes")
+
+
 def test_a_rotated_photo_is_found_upright_from_its_path_and_as_an_image(model: hp.Detector) -> None:
     exif = PIL.Image.Exif()
     exif[0x0112] = 6  # a quarter turn

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torchvision.ops import nms
 
-from backbones.errors import DataError
+from backbones.errors import ConfigError, DataError
 from detector.boxes import box_iou
 from detector.cli.main import main
 from detector.data.coco.categories import CategoryMapping
@@ -27,6 +27,7 @@ from detector.models.detector import Detector, DetectorMeta
 from detector.models.prediction import detect as predict
 from detector.models.saving import save_detector
 from detector.models.tiling import merge_views, tiled_views
+from detector.models.tta import detect_augmented
 
 SMALL = {"backbone": "davit_nano", "fpn_channels": 64, "box_head_width": 32, "min_size": 96, "max_size": 128}
 HERE = DetectionOptions(loading=DataConfig(workers=0))
@@ -146,3 +147,31 @@ def test_tiles_are_looked_at_as_annotation_looks_at_them(drawn_set: Path, tmp_pa
     np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-4, atol=1e-5)
     few = detect_all(model, annotations, replace(HERE, tile=True, max_detections=20)).detections[7]
     assert len(few) == 20
+
+
+@pytest.mark.parametrize("kind", ["faster_rcnn", "retinanet"])
+def test_augmented_evaluation_is_augmented_prediction(kind: str, validation) -> None:
+    model = detector_of(detector=kind)
+    pictures = [read_image(validation.path(place)) for place in range(len(validation))]
+    expected = detect_augmented(model, pictures)
+    threshold = float(np.median(expected[0].scores))
+    for options, least in ((HERE, 0.0), (replace(HERE, score_threshold=threshold, batch_size=1), threshold)):
+        found = detect_all(model, validation, replace(options, tta=True)).detections
+        for image, fused in zip(validation.image_ids.tolist(), expected, strict=True):
+            above = fused.above(least)
+            assert len(found[image]) == len(above)
+            np.testing.assert_allclose(found[image].scores, above.scores, rtol=1e-4)
+            np.testing.assert_allclose(found[image].boxes_xyxy, above.boxes_xyxy, rtol=1e-4, atol=0.01)
+
+
+def test_augmented_detections_keep_the_limit_and_count_a_bird_of_several_names_once(validation) -> None:
+    model = detector_of(("crane", "heron"))
+    found = evaluate(model, validation, replace(HERE, tta=True, max_detections=4)).found
+    for each in found.detections.values():
+        assert len(each) <= 4
+        assert (np.triu(box_iou(each.boxes_xyxy, each.boxes_xyxy), 1) <= 0.5 + 1e-6).all()
+
+
+def test_tiles_and_augmentation_together_are_refused() -> None:
+    with pytest.raises(ConfigError, match="--tile and --tta"):
+        DetectionOptions(tile=True, tta=True)

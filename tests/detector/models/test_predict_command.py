@@ -13,6 +13,7 @@ from detector.data.images import read_image
 from detector.models import detect, load_detector
 from detector.models.detector import Detector
 from detector.models.saving import save_detector
+from detector.models.tta import detect_augmented
 
 
 @pytest.fixture
@@ -123,3 +124,13 @@ def test_weights_say_themselves_what_they_are(model_file: Path, tmp_path: Path) 
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(model_file.read_bytes()[:40])
     assert model_kind(damaged) is None
+
+
+def test_augmented_boxes_are_those_of_the_library(model_file: Path, tmp_path: Path) -> None:
+    photo, output = write_photo(tmp_path / "1.jpg"), tmp_path / "found.csv"
+    words = ["predict", str(photo), "--model", str(model_file), "--score-threshold", "0", "--output", str(output)]
+    assert main([*words, "--tta", "--device", "cpu"]) == 0
+    with output.open(encoding="utf-8-sig", newline="") as file:
+        scores = [float(row["score"]) for row in csv.DictReader(file)]
+    [expected] = detect_augmented(load_detector(model_file, "cpu"), [read_image(photo)])
+    np.testing.assert_allclose(scores, expected.scores, atol=1e-3)
