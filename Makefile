@@ -32,7 +32,8 @@ bench: .venv/bench.stamp
 .venv/bench.stamp: EXTRAS := test,docs,bench
 
 .venv/%.stamp: setup.cfg pyproject.toml | $(BIN)/pip
-	$(BIN)/python -m pip install -e '.[$(EXTRAS)]'
+	# compat: a plain path, which editors and type checkers follow; import hooks they do not
+	$(BIN)/python -m pip install -e '.[$(EXTRAS)]' --config-settings editable_mode=compat
 	# MegaDetector's validator of result files; its declared opencv-python would break opencv-python-headless
 	$(BIN)/python -m pip install --no-deps 'megadetector-utils>=10.0.28'
 	touch $@
