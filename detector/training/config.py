@@ -34,6 +34,10 @@ class TrainConfig(Section):
     accumulate: Count = 1
     """Parts that each device divides its images of a step into: the same step in a part of the memory."""
 
+    sync_batch_norm: bool = False
+    """Whether a BatchNorm that is trained takes its statistics over the images of all CUDA devices; otherwise, and on
+    CPUs, each process takes its own, and what is evaluated and saved are those of the first."""
+
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """Of convolutions and matrix products; auto: bf16 where the device computes in it, else fp32."""
 

@@ -12,9 +12,11 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import TorchElasticEnvironment
 from lightning_fabric.plugins.precision import MixedPrecision
 from lightning_fabric.strategies import DDPStrategy
+from torch import nn
 
 from backbones.errors import ConfigError
 from detector.base.devices import Precision, chosen_device
+from detector.base.reporting import warn
 
 Accelerator = Literal["auto", "cpu", "cuda"]
 
@@ -72,6 +74,23 @@ class BoxSafePrecision(MixedPrecision):
 
     def convert_input(self, data: Any) -> Any:
         return data
+
+
+def with_shared_statistics(model: nn.Module, device: str, processes: int) -> nn.Module:
+    """The model with statistics over all processes in each BatchNorm that is trained; a frozen one stays as it is.
+
+    Args:
+        model: A detector; changed in place, its parameters and the names of its tensors stay.
+        device: The kind of device of each process; torch synchronises on CUDA alone.
+        processes: Over all machines.
+    """
+    trained = [each for each in model.modules() if isinstance(each, nn.BatchNorm2d) and each.training]
+    if processes == 1 or not trained:
+        return model
+    if device != "cuda":
+        warn("train.sync_batch_norm needs CUDA devices: each process takes the statistics of its own images")
+        return model
+    return nn.SyncBatchNorm.convert_sync_batchnorm(model)
 
 
 def chosen_accelerator(accelerator: Accelerator) -> str:

@@ -21,7 +21,7 @@ from detector.evaluation.evaluation import evaluate
 from detector.models.saving import load_detector
 from detector.training.checkpoints import Learner, Position
 from detector.training.config import REFERENCE_BATCH
-from detector.training.devices import make_fabric, refuse_missing_devices
+from detector.training.devices import make_fabric, refuse_missing_devices, with_shared_statistics
 from detector.training.ema import averaged
 from detector.training.guards import lost_process_explained
 from detector.training.loop import train
@@ -159,6 +159,8 @@ def open_session(fabric: Fabric, resolved: Resolved) -> Session:
     batch_size = images_a_device(config, fabric.world_size)
     loader = training_loader(dataset, batch_size, config.data, rank=fabric.global_rank, world_size=fabric.world_size)
     model = resolved.model.to(fabric.device)
+    if config.train.sync_batch_norm:
+        model = with_shared_statistics(model, fabric.device.type, fabric.world_size)
     ema = None if config.train.ema_decay is None else averaged(model, config.train.ema_decay)
     learner = Learner(model, ema, build_optimiser(model, config.train))
     position = Position()
