@@ -96,6 +96,8 @@ def run(args: argparse.Namespace) -> int:
         agnostic=args.agnostic,
     )
     _print(console, evaluation)
+    if not evaluation.metrics.boxes:
+        say(console, "there is no annotated bird in these pictures: no AP can be had")
     _print_worst(console, evaluation)
     crowded = evaluation.crowded_images
     if crowded:

@@ -101,6 +101,20 @@ def test_pycocotools_gets_our_figures_from_the_file_of_annotations_and_predictio
         assert (-1 if metrics[name] is None else metrics[name]) == pytest.approx(value, abs=1e-6), name
 
 
+@pytest.mark.parametrize("crowds", [False, True])
+def test_a_set_without_birds_is_said_to_have_no_ap(
+    detector_file: Path, drawn_set: Path, tmp_path: Path, capsys, crowds: bool
+) -> None:
+    document = json.loads((drawn_set / "val.json").read_text())
+    document["annotations"] = [record | {"iscrowd": 1} for record in document["annotations"] if crowds]
+    (tmp_path / "blank.json").write_text(json.dumps(document))
+    files = ["--annotations", str(tmp_path / "blank.json"), "--images", str(drawn_set / "images")]
+    words = ["evaluate", str(detector_file), *files, "--output", str(tmp_path / "out"), "--device", "cpu"]
+    assert main([*words, "--workers", "0", "--max-detections", "20"]) == 0
+    assert "no annotated bird" in capsys.readouterr().out
+    assert json.loads((tmp_path / "out/metrics.json").read_text())["AP"] is None
+
+
 def test_a_missing_picture_is_named(detector_file: Path, drawn_set: Path, tmp_path: Path, capsys) -> None:
     words = ["evaluate", str(detector_file), "--annotations", str(drawn_set / "val.json"), "--images", str(tmp_path)]
     assert main([*words, "--output", str(tmp_path / "out"), "--device", "cpu", "--workers", "0"]) == 2
