@@ -29,11 +29,12 @@ def write_model_card(
         evaluation: Of the detector on `annotations`; None: it was evaluated on no set.
         annotations: See above; with the attribute `location` where there is one.
     """
-    figures, speed = None, None
+    figures, speed, seen_with = None, None, None
     if evaluation is not None and annotations is not None:
         figures = card_figures(evaluation, annotations)
-        speed = None if evaluation.found is None else evaluation.found.images_per_second
-    facts = CardFacts(detector, Machine.of(detector), data_of_run(detector), figures, speed)
+        if evaluation.found is not None:
+            speed, seen_with = evaluation.found.images_per_second, evaluation.found.seen_with
+    facts = CardFacts(detector, Machine.of(detector), data_of_run(detector), figures, speed, seen_with)
     write_bytes(folder / NAME, model_card(facts).encode())
 
 

@@ -66,10 +66,12 @@ class DetectedSet:
     Args:
         detections: By image id; every image is there.
         seconds: From the first picture that was asked for to the last detection, the reading of pictures included.
+        seen_with: `--tile` or `--tta`, where pictures were seen in several views.
     """
 
     detections: dict[int, Detections]
     seconds: float
+    seen_with: str | None = None
 
     @property
     def images_per_second(self) -> float:
@@ -114,7 +116,7 @@ def detect_all(
         torch.distributed.all_gather_object(gathered, (detections, seconds))
         detections = {image: each for part, _ in gathered for image, each in part.items()}
         seconds = max(part_seconds for _, part_seconds in gathered)
-    return DetectedSet(detections, seconds)
+    return DetectedSet(detections, seconds, "--tile" if options.tile else "--tta" if options.tta else None)
 
 
 Batch = tuple[Sequence[int], list[Detections]]

@@ -60,6 +60,7 @@ class CardFacts:
         data: The content of its run's data.json; empty where that is not at hand.
         figures: On the set it was evaluated on; None: on none.
         images_per_second: Of that evaluation, the reading of pictures included.
+        seen_with: The option of that evaluation by which pictures were seen in several views; None: they were not.
     """
 
     detector: Detector
@@ -67,6 +68,7 @@ class CardFacts:
     data: Mapping[str, Any]
     figures: CardFigures | None = None
     images_per_second: float | None = None
+    seen_with: str | None = None
 
 
 def model_card(facts: CardFacts) -> str:
@@ -143,6 +145,8 @@ def _figures(facts: CardFacts) -> Iterator[str]:
     if not figures.birds:
         yield "No bird was there to find, so that there is no figure."
         return
+    if facts.seen_with:
+        yield f"Pictures were seen with `{facts.seen_with}`: figures and speed hold for this option alone."
     kind = "cameras" if figures.by_camera else "pictures"
     yield (
         f"In brackets: 95 % intervals, the percentiles of {DRAWS} draws of {kind} with replacement; of pictures in a "

@@ -175,3 +175,15 @@ def test_augmented_detections_keep_the_limit_and_count_a_bird_of_several_names_o
 def test_tiles_and_augmentation_together_are_refused() -> None:
     with pytest.raises(ConfigError, match="--tile and --tta"):
         DetectionOptions(tile=True, tta=True)
+
+
+@pytest.mark.parametrize("option", ["", "--tile", "--tta"])
+def test_a_card_says_how_pictures_were_seen(option: str, drawn_set: Path, tmp_path: Path) -> None:
+    path = tmp_path / "one.safetensors"
+    save_detector(path, detector_of())
+    words = ["evaluate", str(path), "--annotations", str(drawn_set / "val.json"), "--images"]
+    words += [str(drawn_set / "images"), "--device", "cpu", "--workers", "0", "--agnostic"]
+    assert main([*words, "--output", str(tmp_path / "out"), *option.split()]) == 0
+    card = (tmp_path / "out" / "model_card.md").read_text(encoding="utf-8")
+    assert ("Pictures were seen with" in card) == bool(option)
+    assert f"`{option}`" in card or not option
