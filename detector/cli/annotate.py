@@ -5,7 +5,9 @@ from dataclasses import replace
 
 from detector.cli.options.annotation import (
     add_result_arguments,
+    add_results_argument,
     add_retry_argument,
+    add_root_argument,
     add_work_arguments,
     check_arguments,
     check_tables,
@@ -14,7 +16,7 @@ from detector.cli.options.annotation import (
 )
 from detector.cli.options.devices import device_and_precision
 from detector.cli.options.models import check_classifier, check_detector
-from detector.cli.options.paths import any_of, new_folder_of
+from detector.cli.options.paths import any_of
 from detector.cli.terminal.parser import CommandParser
 
 EXAMPLES = (
@@ -27,13 +29,7 @@ def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe annotate`."""
     parser.epilog = "Options that are not given are those of the runs before into OUT."
     parser.add_argument("inputs", nargs="+", type=any_of("a card"), metavar="INPUT", help="a card: a folder, or a file")
-    parser.add_argument(
-        "--output",
-        type=new_folder_of("the results"),
-        required=True,
-        metavar="OUT",
-        help="folder of the results; goes on with them",
-    )
+    add_results_argument(parser)
     parser.add_argument("--detector", metavar="MODEL", help="a run of `hoopoe train`, or coco")
     parser.add_argument("--species", metavar="WEIGHTS", help="a classifier: published name, or file (default: none)")
     parser.add_argument(
@@ -54,9 +50,7 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="SCORE",
         help="classify boxes from this score up (default: all that are kept, from 0.05)",
     )
-    parser.add_rare_argument(
-        "--root", action="append", default=[], metavar="CARD=PATH", help="where a card is now, if it has moved"
-    )
+    add_root_argument(parser)
     add_retry_argument(parser)
     add_result_arguments(parser)
     add_work_arguments(parser)

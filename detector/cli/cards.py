@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from backbones.errors import ConfigError
 from detector.base.reporting import task
 from detector.cli.options.exporting import add_export_argument, asked_formats
-from detector.cli.options.paths import folder_of
+from detector.cli.options.shared import add_store_argument
 from detector.cli.summary.exported import print_exports
 from detector.cli.terminal import exit_codes
 from detector.cli.terminal.parser import CommandParser
@@ -33,12 +33,7 @@ def add_arguments(parser: CommandParser) -> None:
         "told from folders get the new name. Photos and videos of a removed card are not touched, only what OUT holds "
         "of them; reviews are kept, and count when the card is annotated again. Afterwards it is decided anew."
     )
-    parser.add_argument(
-        "store",
-        type=folder_of("an annotation"),
-        metavar="OUT",
-        help="the folder that was --output of `hoopoe annotate`",
-    )
+    add_store_argument(parser)
     parser.add_argument("--rename", metavar="OLD=NEW", help="call a card otherwise")
     parser.add_argument("--remove", metavar="CARD", help="take a card out of the store")
     parser.add_argument("--yes", action="store_true", help="do not ask before a card is taken out")

@@ -5,7 +5,9 @@ import argparse
 from backbones.errors import ConfigError
 from detector.cli.options.annotation import (
     add_result_arguments,
+    add_results_argument,
     add_retry_argument,
+    add_species_argument,
     add_work_arguments,
     check_arguments,
     check_tables,
@@ -14,7 +16,7 @@ from detector.cli.options.annotation import (
 )
 from detector.cli.options.devices import device_and_precision
 from detector.cli.options.models import check_classifier
-from detector.cli.options.paths import any_of, folder_of, new_folder_of
+from detector.cli.options.paths import any_of, folder_of
 from detector.cli.terminal.parser import CommandParser
 
 EXAMPLES = ("hoopoe classify-crops --detections md.json --media PHOTOS --species davit_tiny_il-all --output OUT",)
@@ -36,16 +38,8 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="DIR",
         help="the folder in which the files lie that FILE names",
     )
-    parser.add_argument(
-        "--species", required=True, metavar="WEIGHTS", help="the classifier: published name or file of weights"
-    )
-    parser.add_argument(
-        "--output",
-        type=new_folder_of("the results"),
-        required=True,
-        metavar="OUT",
-        help="folder of the results; goes on with them",
-    )
+    add_species_argument(parser)
+    add_results_argument(parser)
     parser.add_rare_argument(
         "--classify-from",
         type=float,

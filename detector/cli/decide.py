@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from detector.base.reporting import task, warn
 from detector.cli.options.decisions import add_decision_arguments, decision_options
 from detector.cli.options.exporting import add_export_argument, asked_formats
-from detector.cli.options.paths import file_of, folder_of
+from detector.cli.options.paths import file_of
+from detector.cli.options.shared import add_store_argument
 from detector.cli.summary.decided import print_summary
 from detector.cli.summary.exported import print_exports, print_next
 from detector.cli.terminal import exit_codes
 from detector.cli.terminal.parser import CommandParser
 from detector.cli.terminal.tables import results, say
-
-if TYPE_CHECKING:
-    pass
-
 
 EXAMPLES = (
     "hoopoe decide OUT --score-threshold 0.3 --deployments deployments.csv",
@@ -30,12 +26,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.epilog = (
         "Options that are not given stay as they were the last time. Tables that were exported are made again."
     )
-    parser.add_argument(
-        "store",
-        type=folder_of("an annotation"),
-        metavar="OUT",
-        help="the folder that was --output of `hoopoe annotate`",
-    )
+    add_store_argument(parser)
     add_decision_arguments(parser)
     add_export_argument(parser)
     parser.add_argument(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from backbones.errors import ConfigError
 from detector.base.reporting import warn
-from detector.cli.options.paths import folder_of
+from detector.cli.options.shared import add_store_argument
 from detector.cli.summary.exported import old_lines
 from detector.cli.terminal import exit_codes
 from detector.cli.terminal.parser import CommandParser
@@ -24,12 +24,7 @@ def add_arguments(parser: CommandParser) -> None:
     width = max(map(len, FORMATS)) + 2
     listed = "\n".join(f"  {name:<{width}}{one.summary}" for name, one in FORMATS.items())
     parser.epilog = f"formats:\n{listed}\n\nNo model is loaded; files are replaced when they are whole."
-    parser.add_argument(
-        "store",
-        type=folder_of("an annotation"),
-        metavar="OUT",
-        help="the folder that was --output of `hoopoe annotate`",
-    )
+    add_store_argument(parser)
     parser.add_argument(
         "--format",
         default=",".join(DEFAULT_FORMATS),

@@ -5,6 +5,8 @@ import argparse
 from detector.cli.options.annotation import (
     add_result_arguments,
     add_retry_argument,
+    add_root_argument,
+    add_species_argument,
     add_work_arguments,
     check_arguments,
     check_tables,
@@ -13,7 +15,7 @@ from detector.cli.options.annotation import (
 )
 from detector.cli.options.devices import device_and_precision
 from detector.cli.options.models import check_classifier
-from detector.cli.options.paths import folder_of
+from detector.cli.options.shared import add_store_argument
 from detector.cli.terminal.parser import CommandParser
 
 EXAMPLES = ("hoopoe reclassify OUT --species davit_tiny_il-all",)
@@ -21,18 +23,9 @@ EXAMPLES = ("hoopoe reclassify OUT --species davit_tiny_il-all",)
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe reclassify`."""
-    parser.add_argument(
-        "store",
-        type=folder_of("an annotation"),
-        metavar="OUT",
-        help="the folder that was --output of `hoopoe annotate`",
-    )
-    parser.add_argument(
-        "--species", required=True, metavar="WEIGHTS", help="the classifier: published name or file of weights"
-    )
-    parser.add_rare_argument(
-        "--root", action="append", default=[], metavar="CARD=PATH", help="where a card is now, if it has moved"
-    )
+    add_store_argument(parser)
+    add_species_argument(parser)
+    add_root_argument(parser)
     add_retry_argument(parser)
     add_result_arguments(parser)
     add_work_arguments(parser)

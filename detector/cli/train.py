@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from backbones.errors import ConfigError, DownloadError
 from detector.cli.options.models import check_detector
 from detector.cli.options.paths import file_of, folder_of, new_folder_of
+from detector.cli.options.shared import add_set_argument
 from detector.cli.terminal import exit_codes
 from detector.cli.terminal.parser import CommandParser
 from detector.cli.terminal.tables import results
@@ -64,14 +65,7 @@ def add_arguments(parser: CommandParser) -> None:
         "train.epochs=N makes it longer: from there on the learning rate is that of a run of N epochs",
     )
     parser.add_argument("--init", metavar="DETECTOR", help="start from this detector, also with other categories")
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        help="replace settings of the configuration, such as train.lr=2e-4",
-    )
+    add_set_argument(parser, "train.lr=2e-4")
     parser.add_rare_argument(
         "--accelerator", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if any"
     )

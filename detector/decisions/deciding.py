@@ -79,8 +79,8 @@ class PortionDecider:
 
         basis = Basis(facts, individuals, ranked, repeat, rules)
         suppressed = left_out(repeat, on_camera, individuals, features.surely_bird, options.repeat_days)
-        boxes = decide_boxes(basis, suppressed)
-        lost = apply_reviews(boxes, basis, self.reviews, options.score_threshold)
+        unreviewed = decide_boxes(basis, suppressed)
+        boxes, lost = apply_reviews(unreviewed, basis, self.reviews, options.score_threshold)
         counted = boxes.counted(facts.score, options.score_threshold)
         originals = self.plan.originals or originals_among(facts.media, facts.failed)
         duplicate_of = originals.copies(facts.media, facts.failed)

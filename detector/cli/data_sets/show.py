@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from detector.cli.options.paths import file_of, folder_of, new_folder_of
+from detector.cli.options.shared import add_set_argument
 from detector.cli.terminal.parser import CommandParser
 
 EXAMPLES = (
@@ -29,14 +30,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--config", metavar="CONFIG", help="a shipped configuration's name, or a YAML file (default: the defaults)"
     )
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        help="replace settings of the configuration, such as data.augmentation.crop_size=512",
-    )
+    add_set_argument(parser, "data.augmentation.crop_size=512")
     parser.add_argument("--count", type=int, default=24, metavar="N", help="pictures on a sheet (%(default)s)")
     parser.add_argument("--epoch", type=int, default=0, metavar="E", help="as seen in this epoch (%(default)s)")
     parser.add_argument("--plain", action="store_true", help="nothing varied, as evaluation sees them")

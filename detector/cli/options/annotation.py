@@ -11,6 +11,7 @@ from detector.base.reporting import task, warn
 from detector.cli.options.decisions import add_decision_arguments, decision_options
 from detector.cli.options.devices import add_device_arguments
 from detector.cli.options.exporting import add_export_argument, asked_formats
+from detector.cli.options.paths import new_folder_of
 from detector.cli.summary.decided import print_summary
 from detector.cli.summary.exported import print_exports, print_next
 from detector.cli.summary.looked import print_report
@@ -22,6 +23,31 @@ if TYPE_CHECKING:
     from detector.annotation.request import RunSettings
     from detector.annotation.run import RunReport
     from detector.store.run_file import RunFile
+
+
+def add_results_argument(parser: CommandParser) -> None:
+    """Declare --output."""
+    parser.add_argument(
+        "--output",
+        type=new_folder_of("the results"),
+        required=True,
+        metavar="OUT",
+        help="folder of the results; goes on with them",
+    )
+
+
+def add_species_argument(parser: CommandParser) -> None:
+    """Declare --species where birds are not named without."""
+    parser.add_argument(
+        "--species", required=True, metavar="WEIGHTS", help="the classifier: published name or file of weights"
+    )
+
+
+def add_root_argument(parser: CommandParser) -> None:
+    """Declare --root."""
+    parser.add_rare_argument(
+        "--root", action="append", default=[], metavar="CARD=PATH", help="where a card is now, if it has moved"
+    )
 
 
 def add_work_arguments(parser: CommandParser) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,9 +39,9 @@ class Basis:
     rules: NamingRules
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class BoxDecisions:
-    """Columns of boxes (B); changed by `apply_reviews` alone.
+    """Columns of boxes (B).
 
     Attributes:
         kind: int8, `Kind.code`.
@@ -63,8 +64,15 @@ class BoxDecisions:
     reasons: NDArray[np.int16]
     suppressed: NDArray[np.bool_]
     reviewer: NDArray[np.int32]
-    reviewers: list[str]
+    reviewers: tuple[str, ...]
     table: NameTable
+
+    def copy(self) -> BoxDecisions:
+        """The same with columns of its own; names are still added to the one table."""
+        columns: dict[str, Any] = {
+            name: value.copy() for name, value in vars(self).items() if isinstance(value, np.ndarray)
+        }
+        return replace(self, **columns)
 
     def counted(self, score: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
         """bool (B,): as `DetectionRecord.counts`."""
@@ -99,7 +107,7 @@ def decide_boxes(basis: Basis, left_out: NDArray[np.bool_]) -> BoxDecisions:
         reasons=ranked.reasons[of_box],
         suppressed=left_out | (kind == Kind.BLANK.code),
         reviewer=np.full(len(kind), -1, np.int32),
-        reviewers=[],
+        reviewers=(),
         table=table,
     )
 

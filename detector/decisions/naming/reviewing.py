@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +25,9 @@ from detector.types import KINDS, Kind, TaxonName
 _SPREADS = ("named", "bird", "animal", "person", "vehicle")  # said of one box, true of the individual
 
 
-def apply_reviews(decisions: BoxDecisions, basis: Basis, reviews: Sequence[Review], score_threshold: float) -> set[int]:
+def apply_reviews(
+    decided: BoxDecisions, basis: Basis, reviews: Sequence[Review], score_threshold: float
+) -> tuple[BoxDecisions, set[int]]:
     """Let people's words win; later ones over earlier ones.
 
     What is said of one box of an individual holds for its other boxes of which nothing is said, except that it is
@@ -34,14 +37,16 @@ def apply_reviews(decisions: BoxDecisions, basis: Basis, reviews: Sequence[Revie
     out only by a word on its group or its box, or by `real`; of another also on a file in which nothing else counts.
 
     Args:
-        decisions: Changed in place.
+        decided: Before any person's word.
         basis: As for `decide_boxes`.
         reviews: Oldest first.
         score_threshold: From which boxes count.
 
     Returns:
-        Which of the reviews are of boxes that are not here, or of files in which all is left out as a repeat.
+        The decisions with people's words, and which of the reviews are of boxes that are not here, or of files in which
+        all is left out as a repeat.
     """
+    decisions = decided.copy()
     facts, repeat, rules = basis.facts, basis.repeat, basis.rules
     word = np.full(len(facts.score), -1)
     real = word.copy()  # says nothing of the name, so that it does not take the place of other words
@@ -77,8 +82,7 @@ def apply_reviews(decisions: BoxDecisions, basis: Basis, reviews: Sequence[Revie
         decisions.suppressed[unsaid] = False
         decisions.needs_review[unsaid] = basis.ranked.needs_review[basis.individuals.of_box[unsaid]]
         decisions.reviewer[unsaid] = reviewers.setdefault(reviews[number].reviewer, len(reviewers))
-    decisions.reviewers = list(reviewers)
-    return lost
+    return replace(decisions, reviewers=tuple(reviewers)), lost
 
 
 def _meant(boxes: NDArray[np.int64], kind: NDArray[np.int8], review: Review, rules: NamingRules) -> NDArray[np.int64]:
