@@ -76,19 +76,21 @@ class BoxSafePrecision(MixedPrecision):
         return data
 
 
-def with_shared_statistics(model: nn.Module, device: str, processes: int) -> nn.Module:
+def with_shared_statistics(model: nn.Module, device: str, processes: int, rank: int = 0) -> nn.Module:
     """The model with statistics over all processes in each BatchNorm that is trained; a frozen one stays as it is.
 
     Args:
         model: A detector; changed in place, its parameters and the names of its tensors stay.
         device: The kind of device of each process; torch synchronises on CUDA alone.
         processes: Over all machines.
+        rank: This one's number; the first one speaks.
     """
     trained = [each for each in model.modules() if isinstance(each, nn.BatchNorm2d) and each.training]
     if processes == 1 or not trained:
         return model
     if device != "cuda":
-        warn("train.sync_batch_norm needs CUDA devices: each process takes the statistics of its own images")
+        if rank == 0:
+            warn("train.sync_batch_norm needs CUDA devices: each process takes the statistics of its own images")
         return model
     return nn.SyncBatchNorm.convert_sync_batchnorm(model)
 

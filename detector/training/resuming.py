@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -75,7 +76,7 @@ def resumed(checkpoint: Checkpoint, config: Config) -> Checkpoint:
         }
     )
     extended = replace(checkpoint, position=position, resolved=resolved)
-    if longer:
+    if longer and not int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))):  # the first process, for all
         _warn_of_another_schedule(checkpoint, extended)
     return extended
 

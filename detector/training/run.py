@@ -160,7 +160,7 @@ def open_session(fabric: Fabric, resolved: Resolved) -> Session:
     loader = training_loader(dataset, batch_size, config.data, rank=fabric.global_rank, world_size=fabric.world_size)
     model = resolved.model.to(fabric.device)
     if config.train.sync_batch_norm:
-        model = with_shared_statistics(model, fabric.device.type, fabric.world_size)
+        model = with_shared_statistics(model, fabric.device.type, fabric.world_size, fabric.global_rank)
     ema = None if config.train.ema_decay is None else averaged(model, config.train.ema_decay)
     learner = Learner(model, ema, build_optimiser(model, config.train))
     position = Position()
