@@ -5,7 +5,9 @@ The environment is set before torch is first imported, which reads it only then.
 
 import os
 import random
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -49,3 +51,12 @@ def fixed_seeds() -> None:
         sys.modules["numpy"].random.seed(0)
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(0)
+
+
+@pytest.fixture
+def workshop(made_workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of `made_workshop` of its own for each test or page, which works in it."""
+    folder = tmp_path / "workshop"
+    shutil.copytree(made_workshop, folder)
+    monkeypatch.chdir(folder)
+    return folder

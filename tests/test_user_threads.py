@@ -319,8 +319,7 @@ def test_rf_detr_961_85_predictions_carry_the_ids_of_the_file(ids: Any, write_co
 
 
 def test_torchmetrics_1024_evaluation_gives_the_figures_of_the_reference() -> None:
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
+    from tests.detector.evaluation.reference import run_pycocotools
 
     rng = np.random.default_rng(0)
     images = range(1, 101)
@@ -342,14 +341,7 @@ def test_torchmetrics_1024_evaluation_gives_the_figures_of_the_reference() -> No
         )
     ]
     ours = evaluate_coco(document, results).AP
-    reference = COCO()
-    reference.dataset = document
-    reference.createIndex()
-    evaluator = COCOeval(reference, reference.loadRes(results), "bbox")
-    evaluator.evaluate()
-    evaluator.accumulate()
-    evaluator.summarize()
-    assert ours == pytest.approx(evaluator.stats[0], abs=1e-6)
+    assert ours == pytest.approx(run_pycocotools(document, results).stats[0], abs=1e-6)
 
 
 def test_opencv_python_467_only_one_opencv_without_a_display_is_asked_for() -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from backbones.errors import MediaError
 from backbones.inference.images import open_image
+from tests.orientations import stored_turned
 
 DATA = Path(__file__).parents[2] / "../shared/data"
 RED, ORIENTATION = (200, 40, 40), 0x0112
@@ -80,19 +81,9 @@ def test_16_bit_grey_is_scaled_not_clipped(suffix: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_rotation_is_undone(orientation: int, tmp_path: Path) -> None:
     upright = gradient()
-    undo = {
-        1: None,
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_270,
-    }[orientation]
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
-    stored = upright if undo is None else upright.transpose(undo)
+    stored = stored_turned(upright, orientation)
     stored.save(tmp_path / "a.jpg", exif=exif, quality=95, subsampling=0)
     assert mean_difference(open_image(tmp_path / "a.jpg"), upright) < 3
     with Image.open(tmp_path / "a.jpg") as image:  # also where the caller opened it

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -24,13 +23,4 @@ def made_workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         str(folder / "stand_ins/davit_tiny_il-all.safetensors"),
     ]
     assert main(["annotate", str(folder / "CARD"), "--output", str(folder / "OUT"), *models]) == 0
-    return folder
-
-
-@pytest.fixture
-def workshop(made_workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A page's own copy, in which its commands run."""
-    folder = tmp_path / "workshop"
-    shutil.copytree(made_workshop, folder)
-    monkeypatch.chdir(folder)
     return folder

@@ -25,12 +25,3 @@ def made_workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = ModelConfig.model_validate({**small, "min_size": 64, "max_size": 96, "categories": ("bird", "person")})
     Detector.of(build_detector(config)).save(folder / "birds.safetensors")
     return folder
-
-
-@pytest.fixture
-def workshop(made_workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of its own for each test, which works in it."""
-    folder = tmp_path / "workshop"
-    shutil.copytree(made_workshop, folder)
-    monkeypatch.chdir(folder)
-    return folder

@@ -1,20 +1,17 @@
 """AP and AR against pycocotools, the protocol's reference. Numbers in names are user threads that asked for it."""
 
-import contextlib
 import copy
-import io
 import json
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
 from backbones.errors import DataError
 from detector.evaluation.coco import coco_metrics, evaluate_coco, image_groups, metrics_by_group, precision_recall
 from detector.evaluation.inputs import EvaluationInputs
+from tests.detector.evaluation.reference import run_pycocotools
 
 FIELDS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100")
 
@@ -41,26 +38,6 @@ def make_ground_truth(annotations=(), images=(1,), categories=(1,)):
 
 def result(image, category, box, score):
     return {"image_id": image, "category_id": category, "bbox": list(box), "score": score}
-
-
-def run_pycocotools(ground_truth, results, limits=(1, 10, 100)):
-    """The evaluator after accumulate(), quiet."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO()
-        truth.dataset = copy.deepcopy(ground_truth)
-        truth.createIndex()
-        if results:
-            found = truth.loadRes(copy.deepcopy(results))
-        else:  # loadRes([]) raises
-            found = COCO()
-            found.dataset = {**truth.dataset, "annotations": []}
-            found.createIndex()
-        evaluator = COCOeval(truth, found, "bbox")
-        evaluator.params.maxDets = list(limits)
-        evaluator.evaluate()
-        evaluator.accumulate()
-        evaluator.summarize()
-    return evaluator
 
 
 def reference(ground_truth, results):

@@ -4,8 +4,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
 from detector.cli.main import main
 from detector.data.coco.reading import read_coco
@@ -19,6 +17,7 @@ from detector.models.detector import Detector, DetectorMeta
 from detector.models.prediction import detect
 from detector.models.saving import save_detector
 from detector.types import Detections
+from tests.detector.evaluation.reference import run_pycocotools
 
 SMALL = {"backbone": "davit_nano", "fpn_channels": 64, "box_head_width": 32, "min_size": 96, "max_size": 128}
 
@@ -88,11 +87,7 @@ def test_pycocotools_gets_our_figures_from_the_file_of_annotations_and_predictio
     assert main([*words, "--output", str(tmp_path / "out"), "--device", "cpu"]) == 0
 
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())
-    truth = COCO(str(path))
-    evaluator = COCOeval(truth, truth.loadRes(str(tmp_path / "out/predictions.json")), "bbox")
-    evaluator.evaluate()
-    evaluator.accumulate()
-    evaluator.summarize()
+    evaluator = run_pycocotools(json.loads(path.read_text()), str(tmp_path / "out/predictions.json"))
     theirs = dict(
         zip(("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100"), evaluator.stats, strict=False)
     )
@@ -168,13 +163,7 @@ def test_ids_of_the_file_stay_its_ids_in_every_output(detector_file: Path, drawn
 
     for number, record in enumerate(document["annotations"], 1):
         record |= {"id": number, "category_id": 30}
-    truth = COCO()
-    truth.dataset = document
-    truth.createIndex()
-    evaluator = COCOeval(truth, truth.loadRes(str(tmp_path / "out/predictions.json")), "bbox")
-    evaluator.evaluate()
-    evaluator.accumulate()
-    evaluator.summarize()
+    evaluator = run_pycocotools(document, str(tmp_path / "out/predictions.json"))
     assert metrics["AP50"] == pytest.approx(evaluator.stats[1], abs=1e-6)
 
 

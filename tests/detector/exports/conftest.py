@@ -20,30 +20,18 @@ from detector.store.records import (
 )
 from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry
 from detector.types import media_id
+from tests.detector.conftest import make_detection as any_detection
+from tests.detector.conftest import make_media as any_media
 
 MORNING = datetime(2024, 3, 1, 6, 30)
 
 
 def make_detection(**changes: Any) -> DetectionRecord:
     """A wheatear, named by the classifier."""
-    values: dict[str, Any] = {
-        "media_id": "",
-        "frame_number": 0,
-        "time_s": 0.0,
-        "box": 0,
-        "x": 0.25,
-        "y": 0.5,
-        "w": 0.125,
-        "h": 0.25,
+    wheatear: dict[str, Any] = {
         "score": 0.8999999761581421,  # 0.9 in float32
-        "label": "bird",
-        "kind": "bird",
-        "individual_id": None,
         "event_id": "e1",
-        "repeat_group": None,
-        "suppressed": False,
         "name": "Oenanthe lugens",
-        "rank": "species",
         "english_name": "Mourning wheatear",
         "hebrew_name": "סלעית לבנת-כנף",
         "ebird_code": "mouwhe1",
@@ -51,11 +39,8 @@ def make_detection(**changes: Any) -> DetectionRecord:
         "confidence": 0.75,
         "species_score": 0.8,
         "candidates": (Candidate("Oenanthe lugens", 0.75), Candidate("Oenanthe finschii", 0.125)),
-        "reasons": (),
-        "needs_review": False,
-        "reviewed_by": None,
     }
-    return DetectionRecord(**(values | changes))
+    return any_detection(**({"media_id": ""} | wheatear | changes))
 
 
 def make_person(**changes: Any) -> DetectionRecord:
@@ -72,31 +57,17 @@ def make_media(path: str = "DCIM/100RECNX/IMG_0001.JPG", *detections: DetectionR
     card = changes.get("card", "A")
     key = media_id(card, path)
     values: dict[str, Any] = {
-        "media_id": key,
-        "card": card,
-        "path": path,
-        "media_type": "photo",
         "width": 640,
         "height": 480,
-        "frame_rate": None,
-        "duration_s": None,
-        "frames": (0,),
-        "failure": None,
-        "warning": None,
-        "night": False,
         "captured_at": MORNING,
-        "captured_from": "exif",
         "timestamp": MORNING,
         "utc_offset_min": 120,
         "deployment_id": "CAM1",
         "visit_id": changes.get("deployment_id", "CAM1"),
-        "outside": False,
         "sequence_id": f"s-{key}",
-        "blank": not detections,
-        "duplicate_of": None,
-        "detections": tuple(replace(found, media_id=key) for found in detections),
     }
-    return MediaRecord(**(values | changes))
+    found = [replace(each, media_id=key) for each in detections]
+    return any_media(path, **({"card": card, "detections": found} | values | changes))
 
 
 def make_video(path: str = "DCIM/100RECNX/VID_0001.MP4", *detections: DetectionRecord, **changes: Any) -> MediaRecord:

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 import numpy as np
 from megadetector.data_management.integrity_check_json_db import IntegrityCheckOptions, integrity_check_json_db
 from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
 from detector.exports.coco import write_coco
 from detector.exports.coco_camera_traps import write_coco_camera_traps
 from detector.exports.source import ExportOptions
 from detector.store.run_file import DetectorEntry, RunFile
+from tests.detector.evaluation.reference import run_pycocotools
 
 NAMELESS = dict.fromkeys(("name", "rank", "confidence", "species_score"), None)
 
@@ -94,20 +94,9 @@ def test_the_export_evaluates_to_the_detections_own_ap(tmp_path, make):
         }
         for one in exported["annotations"]
     ]
-    direct, ours = average_precision(truth, results), average_precision(truth, joined)
+    direct, ours = (run_pycocotools(truth, each).stats for each in (results, joined))
     assert 0.05 < direct[0] < 0.95
     np.testing.assert_allclose(ours, direct, atol=1e-3)
-
-
-def average_precision(truth, results):
-    coco = COCO()
-    coco.dataset = truth
-    coco.createIndex()
-    evaluation = COCOeval(coco, coco.loadRes(results), "bbox")
-    evaluation.evaluate()
-    evaluation.accumulate()
-    evaluation.summarize()
-    return evaluation.stats
 
 
 def camera_traps(tmp_path, source, **options):

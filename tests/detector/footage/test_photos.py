@@ -15,6 +15,7 @@ from PIL import ExifTags, Image, ImageOps, TiffImagePlugin
 from backbones.errors import MediaError
 from detector.footage.photos import read_photo
 from tests.detector.footage.conftest import number_in, numbered, real_media, scene
+from tests.orientations import stored_turned
 
 
 def save(path: Path, image: Image.Image | np.ndarray, kind: str = "JPEG", **options: object) -> Path:
@@ -57,16 +58,7 @@ def test_the_rotated_and_the_truncated_real_photo(footage: Path) -> None:
 @pytest.mark.parametrize("at_least", [None, 60])
 def test_every_exif_orientation_is_applied(tmp_path: Path, orientation: int, at_least: int | None) -> None:
     upright = Image.fromarray(numbered(0b1011000101, 320, 240))
-    stored = {  # how a camera held that way stores it: the inverse of what a viewer does
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_270,
-    }
-    turned = upright.transpose(stored[orientation]) if orientation > 1 else upright
+    turned = stored_turned(upright, orientation)
     for kind in ("JPEG", "PNG", "TIFF", "WEBP"):
         file = save(tmp_path / f"photo.{kind}", turned, kind, exif=exif(orientation))
         photo = read_photo(file, at_least=at_least)
