@@ -11,7 +11,7 @@ demo: .venv/test.stamp
 	$(BIN)/hoopoe demo
 
 test: .venv/test.stamp
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist worksteal
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .
