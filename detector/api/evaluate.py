@@ -12,7 +12,7 @@ from torch import nn
 from detector.api.checks import Source, checked_folder, checked_path, checked_share, checked_whole, refuse_unknown
 from detector.api.predict import as_detector
 from detector.base.checks import expect
-from detector.base.reporting import say, task
+from detector.base.reporting import say, task, warn
 from detector.data.config import DataConfig
 from detector.data.images import read_image
 from detector.data.packed import Annotations
@@ -104,6 +104,9 @@ def evaluate(
         attributes=[*group_by, *([] if LOCATION in group_by else [LOCATION])],
     )
     say(f"{sources[0][0]}: {report}")
+    for finding in report.findings:
+        if finding.code == "category_repeated":
+            warn(f"{finding.where}: {finding.message}; {finding.hint}")
     detecting = _detection_options(options)
     with task("detecting", len(truth), "images") as progress:
         evaluation = evaluating.evaluate(model, truth, detecting, group_by=group_by, advance=progress.advance)

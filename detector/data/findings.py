@@ -53,6 +53,10 @@ RECORD_FAULTS = {
     "path_escapes": Fault(Severity.ERROR, _DOCTOR),
     "size_missing": Fault(Severity.ERROR, _DOCTOR),
     "duplicate_file": Fault(Severity.ERROR, f"join the records, or {_DOCTOR.removeprefix('correct the file, or ')}"),
+    "category_repeated": Fault(
+        Severity.WARNING,
+        "give it one id: predictions have the first alone, so that other tools find less in them",
+    ),
     "duplicate_annotation_id": Fault(Severity.WARNING, f"the ids are numbered afresh; {_DOCTOR}"),
 }
 # What only a look at the whole set, or at the pictures, can tell: `hoopoe doctor`.

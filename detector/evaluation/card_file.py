@@ -21,7 +21,7 @@ NAME = "model_card.md"
 def write_model_card(
     folder: Path, detector: Detector, evaluation: Evaluation | None = None, annotations: Annotations | None = None
 ) -> None:
-    """Write a card; the pictures are read once more, for their light.
+    """Write a card; pictures are read once more, small, for their light.
 
     Args:
         folder: Where `model_card.md` goes.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from backbones.errors import HoopoeError
-from detector.data.images import read_image
+from detector.base.pictures import decode_picture
+from detector.base.reporting import track
 from detector.data.packed import Annotations
 from detector.evaluation.bootstrap import (
     Counts,
@@ -24,7 +27,7 @@ from detector.evaluation.coco import IOU_THRESHOLDS
 from detector.evaluation.evaluation import Evaluation
 from detector.evaluation.inputs import Floats, Mask, rows_by_group
 from detector.evaluation.matching import match
-from detector.footage.light import is_night_ir
+from detector.footage.light import LONG_SIDE, is_night_ir
 
 LOCATION = "location"  # of the image records, in COCO Camera Traps
 SIZES = {
@@ -34,7 +37,6 @@ SIZES = {
 }
 DAY, NIGHT, UNREAD = "day (colour)", "night (no colour)", "picture not read"
 NAMELESS = "(none named)"
-READERS = 4  # threads; decoding lets go of the interpreter
 
 
 @dataclass(frozen=True)
@@ -95,15 +97,15 @@ def cameras_of(annotations: Annotations) -> list[str]:
 def lights_of(annotations: Annotations) -> list[str]:
     """By what light each picture was taken, by the picture."""
 
-    def light(place: int) -> str:
-        record = annotations[place]
+    def light(path: Path) -> str:
         try:
-            return NIGHT if is_night_ir(read_image(record.path, (record.width, record.height))) else DAY
+            return NIGHT if is_night_ir(decode_picture(path, min_side=LONG_SIDE).image) else DAY
         except (HoopoeError, OSError):
             return UNREAD
 
-    with ThreadPoolExecutor(READERS) as pool:
-        return list(pool.map(light, range(len(annotations))))
+    paths = [annotations.path(place) for place in range(len(annotations))]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(track(pool.map(light, paths), "telling day from night", "pictures", len(paths)))
 
 
 def card_figures(evaluation: Evaluation, annotations: Annotations) -> CardFigures:

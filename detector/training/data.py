@@ -40,6 +40,7 @@ class RunData:
         fingerprints: SHA-256 (hex) of the annotations of each set as they were read.
         overfit: Whether a few images are trained and evaluated on, again and again.
         left_out: Pictures that cannot be read, and why, by set and file name.
+        pictures: The state of the picture files when they were read (`state_of_pictures`); empty before.
     """
 
     train: Annotations
@@ -49,6 +50,7 @@ class RunData:
     fingerprints: Mapping[str, str]
     overfit: bool = False
     left_out: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    pictures: str = ""
 
     @property
     def sets(self) -> dict[str, Annotations]:
@@ -92,7 +94,7 @@ class RunData:
 
     def summary(self, model: ModelConfig, crop_size: int | None = None) -> dict[str, Any]:
         """The content of data.json: for each set its files, what reading found, categories, and sizes of boxes."""
-        return {"fingerprint": self.fingerprint} | {
+        return {"fingerprint": self.fingerprint, "pictures": self.pictures} | {
             name: summarise_set(annotations, model, crops=name == "train" and crop_size is not None)
             | {
                 "fingerprint": self.fingerprints[name],

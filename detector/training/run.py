@@ -27,7 +27,7 @@ from detector.training.guards import lost_process_explained
 from detector.training.loop import train
 from detector.training.memory import fits_on_gpu, largest_that_fits, most_useful
 from detector.training.optimiser import build_optimiser
-from detector.training.pictures import Problems, unreadable_pictures, without_pictures
+from detector.training.pictures import with_readable_pictures
 from detector.training.records.progress import Display
 from detector.training.records.recorder import Recorder, read_metrics
 from detector.training.records.run_folder import RunFolder
@@ -81,7 +81,9 @@ def train_detector(request: Request) -> Run:
         return Run(position, resolved.files, trained=False)
     fabric = make_fabric(request.accelerator, request.devices, request.nodes, resolved.precision)
     fabric.launch()
-    resolved = with_readable_pictures(resolved, fabric)
+    before = {} if resolved.checkpoint is None else resolved.files.data_summary()
+    refuse = resolved.config.data.invalid == "error"
+    resolved = replace(resolved, data=with_readable_pictures(resolved.data, before, fabric, refuse=refuse))
     if resolved.config.train.batch_size == "auto":
         resolved = with_batch_size(resolved, fabric)
     refuse_single_values(resolved, fabric.world_size)
@@ -110,24 +112,9 @@ def write_card(session: Session) -> None:
     evaluation = session.best_measured
     if evaluation is None and data is not None:
         options = DetectionOptions(batch_size=resolved.config.train.eval_batch_size, loading=resolved.config.data)
-        evaluation = evaluate(detector, data, options)
+        with task("evaluating", len(data), "images") as progress:
+            evaluation = evaluate(detector, data, options, advance=progress.advance)
     write_model_card(resolved.files.root, detector, evaluation, data)
-
-
-def with_readable_pictures(resolved: Resolved, fabric: Fabric) -> Resolved:
-    """Without the pictures that cannot be read; the first process reads them all, and tells the others.
-
-    Raises:
-        DataError: There are some and `data.invalid` is `error`, or they are too many.
-    """
-    found: dict[str, Problems] = {}
-    if fabric.is_global_zero:
-        images = sum(len(each) for each in resolved.data.sets.values())
-        with task("reading pictures", images, "pictures") as progress:
-            found = unreadable_pictures(resolved.data, progress.advance)
-    refuse = resolved.config.data.invalid == "error"
-    data = without_pictures(resolved.data, fabric.broadcast(found), refuse=refuse)
-    return replace(resolved, data=data)
 
 
 def with_batch_size(resolved: Resolved, fabric: Fabric) -> Resolved:

@@ -85,6 +85,9 @@ class _Parser:
         boxes, unusable = self.check(columns, images.sizes_wh)
         used = set(np.unique(columns.category_ids).tolist())
         names = {key: each.name for key, each in categories.items() if key in used or not _is_a_root(key, categories)}
+        for name, ids in _repeated(names, used).items():
+            message = f"'{name}' has the ids {', '.join(map(str, ids))}, which count as one category"
+            self.findings.append(Finding("category_repeated", self.path, None, message))
         if self.missing_ids:
             count = f"{self.missing_ids} annotations have no id"
             self.findings.append(Finding("ids_missing", self.path, None, count))
@@ -262,6 +265,14 @@ def _is_a_root(key: int, categories: dict[int, Category]) -> bool:
     name = categories[key].name
     others = [each for other, each in categories.items() if other != key]
     return bool(others) and (name.lower() in NO_ANIMAL or all(each.supercategory == name for each in others))
+
+
+def _repeated(names: dict[int, str], used: set[int]) -> dict[str, list[int]]:
+    """Names with the ids that have boxes, where there are several."""
+    ids_of: dict[str, list[int]] = {}
+    for key in sorted(used):
+        ids_of.setdefault(names[key], []).append(key)
+    return {name: ids for name, ids in ids_of.items() if len(ids) > 1}
 
 
 def repeats(values: NDArray[np.int64]) -> NDArray[np.int64]:

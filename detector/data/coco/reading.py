@@ -244,11 +244,12 @@ def _labels(file: ParsedCoco, mapping: CategoryMapping, names: Sequence[str]) ->
 
 
 def _category_ids(parsed: Sequence[ParsedCoco], mapping: CategoryMapping, names: Sequence[str]) -> tuple[int, ...]:
-    """COCO ids by label: with one file, its own (the first, of several of one name) of all names that nothing joins."""
+    """COCO ids by label: with one file, its own of all names that nothing joins; of several, the first with boxes."""
     if len(parsed) > 1:
         return tuple(range(1, len(names) + 1))
     ids_of: dict[str | None, dict[str, int]] = defaultdict(dict)
-    for category, name in sorted(parsed[0].categories.items()):
+    used = set(np.unique(parsed[0].boxes.category_ids).tolist())
+    for category, name in sorted(parsed[0].categories.items(), key=lambda each: (each[0] not in used, each[0])):
         ids_of[mapping[name]].setdefault(name, category)
     new_ids = itertools.count(max(parsed[0].categories, default=0) + 1)
     return tuple(next(iter(ids_of[name].values())) if len(ids_of[name]) == 1 else next(new_ids) for name in names)

@@ -136,7 +136,9 @@ def test_a_data_set_is_predicted_as_its_pictures_are_one_by_one(kind: str, drawn
         )
 
 
-def test_ids_of_the_file_stay_its_ids_in_every_output(detector_file: Path, drawn_set: Path, tmp_path: Path) -> None:
+def test_ids_of_the_file_stay_its_ids_in_every_output(
+    detector_file: Path, drawn_set: Path, tmp_path: Path, capsys
+) -> None:
     """Ids that are texts, boxes without ids, two categories of one name: pycocotools reads our predictions."""
     document = json.loads((drawn_set / "val.json").read_text())
     own = {each["id"]: f"cam{each['id']}/IMG_0031" for each in document["images"]}
@@ -150,6 +152,9 @@ def test_ids_of_the_file_stay_its_ids_in_every_output(detector_file: Path, drawn
     path.write_text(json.dumps(document))
     words = ["evaluate", str(detector_file), "--annotations", str(path), "--images", str(drawn_set / "images")]
     assert main([*words, "--output", str(tmp_path / "out"), "--device", "cpu", "--workers", "0"]) == 0
+
+    said = " ".join(capsys.readouterr().err.split())
+    assert "'bird' has the ids 30, 40, which count as one category; give it one id" in said
 
     predictions = json.loads((tmp_path / "out/predictions.json").read_text())
     assert {row["image_id"] for row in predictions} == set(own.values())

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from pycocotools import mask
 from torch import Tensor, nn
+from torchvision.models.detection.image_list import ImageList
 
 from detector.models import ModelConfig, build_detector
 from detector.models.ignoring import lie_in
@@ -50,6 +51,16 @@ def taught(model: nn.Module, wanted: dict[str, Tensor]) -> tuple[dict[str, Tenso
     return losses, (gradient[0].abs().sum(dim=0) > 0).numpy()
 
 
+def reaching_out(model: nn.Module) -> NDArray[np.bool_]:
+    """Which cells of the finest map (h, w) have an anchor of which less than half lies in the region."""
+    generator = model.rpn.anchor_generator if hasattr(model, "rpn") else model.anchor_generator
+    maps = [torch.zeros(1, 1, SIZE // stride, SIZE // stride) for stride in generator.strides]
+    [anchors] = generator(ImageList(torch.zeros(1, 3, SIZE, SIZE), [(SIZE, SIZE)]), maps)
+    side, number = SIZE // generator.strides[0], generator.num_anchors_per_location()[0]
+    finest = anchors[: side * side * number]
+    return (~lie_in(finest, torch.tensor([REGION]))).reshape(side, side, number).any(dim=2).numpy()
+
+
 def test_nothing_lies_in_no_region() -> None:
     assert lie_in(torch.zeros(0, 4), torch.zeros(0, 4)).shape == (0,)
     assert not lie_in(torch.tensor([[0.0, 0, 10, 10]]), torch.zeros(0, 4)).any()
@@ -73,6 +84,19 @@ def test_crowd_gives_no_gradient_as_background(detector: str) -> None:
     assert plain[inner, inner].any()
     assert not ignoring[inner, inner].any()
     assert ignoring.any()  # around the region
+
+
+@pytest.mark.parametrize("detector", ["retinanet", "faster_rcnn"])
+def test_cells_in_a_crowd_are_taught_only_where_an_anchor_reaches_out_of_it(detector: str) -> None:
+    """RetinaNet, which learns from all anchors: 21 of 256 cells, in the corners, by 9 anchors of up to 50 pixels."""
+    model = build(detector)
+    _, ignoring = taught(model, target([], [REGION]))
+    reaching = reaching_out(model)
+    if detector == "retinanet":
+        np.testing.assert_array_equal(ignoring, reaching)
+        assert int(ignoring[8:24, 8:24].sum()) == 21
+    else:  # a sample of them
+        assert not ignoring[~reaching].any()
 
 
 @pytest.mark.parametrize("detector", ["retinanet", "faster_rcnn"])

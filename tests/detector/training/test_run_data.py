@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from backbones.errors import DataError
 from detector.data.config import DataConfig
+from detector.data.doctor.picture_scan import PictureScan, scan_pictures
 from detector.training.data import read_data
 from detector.training.pictures import unreadable_pictures
 from detector.training.run import train_detector
@@ -111,6 +112,32 @@ def test_one_bad_picture_is_refused_before_the_first_epoch_where_invalid_is_an_e
     repaired = request.config.data.model_copy(update={"invalid": "repair"})
     config = request.config.model_copy(update={"data": repaired})
     assert train_detector(replace(request, config=config)).position.finished
+
+
+def test_run_that_goes_on_reads_pictures_again_only_if_one_has_changed(
+    drawn_set, tmp_path, make_request, monkeypatch, capsys
+) -> None:
+    images = spoil(drawn_set, tmp_path, "train_000003.jpg")
+    sets = {"train": [(drawn_set / "train.json", images)]}
+    train_detector(make_request("run", "train.epochs=1", **sets))
+    reads = 0
+
+    def count(paths: list[Path], advance: Callable[[], None]) -> list[PictureScan]:
+        nonlocal reads
+        reads += len(paths)
+        return scan_pictures(paths, advance)
+
+    monkeypatch.setattr("detector.training.pictures.scan_pictures", count)
+    capsys.readouterr()
+    run = train_detector(make_request("run", "train.epochs=2", resume=True, **sets))
+    assert reads == 0
+    assert "train: 1 pictures cannot be read and are left out: train_000003.jpg (" in capsys.readouterr().err
+    assert list(json.loads((run.folder / "data.json").read_text())["train"]["left_out"]) == ["train_000003.jpg"]
+
+    (images / "train_000005.jpg").unlink()
+    with pytest.raises(DataError, match="2 of 12 pictures of train cannot be read"):
+        train_detector(make_request("run", "train.epochs=3", resume=True, **sets))
+    assert reads > 12
 
 
 def test_many_bad_pictures_are_refused(drawn_set, tmp_path, make_request) -> None:

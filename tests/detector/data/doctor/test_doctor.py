@@ -230,6 +230,14 @@ def test_two_names_for_one_category_are_left_to_the_user(coco_set):
     assert mend(coco_set)[2].has_errors
 
 
+def test_one_name_with_two_ids_is_named_where_both_have_boxes(coco_set):
+    first = coco_set.document["categories"][0]
+    coco_set.document["categories"].append({**first, "id": 90})
+    assert "category_repeated" not in codes(coco_set)
+    coco_set.document["annotations"].append({**coco_set.document["annotations"][0], "id": 900, "category_id": 90})
+    assert codes(coco_set)["category_repeated"] == 1
+
+
 # --- what is no fault -------------------------------------------------------------------------------------------------
 
 
