@@ -17,6 +17,7 @@ from detector.models.anchors import FASTER_RCNN_SIZES, RETINANET_SIZES, StrideAn
 from detector.models.config import ModelConfig
 from detector.models.heads import StrideRoIAlign, box_head, box_predictor, retinanet_head, rpn_head
 from detector.models.ignoring import IgnoringRetinaNet, IgnoringRoIHeads, IgnoringRPN
+from detector.models.own_sizes import losses_by_size, rows_by_size
 from detector.models.pyramid import faster_rcnn_pyramid, retinanet_pyramid
 from detector.models.targets import check_targets
 from detector.models.transform import IMAGENET_MEAN, IMAGENET_STD, NormalizeAndPad
@@ -98,7 +99,14 @@ class ConfiguredRetinaNet(IgnoringRetinaNet):
         """Losses by name in training mode, else detections an image; see `build_detector`."""
         if self.training:
             check_targets(images, targets, len(self.config.categories))
-        return super().forward(images, targets)
+        if self.config.version == "v1" or len(rows_by_size(images)) == 1:
+            return super().forward(images, targets)
+        if self.training and targets is not None:
+            return losses_by_size(self, images, targets)
+        found: dict[int, dict[str, Tensor]] = {}
+        for rows in rows_by_size(images).values():
+            found |= zip(rows, super().forward([images[row] for row in rows]), strict=True)
+        return [found[row] for row in range(len(images))]
 
 
 def _faster_rcnn(config: ModelConfig, body: Backbone) -> Any:

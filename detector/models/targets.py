@@ -33,6 +33,9 @@ def check_targets(images: Sequence[Tensor], targets: object, categories: int) ->
         raise DataError(f"{len(images)} images need as many targets, not {given}", where="targets", hint=_HINT)
     for place, target in enumerate(targets):
         _check_target(target, f"target {place}")
+    if targets and torch.stack([(each["boxes"][:, 2:] <= each["boxes"][:, :2]).any() for each in targets]).any():
+        hint = "leave out what has no width or no height; are they xywh in place of xyxy?"
+        raise DataError("a box has no area", where="targets", hint=hint)
     labels = [target["labels"] for target in targets if len(target["labels"])]
     if not labels:
         return

@@ -237,7 +237,7 @@ def _labels(file: ParsedCoco, mapping: CategoryMapping, names: Sequence[str]) ->
         raise DataError(
             f"category '{unknown_and_used[0]}' has boxes, but the categories in use are {', '.join(names)}",
             where=file.path,
-            hint="use the same names in training and validation, or map them with data.categories",
+            hint="use the same names in training and validation, or map them (data.categories, evaluate --categories)",
         )
     present, inverse = np.unique(file.boxes.category_ids, return_inverse=True)
     return np.array([label_by_id[int(each)] for each in present], np.int32)[inverse.reshape(-1)]

@@ -99,17 +99,22 @@ def test_losses_and_detections_equal_hand_wired_torchvision(
     theirs.load_state_dict(ours.state_dict())  # strict: the names are torchvision's too
 
     background = 1 if detector == "faster_rcnn" else 0
-    torch.manual_seed(7)
-    our_losses = ours(*make_batch(1, widths))
-    torch.manual_seed(7)
-    their_losses = theirs(*make_batch(1 + background, widths))
-    assert our_losses.keys() == their_losses.keys()
-    for name, loss in our_losses.items():
-        torch.testing.assert_close(loss, their_losses[name], rtol=1e-6, atol=0)
+    # RetinaNet v2's norms do not see padding, as torchvision's do
+    same = (detector, version) != ("retinanet", "v2") or len(set(widths)) == 1
+    if same:
+        torch.manual_seed(7)
+        our_losses = ours(*make_batch(1, widths))
+        torch.manual_seed(7)
+        their_losses = theirs(*make_batch(1 + background, widths))
+        assert our_losses.keys() == their_losses.keys()
+        for name, loss in our_losses.items():
+            torch.testing.assert_close(loss, their_losses[name], rtol=1e-6, atol=0)
 
     images, _ = make_batch(widths=widths)
+    theirs.eval()
     with torch.no_grad():
-        for found, expected in zip(ours.eval()(images), theirs.eval()(images), strict=True):
+        by_torchvision = theirs(images) if same else [theirs([image])[0] for image in images]
+        for found, expected in zip(ours.eval()(images), by_torchvision, strict=True):
             assert len(found["boxes"]) > 0
             torch.testing.assert_close(found["labels"] + background, expected["labels"])
             torch.testing.assert_close(found["scores"], expected["scores"], rtol=1e-6, atol=0)
