@@ -46,6 +46,7 @@ class Task:
 
     @property
     def name(self) -> str:
+        """As a row of the table and `--tasks` call it."""
         height, width = self.size
         return f"{self.kind}-{height if height == width else f'{height}x{width}'}-b{self.batch}"
 
@@ -179,6 +180,7 @@ def measure(models: list[str], tasks: list[Task], repeats: int | None, device: t
 
 
 def main() -> None:
+    """Measure as asked, print, and write if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=["biformer_s", "davit_tiny"])
     parser.add_argument("--tasks", nargs="+", metavar="TASK", help="all of the device by default")

@@ -62,6 +62,7 @@ def draw_boxes(images: int, detections: int, categories: int) -> tuple[dict[str,
 
 
 def run_pycocotools(ground_truth: dict[str, Any], results: list[dict[str, Any]]) -> list[float]:
+    """COCO's figures by pycocotools."""
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO()
         truth.dataset = ground_truth
@@ -74,6 +75,7 @@ def run_pycocotools(ground_truth: dict[str, Any], results: list[dict[str, Any]])
 
 
 def run_hoopoe(ground_truth: dict[str, Any], results: list[dict[str, Any]]) -> list[float]:
+    """The same by ours."""
     metrics = evaluate_coco(ground_truth, results)
     return [getattr(metrics, name) for name in FIGURES]
 
@@ -104,6 +106,7 @@ def measure(images: int, detections: int, categories: int, repeats: int) -> str:
 
 
 def main() -> None:
+    """Measure as asked, print, and write if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--detections", type=int, default=100, help="an image")

@@ -68,12 +68,14 @@ def write_coco(path: Path, images: int, boxes: int) -> None:
 
 
 def load_hoopoe(path: Path) -> Any:
+    """What reads the file by ours; its imports are done."""
     from detector.data.coco.reading import read_coco
 
     return lambda: read_coco([(path, path.parent)])[0]
 
 
 def load_pycocotools(path: Path) -> Any:
+    """The same by pycocotools."""
     from pycocotools.coco import COCO
 
     return lambda: COCO(str(path))
@@ -134,6 +136,7 @@ def hold_all(path: Path) -> list[str]:
 
 
 def main() -> None:
+    """Measure as asked, print, and write if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=200_000)
     parser.add_argument("--boxes", type=int, default=1_000_000)

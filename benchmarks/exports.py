@@ -184,6 +184,7 @@ def measure(name: str, folder: Path, pipe: Any) -> None:
 
 
 def main() -> None:
+    """Measure as asked, print, and write if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--formats", default=",".join(STREAMED))

@@ -124,6 +124,7 @@ def measure(name: str, arguments: tuple[Any, ...], pipe: Any) -> None:
 
 
 def main() -> None:
+    """Measure as asked, print, and write if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=20_000)
     parser.add_argument("--store", type=Path, help="a folder to keep the store in; one that is there is not written")

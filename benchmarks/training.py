@@ -40,6 +40,7 @@ class Rival(NamedTuple):
 
     @property
     def name(self) -> str:
+        """As the head of its column."""
         return f"{self.library} {self.precision}"
 
 

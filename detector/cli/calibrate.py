@@ -91,15 +91,13 @@ def run(args: argparse.Namespace) -> int:
     from detector.species.names.crosswalk import load_crosswalk
     from detector.species.names.kinds import Kinds
     from detector.species.names.taxonomy import Taxonomy
-    from detector.types import Kind
 
     check_classifier("--species", args.species, "`hoopoe annotate --detector` finds birds by it")
     device, precision = device_and_precision(args)
     classifier = SpeciesClassifier.load(args.species, device, precision)
     batch_size = WorkOptions.chosen(device).crop_batch_size  # of `annotate`: the same crops get the same logits
     crosswalk = load_crosswalk(args.taxonomy, warn)
-    given = {label: Kind(kind) for label, kind in parse_kinds(args.kind or ()).items()}
-    taxonomy = Taxonomy(classifier.class_names, crosswalk, Kinds(crosswalk, given))
+    taxonomy = Taxonomy(classifier.class_names, crosswalk, Kinds(crosswalk, parse_kinds(args.kind or ())))
     console = results()
     crops, detected = _classified(args, Labelling(classifier, taxonomy, batch_size))
     fit = fit_calibration(crops, classifier.sha256, detected)
@@ -141,14 +139,24 @@ def _classified(args: argparse.Namespace, labelling: Labelling) -> tuple[Any, An
 
 
 def _read_results(path: Path) -> list[dict[str, Any]]:
+    import msgspec
+
     from backbones.errors import DataError
     from detector.base.json_text import parse_json
 
     hint = "give the predictions.json that `hoopoe evaluate` wrote"
     results = parse_json(path, what="file of detections", hint=hint)
-    keys = {"image_id", "category_id", "bbox", "score"}
-    if not isinstance(results, list) or not all(isinstance(each, dict) and keys <= each.keys() for each in results):
-        raise DataError("these are no COCO results", where=path, hint=hint)
+
+    class Result(msgspec.Struct):
+        image_id: int
+        category_id: int
+        bbox: tuple[float, float, float, float]
+        score: float
+
+    try:
+        msgspec.convert(results, list[Result])
+    except msgspec.ValidationError as error:
+        raise DataError(f"these are no COCO results: {error}", where=path, hint=hint) from None
     return results
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from backbones.errors import ConfigError, HoopoeError
+from backbones.errors import HoopoeError
 from detector.cli.options.devices import add_device_arguments, device_and_precision
 from detector.cli.options.models import check_classifier
 from detector.cli.options.paths import each_of
+from detector.cli.options.shared import at_least
 from detector.cli.terminal import exit_codes
 from detector.cli.terminal.messages import print_error
 from detector.cli.terminal.parser import CommandParser
@@ -33,15 +34,14 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("images", nargs="+", type=each_of("pictures"), metavar="PICTURES", help=what)
     parser.add_argument("--model", required=True, metavar="WEIGHTS", help="a published classifier, or a file of one")
     parser.add_argument("--output", type=each_of("results"), metavar="FILE", help="write a .json or .csv of all names")
-    parser.add_argument("--top", type=int, default=5, metavar="N", help="species a picture (default: %(default)s)")
+    parser.add_argument(
+        "--top", type=at_least(1), default=5, metavar="N", help="species a picture (default: %(default)s)"
+    )
     add_device_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print or write each picture's species; a picture that cannot be read does not cost the others."""
-    if args.top < 1:
-        raise ConfigError(f"{args.top} species cannot be shown", where="--top", hint="ask for at least one")
-
     from detector.api.classify import classify, load_classifier
     from detector.cli.pictures.files import Named, check_output, write_names
     from detector.cli.pictures.listing import list_pictures, read_each

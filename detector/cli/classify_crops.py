@@ -55,9 +55,6 @@ def add_arguments(parser: CommandParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Classify, decide, export, and print what was found."""
     check_arguments(args)
-    for path in args.detections:
-        if not path.exists():
-            raise ConfigError("there is no such file or folder", where=path, hint="check --detections")
     media = args.media or next((path for path in args.detections if path.is_dir()), None)
     if media is None:
         raise ConfigError("files of boxes name media", where="--media", hint="give the folder in which they lie")

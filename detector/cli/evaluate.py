@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from detector.cli.options.devices import add_device_arguments, device_and_precision
 from detector.cli.options.models import check_detector
-from detector.cli.options.paths import file_of, folder_of, new_folder_of
+from detector.cli.options.paths import file_of, new_folder_of
+from detector.cli.options.shared import add_images_argument
 from detector.cli.terminal.parser import CommandParser
 from detector.cli.terminal.tables import new_table, results, say
 
@@ -28,9 +29,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--annotations", type=file_of("COCO boxes", "val.json"), required=True, metavar="JSON", help="COCO boxes"
     )
-    parser.add_argument(
-        "--images", type=folder_of("the pictures"), required=True, metavar="DIR", help="the folder of their pictures"
-    )
+    add_images_argument(parser)
     parser.add_argument(
         "--output",
         type=new_folder_of("figures and pictures"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from backbones.errors import ConfigError, HoopoeError
 from detector.cli.options.devices import add_device_arguments, device_and_precision
 from detector.cli.options.models import check_detector
-from detector.cli.options.paths import each_of
+from detector.cli.options.paths import each_of, new_folder_of
 from detector.cli.terminal import exit_codes
 from detector.cli.terminal.messages import print_error
 from detector.cli.terminal.parser import CommandParser
@@ -35,7 +35,9 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("images", nargs="+", metavar="PICTURES", type=each_of("pictures"), help=what)
     parser.add_argument("--model", required=True, metavar="DETECTOR", help="a run of `hoopoe train`, its file, or coco")
     parser.add_argument("--output", type=each_of("results"), metavar="FILE", help="write a .json or .csv of all boxes")
-    parser.add_argument("--drawn", type=each_of("pictures"), metavar="DIR", help="write the pictures with their boxes")
+    parser.add_argument(
+        "--drawn", type=new_folder_of("drawn pictures"), metavar="DIR", help="write the pictures with their boxes"
+    )
     parser.add_argument(
         "--score-threshold",
         type=float,
@@ -54,8 +56,6 @@ def run(args: argparse.Namespace) -> int:
     if not 0 <= args.score_threshold <= 1:
         problem = f"a score is between 0 and 1, not {args.score_threshold}"
         raise ConfigError(problem, where="--score-threshold", hint="such as 0.2")
-    if args.drawn is not None and args.drawn.is_file():
-        raise ConfigError("this is a file, not a folder", where=args.drawn, hint="--drawn takes a folder")
 
     from detector.api.predict import predict
     from detector.cli.pictures.files import Found, check_output, write_boxes

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbones.errors import ConfigError, DataError
 from detector.cli.options.paths import file_of, folder_of, new_folder_of
+from detector.cli.options.shared import at_least
 from detector.cli.terminal.parser import CommandParser
 from detector.cli.terminal.running import CommandFailedError, run_command
 
@@ -44,7 +45,9 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="OUT",
         help="folder to write to (%(default)s)",
     )
-    parser.add_argument("--epochs", type=int, metavar="N", help="passes over the pictures (default: by their number)")
+    parser.add_argument(
+        "--epochs", type=at_least(1), metavar="N", help="passes over the pictures (default: by their number)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -53,8 +56,6 @@ def run(args: argparse.Namespace) -> int:
 
     if (args.val_annotations is None) != (args.val_images is None):
         raise ConfigError("--val-annotations and --val-images belong together", hint="give both or neither")
-    if args.epochs is not None and args.epochs < 1:
-        raise ConfigError("at least 1 is needed", where="--epochs", hint="leave it out")
     detector, report = args.output / "detector", args.output / "report"
     train, val, pictures = _parts(args)
     val_images = args.val_images or args.images

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from backbones.errors import ConfigError, DownloadError
 from detector.cli.options.models import check_detector
 from detector.cli.options.paths import file_of, folder_of, new_folder_of
-from detector.cli.options.shared import add_set_argument
+from detector.cli.options.shared import add_set_argument, at_least
 from detector.cli.terminal import exit_codes
 from detector.cli.terminal.parser import CommandParser
 from detector.cli.terminal.tables import results
@@ -69,11 +69,13 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_rare_argument(
         "--accelerator", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if any"
     )
-    parser.add_argument("--devices", type=_positive, default=1, metavar="N", help="GPUs, or CPU processes (default: 1)")
-    parser.add_rare_argument("--nodes", type=_positive, default=1, metavar="M", help="machines (default: 1)")
+    parser.add_argument(
+        "--devices", type=at_least(1), default=1, metavar="N", help="GPUs, or CPU processes (default: 1)"
+    )
+    parser.add_rare_argument("--nodes", type=at_least(1), default=1, metavar="M", help="machines (default: 1)")
     parser.add_argument("--dry-run", action="store_true", help="print model, data, schedule and memory; do not train")
     parser.add_rare_argument(
-        "--overfit", type=_positive, metavar="N", help="as a check, train and evaluate on N training images, unvaried"
+        "--overfit", type=at_least(1), metavar="N", help="as a check, train and evaluate on N training images, unvaried"
     )
 
 
@@ -181,9 +183,3 @@ def _pairs(annotations: list[Path], images: list[Path], name: str) -> list[tuple
         hint = f"give one --{name}-images for each --{name}-annotations, in the same order"
         raise ConfigError(problem, where=f"--{name}-annotations", hint=hint)
     return list(zip(annotations, images, strict=True))
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
-    return int(text)

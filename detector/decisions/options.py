@@ -7,7 +7,9 @@ from typing import Literal
 from pydantic import Field
 
 from detector.config import Section
+from detector.types import Kind
 
+Settled = Literal[Kind.BIRD, Kind.ANIMAL, Kind.PERSON, Kind.VEHICLE, Kind.BLANK]
 OutsidePeriod = Literal["leave-out", "count"]
 LEAVE_OUT: OutsidePeriod = "leave-out"
 COUNT: OutsidePeriod = "count"
@@ -22,7 +24,7 @@ class DecideOptions(Section):
     taxonomy: str | None = None
     """CSV of names that override the shipped ones."""
 
-    kinds: dict[str, Literal["bird", "animal", "person", "vehicle", "blank"]] = Field(default_factory=dict)
+    kinds: dict[str, Settled] = Field(default_factory=dict)
     """What labels are, by label, where their names do not say so."""
 
     priors: list[str] = Field(default_factory=list)

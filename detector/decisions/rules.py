@@ -127,7 +127,7 @@ def name_check(folder: Path, options: DecideOptions) -> NameCheck:
 
 
 def _kinds(crosswalk: Crosswalk, options: DecideOptions) -> Kinds:
-    return Kinds(crosswalk, {label: Kind(kind) for label, kind in options.kinds.items()})
+    return Kinds(crosswalk, options.kinds)
 
 
 def label_notes(categories: Sequence[str], taxonomy: Taxonomy | None, kinds: Kinds) -> Iterator[str]:

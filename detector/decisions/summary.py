@@ -38,7 +38,7 @@ class NameSummary:
 
     Attributes:
         display_name: What people read.
-        kind: See `schema.DETECTIONS`.
+        kind: What it is.
         events: Independent events.
         largest_count: The most seen at once.
         events_by_deployment: Id of each deployment that saw it, with the events there; by falling number.
@@ -47,7 +47,7 @@ class NameSummary:
     """
 
     display_name: str
-    kind: str
+    kind: Kind
     events: int
     largest_count: int
     events_by_deployment: tuple[tuple[str, int], ...]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from backbones.errors import ConfigError
 from detector.cli.data_sets.doctor import CONVENTIONS
-from detector.cli.options.paths import any_of, folder_of, new_file_of
+from detector.cli.options.paths import any_of, new_file_of
+from detector.cli.options.shared import add_images_argument
 from detector.cli.terminal.parser import CommandParser
 
 if TYPE_CHECKING:
@@ -34,9 +35,7 @@ def add_arguments(parser: CommandParser) -> None:
         "COCO files of Roboflow, CVAT, Label Studio and camera traps (COCO Camera Traps) need no conversion."
     )
     parser.add_argument("format", choices=FORMATS, help="what the labels are")
-    parser.add_argument(
-        "--images", type=folder_of("the pictures"), required=True, metavar="DIR", help="the folder of the pictures"
-    )
+    add_images_argument(parser)
     parser.add_argument(
         "--labels",
         type=any_of("the labels"),

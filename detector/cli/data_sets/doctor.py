@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from backbones.errors import ConfigError
 from detector.base.reporting import task
 from detector.cli.options.paths import file_of, folder_of, new_file_of
+from detector.cli.options.shared import add_images_argument
 from detector.cli.terminal.parser import CommandParser
 from detector.cli.terminal.tables import results
 
@@ -44,9 +45,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "annotations", type=file_of("COCO boxes", "train.json"), metavar="ANNOTATIONS", help="a COCO JSON"
     )
-    parser.add_argument(
-        "--images", type=folder_of("the pictures"), required=True, metavar="DIR", help="the folder of its pictures"
-    )
+    add_images_argument(parser)
     parser.add_argument(
         "--val-annotations",
         type=file_of("COCO boxes", "val.json"),

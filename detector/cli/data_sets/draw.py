@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 
 from detector.cli.options.paths import new_folder_of
+from detector.cli.options.shared import at_least
 from detector.cli.terminal.parser import CommandParser
 from detector.cli.terminal.tables import results
 
+SIDE = at_least(4)  # pixels
 EXAMPLES = ("hoopoe draw scenes --train 1000 --val 100",)
 
 
@@ -16,8 +18,8 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "folder", type=new_folder_of("the scenes"), metavar="FOLDER", help="where images/, train.json and val.json go"
     )
-    parser.add_argument("--train", type=_count, default=4000, metavar="N", help="scenes to train on (%(default)s)")
-    parser.add_argument("--val", type=_count, default=200, metavar="N", help="scenes to evaluate on (%(default)s)")
+    parser.add_argument("--train", type=at_least(0), default=4000, metavar="N", help="scenes to train on (%(default)s)")
+    parser.add_argument("--val", type=at_least(0), default=200, metavar="N", help="scenes to evaluate on (%(default)s)")
     parser.add_argument(
         "--scenes",
         choices=("detector", "species", "demo"),
@@ -26,12 +28,12 @@ def add_arguments(parser: CommandParser) -> None:
         "demo: fewer and larger ones (%(default)s)",
     )
     parser.add_argument(
-        "--size", type=_side, nargs=2, default=(256, 256), metavar=("W", "H"), help="of the pictures (256 256)"
+        "--size", type=SIDE, nargs=2, default=(256, 256), metavar=("W", "H"), help="of the pictures (256 256)"
     )
     parser.add_argument(
-        "--smallest", type=_side, metavar="PIXELS", help="length of the smallest birds (of the scenes: 7, 10 or 40)"
+        "--smallest", type=SIDE, metavar="PIXELS", help="length of the smallest birds (of the scenes: 7, 10 or 40)"
     )
-    parser.add_argument("--workers", type=_positive, metavar="N", help="processes that draw (default: one a core)")
+    parser.add_argument("--workers", type=at_least(1), metavar="N", help="processes that draw (default: one a core)")
     parser.add_argument("--seed", type=int, default=0, help="another seed draws other scenes (%(default)s)")
 
 
@@ -60,22 +62,3 @@ def run(args: argparse.Namespace) -> int:
     for file in files.values():
         console.print(f"{file}, pictures in {args.folder / 'images'}", highlight=False, soft_wrap=True)
     return 0
-
-
-def _count(text: str) -> int:
-    return _at_least(text, 0)
-
-
-def _positive(text: str) -> int:
-    return _at_least(text, 1)
-
-
-def _side(text: str) -> int:
-    return _at_least(text, 4)
-
-
-def _at_least(text: str, least: int) -> int:
-    value = int(text)
-    if value < least:
-        raise argparse.ArgumentTypeError(f"{value} is below {least}")
-    return value

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from detector.cli.options.paths import file_of, folder_of, new_folder_of
-from detector.cli.options.shared import add_set_argument
+from detector.cli.options.paths import file_of, new_folder_of
+from detector.cli.options.shared import add_images_argument, add_set_argument, at_least
 from detector.cli.terminal.parser import CommandParser
 
 EXAMPLES = (
@@ -21,9 +21,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "annotations", type=file_of("COCO boxes", "train.json"), metavar="ANNOTATIONS", help="a COCO JSON"
     )
-    parser.add_argument(
-        "--images", type=folder_of("the pictures"), required=True, metavar="DIR", help="the folder of its pictures"
-    )
+    add_images_argument(parser)
     parser.add_argument(
         "--output", type=new_folder_of("the sheets"), required=True, metavar="FOLDER", help="where the sheets go"
     )
@@ -31,8 +29,8 @@ def add_arguments(parser: CommandParser) -> None:
         "--config", metavar="CONFIG", help="a shipped configuration's name, or a YAML file (default: the defaults)"
     )
     add_set_argument(parser, "data.augmentation.crop_size=512")
-    parser.add_argument("--count", type=int, default=24, metavar="N", help="pictures on a sheet (%(default)s)")
-    parser.add_argument("--epoch", type=int, default=0, metavar="E", help="as seen in this epoch (%(default)s)")
+    parser.add_argument("--count", type=at_least(1), default=24, metavar="N", help="pictures on a sheet (%(default)s)")
+    parser.add_argument("--epoch", type=at_least(0), default=0, metavar="E", help="as seen in this epoch (%(default)s)")
     parser.add_argument("--plain", action="store_true", help="nothing varied, as evaluation sees them")
     parser.add_argument("--findings", action="store_true", help="also look at every picture, and show what is wrong")
 
@@ -50,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     if args.findings:  # first, for they may say why the set cannot be read
         _show_findings(args)
     data = read_data([(args.annotations, args.images)], [], config.data)
-    sheet = training_sheet(data.train, config, max(1, args.count), max(0, args.epoch), varied=not args.plain)
+    sheet = training_sheet(data.train, config, args.count, args.epoch, varied=not args.plain)
     path = args.output / ("plain.png" if args.plain else "training.png")
     save_image(sheet, path)
     for line in data.lines():

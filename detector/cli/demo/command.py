@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from detector.cli.options.paths import new_folder_of
+from detector.cli.options.shared import at_least
 from detector.cli.terminal.parser import CommandParser
 from detector.cli.terminal.tables import results
 
@@ -19,12 +20,15 @@ def add_arguments(parser: CommandParser) -> None:
         "--output", type=new_folder_of("the demo"), default=Path("runs/demo"), help="folder to write to (%(default)s)"
     )
     parser.add_argument("--seed", type=int, default=0, help="another seed draws other birds (%(default)s)")
-    parser.add_argument("--scenes", type=_positive, default=1200, help="scenes to draw for training (%(default)s)")
+    parser.add_argument("--scenes", type=at_least(1), default=1200, help="scenes to draw for training (%(default)s)")
     parser.add_argument(
-        "--classifier-epochs", type=_positive, default=6, help="passes of the classifier over their birds (%(default)s)"
+        "--classifier-epochs",
+        type=at_least(1),
+        default=6,
+        help="passes of the classifier over their birds (%(default)s)",
     )
     parser.add_argument(
-        "--epochs", type=_positive, help="passes of each detector over the scenes (default: as configured)"
+        "--epochs", type=at_least(1), help="passes of each detector over the scenes (default: as configured)"
     )
 
 
@@ -54,10 +58,3 @@ def run(args: argparse.Namespace) -> int:
         return failed.code
     demo.say_where_to_look()
     return 0
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not a number above 0")
-    return value

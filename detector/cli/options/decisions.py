@@ -14,6 +14,7 @@ from detector.cli.terminal.parser import CommandParser
 
 if TYPE_CHECKING:
     from detector.decisions.options import DecideOptions
+    from detector.types import Kind
 
 NONE = "none"
 FILES = {  # what is in the file of an option
@@ -101,20 +102,21 @@ def add_kind_argument(parser: CommandParser) -> None:
     )
 
 
-def parse_kinds(words: Sequence[str]) -> dict[str, str]:
+def parse_kinds(words: Sequence[str]) -> dict[str, Kind]:
     """The kinds by label of --kind.
 
     Raises:
         ConfigError: One is not LABEL=KIND.
     """
     from detector.species.names.kinds import SETTLED
+    from detector.types import Kind
 
     kinds = {}
     for word in words:
         label, _, kind = word.rpartition("=")
         settles = kind.strip().lower() in SETTLED and bool(label.strip())
         _check(settles, "kind", f"LABEL=KIND with {', '.join(SETTLED)}", word)
-        kinds[label.strip()] = kind.strip().lower()
+        kinds[label.strip()] = Kind(kind.strip().lower())
     return kinds
 
 

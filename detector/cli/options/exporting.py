@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from detector.cli.terminal.parser import CommandParser
-
-if TYPE_CHECKING:
-    pass
 
 NONE = "none"
 

@@ -1,4 +1,7 @@
-"""What commands of several kinds take alike: a store, and settings of a configuration."""
+"""What commands of several kinds take alike: a store, pictures, settings of a configuration, whole numbers."""
+
+import argparse
+from collections.abc import Callable
 
 from detector.cli.options.paths import folder_of
 from detector.cli.terminal.parser import CommandParser
@@ -14,6 +17,13 @@ def add_store_argument(parser: CommandParser) -> None:
     )
 
 
+def add_images_argument(parser: CommandParser) -> None:
+    """Declare --images, beside boxes that need them."""
+    parser.add_argument(
+        "--images", type=folder_of("the pictures"), required=True, metavar="DIR", help="the folder of their pictures"
+    )
+
+
 def add_set_argument(parser: CommandParser, example: str) -> None:
     """Declare --set, with an example of a setting."""
     parser.add_argument(
@@ -24,3 +34,14 @@ def add_set_argument(parser: CommandParser, example: str) -> None:
         metavar="KEY=VALUE",
         help=f"replace settings of the configuration, such as {example}",
     )
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """What argparse takes as `type`: a whole number from `least` up."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text} is not a whole number from {least} up")
+        return int(text)
+
+    return read

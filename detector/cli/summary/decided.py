@@ -64,16 +64,19 @@ def _print_files(console: Console, summary: DecisionSummary) -> None:
 def _print_species(console: Console, summary: DecisionSummary) -> None:
     from rich.markup import escape
 
+    from detector.types import Kind
+
     if not summary.names:
         return
     table = new_table("species", "events", "most\nat once", "detec-\ntions", "to\nreview", "events by deployment")
     where = table.columns[-1]
     where.justify, where.no_wrap, where.overflow = "left", False, "fold"
-    for each in sorted(summary.names, key=lambda name: name.kind != "bird"):
-        name = each.display_name if each.kind in ("bird", each.display_name) else f"{each.display_name} ({each.kind})"
+    for each in sorted(summary.names, key=lambda name: name.kind != Kind.BIRD):
+        kind = "" if each.kind in (Kind.BIRD, each.display_name) else f" ({each.kind})"
         numbers = (each.events, each.largest_count, each.detections, each.needs_review)
         places = ", ".join(f"{place} {count:,}" for place, count in each.events_by_deployment)
-        table.add_row(escape(name), *(f"{number:,}" for number in numbers), escape(places or "none: no time is known"))
+        name, where_seen = escape(each.display_name + kind), escape(places or "none: no time is known")
+        table.add_row(name, *(f"{number:,}" for number in numbers), where_seen)
     say(console)
     console.print(table)
 

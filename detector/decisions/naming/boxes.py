@@ -68,11 +68,11 @@ class BoxDecisions:
     table: NameTable
 
     def copy(self) -> BoxDecisions:
-        """The same with columns of its own; names are still added to the one table."""
+        """The same with columns and a table of names of its own, to be changed."""
         columns: dict[str, Any] = {
             name: value.copy() for name, value in vars(self).items() if isinstance(value, np.ndarray)
         }
-        return replace(self, **columns)
+        return replace(self, **columns, table=NameTable(self.table.names))
 
     def counted(self, score: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
         """bool (B,): as `DetectionRecord.counts`."""

@@ -51,7 +51,7 @@ def test_classify_shows_as_many_as_asked_for(weights: Path, picture: Path, capsy
     assert main(["classify", str(picture), "--model", str(weights), "--top", "2"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 1 + 2
     assert main(["classify", str(picture), "--model", str(weights), "--top", "0"]) == 2
-    assert "where: --top" in capsys.readouterr().err
+    assert "argument --top: 0 is not a whole number from 1 up" in capsys.readouterr().err
 
 
 @pytest.fixture

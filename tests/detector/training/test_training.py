@@ -293,7 +293,7 @@ def test_the_command_refuses_what_does_not_belong_together(command, tiny_yaml: P
     assert main([*words, "--accelerator", "cuda", "--devices", "99"]) == 2
     assert "99 CUDA devices" in capsys.readouterr().err
     assert main([*words, "--devices", "two"]) == 2
-    assert "two is not a whole number above 0" in capsys.readouterr().err
+    assert "two is not a whole number from 1 up" in capsys.readouterr().err
 
 
 @pytest.mark.gpu

@@ -139,6 +139,10 @@ def test_boxes_and_detections_of_a_coco_data_set_fit_the_weight_too(
         assert (fitted.bird_crops, fitted.detector_boxes) == (24, 48)
         assert fitted.weight >= 0.5  # the classifier knows better
         assert "stay uncertain" in capsys.readouterr().out  # no non-birds, no gate
+    for wrong in ({"score": "0.9"}, {"score": None}, {"bbox": [1, 2, 3]}, {"image_id": "1"}):
+        (tmp_path / "predictions.json").write_text(json.dumps([*results, {**results[0], **wrong}]))
+        assert main([*command, "--detections", str(tmp_path / "predictions.json")]) == 2
+        assert "no COCO results" in capsys.readouterr().err
 
     (tmp_path / "others" / "leaves").mkdir(parents=True)
     for number in range(3):
