@@ -1,5 +1,4 @@
-"""Lists of media items: those of the cards, walked once, and of these the ones to do, so that none that goes away is
-missed or called damaged."""
+"""The media items of a run's cards, walked once, so that none that goes away is missed or called damaged."""
 
 from __future__ import annotations
 
@@ -34,6 +33,7 @@ class MediaList:
         self.roots = roots
         self._count = 0
         self._list = tempfile.SpooledTemporaryFile(_MEMORY_BYTES, "w+", encoding="utf-8")  # noqa: SIM115, ends with self
+        self.lost: list[str] = []  # files that `has_lost` found gone
 
     def add(self, item: MediaItem) -> None:
         """Add an item."""
@@ -51,14 +51,6 @@ class MediaList:
             card, path, size, modified = json.loads(line)
             modified_at = None if modified is None else datetime.fromisoformat(modified)
             yield MediaItem(card, path, media_type(path) or "photo", size, self.roots[card] / path, modified_at)
-
-
-class CountedFiles(MediaList):
-    """Media items that are to be done, counted before the run began."""
-
-    def __init__(self, roots: Mapping[str, Path]) -> None:
-        super().__init__(roots)
-        self.lost: list[str] = []
 
     def has_lost(self, card: str, path: str, finished: Collection[str]) -> bool:
         """Whether a file of which something could not be read is there no longer, and so cannot be judged.

@@ -12,7 +12,6 @@ from detector import __version__
 from detector.annotation.cards import FoundCards, find_cards
 from detector.annotation.facts import Rows
 from detector.annotation.local import LocalAnnotation
-from detector.annotation.media_list import CountedFiles
 from detector.annotation.remembered import sha256_of_weights, stored_seeing
 from detector.annotation.report import Outcome, RunReport
 from detector.annotation.request import DEFAULT, AnnotateRequest, Models, RunSettings
@@ -58,28 +57,22 @@ class _NewMedia:
     """The media of cards that a store does not hold yet; a `Job`."""
 
     def __init__(self, found: FoundCards, writer: FactsWriter) -> None:
-        self.writer = writer
-        self.counted = CountedFiles(found.media.roots)
+        self.media, self.writer = found.media, writer
         self.report = RunReport(
-            lost=self.counted.lost, notes=found.notes, problems=found.problems, passed_over=found.passed_over
+            lost=found.media.lost, notes=found.notes, problems=found.problems, passed_over=found.passed_over
         )
-        for item in found.media:
+        for item in self.media:
             if item.media_id in writer.finished:
                 self.report.note_finished(writer.failed.get(item.media_id))
-            else:
-                self.counted.add(item)
-
-    @property
-    def total(self) -> int:
-        return len(self.counted)
+        self.total = len(self.media) - self.report.finished_before
 
     def items(self) -> Iterator[MediaItem]:
-        yield from self.counted
+        return (item for item in self.media if item.media_id not in self.writer.finished)
 
     def save(self, done: Rows) -> Outcome | None:
         outcome = Outcome.of(done)
         spoiled = outcome != Outcome()
-        if spoiled and self.counted.has_lost(done[0].card, done[0].path, self.writer.finished):
+        if spoiled and self.media.has_lost(done[0].card, done[0].path, self.writer.finished):
             return None
         self.writer.add(done)
         return outcome

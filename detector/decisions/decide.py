@@ -51,9 +51,11 @@ def decide(folder: Path, options: DecideOptions, now: datetime | None = None) ->
         return summarise_decisions(decided), decided.lost_reviews
 
     with StoreLock(folder, DECISIONS_LOCK):
-        with replacing_decisions(folder) as target, DecisionsWriter(target) as writer:
-            summaries, lost = zip(*map(write_portion, plan.portions), strict=True)
-        changes = {"decisions": options.model_dump(mode="json"), "decided": decisions_id(folder)}
+        with replacing_decisions(folder) as target:
+            with DecisionsWriter(target) as writer:
+                summaries, lost = zip(*map(write_portion, plan.portions), strict=True)
+            # before they take their place: a kill while they are hashed would let old exports pass for theirs
+            changes = {"decisions": options.model_dump(mode="json"), "decided": decisions_id(target)}
         update_run(folder, lambda run: run.model_copy(update=changes))
     summary = join_summaries(summaries, len(set.intersection(*lost)))
     return replace(summary, notes=[*summary.notes, *unmatched])

@@ -18,6 +18,8 @@ from detector.deployments.periods import Period, implausible
 from detector.deployments.table import Deployment
 from detector.deployments.visits import Visit, choose_rows, corrected, find_outside, make_visit, period_problems
 
+ItemsByRow = Sequence[tuple[int, NDArray[np.int64]]]  # each row that has items, and their indices
+
 
 @dataclass(frozen=True)
 class ClockProblem:
@@ -104,15 +106,16 @@ def place_media(
     rows, is_video = matching.rows, captures.is_video
     written = written_times(captures, disk_times)
     row = _rows(captures, written.times, matching)
+    by_row = list(_by_row(row))
     ids = sorted({rows[index].deployment_id for index in np.unique(row).tolist()})
     number = {name: index for index, name in enumerate(ids)}
     of_row = np.array([number.get(each.deployment_id, -1) for each in rows], np.int64)
-    timestamp, refused = _right_times(written, is_video, row, rows, now)
-    offsets = _offsets(timestamp, row, rows)
+    timestamp, refused = _right_times(written, is_video, by_row, rows, now)
+    offsets = _offsets(timestamp, by_row, rows)
     outside, stated = np.zeros(len(row), bool), np.zeros(len(row), bool)
     visits: dict[int, Visit] = {}
     problems: list[ClockProblem] = []
-    for index, items in _by_row(row):
+    for index, items in by_row:
         place, times = rows[index], timestamp[items]
         beyond = find_outside(times, place)
         outside[items] = beyond & (not count_outside)
@@ -151,13 +154,13 @@ def _by_row(row: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
 def _right_times(
     written: WrittenTimes,
     is_video: NDArray[np.bool_],
-    row: NDArray[np.int64],
+    by_row: ItemsByRow,
     rows: Sequence[Deployment],
     now: datetime,
 ) -> tuple[Times, dict[int, str]]:
     """Times by a right clock, datetime64[ms] (M,), NaT where they cannot be, and why not, by item."""
     timestamp, refused = written.times.copy(), dict(written.refused)
-    for index, items in _by_row(row):
+    for index, items in by_row:
         place, captured = rows[index], written.times[items]
         times = corrected(captured, is_video[items], place)
         possible = Period.until(now).including(place.start, place.end)
@@ -168,9 +171,10 @@ def _right_times(
     return timestamp, refused
 
 
-def _offsets(timestamp: Times, row: NDArray[np.int64], rows: Sequence[Deployment]) -> Offsets:
-    offsets = Offsets(np.zeros(len(row), np.int32), np.zeros(len(row), bool), np.zeros(len(row), bool))
-    for index, items in _by_row(row):
+def _offsets(timestamp: Times, by_row: ItemsByRow, rows: Sequence[Deployment]) -> Offsets:
+    count = len(timestamp)
+    offsets = Offsets(np.zeros(count, np.int32), np.zeros(count, bool), np.zeros(count, bool))
+    for index, items in by_row:
         if (zone := rows[index].zone) is not None:
             for name, values in vars(utc_offsets(timestamp[items], zone)).items():
                 getattr(offsets, name)[items] = values

@@ -26,7 +26,7 @@ OF_PLACE = (*AGREE, "locationID", "timeZone", "prior")  # what visits to one pla
 
 @dataclass(frozen=True)
 class CameraFile:
-    """A media item: when and by which camera it was file.
+    """A media item: when and by which camera it was taken.
 
     Attributes:
         card: Its card.

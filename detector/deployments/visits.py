@@ -14,7 +14,7 @@ from detector.base.times import Times
 from detector.deployments.clocks import correct
 from detector.deployments.table import Deployment
 
-BURST_MS = 5000  # as in `decisions.sequences`: photos of one trigger
+BURST_MS = 5000  # as in `decisions.individuals.sequences`: photos of one trigger
 FEWEST_INTERVALS, REGULAR = 12, 0.9  # so many intervals, and such a share of them alike, are a time-lapse
 WORTH_A_WORD = 0.1  # of a camera's files outside its period; fewer are only counted
 WRONG_MONTHS = (1, -1, 12, -12, 2, -2, 24, -24)  # months by which clocks are often set wrong

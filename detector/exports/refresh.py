@@ -49,8 +49,8 @@ def refresh(folder: Path, asked: Sequence[str] | None = None, first: Sequence[st
         tables = [name for name in there if not FORMATS[name].pictures]
         names = list(dict.fromkeys([*(asked or ()), *(tables if there or asked else first)]))
     paths = []
+    decided = {"score_threshold": ExportSource.of(folder).score_threshold} if names else {}
     for name in names:
         kept = there.get(name, ExportEntry()).options
-        threshold = {"score_threshold": ExportSource.of(folder).score_threshold}
-        paths += export(folder, [name], ExportOptions(**{**threshold, **kept}))  # type: ignore[arg-type]
+        paths += export(folder, [name], ExportOptions(**{**decided, **kept}))  # type: ignore[arg-type]
     return RefreshResult(paths, old_formats(folder))

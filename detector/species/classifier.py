@@ -86,12 +86,12 @@ class SpeciesClassifier:
             problem = f"{len(class_to_idx)} classes have names, but there are {net.num_classes} outputs"
             raise CheckpointError(problem, where=source, hint="save it again with a name for every output")
         published = isinstance(source, str) and source in PUBLISHED
-        path = backbones.download(str(source)) if published else Path(source).expanduser()
+        path = Path(source).expanduser()
         red, green, blue = rgb_stats["mean"]
         red_std, green_std, blue_std = rgb_stats["std"]
         return cls(
             name=str(source) if published else path.name,
-            sha256=sha256_of(path),
+            sha256=PUBLISHED[str(source)].sha256 if published else sha256_of(path),  # loading has checked a download's
             class_names=tuple(sorted(class_to_idx, key=class_to_idx.__getitem__)),
             size_hw=backbones.get_size_from_signature(signature),
             mean=(red, green, blue),

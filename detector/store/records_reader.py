@@ -36,7 +36,7 @@ _BATCH_ROWS = 4_096
 
 def read_media(folder: Path) -> Iterator[MediaRecord]:
     """Media items of a decided store with their detections, by card and path; in large stores one portion of the
-    deployments after the other (`decisions.planning`).
+    deployments after the other (`decisions.facts.portions`).
 
     Both tables are in the same order, so they are joined as they are read, 4,096 rows of each at a time.
 

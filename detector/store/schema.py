@@ -36,7 +36,11 @@ FOUND_BOX = pa.struct(
             pa.list_(pa.float32()),
             "scores, one a category of the detector, in the order of run.json; 0: absent",
         ),
-        _column("track_id", pa.int32(), "the bird's number within this video; null in photos"),
+        _column(
+            "track_id",
+            pa.int32(),
+            "its track within this video: boxes of one bird, animal, person or vehicle share it; null in photos",
+        ),
         _column(
             "logits",
             pa.binary(),
@@ -61,7 +65,7 @@ FACTS = pa.schema(
         _required("media_id", pa.string(), "the media item: a hash of card and path"),
         _required("card", pa.string(), "the card's id, as in run.json"),
         _required("path", pa.string(), "under the card's root, with forward slashes"),
-        _required("size_bytes", pa.int64(), "size of the file"),
+        _required("size_bytes", pa.int64(), "size of the file; 0: it was not there"),
         _column("content_hash", pa.string(), "of size, head, middle and tail; null where the file cannot be read"),
         _required("media_type", pa.string(), "photo or video"),
         _required("frame_number", pa.int32(), "counted from 0; 0 in photos and in failures"),
@@ -87,7 +91,11 @@ FACTS = pa.schema(
         _column("brightness", pa.float32(), "mean of the grey picture, 0..1"),
         _column("night", pa.bool_(), "taken in infrared light: a picture without colour"),
         _column("moved", pa.bool_(), "false: the motion gate passed over this frame, and no model saw it; else null"),
-        _column("detections", pa.list_(FOUND_BOX), "the boxes found from 0.05 up; empty: looked at, and nothing found"),
+        _column(
+            "detections",
+            pa.list_(FOUND_BOX),
+            "the boxes: those of `annotate` from 0.05 up, another tool's as it found them; empty: there are none",
+        ),
     ]
 )
 
@@ -121,10 +129,10 @@ MEDIA = pa.schema(
         _column("height", pa.int32(), "of the upright original, pixels"),
         _column("frame_rate", pa.float32(), "of videos, frames a second"),
         _column("duration_s", pa.float64(), "of videos, seconds"),
-        _column("frames", pa.list_(pa.int32()), "numbers of the frames that were looked at, rising"),
+        _column("frames", pa.list_(pa.int32()), "numbers of the sampled frames, rising; empty with a failure"),
         _column("failure", pa.string(), "why nothing could be seen"),
-        _column("warning", pa.string(), "what was lost of a file that could be read in part"),
-        _column("night", pa.bool_(), "taken in infrared light: a picture without colour"),
+        _column("warning", pa.string(), "what was lost of a file that could be read in part, or why a time is none"),
+        _column("night", pa.bool_(), "taken in infrared light, without colour; of a video most frames"),
         _column("captured_at", pa.timestamp("ms"), "as the camera wrote it, without a zone"),
         _column(
             "captured_from",
@@ -142,7 +150,7 @@ MEDIA = pa.schema(
     ]
 )
 
-# decisions/detections.parquet: a row a box from LOWEST_SCORE up, in the order of MEDIA.
+# decisions/detections.parquet: a row a box of the facts, in the order of MEDIA.
 DETECTIONS = pa.schema(
     [
         _required("media_id", pa.string(), "the media item"),
@@ -291,7 +299,11 @@ DEPLOYMENTS = pa.schema(
         _column("camera_model", pa.string(), "by the table, else as the camera wrote it"),
         _column("kind", pa.string(), "of place: feeder, water, nest ..."),
         _column("time_zone", pa.string(), "IANA name, or +HH:MM"),
-        _column("details", pa.map_(pa.string(), pa.string()), "other columns of Camtrap DP, as the table gives them"),
+        _column(
+            "details",
+            pa.map_(pa.string(), pa.string()),
+            "other columns of Camtrap DP, as the table gives them; captureMethod also where times show a time-lapse",
+        ),
     ]
 )
 

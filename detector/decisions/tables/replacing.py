@@ -35,10 +35,10 @@ def replacing_decisions(folder: Path) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def decisions_id(folder: Path) -> str:
-    """What tells these decisions from others: a hash of the tables, which equal decisions share."""
+def decisions_id(tables: Path) -> str:
+    """What tells the decisions in a folder from others: a hash of the tables, which equal decisions share."""
     digest = hashlib.blake2b(digest_size=8)
-    for path in sorted(decisions_folder(folder).iterdir()):
+    for path in sorted(tables.iterdir()):
         digest.update(path.name.encode())
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "blake2b").digest())

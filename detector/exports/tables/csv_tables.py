@@ -1,4 +1,4 @@
-"""results.csv, files.csv and repeats.csv: tables for Excel, R and Python; their columns are those of `tables`.
+"""results.csv, files.csv and repeats.csv: tables for Excel, R and Python; their columns are those of `rows`.
 
 UTF-8 with a byte order mark, by which Excel shows Hebrew; R reads them with `readr::read_csv`, or with
 `read.csv(..., fileEncoding = "UTF-8-BOM")`.

@@ -21,7 +21,7 @@ TABLES = {
     "Detections": (
         "decisions/detections.parquet",
         schema.DETECTIONS,
-        f"A row is a box with a score of {schema.LOWEST_SCORE} or more, counted or not.",
+        "A row is a box of the facts, counted or not.",
     ),
     "Candidates": ("the column `candidates`", schema.CANDIDATE, "One of the three likeliest species of a box."),
     "Events": ("decisions/events.parquet", schema.EVENTS, "A row is an independent event."),

@@ -20,8 +20,8 @@ from detector.store.records import (
 )
 from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry
 from detector.types import media_id
-from tests.detector.conftest import make_detection as any_detection
-from tests.detector.conftest import make_media as any_media
+from tests.detector.small_stores import make_detection as any_detection
+from tests.detector.small_stores import make_media as any_media
 
 MORNING = datetime(2024, 3, 1, 6, 30)
 

@@ -1,10 +1,9 @@
-"""Other tools' boxes are classified, and a store by another classifier."""
+"""Other tools' boxes are classified, with what cannot be used of them counted."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import signal
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -14,25 +13,18 @@ import pytest
 from PIL import ExifTags, Image
 
 from backbones.errors import DataError, MediaError
-from detector.annotation import reclassification
 from detector.annotation.importing.formats import IN_PIXELS, NO_AREA, NO_CATEGORY
 from detector.annotation.importing.media import TURNED
 from detector.annotation.importing.run import SECOND_RECORD, CropsRequest, ImportOptions, classify_crops
 from detector.annotation.options import WorkOptions
-from detector.annotation.reclassification import overlay_name, reclassify
-from detector.annotation.request import AnnotateRequest, Models, RunSettings
-from detector.annotation.run import annotate
 from detector.base.orientation import orient
-from detector.base.reporting import Task
 from detector.footage.discovery import media_type
-from detector.species.classifier import SpeciesClassifier
-from detector.store.cards import rename_card
 from detector.store.run_json import load_run
-from detector.store.writer import FactsWriter, OverlayWriter
-from tests.detector.annotation.conftest import save_photo, save_species, save_video
+from detector.store.writer import FactsWriter
+from tests.detector.annotation.conftest import save_photo, save_video
 from tests.detector.annotation.store_checks import assert_same_facts, read_store, unpack_vector
 
-SHARED = Path(__file__).parents[4] / "shared" / "data"
+SHARED = Path(__file__).parents[5] / "shared" / "data"
 INTEROP = SHARED / "interop"
 CATEGORIES = {"1": "animal", "2": "person", "3": "vehicle"}
 
@@ -143,14 +135,9 @@ def test_a_folder_of_crops_has_one_box_a_picture(classify, tmp_path):
         classify("other", [tmp_path / "crops", tmp_path / "crops"], tmp_path / "crops")
 
 
-def test_boxes_from_annotate_give_the_same_logits_again(classify, make_card, detector, species, tmp_path, settings):
+def test_boxes_from_annotate_give_the_same_logits_again(classify, run, make_card, tmp_path):
     card = make_card(photos=3)
-    annotate(
-        AnnotateRequest([card], tmp_path / "seen"),
-        Models(detector, species),
-        settings,
-    )
-    seen = read_store(tmp_path / "seen")
+    _, seen = run("seen", card)
     images = []
     for (_, path), rows in seen.items():
         boxes = [
@@ -297,167 +284,3 @@ def test_boxes_of_pictures_as_stored_are_turned_with_them(classify, tmp_path, or
     [found] = facts["media", "a.jpg"][0].detections
     assert np.allclose([found.x, found.y], expected)
     assert (report.notes == [f"1 records: {TURNED}"]) == swaps
-
-
-@pytest.fixture
-def other_species(tmp_path):
-    return SpeciesClassifier.load(save_species(tmp_path / "other.safetensors", seed=5))
-
-
-def test_another_classifier_replaces_the_logits_and_nothing_else(
-    make_card, detector, species, other_species, tmp_path, settings
-):
-    card, out = make_card(photos=3), tmp_path / "out"
-    annotate(AnnotateRequest([card], out), Models(detector, species), settings)
-    before = read_store(out)
-    report = reclassify(out, other_species, settings)
-    assert (report.files, report.failed) == (4, 0)
-    assert load_run(out).species.overlay == overlay_name(other_species)
-    overlaid = read_store(out)
-    annotate(
-        AnnotateRequest([card], tmp_path / "afresh"),
-        Models(detector, other_species),
-        settings,
-    )
-    afresh = read_store(tmp_path / "afresh")
-    tracks = lambda facts: [b.track_id for rows in facts.values() for row in rows for b in row.detections]  # noqa: E731
-    assert tracks(overlaid) == tracks(before)
-    photos = {key for key in overlaid if key[1].endswith("JPG")}  # a video's tracks may follow the classifier
-    assert_same_facts({key: overlaid[key] for key in photos}, {key: afresh[key] for key in photos})
-    some = next(b for rows in before.values() for row in rows for b in row.detections if b.logits)
-    assert all(some.logits != b.logits for rows in overlaid.values() for row in rows for b in row.detections)
-    save_photo(card / "DCIM" / "IMG_0009.JPG", 9)
-    annotate(AnnotateRequest([card], out), Models(detector, other_species), settings)
-    assert len(read_store(out)) == 5
-
-
-def test_boxes_of_a_renamed_card_are_classified_again(make_card, detector, species, other_species, settings, tmp_path):
-    card, out = make_card("reader-2", photos=3, videos=0), tmp_path / "out"
-    annotate(AnnotateRequest([card], out), Models(detector, species), settings)
-    rename_card(out, "reader-2", "north slope")
-    before = read_store(out)
-    assert reclassify(out, other_species, settings).all_well
-    after = read_store(out)
-    named = [[box.logits is not None for box in rows[0].detections] for rows in after.values()]
-    assert named == [[box.logits is not None for box in rows[0].detections] for rows in before.values()]
-    assert any(any(boxes) for boxes in named)
-
-
-def test_parts_are_classified_again_in_one_pass_and_each_keeps_its_own(
-    make_card, detector, species, other_species, settings, tmp_path
-):
-    out, cards = tmp_path / "out", [make_card(name, photos=3, videos=1) for name in ("north", "south", "west")]
-    for card in cards:  # a part each
-        annotate(AnnotateRequest([card], out), Models(detector, species), settings)
-    assert reclassify(out, other_species, settings).files == 12
-    annotate(AnnotateRequest(cards, tmp_path / "afresh"), Models(detector, other_species), settings)
-    photos = lambda store: {key: rows for key, rows in read_store(store).items() if "IMG" in key[1]}  # noqa: E731
-    assert_same_facts(photos(out), photos(tmp_path / "afresh"))
-
-
-def test_a_reclassification_that_was_ended_goes_on(
-    make_card, detector, species, other_species, tmp_path, monkeypatch, settings
-):
-    out = tmp_path / "out"
-    for name in ("north", "south"):  # a part each
-        card = make_card(name, photos=2, videos=0)
-        annotate(AnnotateRequest([card], out), Models(detector, species), settings)
-    write = OverlayWriter.write
-
-    def write_one(self, part, rows, failures):
-        write(self, part, rows, failures)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(OverlayWriter, "write", write_one)
-    with pytest.raises(KeyboardInterrupt):
-        reclassify(out, other_species, settings)
-    assert load_run(out).species.overlay is None
-    monkeypatch.setattr(OverlayWriter, "write", write)
-    assert reclassify(out, other_species, settings).files == 2
-    assert load_run(out).species.overlay == overlay_name(other_species)
-    assert reclassify(out, other_species, settings).files == 0
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_what_is_classified_again(
-    make_card, detector, species, other_species, readers, tmp_path, monkeypatch, number
-):
-    card, out = make_card(photos=20, videos=0), tmp_path / "out"
-    alone = WorkOptions(batch_size=1, crop_batch_size=1, workers=1)
-    annotate(AnnotateRequest([card], out), Models(detector, species), RunSettings(alone, quiet=True, readers=readers))
-    advance = Task.advance
-
-    def advance_and_end(self, count=1, failed=False):
-        advance(self, count, failed)
-        if self.done == 3:
-            signal.raise_signal(number)
-
-    monkeypatch.setattr(Task, "advance", advance_and_end)
-    ended = reclassify(out, other_species, RunSettings(alone, quiet=True, readers=readers))
-    assert (ended.signal, load_run(out).species.overlay) == (number, None)
-    assert 3 <= ended.files < 20
-    monkeypatch.setattr(Task, "advance", advance)
-    rest = reclassify(out, other_species, RunSettings(alone, quiet=True, readers=readers))
-    assert (rest.files, rest.all_well) == (20 - ended.files, True)
-    annotate(
-        AnnotateRequest([card], tmp_path / "afresh"),
-        Models(detector, other_species),
-        RunSettings(alone, quiet=True, readers=readers),
-    )
-    assert_same_facts(read_store(out), read_store(tmp_path / "afresh"))
-
-
-def test_a_card_that_is_not_there_is_asked_for(make_card, detector, species, other_species, tmp_path, settings):
-    card, out = make_card(photos=1, videos=0), tmp_path / "out"
-    annotate(AnnotateRequest([card], out), Models(detector, species), settings)
-    shutil.move(card, tmp_path / "moved")
-    with pytest.raises(MediaError, match="--root card=PATH"):
-        reclassify(out, other_species, settings)
-    roots = {"card": tmp_path / "moved"}
-    assert reclassification.reclassify(out, other_species, settings, roots).failed == 0
-
-
-def test_what_cannot_be_read_again_gets_no_name_and_is_tried_again_when_asked(
-    make_card, detector, species, other_species, tmp_path, settings
-):
-    card, out = make_card(photos=4, videos=0), tmp_path / "out"
-    annotate(AnnotateRequest([card], out), Models(detector, species), settings)
-    torn, away = card / "DCIM" / "IMG_0001.JPG", card / "DCIM" / "IMG_0002.JPG"
-    torn.rename(tmp_path / "whole")
-    torn.write_bytes(b"<html>")
-    away.rename(tmp_path / "away")
-    first = reclassify(out, other_species, settings)
-    second = reclassify(out, other_species, settings)
-    assert (first.failed, second.files, second.failed) == (2, 0, 0)
-    assert second.failures_before == first.failures
-    assert first.failures[reclassification.NOT_THERE] == 1
-
-    def named():
-        return {path for (_, path), rows in read_store(out).items() if any(b.logits for b in rows[0].detections)}
-
-    assert named() == {"DCIM/IMG_0000.JPG", "DCIM/IMG_0003.JPG"}
-    (tmp_path / "whole").replace(torn)
-    (tmp_path / "away").rename(away)
-    third = reclassify(out, other_species, replace(settings, retry_failed=True))
-    assert (third.files, third.all_well) == (2, True)
-    assert len(named()) == 4
-    annotate(
-        AnnotateRequest([card], tmp_path / "afresh"),
-        Models(detector, other_species),
-        settings,
-    )
-    assert_same_facts(read_store(out), read_store(tmp_path / "afresh"))
-
-
-def test_a_mount_point_whose_share_is_away_costs_no_names(
-    make_card, detector, species, other_species, tmp_path, settings
-):
-    card, out = make_card(photos=2, videos=0), tmp_path / "out"
-    annotate(AnnotateRequest([card], out), Models(detector, species), settings)
-    before = read_store(out)
-    shutil.move(card / "DCIM", tmp_path / "share")
-    with pytest.raises(MediaError, match="none of its files are there"):
-        reclassify(out, other_species, settings)
-    assert_same_facts(read_store(out), before)
-    shutil.move(tmp_path / "share", card / "DCIM")
-    assert reclassify(out, other_species, settings).files == 2
