@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from backbones.errors import DataError
 from detector.base.files import read_bytes
 
 JSON_FAULTS = (msgspec.DecodeError, UnicodeError, RecursionError)  # what msgspec raises, also for too deep nesting
+_STRING_OR_HUGE = re.compile(rb'"(?:[^"\\]|\\.)*+"|-?\d+(?:\.\d+)?[eE]\+?\d{3,}', re.DOTALL)
 _WHOLE = "is the file whole? Export or copy it again"
 
 
@@ -48,6 +50,15 @@ def nan_as_null(data: bytes) -> bytes:
         return data
     string_or_word = re.compile(rb'"(?:[^"\\]|\\.)*+"|-?(?:NaN|Infinity)', re.DOTALL)
     return string_or_word.sub(lambda match: match[0] if match[0].startswith(b'"') else b"null", data)
+
+
+def infinite_as_null(data: bytes) -> bytes:
+    """JSON with numbers that no float holds (`1e999`), which msgspec refuses, replaced by null outside strings."""
+    return _STRING_OR_HUGE.sub(_null_if_infinite, data)
+
+
+def _null_if_infinite(match: re.Match[bytes]) -> bytes:
+    return match[0] if match[0].startswith(b'"') or math.isfinite(float(match[0])) else b"null"
 
 
 def decode_json(data: bytes | msgspec.Raw, kind: Any = Any) -> Any:

@@ -50,7 +50,11 @@ RECORD_FAULTS = {
     "duplicate_category_id": Fault(Severity.ERROR, "give every category an id of its own"),
     "unknown_image": Fault(Severity.ERROR, _DOCTOR),
     "unknown_category": Fault(Severity.ERROR, _DOCTOR),
-    "path_escapes": Fault(Severity.ERROR, _DOCTOR),
+    "path_escapes": Fault(
+        Severity.ERROR,
+        "write names relative to the image folder (of Label Studio: export JSON, not COCO, and run `hoopoe convert"
+        " label-studio`), or leave these pictures out with `hoopoe doctor FILE --images DIR --fix OUT.json`",
+    ),
     "size_missing": Fault(Severity.ERROR, _DOCTOR),
     "duplicate_file": Fault(Severity.ERROR, f"join the records, or {_DOCTOR.removeprefix('correct the file, or ')}"),
     "category_repeated": Fault(
@@ -61,7 +65,8 @@ RECORD_FAULTS = {
 }
 # What only a look at the whole set, or at the pictures, can tell: `hoopoe doctor`.
 SET_FAULTS = {
-    "file_missing": Fault(Severity.ERROR, f"check --images; {_DOCTOR}"),
+    "file_missing": Fault(Severity.ERROR, f"check --images, from which names are looked for, and the names; {_DOCTOR}"),
+    "file_misnamed": Fault(Severity.ERROR, _DOCTOR),
     "file_unreadable": Fault(Severity.ERROR, f"copy the file again; {_DOCTOR}"),
     "file_in_part": Fault(Severity.WARNING, "copy the file again, or take out the boxes of what cannot be seen"),
     "size_wrong": Fault(Severity.ERROR, f"was the picture resized or turned after the boxes were drawn? {_DOCTOR}"),
@@ -76,6 +81,9 @@ SET_FAULTS = {
     "encoding": Fault(Severity.INFO, "nothing: it is read so; a mended copy is in UTF-8"),
     "ids_missing": Fault(Severity.INFO, "nothing: they are numbered from 1"),
     "category_twins": Fault(Severity.WARNING, "if they are one category, give both one name, or map them"),
+    "category_repeated": Fault(
+        Severity.WARNING, "nothing, if they are one category, as which they are read; else give each a name of its own"
+    ),
     "categories_sparse": Fault(Severity.INFO, "nothing: labels are numbered from 0 without gaps"),
     "category_unused": Fault(Severity.INFO, "nothing, if that is meant"),
     "category_not_trained": Fault(Severity.ERROR, "give both files the same category names, or map them"),

@@ -215,5 +215,6 @@ def _look_for_files(annotations: Annotations) -> None:
         raise DataError(
             f"{len(missing)} of {len(rows)} pictures that were looked for are not there",
             where=annotations.path(int(missing[0])),
-            hint="check the image folder; `hoopoe doctor ANNOTATIONS --images DIR --fix OUT.json` leaves them out",
+            hint="check the image folder; `hoopoe doctor ANNOTATIONS --images DIR --fix OUT.json` finds those that are"
+            " there by another name, and leaves the others out",
         )

@@ -1,6 +1,6 @@
 """The only file that knows albumentations: mirroring, colour, blur, noise, compression and night pictures.
 
-2.0.8 is its last release under MIT. Windows and scale are not its business (`views.py`), so that it can be replaced.
+2.0.8 is its last release under MIT. Windows and scale are `random_crop.py`'s business, so that it can be replaced.
 """
 
 from __future__ import annotations

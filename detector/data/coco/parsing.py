@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.base.json_text import JsonError, decode_json
+from detector.base.json_text import JsonError, decode_json, infinite_as_null
 from detector.data.box_faults import CODES, OVERHANGS, SOUND, check_boxes
 from detector.data.coco.columns import BoxColumns, ImageColumns, ParsedCoco
 from detector.data.coco.records import (
@@ -311,6 +311,8 @@ def _whole_size(record: ImageRecord) -> tuple[int, int] | None:
 
 
 def _is_integer(value: Id) -> bool:
+    if type(value) is int:  # as nearly always, and asked for each of a million boxes
+        return -(2**63) < value < 2**63
     return not isinstance(value, str) and value == int(value) and abs(value) < 2**63
 
 
@@ -321,6 +323,6 @@ def _integers(ids: list[Id]) -> NDArray[np.int64] | None:
 def _all_of(raw: msgspec.Raw) -> dict[str, Any]:
     """A record with all its keys; none where one that nobody reads is no JSON."""
     try:
-        return decode_json(raw, dict[str, Any])
+        return decode_json(infinite_as_null(bytes(raw)), dict[str, Any])
     except JsonError:
         return {}

@@ -14,7 +14,14 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 import msgspec
 
 from backbones.errors import DataError
-from detector.base.json_text import JSON_FAULTS, JsonError, decode_json, nan_as_null, read_json_bytes
+from detector.base.json_text import (
+    JSON_FAULTS,
+    JsonError,
+    decode_json,
+    infinite_as_null,
+    nan_as_null,
+    read_json_bytes,
+)
 from detector.data.coco.encoding import as_utf8
 
 Id = int | float | str  # floats: pandas writes integers with gaps as 12.0
@@ -102,7 +109,7 @@ def decode_records(
 ) -> Iterator[tuple[int, Record]]:
     """The records that decode, each with its place in the list; `on_error(place, message)` is told of the others.
 
-    Numbers that are written as texts ("7", "12.5", "0") are numbers.
+    Numbers that are written as texts ("7", "12.5", "0") are numbers, and infinite ones (`1e999`) are none.
     """
     decode = msgspec.json.Decoder(record_type).decode
     decode_texts = msgspec.json.Decoder(record_type, strict=False).decode
@@ -111,7 +118,7 @@ def decode_records(
             record = decode(raw)
         except JSON_FAULTS as error:
             try:
-                record = decode_texts(raw)
+                record = decode_texts(infinite_as_null(bytes(raw)))
             except JSON_FAULTS:
                 on_error(index, NOT_UTF8 if _is_utf8_fault(error) else str(error))
                 continue
@@ -132,7 +139,7 @@ def other_spelling(key: Id) -> Id | None:
 def record_name(table: str, raws: Sequence[msgspec.Raw], index: int) -> str:
     """A record in the user's words: `annotation 4711`, or `annotations[12]` where it has no id."""
     try:
-        record = msgspec.json.decode(raws[index])
+        record = msgspec.json.decode(infinite_as_null(bytes(raws[index])))
         return f"{'category' if table == 'categories' else table.removesuffix('s')} {str(record['id'])[:80]}"
     except (*JSON_FAULTS, KeyError, TypeError):
         return f"{table}[{index}]"

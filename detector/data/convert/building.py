@@ -6,16 +6,14 @@ would pass for background.
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from backbones.errors import ConfigError
-from detector.base.names import name_key
-from detector.base.pictures import PHOTO_SUFFIXES, pictures_in
+from detector.base.pictures import pictures_in
 from detector.data.doctor.picture_scan import PictureScan, scan_pictures
 
 Corners = tuple[float, float, float, float]  # x1, y1, x2, y2
@@ -50,11 +48,20 @@ class UnusableError(Exception):
 
 @dataclass(frozen=True)
 class LabelledBox:
-    """A box in pixels; one that is `ignored` is neither taught nor counted."""
+    """A box in pixels; one that is `ignored` is neither taught nor counted.
+
+    Raises:
+        ValueError: It has no area.
+    """
 
     category: str
     corners_xyxy: Corners
     ignored: bool = False
+
+    def __post_init__(self) -> None:
+        x1, y1, x2, y2 = self.corners_xyxy
+        if not all(map(math.isfinite, self.corners_xyxy)) or not (x2 > x1 and y2 > y1):
+            raise ValueError(f"the box of '{self.category}' has no area: width {x2 - x1:g}, height {y2 - y1:g}")
 
 
 @dataclass
@@ -129,17 +136,6 @@ def find_pictures(folder: Path, builder: CocoBuilder) -> Iterator[tuple[str, Pic
             yield path.relative_to(folder).as_posix(), picture
 
 
-def label_files(images: Path, suffix: str) -> set[Path]:
-    """The names, relative to their folder, that label files of all pictures in a folder have, readable or not."""
-    paths = (path.relative_to(images) for path in images.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
-    return {path.with_suffix(suffix) for path in paths}
-
-
-def files_with(folder: Path, suffix: str) -> set[Path]:
-    """The files of a folder, at any depth, with a suffix in whatever letters."""
-    return {path for path in folder.rglob("*") if path.suffix.lower() == suffix}
-
-
 def need_folder(folder: Path) -> None:
     """Raises: ConfigError: If the folder does not exist."""
     if not folder.is_dir():
@@ -165,42 +161,4 @@ def _side(value: Any) -> float | None:
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):
-        return None
-
-
-_PREFIX = re.compile(r"^[0-9a-f]{8}-")  # of Label Studio's uploads
-
-
-class PictureNames:
-    """The pictures of a folder by the names that other programs have for them.
-
-    These may be URLs, paths of another machine, percent-encoded, or lengthened by a prefix.
-
-    Args:
-        names: Relative to the folder, with forward slashes.
-    """
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self._by_tail: dict[str, set[str]] = {}
-        for name in names:
-            parts = PurePosixPath(name_key(name)).parts
-            for start in range(len(parts)):
-                self._by_tail.setdefault("/".join(parts[start:]), set()).add(name)
-
-    def find(self, given: str) -> str | None:
-        """The one picture that is meant; None: there is none, or there are several.
-
-        The longest end of the given path decides that is one of a picture's own.
-        """
-        given = given.rsplit("?d=", 1)[-1] if "?d=" in given else given.split("?", 1)[0]  # Label Studio's local files
-        for path in dict.fromkeys((given, unquote(given))):
-            parts = PurePosixPath(name_key(path.replace("\\", "/"))).parts
-            for start in range(len(parts)):
-                tail = parts[start:]
-                for name in dict.fromkeys(("/".join(tail), "/".join((*tail[:-1], _PREFIX.sub("", tail[-1]))))):
-                    found = self._by_tail.get(name, set())
-                    if len(found) == 1:
-                        return next(iter(found))
-                    if found:
-                        return name if name in found else None
         return None

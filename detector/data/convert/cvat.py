@@ -6,25 +6,18 @@ corner, without VOC's shift by one. CVAT's COCO export is read as it is.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from backbones.errors import DataError
-from detector.data.convert.building import (
-    CocoBuilder,
-    Corners,
-    LabelledBox,
-    PictureNames,
-    Problem,
-    UnusableError,
-    find_pictures,
-    stated_size,
-)
-from detector.data.convert.regions import around, turned
+from detector.data.convert.building import Corners, LabelledBox, Problem, Size, UnusableError, stated_size
+from detector.data.convert.listed import ListedPictures
+from detector.data.convert.regions import around, around_ellipse, turned
 from detector.data.convert.voc import read_xml
+from detector.data.doctor.picture_scan import PictureScan
 
 _IGNORED = frozenset({"ignore", "ignored", "iscrowd", "is_crowd", "crowd", "difficult"})  # names of attributes
 _NO_BOX = frozenset({"tag"})  # of the whole picture
@@ -56,22 +49,17 @@ def cvat_to_coco(images: Path, annotations: Path) -> tuple[dict[str, Any], list[
         raise DataError(
             "this is an export of a video, with tracks", where=annotations, hint="export it as `CVAT for images 1.1`"
         )
-    builder = CocoBuilder()
-    scans = dict(find_pictures(images, builder))
-    names = PictureNames(list(scans))
+    pictures = ListedPictures(images)
     for element in root.iter("image"):
-        given = element.get("name") or ""
-        where = f"{annotations}: image {element.get('id')} '{given}'"
-        name = names.find(given)
-        if name is None:
-            builder.report(where, "there is no such picture, or several")
-            continue
-        try:
-            size_wh = stated_size((element.get("width"), element.get("height")), scans[name])
-            builder.add(name, size_wh, [_labelled(shape) for shape in element if shape.tag not in _NO_BOX])
-        except ValueError as error:
-            builder.leave_out(where, str(error))
-    return builder.document(), builder.problems
+        name = element.get("name") or ""
+        where = f"{annotations}: image {element.get('id')} '{name}'"
+        pictures.add(where, [name], partial(_size_and_boxes, element))
+    return pictures.builder.document(), pictures.builder.problems
+
+
+def _size_and_boxes(element: Element, scan: PictureScan) -> tuple[Size, list[LabelledBox]]:
+    size_wh = stated_size((element.get("width"), element.get("height")), scan)
+    return size_wh, [_labelled(shape) for shape in element if shape.tag not in _NO_BOX]
 
 
 def _labelled(shape: Element) -> LabelledBox:
@@ -83,8 +71,6 @@ def _labelled(shape: Element) -> LabelledBox:
         corners = corners_of(shape.attrib)
     except (KeyError, ValueError) as error:
         raise ValueError(f"<{shape.tag}> of '{label}': {error} is missing, or no number") from None
-    if not all(map(math.isfinite, corners)) or not (corners[2] > corners[0] and corners[3] > corners[1]):
-        raise ValueError(f"<{shape.tag}> of '{label}' has no area: {list(corners)}")
     flags = {(each.get("name") or "").strip().lower(): (each.text or "").strip().lower() for each in shape}
     ignored = any(flags.get(key) in ("true", "1", "yes") for key in _IGNORED)
     return LabelledBox(label, corners, ignored)
@@ -102,12 +88,7 @@ def _points(shape: Mapping[str, str]) -> Corners:
 
 def _ellipse(shape: Mapping[str, str]) -> Corners:
     x, y, rx, ry = (float(shape[key]) for key in ("cx", "cy", "rx", "ry"))
-    angle = math.radians(float(shape.get("rotation", 0)))
-    width, height = (
-        math.hypot(rx * math.cos(angle), ry * math.sin(angle)),
-        math.hypot(rx * math.sin(angle), ry * math.cos(angle)),
-    )
-    return x - width, y - height, x + width, y + height
+    return around_ellipse((x, y), (rx, ry), float(shape.get("rotation", 0)))
 
 
 def _mask(shape: Mapping[str, str]) -> Corners:

@@ -6,23 +6,16 @@ rectangle turned about its top left corner. Label Studio's COCO and YOLO exports
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from backbones.errors import DataError
 from detector.base.json_text import parse_json
-from detector.data.convert.building import (
-    CocoBuilder,
-    Corners,
-    LabelledBox,
-    PictureNames,
-    Problem,
-    find_pictures,
-    stated_size,
-)
-from detector.data.convert.regions import around, turned
+from detector.data.convert.building import Corners, LabelledBox, Problem, Size, stated_size
+from detector.data.convert.listed import ListedPictures
+from detector.data.convert.regions import around, around_ellipse, turned
 from detector.data.doctor.picture_scan import PictureScan
 
 _STATED = ("original_width", "original_height", "image_rotation")
@@ -55,30 +48,17 @@ def label_studio_to_coco(images: Path, tasks: Path) -> tuple[dict[str, Any], lis
     content = parse_json(tasks, what="file of Label Studio's tasks", hint=hint)
     if not isinstance(content, list) or not all(isinstance(each, dict) for each in content):
         raise DataError("this is no list of tasks", where=tasks, hint=hint)
-    builder = CocoBuilder()
-    scans = dict(find_pictures(images, builder))
-    names = PictureNames(list(scans))
+    pictures = ListedPictures(images)
     for number, task in enumerate(content):
-        where = f"{tasks}: task {task.get('id', f'[{number}]')}"
         data = task.get("data", task)
-        name = _picture(data, names) if isinstance(data, dict) else None
-        if name is None:
-            builder.report(where, "there is no picture of its name, or several")
-            continue
-        try:
-            regions = _regions(task)
-            boxes = [_labelled(region, scans[name]) for region in regions]
-            size_wh = scans[name].upright_wh or (0, 0)
-            builder.add(name, size_wh, boxes)
-        except (ValueError, TypeError, AttributeError, OverflowError) as error:
-            builder.leave_out(where, str(error) if isinstance(error, ValueError) else "its regions cannot be read")
-    return builder.document(), builder.problems
+        # the picture's is one of the values, whatever it is called in the project's interface
+        texts = [value for value in data.values() if isinstance(value, str)] if isinstance(data, dict) else []
+        pictures.add(f"{tasks}: task {task.get('id', f'[{number}]')}", texts, partial(_size_and_boxes, task))
+    return pictures.builder.document(), pictures.builder.problems
 
 
-def _picture(data: Mapping[str, Any], names: PictureNames) -> str | None:
-    """The picture of a task, whatever the variable is called in the project's interface."""
-    found = {name for value in data.values() if isinstance(value, str) and (name := names.find(value)) is not None}
-    return next(iter(found)) if len(found) == 1 else None
+def _size_and_boxes(task: Mapping[str, Any], scan: PictureScan) -> tuple[Size, list[LabelledBox]]:
+    return scan.upright_wh or (0, 0), [_labelled(region, scan) for region in _regions(task)]
 
 
 def _regions(task: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -129,8 +109,6 @@ def _labelled(region: Mapping[str, Any], picture: PictureScan) -> LabelledBox:
         corners = corners_of(region, (size_wh[0] / 100, size_wh[1] / 100))
     except (KeyError, TypeError):
         raise ValueError(f"a region of '{labels[0]}' lacks numbers") from None
-    if not all(map(math.isfinite, corners)) or not (corners[2] > corners[0] and corners[3] > corners[1]):
-        raise ValueError(f"a region of '{labels[0]}' has no area: {list(corners)}")
     return LabelledBox(labels[0], corners)
 
 
@@ -141,10 +119,7 @@ def _rectangle(region: Mapping[str, Any], unit: tuple[float, float]) -> Corners:
 
 def _ellipse(region: Mapping[str, Any], unit: tuple[float, float]) -> Corners:
     x, y, rx, ry = (float(region[key]) * unit[n % 2] for n, key in enumerate(("x", "y", "radiusX", "radiusY")))
-    angle = math.radians(float(region.get("rotation") or 0))
-    wide = math.hypot(rx * math.cos(angle), ry * math.sin(angle))
-    high = math.hypot(rx * math.sin(angle), ry * math.cos(angle))
-    return x - wide, y - high, x + wide, y + high
+    return around_ellipse((x, y), (rx, ry), float(region.get("rotation") or 0))
 
 
 def _polygon(region: Mapping[str, Any], unit: tuple[float, float]) -> Corners:

@@ -7,19 +7,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from backbones.errors import ConfigError, DataError
 from detector.base.json_text import parse_json
 from detector.base.pictures import PHOTO_SUFFIXES
-from detector.data.convert.building import (
-    CocoBuilder,
-    LabelledBox,
-    PictureNames,
-    Problem,
-    find_pictures,
-)
+from detector.data.convert.building import LabelledBox, Problem, Size
+from detector.data.convert.listed import ListedPictures
 from detector.data.doctor.picture_scan import PictureScan
 
 _NO_BOX = "empty"  # a category that some tools write for pictures without anything
@@ -70,32 +66,21 @@ def megadetector_to_coco(
         files = [str(record["file"]) for record in records]
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"this is no file of MegaDetector's results: {error}", where=results, hint=hint) from error
-    builder = CocoBuilder()
-    scans = dict(find_pictures(images, builder))
-    names = PictureNames(list(scans))
+    pictures = ListedPictures(images)
     for file, record in zip(files, records, strict=True):
-        if Path(file.replace("\\", "/")).suffix.lower() not in PHOTO_SUFFIXES:
-            continue
-        where = f"{results}: '{file}'"
-        name = names.find(file)
-        if name is None:
-            builder.report(where, "there is no such picture, or several")
-            continue
-        try:
-            boxes = _boxes(record, categories, scans[name], thresholds)
-            builder.add(name, scans[name].upright_wh or (0, 0), boxes)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            builder.leave_out(where, str(error) if isinstance(error, ValueError) else "its boxes cannot be read")
+        if Path(file.replace("\\", "/")).suffix.lower() in PHOTO_SUFFIXES:
+            label = partial(_size_and_boxes, record, categories, thresholds)
+            pictures.add(f"{results}: '{file}'", [file], label)
     kinds = list(dict.fromkeys(str(name) for name in categories.values() if str(name).lower() != _NO_BOX))
-    return builder.document(kinds), builder.problems
+    return pictures.builder.document(kinds), pictures.builder.problems
 
 
-def _boxes(
-    record: dict[str, Any], categories: dict[str, str], picture: PictureScan, thresholds: Thresholds
-) -> list[LabelledBox]:
+def _size_and_boxes(
+    record: dict[str, Any], categories: dict[str, str], thresholds: Thresholds, scan: PictureScan
+) -> tuple[Size, list[LabelledBox]]:
     if record.get("failure") or record.get("detections") is None:
         raise ValueError(f"MegaDetector could not read it: {record.get('failure')}")
-    width, height = picture.upright_wh or (0, 0)
+    width, height = scan.upright_wh or (0, 0)
     boxes = []
     for found in record["detections"]:
         name, score = str(categories[str(found["category"])]), float(found["conf"])
@@ -108,4 +93,4 @@ def _boxes(
             raise ValueError(f"a box of '{name}', {found['bbox']}, is not within the picture")
         corners = (max(x, 0) * width, max(y, 0) * height, min(x + w, 1) * width, min(y + h, 1) * height)
         boxes.append(LabelledBox(name, corners, ignored=score < thresholds.taught))
-    return boxes
+    return (width, height), boxes

@@ -29,3 +29,11 @@ def turned(corners_xyxy: Corners, degrees: float, pivot_xy: tuple[float, float])
     return around(
         [pivot_xy[0] + x * cos - y * sin for x, y in offsets], [pivot_xy[1] + x * sin + y * cos for x, y in offsets]
     )
+
+
+def around_ellipse(centre_xy: tuple[float, float], radii_xy: tuple[float, float], degrees: float) -> Corners:
+    """Corners around an ellipse that is turned about its centre."""
+    (x, y), (rx, ry), angle = centre_xy, radii_xy, math.radians(degrees)
+    wide = math.hypot(rx * math.cos(angle), ry * math.sin(angle))
+    high = math.hypot(rx * math.sin(angle), ry * math.cos(angle))
+    return x - wide, y - high, x + wide, y + high

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +13,8 @@ from defusedxml.ElementTree import fromstring
 
 from backbones.errors import DataError
 from detector.base.files import MAX_TEXT_BYTES, read_bytes
-from detector.data.conventions import Boxes, misread, to_xywh
+from detector.data.conventions import Boxes, to_xywh
+from detector.data.convert.beside import LabelFolder, add_all, read_beside, refuse_misread
 from detector.data.convert.building import (
     CocoBuilder,
     Corners,
@@ -22,10 +22,6 @@ from detector.data.convert.building import (
     Problem,
     Size,
     UnusableError,
-    files_with,
-    find_pictures,
-    label_files,
-    need_folder,
     stated_size,
 )
 from detector.data.doctor.picture_scan import PictureScan
@@ -69,32 +65,16 @@ def voc_to_coco(
         ConfigError: If a folder is missing, or there is no picture.
         DataError: If all boxes together tell that they are no corners in pixels.
     """
-    need_folder(annotations)
     builder = CocoBuilder()
-    pictures: list[tuple[str, Size, Path, list[_Object]]] = []
-    for name, picture in find_pictures(images, builder):
-        beside = (annotations / name).with_suffix(".xml")
-        path = beside if os.path.exists(beside) else annotations / beside.name
-        try:
-            root = read_xml(path, "annotation") if os.path.exists(path) else Element("annotation")
-            pictures.append((name, _size(root, path, picture), path, _objects(root, path)))
-        except UnusableError as error:
-            builder.leave_out(error.where, str(error))
-    known = label_files(images, ".xml")
-    known |= {Path(path.name) for path in known}
-    strays = [path for path in sorted(files_with(annotations, ".xml")) if path.relative_to(annotations) not in known]
-    for path in strays:
-        builder.report(path, "there is no picture for this file")
+    pictures = read_beside(images, LabelFolder(annotations, ".xml", flat=True), builder, _read)
     if reading.boxes is None:
-        _refuse_misread(pictures)
-    for name, size_wh, path, objects in pictures:
-        if strays and not os.path.exists(path):
-            builder.leave_out(images / name, "has no XML, and there are XML files without a picture")
-            continue
-        try:
-            builder.add(name, size_wh, [_labelled(each, size_wh, path, reading) for each in objects])
-        except UnusableError as error:
-            builder.leave_out(error.where, str(error))
+        rows = [
+            (f"{picture.path}: object {entry.number}", entry.numbers, picture.size_wh)
+            for picture in pictures
+            for entry in picture.entries
+        ]
+        refuse_misread(rows, Boxes.XYXY)
+    add_all(builder, pictures, lambda entry, picture: _labelled(entry, picture.size_wh, picture.path, reading))
     return builder.document(), builder.problems
 
 
@@ -124,21 +104,19 @@ def read_xml(path: Path, root_tag: str) -> Element:
     return root
 
 
-def _size(root: Element, path: Path, picture: PictureScan) -> Size:
+def _read(path: Path, scan: PictureScan) -> tuple[Size, list[_Object]]:
+    root = read_xml(path, "annotation")
     try:
-        return stated_size((root.findtext("size/width"), root.findtext("size/height")), picture)
+        size_wh = stated_size((root.findtext("size/width"), root.findtext("size/height")), scan)
     except ValueError as error:
         raise UnusableError(path, str(error)) from error
-
-
-def _objects(root: Element, path: Path) -> list[_Object]:
     objects = []
     for number, element in enumerate(root.iter("object"), 1):
         try:
             objects.append(_parse_object(element, number))
         except ValueError as error:
             raise UnusableError(path, f"object {number}: {error}") from error
-    return objects
+    return size_wh, objects
 
 
 def _parse_object(element: Element, number: int) -> _Object:
@@ -158,16 +136,6 @@ def _parse_object(element: Element, number: int) -> _Object:
     return _Object(name, (x1, y1, x2, y2), _FLAGS[difficult], number)
 
 
-def _refuse_misread(pictures: list[tuple[str, Size, Path, list[_Object]]]) -> None:
-    rows = [(path, each, size) for _, size, path, objects in pictures for each in objects]
-    boxes = np.array([each.numbers for _, each, _ in rows]).reshape(-1, 4)
-    found = misread(boxes, np.array([size for _, _, size in rows], np.int64).reshape(-1, 2), Boxes.XYXY)
-    if found is not None:
-        path, each, _ = rows[found.row]
-        hint = f"read them so by --boxes {found.meant[0]}, or by --boxes {Boxes.XYXY} as they are"
-        raise DataError(found.problem(Boxes.XYXY), where=f"{path}: object {each.number}", hint=hint)
-
-
 def _labelled(each: _Object, size_wh: Size, path: Path, reading: VocReading) -> LabelledBox:
     if reading.boxes is None or reading.boxes == Boxes.XYXY:
         x1, y1, x2, y2 = each.numbers
@@ -176,6 +144,7 @@ def _labelled(each: _Object, size_wh: Size, path: Path, reading: VocReading) -> 
         boxes = to_xywh(np.array([each.numbers]), np.array([size_wh]), reading.boxes)
         x, y, width, height = boxes[0].tolist()
         corners = (x, y, x + width, y + height)
-    if not (corners[2] > corners[0] and corners[3] > corners[1]):
-        raise UnusableError(path, f"object {each.number}: '{each.name}': bndbox {list(each.numbers)} has no area")
-    return LabelledBox(each.name, corners, each.ignored)
+    try:
+        return LabelledBox(each.name, corners, each.ignored)
+    except ValueError as error:
+        raise UnusableError(path, f"object {each.number}: {error}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,18 +13,9 @@ from backbones.errors import ConfigError, DataError
 from detector.base.files import read_text
 from detector.base.yaml_text import read_yaml
 from detector.boxes import xywh_to_xyxy
-from detector.data.conventions import Boxes, misread, to_xywh
-from detector.data.convert.building import (
-    CocoBuilder,
-    LabelledBox,
-    Problem,
-    Size,
-    UnusableError,
-    files_with,
-    find_pictures,
-    label_files,
-    need_folder,
-)
+from detector.data.conventions import Boxes, to_xywh
+from detector.data.convert.beside import LabelFolder, add_all, read_beside, refuse_misread
+from detector.data.convert.building import CocoBuilder, LabelledBox, Problem, Size, UnusableError
 from detector.data.convert.yolo_lines import Line, Lines, box_of, read_line, tell_lines
 
 _NAMES_AMONG_LABELS = ("classes.txt", "labels.txt", "obj.names")  # as labelImg and CVAT leave them beside the labels
@@ -69,37 +59,25 @@ def yolo_to_coco(
         ConfigError: If a folder is missing, or there is no picture.
         DataError: If all lines together tell that they hold something else.
     """
-    need_folder(labels)
     builder = CocoBuilder()
-    pictures: list[tuple[str, Size, Path, list[Line]]] = []
-    for name, picture in find_pictures(images, builder):
-        path = (labels / name).with_suffix(".txt")
-        try:
-            pictures.append((name, picture.upright_wh or (0, 0), path, _read(path, len(names))))
-        except UnusableError as error:
-            builder.leave_out(error.where, str(error))
-    known = {labels / path for path in label_files(images, ".txt")}
-    strays = [path for path in sorted(files_with(labels, ".txt") - known) if path.name not in _NAMES_AMONG_LABELS]
-    for path in strays:
-        builder.report(path, "there is no picture for these labels")
-
-    all_lines = [line for _, _, _, lines in pictures for line in lines]
-    kind = reading.lines or tell_lines(all_lines, reading.keypoints)
-    _refuse_misread(pictures, kind, reading)
-    for name, size_wh, path, lines in pictures:
-        if strays and not os.path.exists(path):
-            builder.leave_out(images / name, "has no labels, and there are labels without a picture")
-            continue
-        try:
-            builder.add(name, size_wh, [_labelled(line, names, size_wh, kind, reading) for line in lines])
-        except UnusableError as error:
-            builder.leave_out(error.where, str(error))
+    folder = LabelFolder(labels, ".txt", no_labels=_NAMES_AMONG_LABELS)
+    pictures = read_beside(
+        images, folder, builder, lambda path, scan: (scan.upright_wh or (0, 0), _read(path, len(names)))
+    )
+    kind = reading.lines or tell_lines([line for picture in pictures for line in picture.entries], reading.keypoints)
+    if reading.boxes is None and kind != Lines.POLYGONS:
+        rows = [
+            (line.where, line.values[:4], picture.size_wh)
+            for picture in pictures
+            for line in picture.entries
+            if len(line.values) == 4 or kind in (Lines.KEYPOINTS, Lines.TRACKS)
+        ]
+        refuse_misread(rows, Boxes.FRACTIONS_CXCYWH)
+    add_all(builder, pictures, lambda line, picture: _labelled(line, names, picture.size_wh, kind, reading))
     return builder.document(names), builder.problems
 
 
 def _read(path: Path, classes: int) -> list[Line]:
-    if not os.path.exists(path):
-        return []
     try:
         texts = read_text(path, what="file of labels").splitlines()
     except DataError as error:
@@ -112,25 +90,6 @@ def _read(path: Path, classes: int) -> list[Line]:
             except ValueError as error:
                 raise UnusableError(f"{path}:{number}", str(error)) from error
     return lines
-
-
-def _refuse_misread(
-    pictures: Sequence[tuple[str, Size, Path, list[Line]]], kind: Lines | None, reading: YoloReading
-) -> None:
-    if reading.boxes is not None or kind == Lines.POLYGONS:
-        return
-    boxed = [
-        (line, size)
-        for _, size, _, lines in pictures
-        for line in lines
-        if len(line.values) == 4 or kind in (Lines.KEYPOINTS, Lines.TRACKS)
-    ]
-    boxes = np.array([line.values[:4] for line, _ in boxed]).reshape(-1, 4)
-    frames = np.array([size for _, size in boxed], np.int64).reshape(-1, 2)
-    found = misread(boxes, frames, Boxes.FRACTIONS_CXCYWH)
-    if found is not None:
-        hint = f"read them so by --boxes {found.meant[0]}, or by --boxes {Boxes.FRACTIONS_CXCYWH} as they are"
-        raise DataError(found.problem(Boxes.FRACTIONS_CXCYWH), where=boxed[found.row][0].where, hint=hint)
 
 
 def _labelled(line: Line, names: Sequence[str], size_wh: Size, kind: Lines | None, reading: YoloReading) -> LabelledBox:
@@ -151,11 +110,9 @@ def _labelled(line: Line, names: Sequence[str], size_wh: Size, kind: Lines | Non
         else:
             corners = xywh_to_xyxy(to_xywh(np.array([box]), np.array([size_wh]), convention))
             x1, y1, x2, y2 = corners[0].tolist()
-        if x2 <= x1 or y2 <= y1:
-            raise ValueError(f"the box has no area: width {x2 - x1:g}, height {y2 - y1:g}")
+        return LabelledBox(names[line.category], (x1, y1, x2, y2))
     except ValueError as error:
         raise UnusableError(line.where, str(error)) from error
-    return LabelledBox(names[line.category], (x1, y1, x2, y2))
 
 
 def read_keypoint_shape(path: Path) -> tuple[int, int] | None:

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
-import re
 from pathlib import Path
 from typing import Any
 
 from backbones.errors import ConfigError, DataError
 from detector.base.files import write_bytes
-from detector.base.json_text import JsonError, decode_json, nan_as_null, read_json_bytes
+from detector.base.json_text import JsonError, decode_json, infinite_as_null, nan_as_null, read_json_bytes
 from detector.data.coco.encoding import as_utf8
-
-_HUGE = re.compile(rb'"(?:[^"\\]|\\.)*+"|-?\d[\d.]*[eE]\+?\d{3,}', re.DOTALL)
-
-
-def _null_if_infinite(match: re.Match[bytes]) -> bytes:
-    return match[0] if match[0].startswith(b'"') or math.isfinite(float(match[0])) else b"null"
 
 
 def read_document(path: Path, images: Path | None = None) -> dict[str, Any]:
@@ -37,7 +29,7 @@ def read_document(path: Path, images: Path | None = None) -> dict[str, Any]:
         problem = f"the file is not in UTF-8 (byte {error.start}), and its file names do not tell in what else"
         raise DataError(problem, where=path, hint="save it as UTF-8") from error
     try:
-        return decode_json(_HUGE.sub(_null_if_infinite, data), dict[str, Any])
+        return decode_json(infinite_as_null(data), dict[str, Any])
     except JsonError as error:
         raise DataError(f"not JSON: {error}", where=path, hint="export or copy it again") from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from detector.base.names import Spelling
 from detector.data.coco.categories import CategoryMapping
 from detector.data.coco.columns import ParsedCoco
 from detector.data.coco.parsing import escapes, parse_coco
@@ -19,6 +17,7 @@ from detector.data.coco.records import record_name, split_file
 from detector.data.conventions import Boxes
 from detector.data.doctor.box_sizes import ANCHOR_SIZES, network_boxes_xywh, size_histogram, unmatched
 from detector.data.doctor.duplicates import duplicate_boxes
+from detector.data.doctor.folder_names import FolderNames
 from detector.data.doctor.near_pictures import Scene, near_pictures
 from detector.data.doctor.picture_scan import PictureScan, scan_pictures
 from detector.data.findings import Finding, Severity, count_by_code
@@ -59,10 +58,10 @@ class Examined:
         images, boxes = self.parsed.images, self.parsed.boxes
         order = np.argsort(boxes.images, kind="stable")
         ends = np.searchsorted(boxes.images[order], np.arange(len(self.pictures) + 1))
-        spelling = Spelling(self.source.images)
+        names = FolderNames(self.source.images)
         return [
             Scene(
-                _file_of(name, self.source.images, spelling),
+                self.source.images / names.of(name),
                 (int(width), int(height)),
                 boxes.boxes_xywh[order[ends[row] : ends[row + 1]]] if width else np.zeros((0, 4)),
                 self.pictures[row],
@@ -101,23 +100,17 @@ def examine(source: CocoSource, look: ScanPictures = scan_pictures, convention: 
     """
     parsed = parse_coco(source.annotations, images=source.images, convention=convention)
     inside = [name for name in parsed.images.file_names if not escapes(name)]  # what lies outside is not even opened
-    spelling = Spelling(source.images)
-    seen = dict(zip(inside, look([_file_of(name, source.images, spelling) for name in inside]), strict=True))
+    names = FolderNames(source.images)
+    seen = dict(zip(inside, look([source.images / names.of(name) for name in inside]), strict=True))
     pictures = [seen.get(name, PictureScan()) for name in parsed.images.file_names]
     _, report = pack([source], [parsed], CategoryMapping())
     rules = (
-        _picture_findings(parsed, pictures),
+        _picture_findings(parsed, pictures, names),
         _duplicate_findings(parsed, source.images),
         _summary_findings(parsed, report),
     )
     findings = [*parsed.findings, *(finding for rule in rules for finding in rule)]
     return Examined(source, parsed, pictures, report, findings, convention)
-
-
-def _file_of(name: str, folder: Path, spelling: Spelling) -> Path:
-    """The file of a name, also where the disk spells it in another Unicode form."""
-    path = folder / name
-    return path if name.isascii() or os.path.exists(path) else folder / (spelling.of(name) or name)
 
 
 def compare_splits(train: Examined, validation: Examined) -> Iterator[Finding]:
@@ -137,14 +130,19 @@ def _image_finding(parsed: ParsedCoco, code: str, row: int, message: str) -> Fin
     return Finding(code, parsed.path, parsed.image_name(row), message, "images", place)
 
 
-def _picture_findings(parsed: ParsedCoco, pictures: list[PictureScan]) -> Iterator[Finding]:
+def _picture_findings(parsed: ParsedCoco, pictures: list[PictureScan], names: FolderNames) -> Iterator[Finding]:
     for row, (name, picture) in enumerate(zip(parsed.images.file_names, pictures, strict=True)):
         width, height = parsed.images.sizes_wh[row].tolist()
         stored, upright = picture.stored_wh, picture.upright_wh
         if picture.error:
             code = "file_missing" if picture.missing else "file_unreadable"
-            yield _image_finding(parsed, code, row, f"'{name}': {picture.error}")
+            like = names.like(name) if picture.missing else None
+            there = f", '{like}' does" if like else ""
+            yield _image_finding(parsed, code, row, f"'{name}': {picture.error}{there}")
             continue
+        if stored and names.is_encoded(name):
+            message = f"'{name}' is written as in an address: the file is '{names.of(name)}'"
+            yield _image_finding(parsed, "file_misnamed", row, message)
         if picture.warning:
             yield _image_finding(parsed, "file_in_part", row, f"'{name}': {picture.warning}")
         if stored is None or upright is None or width == 0:  # not opened, or the record states no size
@@ -186,6 +184,12 @@ def _summary_findings(parsed: ParsedCoco, report: ReadingReport) -> Iterator[Fin
     if unused and report.boxes:
         names = [f"'{name}'" for name in unused[:5]] + ["..."] * (len(unused) > 5)
         yield whole_file("category_unused", f"{len(unused)} categories have no box: {', '.join(names)}")
+    ids_of: dict[str, list[int]] = {}
+    for each in ids:
+        ids_of.setdefault(parsed.categories[each], []).append(each)
+    for name, same in ids_of.items():
+        if len(same) > 1:
+            yield whole_file("category_repeated", f"'{name}' is the name of the ids {', '.join(map(str, same))}")
     by_folded: dict[str, set[str]] = {}
     for name in parsed.categories.values():
         by_folded.setdefault(" ".join(name.casefold().split()), set()).add(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from detector.base.names import name_key
 from detector.data.doctor.repair import NO_ANIMAL_THERE, STRAY, Repair
@@ -63,4 +64,4 @@ class Losses:
 
 def _name(record: Any) -> str | None:
     name = record.get("file_name") if isinstance(record, dict) else None
-    return name_key(name.replace("\\", "/")) if isinstance(name, str) else None
+    return name_key(unquote(name).replace("\\", "/")) if isinstance(name, str) else None  # it may have been renamed

@@ -8,7 +8,6 @@ in another way than COCO's and has one meaning (`plain_values`) is written as CO
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
@@ -18,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from backbones.errors import DataError
-from detector.base.names import Spelling
 from detector.data.box_faults import CODES, OVERHANGS, SOUND, check_boxes
 from detector.data.coco.parsing import NO_ANIMAL
 from detector.data.conventions import Boxes, to_xywh
 from detector.data.doctor.duplicates import duplicate_boxes
 from detector.data.doctor.examination import Examined
+from detector.data.doctor.folder_names import FolderNames
 from detector.data.doctor.plain_values import plain_annotation, plain_category, plain_image
 from detector.data.findings import Finding
 
@@ -157,11 +156,11 @@ def repair(document: dict[str, Any], examined: Examined, findings: Iterable[Find
 
 
 def _write_plainly(work: _Work, folder: Path) -> None:
-    spelling = Spelling(folder)
+    names = FolderNames(folder)
     for place, record in work.images.items():
         work.change("images", place, plain_image(record), "converted", "plain_value")
         name = record["file_name"].replace("\\", "/")
-        if not name.isascii() and not os.path.exists(folder / name) and (spelled := spelling.of(name)):
+        if (spelled := names.of(name)) != name:
             work.change("images", place, {"file_name": spelled}, "renamed", "plain_value")
     ids = {record["id"] for record in work.images.values()}
     for place, record in work.annotations.items():

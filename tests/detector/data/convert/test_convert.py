@@ -282,6 +282,16 @@ def test_difficult_objects_are_ignored_regions_of_the_training_target(folders, t
         np.testing.assert_allclose(target["ignored"], [[10, 20, 30, 60]], atol=1e-4)
 
 
+def test_a_flat_voc_file_for_pictures_of_two_cameras_is_nobodys(folders):
+    images, annotations = folders
+    (images / "cam2").mkdir()
+    cv2.imwrite(str(images / "cam2/b.png"), np.zeros((80, 50, 3), np.uint8))
+    (annotations / "b.xml").write_text("<annotation></annotation>")
+    document, problems = voc_to_coco(images, annotations)
+    assert [each["file_name"] for each in document["images"]] == ["a.jpg"]
+    assert ["may be another picture's" in problem.message for problem in problems] == [True, True]
+
+
 def test_voc_files_may_lie_flat_or_in_the_same_folders(folders):
     images, xmls = folders
     (xmls / "b.xml").write_text(voc([voc_object(corners=(1, 1, 5, 5))], size=""))

@@ -11,9 +11,9 @@ from backbones.errors import ConfigError, DataError
 from detector.cli.data_sets import convert
 from detector.cli.main import main
 from detector.data.coco.reading import read_coco
-from detector.data.convert.building import PictureNames
 from detector.data.convert.cvat import cvat_to_coco
 from detector.data.convert.label_studio import label_studio_to_coco
+from detector.data.convert.listed import PictureNames
 from detector.data.convert.megadetector import Thresholds, megadetector_to_coco
 from detector.data.convert.yolo_lines import Lines
 
@@ -53,6 +53,9 @@ def by_picture(document):
         ("e.jpg", "cam1/e.jpg"),
         ("x/f.jpg", None),  # there is one in each camera's folder
         ("cam2/f.jpg", "cam2/f.jpg"),
+        ("cam2/e.jpg", None),  # of another camera than the one that is there
+        ("/data/upload/3/0f9b31aa-e.jpg", "cam1/e.jpg"),  # uploads know no folders
+        ("x%20y/cam/c%20d.jpg", "cam/c d.jpg"),
         ("none.jpg", None),
         ("", None),
     ],
@@ -138,6 +141,7 @@ def test_what_nobody_annotated_is_no_negative(images):
         ({"value": {"rectanglelabels": [], "x": 1, "y": 1, "width": 5, "height": 5}}, "needs one"),
         ({"value": {"rectanglelabels": ["owl"], "x": 1, "y": 1, "width": 0, "height": 5}}, "has no area"),
         ({"value": None}, "cannot be read"),
+        ({"value": {"rectanglelabels": ["owl"], "x": 10**400, "y": 1, "width": 5, "height": 5}}, "cannot be read"),
     ],
 )
 def test_a_region_that_cannot_be_used_takes_its_picture_along(images, change, message):
@@ -148,6 +152,17 @@ def test_a_region_that_cannot_be_used_takes_its_picture_along(images, change, me
     assert list(by_picture(document)) == ["b.jpg"]
     assert "task 1" in problem.where
     assert message in problem.message
+
+
+def test_a_task_without_its_lists_is_left_out(images):
+    document, problems = converted_tasks(
+        images,
+        task("a.jpg") | {"annotations": [{"id": 1}]},
+        task("b.jpg", {"type": "rectanglelabels"}),
+        task("c d.jpg"),
+    )
+    assert list(by_picture(document)) == ["cam/c d.jpg"]
+    assert [each.message for each in problems] == ["its labels cannot be read"] * 2
 
 
 def test_json_min_is_read_too(images):
@@ -260,6 +275,16 @@ def test_sure_boxes_are_taught_unsure_ones_ignored_and_the_rest_is_nothing(image
     }
 
 
+def test_a_record_of_another_camera_is_not_that_of_this_one(images):
+    document, problems = converted_results(
+        images,
+        {"file": "card/cam2/c d.jpg", "detections": [found(0.9)]},
+        {"file": "card/cam/c d.jpg", "detections": []},
+    )
+    assert by_picture(document) == {"cam/c d.jpg": []}
+    assert ["cam2" in problem.where for problem in problems] == [True]
+
+
 def test_thresholds_are_the_users(images):
     record = {"file": "a.jpg", "detections": [found(0.9), found(0.3)]}
     document, _ = converted_results(images, record, thresholds=Thresholds(taught=0.3, ignored=0.3))
@@ -276,6 +301,8 @@ def test_thresholds_are_the_users(images):
         {"detections": [found(0.9, "7")]},
         {"detections": [found(0.9, box=(10, 20, 30, 40))]},
         {"detections": [found(0.9, box=(0.1, 0.2, 0, 0.4))]},
+        {"detections": [found(0.9, box=(1.05, 0.2, 0.03, 0.4))]},  # beyond the edge: nothing is left of it
+        {"detections": [found(0.9, box=(10**400, 0.2, 0.03, 0.4))]},
         {"detections": [{"category": "1", "conf": 0.9}]},
         {"detections": 7},
     ],

@@ -50,6 +50,13 @@ def test_a_sound_set_is_sound_and_mending_changes_nothing(coco_set):
     assert repairs == []
 
 
+def test_two_ids_of_one_name_are_told(coco_set):
+    coco_set.document["categories"][1]["name"] = "owl"
+    assert codes(coco_set) == SOUND | {"category_repeated": 1}
+    document, repairs, _ = mend(coco_set)
+    assert (document, repairs) == (coco_set.document, [])
+
+
 # --- each fault: planted, found, named, mended ------------------------------------------------------------------------
 
 

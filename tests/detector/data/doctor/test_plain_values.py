@@ -8,10 +8,12 @@ import pytest
 
 from backbones.errors import DataError
 from detector.cli.main import main
+from detector.data.coco.parsing import parse_coco
 from detector.data.coco.reading import read_coco
 from detector.data.dataset import EvaluationDataset
 from detector.data.doctor.document import read_document
-from detector.data.packed import Annotations
+from detector.data.doctor.examination import examine
+from detector.data.packed import Annotations, CocoSource
 from detector.data.resizing import SizeRule
 from tests.detector.data.conftest import CocoSet, draw_scene, save_jpeg
 
@@ -125,6 +127,50 @@ def test_names_in_another_unicode_form_are_found_and_written_as_the_disk_has_the
     save_jpeg(coco_set.images / unicodedata.normalize("NFD", name), draw_scene(0))
     coco_set.document["images"][0]["file_name"] = unicodedata.normalize("NFC", name)
     assert fixed(coco_set)["images"][0]["file_name"] == unicodedata.normalize("NFD", name)
+
+
+def test_names_written_as_in_an_address_are_told_and_written_as_the_disk_has_them(coco_set):
+    save_jpeg(coco_set.images / "c d/e f.jpg", draw_scene(0))
+    coco_set.document["images"][0]["file_name"] = "c%20d/e%20f.jpg"
+    codes = [each.code for each in examine(CocoSource(*coco_set.source)).findings]
+    assert codes == ["file_misnamed", "images_empty"]
+    assert fixed(coco_set)["images"][0]["file_name"] == "c d/e f.jpg"
+
+
+def test_a_name_with_a_percent_sign_is_a_name(coco_set):
+    save_jpeg(coco_set.images / "50%20.jpg", draw_scene(0))
+    save_jpeg(coco_set.images / "50 .jpg", draw_scene(9))
+    coco_set.document["images"][0]["file_name"] = "50%20.jpg"
+    assert fixed(coco_set) == coco_set.document
+
+
+@pytest.mark.parametrize("name", ["A.JPG", "https://example.org/x/a.jpg", "other/a.jpg", "a.jpg/../cam%2Fc.JPG"])
+def test_a_file_that_is_missing_is_named_with_the_one_that_is_there(coco_set, name):
+    coco_set.document["images"][0]["file_name"] = name
+    finding, _ = examine(CocoSource(*coco_set.source)).findings
+    assert finding.code == "file_missing"
+    assert finding.message.endswith(f", '{'cam/c.jpg' if 'cam' in name else 'a.jpg'}' does")
+
+
+def test_an_infinite_area_is_none(coco_set):
+    path, images = coco_set.source
+    path.write_text(path.read_text().replace("900.5", "1e999"))
+    annotations, report = read_coco([(path, images)], invalid="error")
+    assert annotations.areas.tolist() == [1600, 2261.25]
+    assert report.findings == ()
+    coco_set.document["annotations"][0]["area"] = None
+    assert read_document(path) == coco_set.document
+
+
+@pytest.mark.parametrize(
+    ("written", "codes"),
+    [('"bbox": [10', ["box_not_finite"]), ('"width": 96', ["size_missing"]), ('"file_name": "a.jpg"', [])],
+)
+def test_an_infinite_number_elsewhere_is_at_fault_where_it_is_needed(coco_set, written, codes):
+    path, _ = coco_set.source
+    infinite = written.replace("10", "-1e999").replace("96", "1E+400").replace("a.jpg", "1e999.jpg")
+    path.write_text(path.read_text().replace(written, infinite, 1))
+    assert [each.code for each in parse_coco(path).findings] == codes
 
 
 # --- encodings --------------------------------------------------------------------------------------------------------
