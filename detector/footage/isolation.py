@@ -53,7 +53,8 @@ class IsolatedReaders(Closing, Generic[Task, Value]):
     the value that it has made until it is asked for, so memory stays bounded. All happens in the thread that asks for
     the next event: to have values ready while other work is done, ask in a thread of its own.
 
-    The processes are started afresh (spawn), without the caller's script, which needs no `if __name__ == "__main__":`.
+    The processes are no forks of this one, and do not run the caller's script, which needs no
+    `if __name__ == "__main__":`.
     They end with this process, also when it is killed, and leave Ctrl-C to it.
 
     Args:
@@ -130,7 +131,10 @@ class IsolatedReaders(Closing, Generic[Task, Value]):
             return
         if worker is None or not worker.alive:
             self._drop([worker] if worker in self._workers else [])
-            worker = Worker(self._function)
+            try:
+                worker = Worker(self._function)
+            except (OSError, EOFError) as error:  # none can be made, or the process that they are forks of has died
+                raise _not_started() from error
             self._workers.append(worker)
         worker.begin(*item)
 
@@ -169,7 +173,7 @@ class IsolatedReaders(Closing, Generic[Task, Value]):
         started = worker.ready
         self._drop([worker])
         if not started:
-            raise HoopoeError("the processes that read files do not start", hint="is memory left?")
+            raise _not_started()
         return Failed(worker.task, self._error(worker.task, problem))
 
     def _error(self, task: Task, problem: str) -> MediaError:
@@ -179,6 +183,10 @@ class IsolatedReaders(Closing, Generic[Task, Value]):
         for worker in workers:
             self._workers.remove(worker)
             worker.kill()
+
+
+def _not_started() -> HoopoeError:
+    return HoopoeError("the processes that read files do not start", hint="is memory left?")
 
 
 class _InOrder(Generic[Task, Value]):

@@ -23,10 +23,12 @@ from detector.footage.transport import receive, send
 Task = TypeVar("Task")
 
 STOP_TIMEOUT_S = 2.0  # for a process to end by itself
+SLOW_IMPORTS = ("torch", "cv2", "av", "PIL.Image")  # of our own none: another copy of it might be found
 READY, PRODUCED, FINISHED, FAILED = range(4)  # what a process can say
 
 
 _started: weakref.WeakSet[Worker[Any]] = weakref.WeakSet()
+_imported_by = os.getpid()
 
 
 @atexit.register
@@ -50,7 +52,7 @@ class Worker(Generic[Task]):
     task: Task
 
     def __init__(self, function: Callable[[Task], Iterable[Any]]) -> None:
-        context = multiprocessing.get_context("spawn")  # a fork would copy threads' locks, and all memory
+        context: Any = _start_context()
         tasks, self._tasks = context.Pipe(duplex=False)
         self.results, results = context.Pipe(duplex=False)
         self._process = context.Process(target=_work, args=(tasks, results, function), daemon=True)
@@ -122,6 +124,19 @@ class Worker(Generic[Task]):
         self._tasks.close()
         self.results.close()
         self.number = -1
+
+
+def _start_context() -> Any:
+    """How processes start: never as forks of this one, which would copy threads' locks, and all memory.
+
+    On Linux they are forks of a process that does nothing but import once what takes seconds and this one has imported.
+    A fork of this process cannot use that one.
+    """
+    if sys.platform != "linux" or os.getpid() != _imported_by:
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([name for name in SLOW_IMPORTS if name in sys.modules])
+    return context
 
 
 @contextmanager

@@ -57,7 +57,8 @@ def losses(content: bytes) -> Iterator[str | None]:
 
 
 def loaded_modules(_: str) -> Iterator[list[str]]:
-    """The modules of a process that has all it needs to read footage."""
+    """The modules of a process that is asked for the first time, and of one that has all it needs to read footage."""
+    yield sorted(sys.modules)
     import detector.footage.appearance
     import detector.footage.light
     import detector.footage.motion

@@ -1,5 +1,6 @@
 """One bad task never costs the others."""
 
+import ast
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from backbones.errors import HoopoeError, MediaError
+from detector.footage import worker
 from detector.footage.isolation import Failed, Finished, IsolatedReaders, Produced
 
 HERE = str(Path(__file__).parent)
@@ -149,8 +151,8 @@ def test_processes_that_died_between_runs_are_replaced(pool: IsolatedReaders) ->
     before = {event.value for event in pool.run(tasks) if isinstance(event, Produced)}
     for process in before:
         os.kill(process, signal.SIGKILL)
-    for worker in pool._workers:
-        worker._process.join()
+    for each in pool._workers:
+        each._process.join()
     events = list(pool.run(tasks))
     assert not failures(events)
     assert before.isdisjoint(event.value for event in events if isinstance(event, Produced))
@@ -173,11 +175,28 @@ def test_an_error_of_the_task_list_comes_out(pool: IsolatedReaders) -> None:
         list(pool.run(tasks()))
 
 
-def test_processes_do_not_load_torch() -> None:
-    with IsolatedReaders(1, reader_tasks.loaded_modules) as pool:
-        modules = next(iter(pool.run([""]))).value
-    assert "detector.footage.video" in modules
-    assert "torch" not in modules
+MODULES = f"""
+import sys
+sys.path.insert(0, {HERE!r})
+import av, reader_tasks
+from detector.footage.isolation import IsolatedReaders, Produced
+
+with IsolatedReaders(1, reader_tasks.loaded_modules) as pool:
+    print(*[event.value for event in pool.run([""]) if isinstance(event, Produced)], sep="\\n")
+"""
+
+
+def test_processes_start_with_the_slow_modules_of_their_parent_and_load_no_torch_to_read() -> None:
+    answer = subprocess.run([sys.executable, "-c", MODULES], capture_output=True, text=True, check=True, timeout=200)
+    at_first, in_the_end = (ast.literal_eval(line) for line in answer.stdout.splitlines())
+    assert "detector.footage.video" in in_the_end
+    assert "torch" not in in_the_end
+    assert ("av" in at_first) == (sys.platform == "linux")
+
+
+def test_a_fork_of_a_process_that_may_have_started_some_starts_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_imported_by", os.getpid() + 1)
+    assert worker._start_context().get_start_method() == "spawn"
 
 
 def test_processes_that_cannot_start_are_an_error_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,6 +276,15 @@ def test_readers_leave_a_signal_to_end_to_the_parent(script: tuple[subprocess.Po
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=20)
     assert wait_until_gone(readers)
+
+
+def test_a_system_that_has_no_room_for_processes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room() -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(worker, "_start_context", no_room)
+    with IsolatedReaders(1, reader_tasks.obey) as pool, pytest.raises(HoopoeError, match="do not start"):
+        list(pool.run([("echo", 0)]))
 
 
 def test_at_least_one_process_is_asked_for() -> None:
