@@ -21,7 +21,7 @@ from detector.evaluation.results import coco_results
 from detector.evaluation.views import ViewedDataset, ViewedImage, viewed_loader
 from detector.models.building import EVERY_DETECTION
 from detector.models.detector import Detector
-from detector.models.prediction import detect_resized, detect_views
+from detector.models.prediction import detect_resized, detect_views, one_name_each
 from detector.models.tiling import merge_views, tiled_views
 from detector.models.tta import augmented_views, fuse_views
 from detector.types import Detections
@@ -137,7 +137,7 @@ def _whole(detector: Detector, annotations: Annotations, options: DetectionOptio
 def _tiled(detector: Detector, annotations: Annotations, options: DetectionOptions) -> Iterator[Batch]:
     """Id and detections of one image after the other, found in the whole picture and in tiles of native resolution."""
     for image, found in _viewed(detector, ViewedDataset(annotations, detector.size_rule, tiled_views), options):
-        merged = merge_views(image.views, found, image.size_wh)
+        merged = one_name_each(detector, merge_views(image.views, found, image.size_wh))
         yield [image.id], [merged[: options.max_detections]]
 
 

@@ -51,13 +51,12 @@ class JoinedClasses(NormalizeAndPad):
         self.group_of_class = torch.tensor([group_of.get(name, DROPPED) for name in classes], device="cpu")
 
     def finished(self, found: dict[str, Tensor]) -> dict[str, Tensor]:
-        boxes, scores, labels = found["boxes"], found["scores"], found["labels"]
-        labels = self.group_of_class.to(labels.device)[labels]
+        labels = self.group_of_class.to(found["labels"].device)[found["labels"]]
         known = labels != DROPPED
-        boxes, scores, labels = boxes[known], scores[known], labels[known]
-        assert self.nms_iou is not None
-        keep = batched_nms(boxes, scores, labels, self.nms_iou)[: self.max_detections]
-        return {"boxes": boxes[keep], "scores": scores[keep], "labels": labels[keep]}
+        return super().finished({name: values[known] for name, values in {**found, "labels": labels}.items()})
+
+    def kept(self, boxes: Tensor, scores: Tensor, labels: Tensor, nms_iou: float) -> Tensor:
+        return batched_nms(boxes, scores, labels, nms_iou)  # a person in a car is both
 
 
 def load_coco() -> tuple[nn.Module, ModelConfig]:

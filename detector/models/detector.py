@@ -14,7 +14,7 @@ from torch import nn
 from backbones.errors import ConfigError
 from detector import __version__
 from detector.base.checks import expect
-from detector.base.devices import Precision
+from detector.base.devices import Precision, device_of
 from detector.data.resizing import SizeRule
 from detector.models.building import config_of
 from detector.models.config import ModelConfig
@@ -111,7 +111,7 @@ class Detector:
     @property
     def device(self) -> torch.device:
         """Where the network is."""
-        return next(self.net.parameters()).device
+        return device_of(self.net)
 
     def with_training(self, training_data: Mapping[str, Any], metrics: Mapping[str, Any]) -> Detector:
         """The same detector, saying what it was trained on and how good it is."""

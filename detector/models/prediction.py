@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -99,6 +100,20 @@ def detect_views(
             for index, each in zip(some, detect_resized(detector, pixels, windows), strict=True):
                 found[index] = each
     return found
+
+
+def one_name_each(detector: Detector, found: Detections) -> Detections:
+    """Detections that several views of a picture show, without those that the detector would drop within one view.
+
+    Args:
+        detector: The detector; one that gives each bird one name drops what is found under two.
+        found: In the picture, the best first.
+    """
+    transform: Any = detector.net.transform
+    if transform.nms_iou is None:
+        return found
+    boxes, scores, labels = map(torch.from_numpy, (found.boxes_xyxy, found.scores, found.labels))
+    return found[transform.kept(boxes, scores, labels, transform.nms_iou).numpy()]
 
 
 def image_tensor(image: NDArray[np.uint8]) -> Tensor:

@@ -57,9 +57,9 @@ def save_detector(path: str | Path, detector: Detector) -> None:
             `build_detector`.
 
     Raises:
-        ConfigError: The path does not end in `.safetensors`, or the detector is the built-in `coco`.
+        ConfigError: It is no path or does not end in `.safetensors`, or the detector is the built-in `coco`.
     """
-    path, net, meta = Path(path), detector.net, detector.meta
+    path, net, meta = given_path(path, "a path", where="save"), detector.net, detector.meta
     if path.suffix != ".safetensors":
         raise ConfigError("detectors are saved as .safetensors", where=path, hint=f"name it {path.stem}.safetensors")
     if not isinstance(net.backbone, PyramidBackbone):

@@ -70,8 +70,12 @@ class NormalizeAndPad(GeneralizedRCNNTransform):
         found = {**found, "labels": found["labels"] - self.first_label}
         if self.nms_iou is None:
             return found
-        keep = nms(found["boxes"], found["scores"], self.nms_iou)[: self.max_detections]
+        keep = self.kept(found["boxes"], found["scores"], found["labels"], self.nms_iou)[: self.max_detections]
         return {name: values[keep] for name, values in found.items()}
+
+    def kept(self, boxes: Tensor, scores: Tensor, labels: Tensor, nms_iou: float) -> Tensor:
+        """Which detections of an image stay where those of one bird become one, the best first: int64 (K,)."""
+        return nms(boxes, scores, nms_iou)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(mean={self.image_mean}, std={self.image_std}, first_label={self.first_label})"

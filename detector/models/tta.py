@@ -7,14 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torchvision.ops import nms
 
 from detector.data.resizing import SizeRule
 from detector.models.detector import Detector
 from detector.models.fusing import fuse_boxes
-from detector.models.prediction import check_picture, detect_views, image_tensor
+from detector.models.prediction import check_picture, detect_views, image_tensor, one_name_each
 from detector.models.tiling import View, whole_view
 from detector.models.transform import PAD_MULTIPLE
 from detector.types import Detections
@@ -61,7 +59,7 @@ def detect_augmented(
 def fuse_views(detector: Detector, views: Sequence[View], found: Sequence[Detections]) -> Detections:
     """What the views of a whole picture show as detections of the picture, within the detector's own limits.
 
-    Where the detector gives each bird one name, fused boxes of several names are suppressed as its own are.
+    Fused boxes are suppressed as the detector's own are, also those of several names where it gives each bird one.
 
     Args:
         detector: Whose limits hold.
@@ -70,12 +68,8 @@ def fuse_views(detector: Detector, views: Sequence[View], found: Sequence[Detect
     """
     fused = fuse_boxes([unmirrored(each, view) for each, view in zip(found, views, strict=True)])
     net: Any = detector.net
-    if net.transform.nms_iou is None:
-        part = getattr(net, "roi_heads", net)  # Faster R-CNN keeps its limit there
-        return fused[: part.detections_per_img]
-    boxes, scores = torch.from_numpy(fused.boxes_xyxy), torch.from_numpy(fused.scores)
-    one_name_each = fused[nms(boxes, scores, net.transform.nms_iou).numpy()]
-    return one_name_each[: net.transform.max_detections]
+    part = getattr(net, "roi_heads", net)  # Faster R-CNN keeps its limit there
+    return one_name_each(detector, fused)[: net.transform.max_detections or part.detections_per_img]
 
 
 def unmirrored(found: Detections, view: View) -> Detections:

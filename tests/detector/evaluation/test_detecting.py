@@ -125,8 +125,9 @@ def test_labels_that_are_not_the_detectors_are_refused(validation) -> None:
         evaluate(detector_of(("bird", "cat")), validation, HERE)
 
 
-def test_tiles_are_looked_at_as_annotation_looks_at_them(drawn_set: Path, tmp_path: Path, validation) -> None:
-    """Pictures of three times the network's size: whole and in tiles, merged."""
+@pytest.fixture
+def large_picture(tmp_path: Path, validation):
+    """A set of one picture of three times the network's size, and its pixels."""
     scenes = [read_image(validation.path(place)) for place in range(4)]
     large = np.concatenate([np.concatenate(scenes[:2], axis=1), np.concatenate(scenes[2:], axis=1)])
     large = resize(large, (384, 384))
@@ -136,7 +137,12 @@ def test_tiles_are_looked_at_as_annotation_looks_at_them(drawn_set: Path, tmp_pa
         '{"images": [{"id": 7, "file_name": "large.png", "width": 384, "height": 384}], "annotations": [],'
         '"categories": [{"id": 1, "name": "bird"}]}'
     )
-    annotations, _ = read_coco([(path, tmp_path)])
+    return read_coco([(path, tmp_path)])[0], large
+
+
+def test_tiles_are_looked_at_as_annotation_looks_at_them(large_picture) -> None:
+    """Whole and in tiles, merged."""
+    annotations, large = large_picture
     model = detector_of()
     found = detect_all(model, annotations, replace(HERE, tile=True, batch_size=3)).detections[7]
     views = tiled_views((384, 384), SizeRule(96, 128))
@@ -147,6 +153,15 @@ def test_tiles_are_looked_at_as_annotation_looks_at_them(drawn_set: Path, tmp_pa
     np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-4, atol=1e-5)
     few = detect_all(model, annotations, replace(HERE, tile=True, max_detections=20)).detections[7]
     assert len(few) == 20
+
+
+def test_a_bird_that_has_another_name_in_a_tile_counts_once(large_picture) -> None:
+    annotations, _ = large_picture
+    for settings, options in (({"one_name": True}, HERE), ({}, replace(HERE, one_label=True))):
+        model = detector_of(("crane", "heron"), **settings)
+        found = detect_all(model, annotations, replace(options, tile=True)).detections[7]
+        assert len(found) > 20
+        assert (np.triu(box_iou(found.boxes_xyxy, found.boxes_xyxy), 1) <= 0.5 + 1e-6).all()
 
 
 @pytest.mark.parametrize("kind", ["faster_rcnn", "retinanet"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -14,10 +12,12 @@ from torch import nn
 from backbones.errors import MediaError
 from detector.boxes import box_iou
 from detector.data.resizing import SizeRule
+from detector.models.coco import GROUPS, JoinedClasses
 from detector.models.config import ModelConfig
 from detector.models.detector import Detector, DetectorMeta
 from detector.models.prediction import detect, detect_views, image_tensor
 from detector.models.tiling import whole_view
+from detector.models.transform import IMAGENET_MEAN, IMAGENET_STD, NormalizeAndPad
 from detector.models.tta import LONGEST, augmented_views, detect_augmented, fuse_views, unmirrored
 from detector.types import Detections
 
@@ -30,7 +30,7 @@ class Painted(nn.Module):
     def __init__(self, nms_iou: float | None = None) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(1))
-        self.transform = SimpleNamespace(nms_iou=nms_iou, max_detections=None)
+        self.transform = NormalizeAndPad(IMAGENET_MEAN, IMAGENET_STD, 0, nms_iou)
         self.detections_per_img = 100
 
     def forward(self, images):
@@ -124,6 +124,16 @@ def test_a_bird_keeps_one_name_where_the_detector_gives_one() -> None:
     found = [Detections([[20, 20, 80, 60]], [0.8 - 0.1 * view.mirrored], [int(view.mirrored)], names) for view in views]
     assert fuse_views(painted(nms_iou=0.5), views, found).names == ["bird"]
     assert fuse_views(painted(), views, found).names == ["bird", "cat"]
+
+
+def test_a_person_in_a_car_stays_in_it_where_the_detector_tells_both() -> None:
+    """As the built-in `coco` does without augmentation: only boxes of one category suppress each other."""
+    model = painted()
+    model.net.transform = JoinedClasses(model.meta.config, ["person", "car"], GROUPS)
+    boxes, names = [[20, 20, 80, 60], [20, 20, 80, 64]], ("bird", "other animal", "person", "vehicle")
+    views = augmented_views((100, 80), RULE)
+    found = [unmirrored(Detections(boxes, [0.9, 0.8], [2, 3], names), view) for view in views]
+    assert fuse_views(model, views, found).names == ["person", "vehicle"]
 
 
 def test_the_score_threshold_is_that_of_fused_detections(make_detector, pictures) -> None:
