@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms.functional import pil_to_tensor
 
@@ -23,23 +23,29 @@ class Birds(Dataset):
         self.names = [category["name"] for category in document["categories"]]
         self.labels = {category["id"]: label for label, category in enumerate(document["categories"])}  # from 0
         self.images, self.folder, self.size_rule = document["images"], Path(folder), None
-        self.boxes = {image["id"]: [] for image in self.images}
+        self.birds, self.crowds = ({image["id"]: [] for image in self.images} for _ in range(2))
         for box in document["annotations"]:
-            self.boxes[box["image_id"]].append((box["bbox"], self.labels[box["category_id"]]))
+            (self.crowds if box.get("iscrowd") else self.birds)[box["image_id"]].append(box)
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         record = self.images[index]
-        image = Image.open(self.folder / record["file_name"]).convert("RGB")
+        image = ImageOps.exif_transpose(Image.open(self.folder / record["file_name"])).convert("RGB")
         width, height = self.size_rule.size(image.size)
-        boxes = torch.tensor([box for box, _ in self.boxes[record["id"]]], dtype=torch.float32).reshape(-1, 4)
-        boxes[:, 2:] += boxes[:, :2]  # x, y, width, height -> corners
-        boxes *= torch.tensor([width / image.width, height / image.height]).repeat(2)
-        image = image.resize((width, height))
-        labels = torch.tensor([label for _, label in self.boxes[record["id"]]], dtype=torch.int64)
-        return pil_to_tensor(image), {"boxes": boxes, "labels": labels}
+        scale = torch.tensor([width / image.width, height / image.height]).repeat(2)
+        birds, crowds = self.birds[record["id"]], self.crowds[record["id"]]
+        labels = torch.tensor([self.labels[bird["category_id"]] for bird in birds], dtype=torch.int64)
+        target = {"boxes": corners(birds) * scale, "labels": labels}
+        target["ignored"] = corners(crowds) * scale  # nothing in them is taught as background
+        return pil_to_tensor(image.resize((width, height))), target
+
+
+def corners(annotations: list[dict]) -> torch.Tensor:
+    """Boxes (N, 4), from x, y, width, height."""
+    boxes = torch.tensor([each["bbox"] for each in annotations], dtype=torch.float32).reshape(-1, 4)
+    return torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], dim=1)
 
 
 def main(annotations: str, folder: str, output: str, config: str = "faster_rcnn_davit_tiny", epochs: int = 10) -> None:

@@ -13,7 +13,15 @@ from detector.annotation import run as annotating
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.remembered import models_for, stored_seeing
 from detector.annotation.request import AnnotateRequest, Models, RunSettings
-from detector.api.checks import Source, checked_folder, checked_paths, checked_share, checked_whole, refuse_unknown
+from detector.api.checks import (
+    Source,
+    checked_folder,
+    checked_paths,
+    checked_roots,
+    checked_share,
+    checked_whole,
+    refuse_unknown,
+)
 from detector.api.store import Store, decide_options
 from detector.base.checks import described, expect, given_path
 from detector.decisions.decide import decide
@@ -25,7 +33,7 @@ from detector.models.detector import Detector
 from detector.species.classifier import SpeciesClassifier
 from detector.store.run_json import read_run
 
-SETTINGS = ("batch_size", "workers", "quiet", "retry_failed")
+SETTINGS = ("batch_size", "workers", "quiet", "retry_failed", "roots")
 
 
 def annotate(
@@ -50,7 +58,8 @@ def annotate(
             birds unnamed.
         options: What is seen: fields of `SeeingOptions` (frame_interval, tile, motion_gate ...). What is decided of it:
             fields of `DecideOptions` (deployments, priors, calibration, score_threshold ...); those that are not given
-            stay as they were. How it goes about it: batch_size, workers, quiet, retry_failed.
+            stay as they were. How it goes about it: batch_size, workers, quiet, retry_failed; and roots, where cards
+            that have moved are now: `{"CARD1": "E:/CARD1"}`.
 
     Returns:
         The store: `.media`, `.detections`, `.events` as Arrow tables, `.decide(...)`, `.export(...)`.
@@ -71,14 +80,14 @@ def annotate(
     parts = (SeeingOptions.__dataclass_fields__, DecideOptions.model_fields, SETTINGS)
     refuse_unknown(options, [name for part in parts for name in part], "annotate")
     seeing, decisions, settings = ({name: options[name] for name in part if name in options} for part in parts)
+    roots = checked_roots(settings.pop("roots", {}), "roots")
     models = _models(folder, detector, species)
     run = read_run(folder)
     before = DecideOptions.model_validate({} if run is None else run.decisions)
     wanted = decide_options(before, decisions)
     read_rules(annotating.models_entry(models), wanted)  # a wrong table is found before hours
-    report = annotating.annotate(
-        AnnotateRequest(inputs, folder, _seeing(folder, seeing)), models, _settings(settings, models)
-    )
+    request = AnnotateRequest(inputs, folder, _seeing(folder, seeing), roots)
+    report = annotating.annotate(request, models, _settings(settings, models))
     if report.signal is not None:
         raise KeyboardInterrupt
     decide(folder, wanted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from backbones.errors import ConfigError
@@ -74,6 +74,18 @@ def checked_paths(values: object, name: str) -> list[Path]:
     if not paths:
         raise ConfigError("nothing was given", where=name, hint="give at least one path")
     return paths
+
+
+def checked_roots(value: object, name: str) -> dict[str, Path]:
+    """Where cards are now, by their names.
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    if not isinstance(value, Mapping) or not all(isinstance(card, str) for card in value):
+        problem = f"cards and their folders are expected, not {described(value)}"
+        raise ConfigError(problem, where=name, hint='such as {"CARD1": "E:/CARD1"}')
+    return {card: checked_path(folder, name) for card, folder in value.items()}
 
 
 def refuse_unknown(options: Iterable[str], known: Iterable[str], where: str) -> None:

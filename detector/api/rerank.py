@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -17,7 +17,7 @@ from detector.api.checks import Source, checked_path, checked_share, refuse_unkn
 from detector.api.images import Image, is_one, rgb_array
 from detector.base.checks import described, expect
 from detector.boxes import xyxy_to_xywh
-from detector.decisions.naming.boxes import plain_name
+from detector.footage.light import brightness, is_night_ir
 from detector.species.calibration import Calibration
 from detector.species.classifier import SpeciesClassifier
 from detector.species.crops import crops_of
@@ -26,7 +26,7 @@ from detector.species.joining import merge_label_boxes
 from detector.species.names.crosswalk import load_crosswalk
 from detector.species.names.kinds import Kinds
 from detector.species.names.taxonomy import Taxonomy
-from detector.species.naming import NAME_THRESHOLD, Circumstances
+from detector.species.naming import NAME_THRESHOLD, Circumstances, plain_name
 from detector.species.priors import WHOLE_YEAR, Prior, period_of
 from detector.species.rerank import rerank_boxes
 from detector.species.rules import NamingRules
@@ -122,9 +122,11 @@ def rerank(
     if not is_one(image):
         raise ConfigError("one picture is expected, not several", where="image", hint="call it for each of them")
     refuse_unknown(options, RerankOptions.__annotations__, "rerank")
-    rules = naming_rules(birds, detections, options)
+    rules, period = naming_rules(birds, detections, options), _period(options.get("date"))
     pixels = rgb_array(image)
     size_wh = (pixels.shape[1], pixels.shape[0])
+    if not len(detections):
+        return []
     _check_inside(detections, size_wh)
     categories = len(detections.category_names)
     boxes, scores = merge_label_boxes(detections.boxes_xyxy, detections.scores, detections.labels, categories)
@@ -135,7 +137,8 @@ def rerank(
     if len(rows):
         logits[rows] = birds.logits(crops_of(pixels, shares[rows], birds.size_hw)).logits
     long_side = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)
-    seen = Circumstances.of_image(long_side, 0 if rules.priors else -1, _period(options.get("date")))
+    light = brightness(pixels), is_night_ir(pixels)
+    seen = Circumstances.of_image(long_side, 0 if rules.priors else -1, period, *light)
     ranked = rerank_boxes(logits, scores, rules, seen)
     labels = [detections.category_names[label] for label in scores.argmax(axis=1).tolist()]
     return [
@@ -173,7 +176,7 @@ def naming_rules(birds: SpeciesClassifier, detections: Detections, options: Rera
     if not calibration.fits(birds.sha256):
         problem = f"this calibration was fitted for another classifier than {birds.name}"
         raise ConfigError(problem, where="calibration", hint="run `hoopoe calibrate` with this classifier")
-    return NamingRules(rules.categories, rules.taxonomy, True, threshold, calibration, rules.priors, rules.kinds)
+    return replace(rules, calibration=calibration)
 
 
 @lru_cache(maxsize=8)
@@ -211,7 +214,7 @@ def _period(date: object) -> int:
 
 def _check_inside(detections: Detections, size_wh: tuple[int, int]) -> None:
     """Refuse detections of another, larger picture."""
-    if len(detections) and (detections.boxes_xyxy.max(axis=0)[2:] > np.array(size_wh) + 1).any():
+    if (detections.boxes_xyxy.max(axis=0)[2:] > np.array(size_wh) + 1).any():
         right, bottom = detections.boxes_xyxy.max(axis=0)[2:].tolist()
         problem = f"boxes reach to {right:.0f}, {bottom:.0f} in a picture of {size_wh[0]} x {size_wh[1]}"
         raise ConfigError(problem, where="detections", hint="give the picture in which they were found")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from backbones.errors import ConfigError, DataError
-from detector.api.checks import Source, checked_path, refuse_unknown
-from detector.base.checks import described
+from detector.api.checks import Source, checked_path, checked_roots, checked_share, refuse_unknown
+from detector.base.checks import described, expect
 from detector.decisions.decide import decide, stored_options
 from detector.decisions.options import DecideOptions
 from detector.decisions.summary import DecisionSummary
@@ -101,7 +101,8 @@ class Store:
 
         Args:
             formats: Such as "csv", "xlsx", "megadetector", "camtrap-dp"; by default those of `hoopoe export`.
-            options: Fields of `ExportOptions`, such as score_threshold=0.3 or title="Survey".
+            options: Fields of `ExportOptions`, such as score_threshold=0.3 or title="Survey", or where cards that have
+                moved are now, roots={"CARD1": "E:/CARD1"}.
 
         Returns:
             The files to look at.
@@ -114,10 +115,10 @@ class Store:
                 f"names of formats are expected, not {described(next(f for f in formats if not isinstance(f, str)))}"
             )
             raise ConfigError(problem, where="export", hint='such as export("csv", "xlsx")')
-        refuse_unknown(options, ExportOptions.__dataclass_fields__, "export")
         names = check_formats(formats or DEFAULT_FORMATS)
+        chosen = export_options(options)
         threshold = {"score_threshold": ExportSource.of(self.folder).score_threshold}
-        return export(self.folder, names, ExportOptions(**{**threshold, **options}))
+        return export(self.folder, names, ExportOptions(**{**threshold, **chosen}))
 
     def _table(self, name: str) -> pa.Table:
         path = decisions_folder(self.folder) / f"{name}.parquet"
@@ -128,6 +129,27 @@ class Store:
 
     def __repr__(self) -> str:
         return f"Store({str(self.folder)!r})"
+
+
+def export_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Fields of `ExportOptions`, checked.
+
+    Raises:
+        ConfigError: There is no such option, or its value cannot be used.
+    """
+    known = ExportOptions.__dataclass_fields__
+    refuse_unknown(options, known, "export")
+    checked = dict(options)
+    for name, value in options.items():
+        if name == "score_threshold":
+            checked[name] = checked_share(value, name)
+        elif name == "roots":
+            checked[name] = checked_roots(value, name)
+        elif name in ("notify", "fault"):
+            expect(value, Callable, "a function of a sentence", where=name, hint="such as print")  # type: ignore[arg-type]
+        else:
+            expect(value, str, "a text", where=name, hint=f"such as {known[name].default!r}")
+    return checked
 
 
 def decide_options(before: DecideOptions, changes: dict[str, Any]) -> DecideOptions:

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 
 from backbones.errors import ConfigError
-from detector.base.checks import expect
+from detector.base.checks import described, expect
 
 Precision = Literal["fp32", "bf16"]
 
@@ -42,9 +42,15 @@ def chosen_precision(asked: Literal["auto", "fp32", "bf16"], device: torch.devic
     Args:
         asked: `bf16` runs convolutions and matrix products in bfloat16; boxes, scores and logits stay float32.
         device: Where the network runs.
+
+    Raises:
+        ConfigError: There is no such precision.
     """
-    if asked != "auto":
+    if asked == "fp32" or asked == "bf16":
         return asked
+    if str(asked) != "auto":
+        problem = f"auto, fp32 or bf16 is expected, not {described(asked)}"
+        raise ConfigError(problem, where="precision", hint="leave it out")
     kind = torch.device(device).type
     if kind == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"

@@ -7,8 +7,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.species.names.kinds import Kinds
 from detector.species.names.taxonomy import Taxonomy
 from detector.species.priors import WHOLE_YEAR
+from detector.types import Kind, TaxonName
 
 NAME_THRESHOLD = 0.65  # SpeciesNet's, for the summed probability of a rank
 CANDIDATES = 3
@@ -23,6 +25,7 @@ TOO_SMALL, TOO_DARK, NO_COLOUR = "too small", "too dark", "without colour"
 DISAGREE, UNLIKE, LOW_SCORE = "classes disagree", "unlike any known species", "low score"
 MAYBE_NO_BIRD, DISAGREE_ALL = "may not be a bird", "detector and classifier disagree"
 NOT_LOCAL, RARE = "not on the local list", "rare here"
+MAYBE_A_BIRD = TaxonName.plain("unidentified animal, maybe a bird")
 REASONS = (  # in the order in which they are given; a set of them is the sum of 2 ** place
     *(TOO_SMALL, TOO_DARK, NO_COLOUR, UNLIKE, LOW_SCORE, DISAGREE),
     *(MAYBE_NO_BIRD, DISAGREE_ALL, NOT_LOCAL, RARE),
@@ -48,15 +51,22 @@ class Circumstances:
     night: NDArray[np.bool_]
 
     @classmethod
-    def of_image(cls, long_side_px: NDArray[np.floating], prior: int = -1, period: int = WHOLE_YEAR) -> Circumstances:
-        """Of the birds (N,) of one picture of which the place and the week may be known."""
+    def of_image(
+        cls,
+        long_side_px: NDArray[np.floating],
+        prior: int = -1,
+        period: int = WHOLE_YEAR,
+        brightness: float = np.nan,
+        night: bool = False,
+    ) -> Circumstances:
+        """Of the birds (N,) of one picture of which the place, the week and the light may be known."""
         count = len(long_side_px)
         return cls(
             np.full(count, prior, np.int32),
             np.full(count, period, np.int32),
             np.asarray(long_side_px, np.float32),
-            np.full(count, np.nan, np.float32),
-            np.zeros(count, bool),
+            np.full(count, brightness, np.float32),
+            np.full(count, night),
         )
 
     def __getitem__(self, rows: NDArray[np.integer] | NDArray[np.bool_] | slice) -> Circumstances:
@@ -116,6 +126,14 @@ class Naming:
 def reason_words(reasons: int) -> tuple[str, ...]:
     """The reasons of a number of `Naming.reasons`."""
     return tuple(word for place, word in enumerate(REASONS) if reasons >> place & 1)
+
+
+def plain_name(kind: Kind, label: str, kinds: Kinds) -> TaxonName:
+    """What is said of a box that has no name, by its kind and the detector's label."""
+    if kind == Kind.UNCERTAIN:
+        return MAYBE_A_BIRD
+    by_label = kind in (Kind.UNDECIDED, Kind.BLANK) or (kind == Kind.ANIMAL == kinds.of(label))
+    return TaxonName.plain(label if by_label else kind)
 
 
 def name_birds(

@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 from detector.decisions.facts.table import FactsTable
 from detector.decisions.individuals.linking import Individuals
 from detector.decisions.naming.name_table import NameTable
-from detector.species.names.kinds import Kinds
+from detector.species.naming import plain_name
 from detector.species.rerank import Ranked
 from detector.species.rules import NamingRules
 from detector.store.records import reaches
-from detector.types import KINDS, Kind, TaxonName
-
-MAYBE_BIRD = "unidentified animal, maybe a bird"
+from detector.types import KINDS, Kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,11 +108,3 @@ def decide_boxes(basis: Basis, left_out: NDArray[np.bool_]) -> BoxDecisions:
         reviewers=(),
         table=table,
     )
-
-
-def plain_name(kind: Kind, label: str, kinds: Kinds) -> TaxonName:
-    """What is said of a box that has no name, by its kind and the detector's label."""
-    if kind == Kind.UNCERTAIN:
-        return TaxonName.plain(MAYBE_BIRD)
-    by_label = kind in (Kind.UNDECIDED, Kind.BLANK) or (kind == Kind.ANIMAL == kinds.of(label))
-    return TaxonName.plain(label if by_label else kind)

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from detector.decisions.facts.table import FactsTable
 from detector.decisions.individuals.linking import Individuals
-from detector.decisions.naming.boxes import MAYBE_BIRD, Basis, BoxDecisions, plain_name
+from detector.decisions.naming.boxes import Basis, BoxDecisions
 from detector.species.names.fauna import BIRDS
 from detector.species.names.label_words import meaningful, split_words, taxon_key
 from detector.species.names.said_names import named_taxon
 from detector.species.names.taxonomy import ANY_BIRD
+from detector.species.naming import MAYBE_A_BIRD, plain_name
 from detector.species.rules import NamingRules
 from detector.store.records import reaches
 from detector.store.reviews.log import Review
@@ -170,7 +171,7 @@ def _take_name(decisions: BoxDecisions, boxes: NDArray[np.int64], text: str, kin
     """A person does not know what it is, or says a word that nobody knows; then it stays to be reviewed."""
     if kind == Kind.UNCERTAIN:
         decisions.kind[boxes] = kind.code
-        decisions.name[boxes] = decisions.table.index(TaxonName.plain(MAYBE_BIRD))
+        decisions.name[boxes] = decisions.table.index(MAYBE_A_BIRD)
     elif meaningful(split_words(text)):
         decisions.kind[boxes] = Kind.UNDECIDED.code
         decisions.name[boxes] = decisions.table.index(TaxonName.plain(text))

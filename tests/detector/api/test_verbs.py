@@ -27,6 +27,7 @@ def test_no_pictures_give_nothing(model: hp.Detector, workshop: Path) -> None:
     assert hp.classify(birds, []) == []
     assert list(hp.classify_stream(birds, iter(()))) == []
     assert hp.rerank(birds, "photo.jpg", hp.Detections.empty(("bird",))) == []
+    assert hp.rerank(birds, "photo.jpg", hp.Detections.empty()) == []
 
 
 def test_a_path_an_image_an_array_and_a_tensor_give_the_same(model: hp.Detector) -> None:
@@ -88,17 +89,21 @@ def test_a_stream_is_read_a_batch_at_a_time_and_keeps_its_order(workshop: Path) 
     np.testing.assert_allclose(logits, [hp.classify(birds, picture).logits for picture in pictures], atol=1e-4)
 
 
-def test_reranking_a_photo_names_it_as_annotating_does(workshop: Path) -> None:
+@pytest.mark.parametrize("light", ["day", "night"])
+def test_reranking_a_photo_names_it_as_annotating_does(light: str, workshop: Path) -> None:
+    if light == "night":
+        PIL.Image.open("photo.jpg").convert("L").point(lambda value: value / 10).save("photo.jpg")
     birds = hp.load_classifier("species.safetensors", "cpu", "fp32")
     model = hp.load_detector("runs/birds", "cpu", "fp32")
-    store = hp.annotate(
-        "photo.jpg", "OUT", detector=model, species=birds, priors="barchart.txt", full_decode=True, quiet=True
-    )
+    told = {"priors": "barchart.txt", "name_threshold": 0.99}  # so high that reasons are given
+    store = hp.annotate("photo.jpg", "OUT", detector=model, species=birds, full_decode=True, quiet=True, **told)
     rows = store.detections.to_pylist()
     found = hp.predict(model, "photo.jpg", score_threshold=0.05)
-    named = hp.rerank(birds, "photo.jpg", found, prior="barchart.txt")
+    named = hp.rerank(birds, "photo.jpg", found, prior="barchart.txt", threshold=0.99)
     assert len(named) == len(rows) > 0
     assert sorted(bird.display_name for bird in named) == sorted(row["display_name"] for row in rows)
+    assert sorted(bird.reasons for bird in named) == sorted(tuple(row["reasons"]) for row in rows)
+    assert any("too dark" in bird.reasons for bird in named) == (light == "night")
     np.testing.assert_allclose(
         sorted(bird.confidence or 0 for bird in named), sorted(row["confidence"] or 0 for row in rows), atol=2e-3
     )

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 import detector as hp
+from detector.api.store import export_options
 from detector.base.reporting import QuietLog, using
 
 ANYTHING: dict[str, Callable[[], Any]] = {
@@ -92,6 +93,10 @@ ALSO_RIGHT = {  # of what is anything, what this argument takes
     "predict.score_threshold": {"zero", "true"},
     "rerank.threshold": {"zero", "true"},
     "train.init": {"None", *PATHS, "table", "no model"},
+    "export.score_threshold": {"zero"},
+    "export.roots": {"empty dict"},
+    "export.title": {"empty text", *PATHS, "a very long name", "a name with a zero byte", "table", "no model"},
+    "export.notify": {"class", "function", "other network"},
 }
 CALLS: dict[str, Callable[[Any, Any], Any]] = {
     "load_detector.source": lambda at, wrong: hp.load_detector(wrong),
@@ -136,7 +141,15 @@ CALLS: dict[str, Callable[[Any, Any], Any]] = {
     "annotate.output": lambda at, wrong: hp.annotate("nothing", wrong, detector=at.model),
     "annotate.detector": lambda at, wrong: hp.annotate("CARD", "OUT", detector=wrong),
     "annotate.species": lambda at, wrong: hp.annotate("CARD", "OUT", detector=at.model, species=wrong),
+    "annotate.roots": lambda at, wrong: hp.annotate("nothing", "OUT", detector=at.model, roots=wrong),
     "Store.folder": lambda at, wrong: hp.Store(wrong),
+    "export.score_threshold": lambda at, wrong: export_options({"score_threshold": wrong}),
+    "export.roots": lambda at, wrong: export_options({"roots": wrong}),
+    "export.title": lambda at, wrong: export_options({"title": wrong}),
+    "export.notify": lambda at, wrong: export_options({"notify": wrong}),
+    "load_detector.precision": lambda at, wrong: hp.load_detector("birds.safetensors", precision=wrong),
+    "load_classifier.precision": lambda at, wrong: hp.load_classifier("species.safetensors", precision=wrong),
+    "Detector.save": lambda at, wrong: at.model.save(wrong),
 }
 OPTIONS: dict[str, Callable[[Any], Any]] = {
     "train": lambda at: hp.train("small.yaml", train=("train.json", "photos"), output="runs/y", epochs=3),
