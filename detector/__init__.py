@@ -24,6 +24,8 @@ Example:
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from detector.base.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from backbones.errors import HoopoeError
     from detector.api.annotate import annotate
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
     from detector.models.detector import Detector
     from detector.models.saving import load_detector
     from detector.types import Detections
-
-__version__ = "0.2.0"
 
 _MODULES = {
     "Detections": "detector.types",

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import torch
 import torchvision
 
-from detector import __version__
 from detector.annotation.cards import FoundCards, find_cards
 from detector.annotation.facts import Rows
 from detector.annotation.local import LocalAnnotation
@@ -16,6 +15,7 @@ from detector.annotation.remembered import sha256_of_weights, stored_seeing
 from detector.annotation.report import Outcome, RunReport
 from detector.annotation.request import DEFAULT, AnnotateRequest, Models, RunSettings
 from detector.annotation.running import run_store
+from detector.base.version import __version__
 from detector.species.classifier import SpeciesClassifier
 from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry
 from detector.store.run_json import merge_run, read_run, set_card_root

@@ -46,6 +46,7 @@ def chosen_precision(asked: Literal["auto", "fp32", "bf16"], device: torch.devic
     Raises:
         ConfigError: There is no such precision.
     """
+    expect(asked, str, "auto, fp32 or bf16", where="precision", hint="leave it out")
     if asked == "fp32" or asked == "bf16":
         return asked
     if str(asked) != "auto":

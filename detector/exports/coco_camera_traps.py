@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from detector import __version__
+from detector.base.version import __version__
 from detector.exports.coco import SCORE_DIGITS, Categories
 from detector.exports.files import whole_text
 from detector.exports.json_stream import Spool, write_object

@@ -12,9 +12,9 @@ import torchvision
 from torch import nn
 
 from backbones.errors import ConfigError
-from detector import __version__
 from detector.base.checks import expect
 from detector.base.devices import Precision, device_of
+from detector.base.version import __version__
 from detector.data.resizing import SizeRule
 from detector.models.building import config_of
 from detector.models.config import ModelConfig

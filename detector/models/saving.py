@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from backbones.errors import CheckpointError, ConfigError, HoopoeError
 from backbones.tensor_files import first_bytes, fitted, is_safetensors, read_safetensors
-from detector import __version__
 from detector.base.checks import given_path
 from detector.base.content_hash import sha256_of
 from detector.base.devices import chosen_device, chosen_precision
 from detector.base.files import write_bytes
+from detector.base.version import __version__
 from detector.models.building import build_detector
 from detector.models.coco import COCO_NAME, coco_file, load_coco
 from detector.models.config import ModelConfig

@@ -23,7 +23,7 @@ from detector.store.records import reaches
 from detector.store.reviews.log import Review
 from detector.types import KINDS, Kind, TaxonName
 
-_SPREADS = ("named", "bird", "animal", "person", "vehicle")  # said of one box, true of the individual
+_SPREADS = ("named", Kind.BIRD, Kind.ANIMAL, Kind.PERSON, Kind.VEHICLE)  # said of one box, true of the individual
 
 
 def apply_reviews(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 
-from detector import __version__
+from detector.base.version import __version__
 from detector.exports.source import ExportOptions
 from detector.types import TaxonName
 

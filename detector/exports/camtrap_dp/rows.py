@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from detector import __version__
 from detector.base.times import safe_add
+from detector.base.version import __version__
 from detector.exports.camtrap_dp.columns import (
     CAPTURE_METHODS,
     DETAILS,
@@ -219,7 +219,7 @@ def _is_public(record: MediaRecord) -> bool:
 
 def _may_be_a_person(found: DetectionRecord) -> bool:
     """A person, or one of those that a label names only by what they are not: non_bird, no animal."""
-    return found.kind in _PRIVATE or (found.kind == "blank" and is_negation(found.label))
+    return found.kind in _PRIVATE or (found.kind == Kind.BLANK and is_negation(found.label))
 
 
 def _box(found: DetectionRecord) -> Row:

@@ -16,6 +16,7 @@ from detector.species.names.label_words import (
     taxon_key,
     word_kinds,
 )
+from detector.types import Kind
 
 NO_TAXON = "-"  # as scientific_name: the class is no taxon, such as "Unknown"
 BIRDS, MAMMALS = "Aves", "Mammalia"
@@ -157,16 +158,15 @@ class Fauna:
                     members.setdefault(word, []).append(row)
         members.pop("", None)
         listed = word_kinds()
-        return {
-            word: self._lowest(rows) for word, rows in members.items() if listed.get(word) in (None, "bird", "animal")
-        }
+        animals = (None, Kind.BIRD, Kind.ANIMAL)
+        return {word: self._lowest(rows) for word, rows in members.items() if listed.get(word) in animals}
 
     @cached_property
     def _general(self) -> set[str]:
         """Words for any bird: bird, raptor, songbird."""
         if self.root != BIRDS:
             return set()
-        return {"bird", *(word for word, kind in word_kinds().items() if kind == "bird" and word not in self.groups)}
+        return {"bird", *(word for word, kind in word_kinds().items() if kind == Kind.BIRD and word not in self.groups)}
 
     def _lowest(self, rows: list[CrosswalkRow]) -> CrosswalkRow:
         for rank in ("genus", "family", "order"):

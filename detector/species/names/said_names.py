@@ -38,7 +38,7 @@ def named_taxon(text: str, kinds: Kinds) -> TaxonName | None:
         word, row = group
         return higher_taxon(row.scientific_name, str(row.rank), [word])
     if row.rank != "species":
-        return _higher(row, "animal" if kind == Kind.ANIMAL else "bird")
+        return _higher(row, kind)
     english = row.english_name or None
     return TaxonName(
         row.scientific_name, "species", english, row.hebrew_name or None, row.ebird_code or None,
@@ -46,12 +46,12 @@ def named_taxon(text: str, kinds: Kinds) -> TaxonName | None:
     )  # fmt: skip
 
 
-def _higher(row: CrosswalkRow, anything: str) -> TaxonName:
+def _higher(row: CrosswalkRow, kind: Kind) -> TaxonName:
     """A genus, family, order or class, by the word that most of its species share."""
     rank = str(row.rank)
-    species = (world_birds() if anything == "bird" else world_mammals()).species.values()
+    species = (world_birds() if kind == Kind.BIRD else world_mammals()).species.values()
     members = [each.english_name for each in species if rank != "class" and getattr(each, rank) == row.scientific_name]
-    return higher_taxon(row.scientific_name, rank, list(filter(None, members)), anything)
+    return higher_taxon(row.scientific_name, rank, list(filter(None, members)), kind)
 
 
 class NameCheck:

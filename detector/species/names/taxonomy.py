@@ -150,20 +150,20 @@ def _higher_taxon(rank: Rank, rows: list[CrosswalkRow]) -> TaxonName:
     return higher_taxon(_taxon_name(rows[0], rank), rank, [row.english_name for row in rows if row.english_name])
 
 
-def higher_taxon(name: str, rank: str, english_names: Sequence[str], anything: str = "bird") -> TaxonName:
+def higher_taxon(name: str, rank: str, english_names: Sequence[str], kind: Kind = Kind.BIRD) -> TaxonName:
     """A genus, family, order or class.
 
     Args:
         name: Scientific name.
         rank: Its rank.
         english_names: Of its species, or of those that are meant.
-        anything: What its species are at least.
+        kind: Of its species.
     """
     if name == ANY_BIRD.name:
         return ANY_BIRD
     word = shared_word(english_names)
     said = f"{name} sp." if rank == "genus" else name
-    return TaxonName(name, rank, word, None, None, f"unidentified {word or anything} ({said})")
+    return TaxonName(name, rank, word, None, None, f"unidentified {word or kind} ({said})")
 
 
 def shared_word(english_names: Sequence[str]) -> str | None:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from detector.store.ids import current_id
+from detector.types import Kind
 
 WITHDRAWN = "withdrawn"  # takes back what was said of the same box, or of anything in the same frame, file or group
 # `real`: not a repeat
-VERDICTS = ("named", "bird", "animal", "person", "vehicle", "nothing", "real", WITHDRAWN)
+VERDICTS = ("named", Kind.BIRD, Kind.ANIMAL, Kind.PERSON, Kind.VEHICLE, "nothing", "real", WITHDRAWN)
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from typing import Any
 import torch
 
 from backbones.errors import ConfigError, HoopoeError
-from detector import __version__
 from detector.base.files import write_bytes
 from detector.base.json_text import parse_json
+from detector.base.version import __version__
 from detector.config import dump_config
 from detector.training.config import Config
 
