@@ -5,6 +5,7 @@ from pathlib import Path
 
 from backbones.errors import ConfigError
 from detector.base.reporting import warn
+from detector.cli.options.exporting import add_blur_argument
 from detector.cli.options.shared import add_store_argument
 from detector.cli.summary.exported import old_lines
 from detector.cli.terminal import exit_codes
@@ -44,6 +45,7 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="CARD=PATH",
         help="where a card is now, if it has moved; may be repeated",
     )
+    add_blur_argument(parser)
     parser.add_rare_argument(
         "--label-studio-prefix",
         metavar="ADDRESS",
@@ -71,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     if not 0 <= threshold <= 1:
         raise ConfigError(f"a score is between 0 and 1, not {threshold}", where="--score-threshold", hint="such as 0.2")
     faults: list[str] = []
-    wishes = ("label_studio_prefix", "title", "contributor", "data_license", "media_license")
+    wishes = ("label_studio_prefix", "title", "contributor", "data_license", "media_license", "blur")
     options = ExportOptions(
         score_threshold=threshold,
         roots=parse_roots(args.root),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from detector.exports.pictures.blurring import Blur
 from detector.footage.cards import reroot
 from detector.species.names.crosswalk import Crosswalk, load_crosswalk
 from detector.store import records_reader
@@ -98,6 +99,7 @@ class ExportOptions:
         contributor: Who made the data, for Camtrap DP.
         data_license: Of the tables, by its SPDX or Open Definition id, for Camtrap DP.
         media_license: Of the photos and videos.
+        blur: What is made unrecognisable in pictures; None: people in the report, and nothing elsewhere.
         notify: Takes a sentence on what an export left out, and why.
         fault: Takes a sentence on a file of which no picture could be made.
     """
@@ -109,6 +111,7 @@ class ExportOptions:
     contributor: str = "not stated"
     data_license: str = "notspecified"
     media_license: str = "notspecified"
+    blur: Blur | None = None
     notify: Callable[[str], None] = _ignore
     fault: Callable[[str], None] = _ignore
 

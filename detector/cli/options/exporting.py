@@ -24,6 +24,16 @@ def add_export_argument(parser: CommandParser, at_first: str = "") -> None:
     )
 
 
+def add_blur_argument(parser: CommandParser) -> None:
+    """Declare --blur."""
+    parser.add_argument(
+        "--blur",
+        choices=("people", "none"),
+        help="what nobody may recognise in pictures and videos; people: persons and vehicles (default: people in the "
+        "report, none elsewhere); originals are never changed",
+    )
+
+
 def asked_formats(args: argparse.Namespace) -> tuple[str, ...] | None:
     """The formats of --export; None: it was not given.
 

@@ -6,7 +6,7 @@ begins with deployment and media file and ends with media id, frame and box, so 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from detector.base.files import write_bytes
 from detector.exports.names import safe_name
+from detector.exports.pictures.blurring import hide
 from detector.exports.pictures.frames import by_frame
 from detector.exports.pictures.media_files import MediaTask, PictureFormat, WrittenPicture, make_pictures, picture_stem
 from detector.exports.source import ExportOptions, ExportSource
@@ -43,13 +44,19 @@ def make_crops(task: MediaTask) -> Iterator[WrittenPicture]:
     Raises:
         MediaError: If the file cannot be read.
     """
-    found = by_frame(task.shown)
-    for frame in _frames(task, sorted(found)):
+    found, hidden = by_frame(task.shown), by_frame(task.hidden)
+    for frame in read_frames(task, sorted(found)):
+        image = hide(frame.image, hidden.get(frame.frame_number, ()))
         for one in found.get(frame.frame_number, ()):
-            yield _make_crop(task, frame.image, one)
+            yield _make_crop(task, image, one)
 
 
-def _frames(task: MediaTask, numbers: list[int]) -> Iterator[Frame]:
+def read_frames(task: MediaTask, numbers: Sequence[int]) -> Iterator[Frame]:
+    """The frames of a file with these numbers, at full resolution; a photo is one.
+
+    Raises:
+        MediaError: If the file cannot be read.
+    """
     if task.record.media_type == "photo":
         photo = read_photo(task.file)
         yield Frame(photo.image, photo.size_wh)
@@ -81,21 +88,21 @@ def _make_crop(task: MediaTask, image: NDArray[np.uint8], found: DetectionRecord
     )
 
 
-def cut(image: NDArray[np.uint8], found: DetectionRecord) -> NDArray[np.uint8]:
-    """The box grown by MARGIN, within the picture (H, W, 3); at least one pixel."""
+def cut(image: NDArray[np.uint8], found: DetectionRecord, margin: float = MARGIN) -> NDArray[np.uint8]:
+    """The box grown by a share of its size on each side, within the picture (H, W, 3); at least one pixel."""
     height, width = image.shape[:2]
-    left, right = _span(found.x, found.w, width)
-    top, bottom = _span(found.y, found.h, height)
+    left, right = _span(found.x, found.w, width, margin)
+    top, bottom = _span(found.y, found.h, height, margin)
     return image[top:bottom, left:right]
 
 
-def _span(start: float, size: float, pixels: int) -> tuple[int, int]:
-    first = int(np.clip(np.floor((start - MARGIN * size) * pixels), 0, pixels - 1))
-    last = int(np.clip(np.ceil((start + (1 + MARGIN) * size) * pixels), first + 1, pixels))
+def _span(start: float, size: float, pixels: int, margin: float) -> tuple[int, int]:
+    first = int(np.clip(np.floor((start - margin * size) * pixels), 0, pixels - 1))
+    last = int(np.clip(np.ceil((start + (1 + margin) * size) * pixels), first + 1, pixels))
     return first, last
 
 
-def encode_jpeg(image_rgb: NDArray[np.uint8]) -> bytes:
-    """A picture, uint8 (H, W, 3), as JPEG."""
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+def encode_jpeg(image_rgb: NDArray[np.uint8], quality: int = JPEG_QUALITY) -> bytes:
+    """A picture, uint8 (H, W, 3), as JPEG, without anything that the camera wrote beside it."""
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return data.tobytes()

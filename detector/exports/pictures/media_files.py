@@ -22,6 +22,7 @@ from detector.base.names import located
 from detector.base.tables.reader import Row, TableForm, read_table
 from detector.exports.files import whole_text
 from detector.exports.names import safe_name
+from detector.exports.pictures.blurring import NONE, Blur, hidden_in
 from detector.exports.source import ExportOptions, ExportSource
 from detector.exports.tables.cells import Cell, as_text
 from detector.footage.isolation import Failed, IsolatedReaders, Produced
@@ -45,12 +46,14 @@ class MediaTask:
         record: The media item.
         shown: Its detections to show.
         folder: Where the pictures go.
+        hidden: The boxes to blur, of `shown` or not.
     """
 
     file: Path
     record: MediaRecord
     shown: tuple[DetectionRecord, ...]
     folder: Path
+    hidden: tuple[DetectionRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,12 +78,16 @@ class PictureFormat:
         make: Makes the pictures of one file; a function at the top of a module, for it runs in other processes.
         columns: Of the index, behind the picture's name.
         media_types: Of which files.
+        choose: The detections of a file to show, from the threshold up.
+        blur: What is blurred where the user does not say.
     """
 
     folder: str
     make: Callable[[MediaTask], Iterable[WrittenPicture]]
     columns: Sequence[str]
     media_types: tuple[MediaType, ...]
+    choose: Callable[[MediaRecord, float], tuple[DetectionRecord, ...]] = MediaRecord.shown
+    blur: Blur = NONE
 
 
 def make_pictures(source: ExportSource, store: Path, options: ExportOptions, pictures: PictureFormat) -> Path:
@@ -104,7 +111,7 @@ def make_pictures(source: ExportSource, store: Path, options: ExportOptions, pic
         with whole_text(index, bom=True) as out:
             writer = csv.writer(out)
             writer.writerow(["picture", *pictures.columns])
-            tasks = _tasks(source, folder, options, pictures.media_types, ledger)
+            tasks = _tasks(source, folder, options, pictures, ledger)
             for picture in _written(tasks, pictures.make, ledger):
                 ledger.write(picture.name)
                 writer.writerow([picture.name, *map(as_text, picture.cells)])
@@ -169,15 +176,15 @@ def _tasks(
     source: ExportSource,
     folder: Path,
     options: ExportOptions,
-    media_types: tuple[MediaType, ...],
+    pictures: PictureFormat,
     ledger: _Ledger,
 ) -> Iterator[MediaTask]:
     roots = options.card_roots(source.run)
     absent = source.absent(roots)
     missed: Counter[str] = Counter()
     for record in source.media():
-        shown = record.shown(options.score_threshold)
-        if record.failure is not None or not shown or record.media_type not in media_types:
+        shown = pictures.choose(record, options.score_threshold)
+        if record.failure is not None or not shown or record.media_type not in pictures.media_types:
             continue
         try:
             file = locate(record, roots)
@@ -185,7 +192,7 @@ def _tasks(
             ledger.failures.append(error)
             continue
         if record.card not in absent and is_there(file):
-            yield MediaTask(file, record, shown, folder)
+            yield MediaTask(file, record, shown, folder, hidden_in(record, options.blur or pictures.blur))
         else:
             ledger.keep(record)
             missed[record.card] += 1

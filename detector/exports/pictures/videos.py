@@ -20,6 +20,7 @@ from av.codec.codec import UnknownCodecError
 from numpy.typing import NDArray
 
 from detector.base.files import atomic_path
+from detector.exports.pictures.blurring import hide
 from detector.exports.pictures.frames import by_frame
 from detector.exports.pictures.images import COLUMNS, draw, index_cells
 from detector.exports.pictures.media_files import MediaTask, PictureFormat, WrittenPicture, make_pictures, picture_stem
@@ -47,12 +48,12 @@ def make_video(task: MediaTask) -> Iterator[WrittenPicture]:
     """
     name = f"{picture_stem(task.record)}.mp4"
     video = Video(task.file, threads=1)
-    boxes = MovingBoxes(task.record.frames, task.shown)
+    boxes, hidden = (MovingBoxes(task.record.frames, found) for found in (task.shown, task.hidden))
     path = task.folder / name
     with atomic_path(path, durable=False) as unfinished, av.open(str(unfinished), "w", format="mp4") as container:
         encoder: _Encoder | None = None
         for frame in video.read("all"):
-            picture = shrink(frame.image, LONGEST_SIDE)
+            picture = hide(shrink(frame.image, LONGEST_SIDE), hidden.at(frame.frame_number))
             encoder = encoder or _Encoder(container, picture, video.info.frame_rate)
             encoder.add(draw(picture, boxes.at(frame.frame_number)), frame.time_s)
         if encoder is not None:
