@@ -81,9 +81,6 @@ SET_FAULTS = {
     "encoding": Fault(Severity.INFO, "nothing: it is read so; a mended copy is in UTF-8"),
     "ids_missing": Fault(Severity.INFO, "nothing: they are numbered from 1"),
     "category_twins": Fault(Severity.WARNING, "if they are one category, give both one name, or map them"),
-    "category_repeated": Fault(
-        Severity.WARNING, "nothing, if they are one category, as which they are read; else give each a name of its own"
-    ),
     "categories_sparse": Fault(Severity.INFO, "nothing: labels are numbered from 0 without gaps"),
     "category_unused": Fault(Severity.INFO, "nothing, if that is meant"),
     "category_not_trained": Fault(Severity.ERROR, "give both files the same category names, or map them"),

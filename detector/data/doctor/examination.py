@@ -184,12 +184,6 @@ def _summary_findings(parsed: ParsedCoco, report: ReadingReport) -> Iterator[Fin
     if unused and report.boxes:
         names = [f"'{name}'" for name in unused[:5]] + ["..."] * (len(unused) > 5)
         yield whole_file("category_unused", f"{len(unused)} categories have no box: {', '.join(names)}")
-    ids_of: dict[str, list[int]] = {}
-    for each in ids:
-        ids_of.setdefault(parsed.categories[each], []).append(each)
-    for name, same in ids_of.items():
-        if len(same) > 1:
-            yield whole_file("category_repeated", f"'{name}' is the name of the ids {', '.join(map(str, same))}")
     by_folded: dict[str, set[str]] = {}
     for name in parsed.categories.values():
         by_folded.setdefault(" ".join(name.casefold().split()), set()).add(name)
