@@ -63,7 +63,7 @@ def find_cards(inputs: Sequence[Path], output: Path, roots: Mapping[str, Path]) 
     moved = dict(_moved(missing, new, found)) if new else {}
     notes = [
         f"card '{card}' has moved from {known[card]} to {root}: names, sizes and content agree "
-        f"(otherwise say where it is: --root {card}=PATH)"
+        f"(otherwise say where it is: --root {card}=PATH, from Python roots)"
         for card, root in moved.items()
     ]
     if moved:
@@ -162,7 +162,7 @@ def _places(root: Path) -> list[Path]:
 def _without_store(card: Card, output: Path) -> Card:
     store, root = os.path.realpath(output), os.path.realpath(card.root)
     if store == root:
-        hint = "choose a folder of its own for --output"
+        hint = "choose an output folder of its own"
         raise ConfigError("the results would lie among the photos and videos", where=output, hint=hint)
     if not _lies_in(store, root):
         return card

@@ -86,7 +86,7 @@ class HalvingBatches(Generic[Entry, Result]):
                 if self.batch_size == 1:
                     problem = "not one picture fits into the GPU's memory"
                     raise HoopoeError(
-                        problem, hint="free the GPU, or use --device cpu; run it again to go on"
+                        problem, hint="free the GPU, or take the CPU as device; run it again to go on"
                     ) from error
                 self.batch_size = max(1, min(self.batch_size, len(chunk)) // 2)
             else:

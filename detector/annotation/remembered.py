@@ -49,12 +49,12 @@ def models_for(
     named = None if species == UNNAMED else species
     recalled = run.species if species is None and run is not None else None
     if recalled is not None:
-        named = _source(recalled, output, "--species")
+        named = _source(recalled, output, "species")
     models = Models.of(_detector_source(run, output) if detector is None else detector, named, device, precision)
     if detector is None and run is not None and run.detector is not None:
-        _check_same(run.detector, models.detector.sha256, output, "--detector")
+        _check_same(run.detector, models.detector.sha256, output, "detector")
     if recalled is not None and models.species is not None:
-        _check_same(recalled, models.species.sha256, output, "--species")
+        _check_same(recalled, models.species.sha256, output, "species")
     return models
 
 
@@ -78,19 +78,19 @@ def sha256_of_weights(net: nn.Module) -> str:
 def _detector_source(run: RunFile | None, output: Path) -> str:
     if run is None or run.detector is None:
         hint = f"give a run of `hoopoe train`, or {COCO_NAME}; a store that is there remembers its own"
-        raise ConfigError("no detector is given", where="--detector", hint=hint)
+        raise ConfigError("no detector is given", where="detector", hint=hint)
     if "imported" in run.options:
-        hint = "give its boxes of the new files to `hoopoe classify-crops`, or choose another --output"
+        hint = "give its boxes of the new files to `hoopoe classify-crops`, or choose another output folder"
         raise ConfigError(
             f"the boxes of this store came from another tool, {run.detector.name}", where=output, hint=hint
         )
-    return _source(run.detector, output, "--detector")
+    return _source(run.detector, output, "detector")
 
 
 def _source(entry: DetectorEntry | SpeciesEntry, output: Path, option: str) -> str:
     """Where the weights of a model are that the store was made with."""
     what = "detector" if isinstance(entry, DetectorEntry) else "classifier"
-    hint = f"say where it is now: {option} PATH"
+    hint = f"say where it is now: --{option} PATH (from Python: {option})"
     if entry.source is None:
         raise ConfigError(f"the store does not know where its {what} {entry.name} is", where=output, hint=hint)
     if entry.source != COCO_NAME and entry.source not in PUBLISHED and not Path(entry.source).exists():
@@ -108,6 +108,6 @@ def _check_same(entry: DetectorEntry | SpeciesEntry, sha256: str | None, output:
         f"{entry.source} holds another {what} now ({(sha256 or 'without a hash')[:_DIGITS]}) "
         f"than this store was made with ({entry.sha256[:_DIGITS]})"
     )
-    change = "" if option == "--detector" else f"; `hoopoe reclassify {output} --species {entry.source}` changes it"
-    hint = f"give the one of then: {option} PATH; or choose another --output{change}"
+    change = "" if option == "detector" else f"; `hoopoe reclassify {output} --species {entry.source}` changes it"
+    hint = f"give the one of then: --{option} PATH; or choose another output folder{change}"
     raise ConfigError(problem, where=output, hint=hint)

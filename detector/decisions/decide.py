@@ -83,6 +83,6 @@ def _half_matched(matching: Matching, options: DecideOptions) -> list[str]:
             f"some rows match no file, and some cameras have no row: {some(complaints)}; without a row: {some(names)}",
             where=options.deployments,
             hint="correct the columns card and folder, as a spreadsheet may have changed them; "
-            "or say that it is so: --unmatched allow",
+            "or say that it is so: --unmatched allow (from Python: unmatched=True)",
         )
     return [f"{Path(options.deployments or '').name} {complaint}" for complaint in complaints]

@@ -57,7 +57,7 @@ class Rules:
                 return -1
             raise ConfigError(
                 f"deployment '{deployment.deployment_id}' does not say which of several priors is its own",
-                where="--prior",
+                where="prior",
                 hint="write the file's name into the column `prior` of the table of deployments",
             )
         for index, path in enumerate(self.prior_files):
@@ -65,7 +65,7 @@ class Rules:
                 return index
         raise ConfigError(
             f"the prior '{deployment.prior}' of deployment '{deployment.deployment_id}' was not given",
-            where="--prior",
+            where="prior",
             hint=f"give it, or choose one of {', '.join(path.name for path in self.prior_files)}",
         )
 
@@ -99,7 +99,7 @@ def read_rules(run: RunFile, options: DecideOptions) -> Rules:
     for path, prior, local in zip(prior_files, priors, lists, strict=False):
         notes += (*prior.notes, *_joining(path, local))
     if priors and not taxonomy:
-        notes.append("--prior changes nothing: nothing in this store was told from other species")
+        notes.append("a prior changes nothing: nothing in this store was told from other species")
     naming = NamingRules(
         categories=categories,
         taxonomy=taxonomy,
@@ -136,7 +136,7 @@ def label_notes(categories: Sequence[str], taxonomy: Taxonomy | None, kinds: Kin
     if undecided:
         yield (
             f"nobody knows what the detector's {some(undecided)} is: it is counted as no bird and kept private; say it "
-            f"with --kind '{undecided[0]}=bird', or animal, person, vehicle, blank"
+            f"with --kind '{undecided[0]}=bird' (from Python kinds), or animal, person, vehicle, blank"
         )
     strange = [name for name in taxonomy.undecided if name not in undecided] if taxonomy else []
     if strange:

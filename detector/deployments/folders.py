@@ -38,7 +38,7 @@ def compile_camera(text: str) -> re.Pattern[str]:
         return re.compile(text)
     except re.error as error:
         raise ConfigError(
-            f"this is not a regular expression ({error})", where="--camera-from", hint=r"such as 'cam\d+'"
+            f"this is not a regular expression ({error})", where="camera_from", hint=r"such as 'cam\d+'"
         ) from error
 
 

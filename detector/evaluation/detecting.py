@@ -55,8 +55,8 @@ class DetectionOptions:
 
     def __post_init__(self) -> None:
         if self.tile and self.tta:
-            problem = "--tile and --tta look at a picture in ways that do not go together"
-            raise ConfigError(problem, hint="take --tile for small birds in large pictures, --tta for all others")
+            problem = "tile and tta look at a picture in ways that do not go together"
+            raise ConfigError(problem, hint="take tile for small birds in large pictures, tta for all others")
 
 
 @dataclass(frozen=True, eq=False)

@@ -70,8 +70,8 @@ def _check_threshold(names: Sequence[str], source: ExportSource, options: Export
         free = ", ".join(name for name, one in FORMATS.items() if not one.counts)
         raise ConfigError(
             f"the counts in {', '.join(counting)} are of detections from {decided:g} up, not {asked:g}",
-            where="--score-threshold",
-            hint=f"run `hoopoe decide OUT --score-threshold {asked:g}` first; any score can be given for {free}",
+            where="score threshold",
+            hint=f"decide with it first (`hoopoe decide OUT --score-threshold {asked:g}`); any can be given for {free}",
         )
 
 

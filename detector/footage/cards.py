@@ -45,7 +45,7 @@ def reroot(known: Mapping[str, str], roots: Mapping[str, Path]) -> dict[str, str
     return {**known, **{known_card(card, known): os.path.abspath(root) for card, root in roots.items()}}
 
 
-def known_card(name: str, known: Collection[str], where: str = "--root") -> str:
+def known_card(name: str, known: Collection[str], where: str = "root") -> str:
     """The id of the card that a person names, in whatever Unicode form.
 
     Raises:

@@ -31,7 +31,7 @@ def parse_sampling(text: str) -> Sampling:
         seconds = float(text)
     except ValueError:
         hint = "give seconds, all or keyframes"
-        raise ConfigError(f"{text!r} is no interval", where="--frame-interval", hint=hint) from None
+        raise ConfigError(f"{text!r} is no interval", where="frame interval", hint=hint) from None
     return check_sampling(seconds)
 
 
@@ -43,7 +43,7 @@ def check_sampling(sampling: Sampling) -> Sampling:
     """
     if isinstance(sampling, str) or (math.isfinite(sampling) and sampling > 0):
         return sampling
-    raise ConfigError(f"an interval of {sampling} s cannot be", where="--frame-interval", hint="more than 0 seconds")
+    raise ConfigError(f"an interval of {sampling} s cannot be", where="frame interval", hint="more than 0 seconds")
 
 
 def sampled_frames(index: FrameIndex, sampling: Sampling) -> NDArray[np.int64]:

@@ -70,7 +70,7 @@ def _taken(folder: Path, owner: object) -> HoopoeError:
     return HoopoeError(
         f"another process (number {owner}) is writing to this store",
         where=folder,
-        hint="wait until it is done, or end it; or choose another --output",
+        hint="wait until it is done, or end it; or choose another output folder",
     )
 
 

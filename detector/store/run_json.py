@@ -110,7 +110,7 @@ def _joined_run(folder: Path, before: RunFile | None, run: RunFile) -> RunFile:
             raise ConfigError(
                 "this store was made otherwise: " + "; ".join(differences),
                 where=folder,
-                hint="choose another --output; or give the store's models and options "
+                hint="choose another output folder; or give the store's models and options "
                 "(`hoopoe reclassify` changes its classifier)",
             )
         models = {"species": _found(before.species, run.species), "detector": _found(before.detector, run.detector)}

@@ -120,7 +120,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         CheckpointError: The file is damaged, or of another version.
     """
-    hint = "start the run again in a new folder; --init takes over its best.safetensors"
+    hint = "start again in a new folder; --init (from Python init) takes over its best.safetensors"
     content = read_pt(path)
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:

@@ -37,9 +37,9 @@ def refuse_missing_devices(accelerator: Accelerator, devices: int) -> None:
     """
     devices, _ = process_numbers(devices, 1)
     if chosen_accelerator(accelerator) == "cuda" and devices > torch.cuda.device_count():
-        hint = f"--devices {torch.cuda.device_count()}" if torch.cuda.is_available() else "--accelerator cpu"
+        hint = f"take {torch.cuda.device_count()}" if torch.cuda.is_available() else "take the accelerator cpu"
         problem = f"{devices} CUDA devices are asked for, and {torch.cuda.device_count()} are here"
-        raise ConfigError(problem, where="--devices", hint=hint)
+        raise ConfigError(problem, where="devices", hint=hint)
 
 
 def make_fabric(accelerator: Accelerator, devices: int, nodes: int, precision: Precision) -> Fabric:

@@ -55,5 +55,5 @@ def lost_process_explained(rank: int) -> Iterator[None]:
         raise HoopoeError(
             "another process of this run has ended",
             where=f"process {rank}",
-            hint="see the error of that process; --resume goes on after the last checkpoint",
+            hint="see the error of that process; resuming the run goes on after the last checkpoint",
         ) from error

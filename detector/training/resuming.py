@@ -50,7 +50,7 @@ def refuse_another_run(checkpoint: Checkpoint, config: Config, data: RunData, fi
             f"the run was started with other annotations{changes}",
             where=files.last,
             hint="give the annotations that the run was started with (a picture that cannot be read may stay among "
-            f"them: data.invalid=repair leaves it out), or start a new run with --init {files.best}",
+            f"them: data.invalid=repair leaves it out), or start a new run from {files.best} (--init)",
         )
 
 

@@ -50,7 +50,7 @@ def split_by_groups(names: Sequence[str], boxes: Counter[str]) -> Split:
         with_boxes = {group: sum(boxes[name] > 0 for name in members) for group, members in groups.items()}
         if sum(count > 0 for count in with_boxes.values()) >= (2 if rule is _neighbours else LEAST_GROUPS):
             return _parted(groups, with_boxes, what)
-    hint = "give --val-annotations and --val-images, or more pictures"
+    hint = "give annotations and images to evaluate on, or more pictures"
     raise DataError(f"{len(names)} pictures are too few to keep some for evaluation", hint=hint)
 
 

@@ -201,7 +201,9 @@ def _tasks(
             problem = f"card '{card}' is not there ({absent[card]}): its {count} files keep the pictures that they had"
         else:
             problem = f"{count} files of card '{card}' are not there now: they keep the pictures that they had"
-        ledger.failures.append(HoopoeError(problem, where=roots[card], hint=f"put it in, or give --root {card}=PATH"))
+        ledger.failures.append(
+            HoopoeError(problem, where=roots[card], hint=f"put it in, or give --root {card}=PATH (from Python roots)")
+        )
 
 
 def _written(

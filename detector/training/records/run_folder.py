@@ -69,7 +69,7 @@ class RunFolder:
         """
         path = self.root / "data.json"
         if not self.config.exists() or not path.exists():
-            raise ConfigError("there is no run in this folder", where=self.root, hint="check the path after --resume")
+            raise ConfigError("there is no run in this folder", where=self.root, hint="check its path")
         try:
             content = parse_json(path)
             return {
@@ -78,7 +78,7 @@ class RunFolder:
                 if name in content
             }
         except (KeyError, TypeError) as error:
-            hint = "give --train-annotations and --train-images"
+            hint = "give its annotations and images again"
             raise ConfigError("it does not say what the run was trained on", where=path, hint=hint) from error
 
     def data_summary(self) -> dict[str, Any]:
@@ -96,9 +96,9 @@ class RunFolder:
             ConfigError: The folder holds one, or is a file.
         """
         if self.root.exists() and not self.root.is_dir():
-            raise ConfigError("this is a file, not a folder", where=self.root, hint="give another --output")
+            raise ConfigError("this is a file, not a folder", where=self.root, hint="give another output folder")
         if self.config.exists() or self.last.exists():
-            hint = "give --resume to go on with it, or another --output"
+            hint = "resume it, or give another output folder"
             raise ConfigError("there already is a run in this folder", where=self.root, hint=hint)
 
     def start(self, config: Config, data: Mapping[str, Any], devices: Mapping[str, Any]) -> None:

@@ -188,7 +188,7 @@ def test_augmented_detections_keep_the_limit_and_count_a_bird_of_several_names_o
 
 
 def test_tiles_and_augmentation_together_are_refused() -> None:
-    with pytest.raises(ConfigError, match="--tile and --tta"):
+    with pytest.raises(ConfigError, match="tile and tta"):
         DetectionOptions(tile=True, tta=True)
 
 
