@@ -66,7 +66,7 @@ class Checkpoint:
         config: The configuration as it was asked for.
         resolved: The same with what data, weights and device decided.
         fingerprint: Of the training and validation data.
-        state: Tensors of model, EMA and optimiser.
+        state: Tensors of model, EMA and optimiser, and the state of the loss scaler.
     """
 
     position: Position
@@ -133,7 +133,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         place = ".".join(map(str, first["loc"]))[:80]
         problem = f"the checkpoint is damaged, or of another version of Hoopoe ({place}: {first['msg']})"
         raise CheckpointError(problem, where=path, hint=hint) from error
-    state = {"model": entries.model, "ema": entries.ema, "optimiser": entries.optimiser}
+    state = {name: getattr(entries, name) for name in ("model", "ema", "optimiser", "scaler")}
     return Checkpoint(entries.position, entries.config, entries.resolved, entries.fingerprint, state)
 
 
@@ -147,3 +147,4 @@ class _Entries(BaseModel):
     model: dict[str, Any]
     ema: dict[str, Any] | None
     optimiser: dict[str, Any]
+    scaler: dict[str, Any] | None  # of before there was one: none

@@ -38,8 +38,10 @@ class TrainConfig(Section):
     """Whether a BatchNorm that is trained takes its statistics over the images of all CUDA devices; otherwise, and on
     CPUs, each process takes its own, and what is evaluated and saved are those of the first."""
 
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """Of convolutions and matrix products; auto: bf16 where the device computes in it, else fp32."""
+    precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
+    """Of convolutions and matrix products; auto: bf16 where the device computes in it, else fp16 on GPUs that have it
+    (T4, V100), else fp32. fp16 scales the loss, and leaves out steps in which that was too much; it is evaluated in
+    fp32, as it will be used."""
 
     lr: PositiveFloat = 2e-4
     """AdamW's learning rate at its peak; where auto found a batch size, times the square root of that / 16. A step of

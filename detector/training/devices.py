@@ -13,12 +13,17 @@ from lightning_fabric.plugins.environments import TorchElasticEnvironment
 from lightning_fabric.plugins.precision import MixedPrecision
 from lightning_fabric.strategies import DDPStrategy
 from torch import nn
+from torch.optim import Optimizer
 
 from backbones.errors import ConfigError
-from detector.base.devices import Precision, chosen_device
+from detector.base.devices import chosen_device, chosen_precision
 from detector.base.reporting import warn
 
 Accelerator = Literal["auto", "cpu", "cuda"]
+TrainingPrecision = Literal["fp32", "bf16", "fp16"]
+AskedPrecision = Literal["auto", "bf16", "fp16", "fp32"]
+_AUTOCAST: dict[TrainingPrecision, Literal["bf16-mixed", "16-mixed"]] = {"bf16": "bf16-mixed", "fp16": "16-mixed"}
+FP16_CAPABILITY = (7, 0)  # of a CUDA device: Volta, the first with units for products in fp16
 
 
 def process_numbers(devices: int, nodes: int) -> tuple[int, int]:
@@ -42,17 +47,33 @@ def refuse_missing_devices(accelerator: Accelerator, devices: int) -> None:
         raise ConfigError(problem, where="devices", hint=hint)
 
 
-def make_fabric(accelerator: Accelerator, devices: int, nodes: int, precision: Precision) -> Fabric:
+def training_precision(asked: AskedPrecision, device: str) -> TrainingPrecision:
+    """The precision that was asked for; auto: bf16 where the device computes in it, else fp16 on GPUs that have it.
+
+    Args:
+        asked: See `train.precision`.
+        device: The kind of device that trains.
+    """
+    if asked == "fp16":
+        return "fp16"
+    chosen = chosen_precision(asked, device)
+    if asked == "auto" and chosen == "fp32" and device == "cuda":
+        return "fp16" if torch.cuda.get_device_capability() >= FP16_CAPABILITY else "fp32"
+    return chosen
+
+
+def make_fabric(accelerator: Accelerator, devices: int, nodes: int, precision: AskedPrecision) -> Fabric:
     """A Fabric, not launched yet. Under torchrun, its numbers of processes count.
 
     Args:
         accelerator: `auto` is CUDA where there is a device.
         devices: Processes on this machine, a device each.
         nodes: Machines.
-        precision: `bf16` runs the model under autocast.
+        precision: See `train.precision`; `bf16` and `fp16` run the model under autocast.
     """
     devices, nodes = process_numbers(devices, nodes)
     kind = chosen_accelerator(accelerator)
+    autocast = _AUTOCAST.get(training_precision(precision, kind))
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # its greetings
     # 1 x 1 weights: their gradients in channels-last are the same bytes, whatever the strides of sides of 1 say
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
@@ -65,15 +86,20 @@ def make_fabric(accelerator: Accelerator, devices: int, nodes: int, precision: P
         devices=devices,
         num_nodes=nodes,
         strategy=strategy,
-        plugins=[BoxSafePrecision("bf16-mixed", kind)] if precision == "bf16" else [],
+        plugins=[] if autocast is None else [BoxSafePrecision(autocast, kind)],
     )
 
 
 class BoxSafePrecision(MixedPrecision):
-    """Autocast that leaves its inputs alone: Fabric's would round the corners of boxes to bfloat16."""
+    """Autocast that leaves its inputs alone: Fabric's would round the corners of boxes to half the bits."""
 
     def convert_input(self, data: Any) -> Any:
         return data
+
+    def unscale_gradients(self, optimizer: Optimizer) -> None:
+        """Divide by the loss scale, for fused optimisers too: torch's scaler knows then that it is done."""
+        if self.scaler is not None:
+            self.scaler.unscale_(optimizer)
 
 
 def with_shared_statistics(model: nn.Module, device: str, processes: int, rank: int = 0) -> nn.Module:

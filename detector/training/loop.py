@@ -41,19 +41,20 @@ def train(run: Session, position: Position) -> Position:
             set_learning_rate(run.optimiser, rate)
 
             losses = accumulate_gradients(run, batch)
+            run.unscale_gradients()
             # measured without a limit too: finite losses may have gradients that are not, which would spoil the weights
             limit = math.inf if config.clip_norm is None else config.clip_norm
             losses[GRADIENT_NORM] = clip_grad_norm_(run.model.parameters(), limit)
             values, stop = run.agree(losses)
-            run.refuse_non_finite(values, position.step, batch)
+            shown = run.finite(values, position.step, batch)
 
-            run.optimiser.step()
+            run.optimiser.step()  # none where a scaler leaves it out
             run.optimiser.zero_grad()
             if learner.ema is not None:
                 learner.ema.update_parameters(learner.model)
 
             position = replace(position, batch=position.batch + 1, step=position.step + 1)
-            run.log(position, batches, values, rate, len(batch.image_ids), waited)
+            run.log(position, batches, shown, rate, len(batch.image_ids), waited)
             if stop or run.checkpoint_is_due(position):
                 run.save(position)
             if stop:

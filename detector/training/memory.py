@@ -57,7 +57,7 @@ def estimate_memory(detector: Any, train: TrainConfig, size_wh: tuple[int, int],
     config = config_of(detector)
     copies = 3 if train.ema_decay is None else 4  # the parameters, two moments, and the average
     parameters, trained = parameter_counts(detector)
-    with torch.autocast("cpu", torch.bfloat16, enabled=train.precision == "bf16"):
+    with torch.autocast("cpu", torch.bfloat16, enabled=train.precision in ("bf16", "fp16")):
         kept = _kept_bytes(detector, torch.rand(1, 3, PROBE_SIDE, PROBE_SIDE))
     kept = round(kept * size_wh[0] * size_wh[1] / PROBE_SIDE**2)
     if config.detector == "faster_rcnn":  # pooled proposals, once more for the layer that reads them, their gradients

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from backbones.errors import ConfigError
-from detector.base.devices import Precision, chosen_precision
+from detector.base.devices import Precision
 from detector.base.reporting import say
 from detector.data.config import AugmentationConfig
 from detector.data.resizing import SizeRule
@@ -20,7 +20,13 @@ from detector.models.initialisation import init_from_detector
 from detector.training.checkpoints import Checkpoint, load_checkpoint
 from detector.training.config import Config
 from detector.training.data import RunData, Sources, read_data
-from detector.training.devices import Accelerator, chosen_accelerator, process_numbers
+from detector.training.devices import (
+    Accelerator,
+    TrainingPrecision,
+    chosen_accelerator,
+    process_numbers,
+    training_precision,
+)
 from detector.training.optimiser import resolved_layer_decay
 from detector.training.records.run_folder import RunFolder
 from detector.training.resuming import refuse_another_run, resumed
@@ -91,7 +97,7 @@ class Resolved:
 
     @property
     def precision(self) -> Precision:
-        """Of convolutions and matrix products."""
+        """Of convolutions and matrix products in evaluations: that in which the detector will be used."""
         return "bf16" if self.config.train.precision == "bf16" else "fp32"
 
     @property
@@ -128,7 +134,7 @@ def resolve(request: Request) -> Resolved:
         config = checkpoint.resolved
     elif not request.resume:
         folder.refuse_existing()
-    precision = chosen_precision(config.train.precision, chosen_accelerator(request.accelerator))
+    precision = training_precision(config.train.precision, chosen_accelerator(request.accelerator))
     if config.train.batch_size != "auto":
         images_a_device(config, request.processes)
     model = _build_model(config, request.init if checkpoint is None else None, load_weights=checkpoint is None)
@@ -161,7 +167,7 @@ def _build_model(config: Config, init: str | None, *, load_weights: bool) -> nn.
     return model
 
 
-def _with_decisions(config: Config, model: nn.Module, precision: Precision, *, pretrained: bool) -> Config:
+def _with_decisions(config: Config, model: nn.Module, precision: TrainingPrecision, *, pretrained: bool) -> Config:
     """The configuration with what weights and device have decided; on resuming it has all that already."""
     layer_decay = resolved_layer_decay(config.train, pretrained=pretrained)
     settings = config.train.model_copy(update={"precision": precision, "layer_decay": layer_decay})

@@ -79,7 +79,7 @@ def train_detector(request: Request) -> Run:
     position = Position() if resolved.checkpoint is None else resolved.checkpoint.position
     if position.finished:
         return Run(position, resolved.files, trained=False)
-    fabric = make_fabric(request.accelerator, request.devices, request.nodes, resolved.precision)
+    fabric = make_fabric(request.accelerator, request.devices, request.nodes, resolved.config.train.precision)
     fabric.launch()
     before = {} if resolved.checkpoint is None else resolved.files.data_summary()
     refuse = resolved.config.data.invalid == "error"
@@ -153,6 +153,7 @@ def open_session(fabric: Fabric, resolved: Resolved) -> Session:
     position = Position()
     if checkpoint is not None:
         checkpoint.restore(learner)
+        fabric.strategy.precision.load_state_dict(checkpoint.state["scaler"] or {})
         position = checkpoint.position
     wrapped_model, wrapped_optimiser = fabric.setup(model, learner.optimiser)
     fabric.barrier()  # all have looked for an earlier run before the first one writes

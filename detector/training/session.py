@@ -26,7 +26,7 @@ from detector.training.checkpoints import Checkpoint, Learner, Position, save_ch
 from detector.training.config import Config
 from detector.training.guards import non_finite_error
 from detector.training.records.examples import draw_examples
-from detector.training.records.progress import Display
+from detector.training.records.progress import GRADIENT_NORM, Display
 from detector.training.records.recorder import Recorder
 from detector.training.resolving import Resolved, images_a_device
 
@@ -94,14 +94,28 @@ class Session:
         *means, stop = values.tolist()
         return dict(zip(losses, means, strict=True)), stop > 0
 
-    def refuse_non_finite(self, losses: Mapping[str, float], step: int, batch: Batch) -> None:
+    def unscale_gradients(self) -> None:
+        """Divide the gradients by the scale of the loss, where it has one (fp16)."""
+        self.fabric.strategy.precision.unscale_gradients(self.learner.optimiser)
+
+    def finite(self, losses: Mapping[str, float], step: int, batch: Batch) -> Mapping[str, float]:
         """Stop if a loss, or the norm of the gradients, is not finite; all processes come to the same verdict.
+
+        Where the loss was scaled by too much, only the gradients are not: the scaler is about to leave out the step and
+        to lower its scale, and the norm is no figure to show.
+
+        Returns:
+            The losses, without a norm that is none.
 
         Raises:
             DataError: Naming the losses and the images of the batch.
         """
         if all(math.isfinite(value) for value in losses.values()):
-            return
+            return losses
+        others = {name: value for name, value in losses.items() if name != GRADIENT_NORM}
+        scaler = getattr(self.fabric.strategy.precision, "scaler", None)
+        if scaler is not None and scaler.get_scale() > 1 and all(math.isfinite(value) for value in others.values()):
+            return others
         names = [self._name(image) for image in batch.image_ids]
         if self.fabric.world_size > 1:
             gathered: list[Any] = [None] * self.fabric.world_size
@@ -114,7 +128,7 @@ class Session:
         return images.file_names[int(np.flatnonzero(images.image_ids == image_id)[0])]
 
     def log(
-        self, position: Position, batches: int, losses: dict[str, float], rate: float, images: int, waited: float
+        self, position: Position, batches: int, losses: Mapping[str, float], rate: float, images: int, waited: float
     ) -> None:
         """Show and record a step that has been done."""
         done = position.epoch + position.batch / batches
@@ -135,7 +149,8 @@ class Session:
         self.saved, self.saved_at = position, time.monotonic()
         if self.fabric.is_global_zero:
             asked, fingerprint = self.resolved.asked, self.resolved.data.fingerprint
-            checkpoint = Checkpoint(position, asked, self.config, fingerprint, state_of(self.learner))
+            state = {**state_of(self.learner), "scaler": self.fabric.strategy.precision.state_dict()}
+            checkpoint = Checkpoint(position, asked, self.config, fingerprint, state)
             save_checkpoint(self.resolved.files.last, checkpoint)
 
     def evaluate(self, position: Position) -> Position:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
@@ -49,11 +49,10 @@ class Display:
         """Begin to measure anew, leaving out what has happened since the last step."""
         self.clock = time.perf_counter()
         self.images = 0
-        self.steps = 0
         self.waited = 0.0
-        self.sums: dict[str, float] = defaultdict(float)
+        self.values: dict[str, list[float]] = defaultdict(list)
 
-    def step(self, epoch: float, losses: dict[str, float], images: int, waited: float) -> None:
+    def step(self, epoch: float, losses: Mapping[str, float], images: int, waited: float) -> None:
         """Take note of a step.
 
         Args:
@@ -63,10 +62,9 @@ class Display:
             waited: Seconds that it waited for its data.
         """
         self.images += images
-        self.steps += 1
         self.waited += waited
         for name, value in losses.items():
-            self.sums[name] += value
+            self.values[name].append(value)
         self.task.reach(epoch)
 
     @contextmanager
@@ -78,7 +76,7 @@ class Display:
     def read(self, epoch: float, rate: float) -> dict[str, float]:
         """Losses, learning rate, speed and memory since the last reading, shown and handed back; the clock restarts."""
         seconds = max(time.perf_counter() - self.clock, 1e-9)
-        means = {name: total / self.steps for name, total in self.sums.items()}
+        means = {name: sum(values) / len(values) for name, values in self.values.items()}
         losses = {name: value for name, value in means.items() if name != GRADIENT_NORM}
         values = {
             "epoch": round(epoch, 4),
