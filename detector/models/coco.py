@@ -75,6 +75,7 @@ def load_coco() -> tuple[nn.Module, ModelConfig]:
         weights=COCO_NAME,
         rgb_mean=IMAGENET_MEAN,
         rgb_std=IMAGENET_STD,
+        max_detections=100,  # as in its own evaluation
     )
     classes = WEIGHTS.meta["categories"]
     with torch.device("meta"):  # shapes without memory

@@ -101,7 +101,7 @@ class ModelConfig(Section):
     one_name: bool = False
     """Whether nms_iou also holds for detections of different categories, so that a bird has the likeliest name only."""
 
-    max_detections: Count = 100
+    max_detections: Count = 300
     """Detections per image, the best first."""
 
     @field_validator("backbone_config")

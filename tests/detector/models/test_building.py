@@ -94,7 +94,9 @@ def test_losses_and_detections_equal_hand_wired_torchvision(
     detector: str, version: str, widths: tuple[int, int], make_detector
 ) -> None:
     threshold = {"faster_rcnn": 0.05, "retinanet": 0.005}[detector]
-    ours = make_detector(detector=detector, version=version, categories=["a", "b"], score_threshold=threshold)
+    ours = make_detector(
+        detector=detector, version=version, categories=["a", "b"], score_threshold=threshold, max_detections=100
+    )
     theirs = hand_wired(detector, version)
     theirs.load_state_dict(ours.state_dict())  # strict: the names are torchvision's too
 

@@ -51,7 +51,7 @@ def test_the_papers_recipes_have_the_papers_values(name: str) -> None:
     config = load_config(name, Config)
     tripled, retinanet_biformer = name.endswith("3x"), "retinanet_biformer" in name
     assert (config.model.min_size, config.model.max_size) == (800, 1333)
-    assert (config.model.version, config.model.anchor_scale) == ("v1", 1.0)
+    assert (config.model.version, config.model.anchor_scale, config.model.max_detections) == ("v1", 1.0, 100)
     assert (config.train["batch_size"], config.train["lr"]) == (16, 1e-4)
     assert config.train["weight_decay"] == (1e-4 if retinanet_biformer else 0.05)
     assert config.train["epochs"] == (36 if tripled else 12)
