@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from detector.plots.figures import save_figure
 from detector.plots.files import save_image
 from detector.plots.training_curves import plot_training_curves
 from detector.training.records.run_folder import RunFolder
+
+CURVES_EVERY_S = 30.0  # drawing takes half a second, which short epochs would spend again and again
 
 
 class Recorder:
@@ -33,6 +36,7 @@ class Recorder:
         folder.root.mkdir(parents=True, exist_ok=True)
         self.records = [record for record in read_metrics(folder.metrics) if record["step"] <= step]
         write_bytes(folder.metrics, "".join(map(_line, self.records)).encode())
+        self._drawn_at = time.monotonic()
         self.writer = SummaryWriter(str(folder.tensorboard), purge_step=step + 1 if step else None)
 
     def training(self, step: int, values: Mapping[str, float]) -> None:
@@ -40,13 +44,14 @@ class Recorder:
         self._append({"kind": "train", "step": step, **values}, "train")
 
     def evaluation(self, step: int, metrics: Mapping[str, Any], examples: NDArray[np.uint8] | None) -> None:
-        """Note an evaluation (figures may be None), draw the curves, and keep the example pictures."""
+        """Note an evaluation (figures may be None), keep the example pictures, and draw the curves if that is due."""
         self._append({"kind": "evaluation", "step": step, **metrics}, "validation")
         if examples is not None:
             self.writer.add_image("examples", examples, step, dataformats="HWC")
             save_image(examples, self.folder.plots / "examples.png")
         self.writer.flush()
-        self.draw_curves()
+        if time.monotonic() - self._drawn_at > CURVES_EVERY_S:
+            self.draw_curves()
 
     def draw_curves(self) -> None:
         """Draw `plots/curves.png` from all records."""
@@ -59,6 +64,7 @@ class Recorder:
             *([math.nan if record[name] is None else record[name] for record in evaluated] for name in ("AP", "AP50")),
         )
         save_figure(figure, self.folder.plots / "curves.png")
+        self._drawn_at = time.monotonic()
 
     def close(self) -> None:
         """Finish TensorBoard's file."""

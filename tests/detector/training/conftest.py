@@ -1,6 +1,7 @@
 """Runs on a tiny drawn data set that take seconds."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from detector.config import parse_config
 from detector.training.config import Config
 from detector.training.resolving import Request
+from detector.training.run import train_detector
 
 SETTINGS = """
 model: {backbone: davit_nano, detector: faster_rcnn, min_size: 96, max_size: 128, fpn_channels: 64, box_head_width: 32,
@@ -19,21 +21,38 @@ data: {workers: 0}
 """
 
 
+def request_of(drawn_set: Path, output: Path, *settings: str, **changes: object) -> Request:
+    """A request for a run on the drawn set; further words are settings."""
+    values: dict = {
+        "config": parse_config(SETTINGS, Config, settings),
+        "train": [(drawn_set / "train.json", drawn_set / "images")],
+        "validation": [(drawn_set / "val.json", drawn_set / "images")],
+        "output": output,
+        "accelerator": "cpu",
+    }
+    return Request(**(values | changes))
+
+
 @pytest.fixture
 def make_request(drawn_set: Path, tmp_path: Path) -> Callable[..., Request]:
     """A request for a run in `tmp_path / name`; further words are settings."""
 
     def make(name: str = "run", *settings: str, **changes: object) -> Request:
-        values: dict = {
-            "config": parse_config(SETTINGS, Config, settings),
-            "train": [(drawn_set / "train.json", drawn_set / "images")],
-            "validation": [(drawn_set / "val.json", drawn_set / "images")],
-            "output": tmp_path / name,
-            "accelerator": "cpu",
-        }
-        return Request(**(values | changes))
+        return request_of(drawn_set, tmp_path / name, *settings, **changes)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def finished(drawn_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run of two epochs, the settings plain; not to be changed."""
+    return train_detector(request_of(drawn_set, tmp_path_factory.mktemp("finished") / "run")).folder
+
+
+@pytest.fixture
+def finished_run(finished: Path, tmp_path: Path) -> Path:
+    """A copy of `finished` at `tmp_path / "run"`, where `make_request()` has its run."""
+    return shutil.copytree(finished, tmp_path / "run")
 
 
 @pytest.fixture(scope="session")

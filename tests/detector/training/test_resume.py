@@ -1,6 +1,7 @@
 """Killed and resumed, a run ends as if it had never stopped."""
 
 import contextlib
+import multiprocessing
 import os
 import random
 import signal
@@ -15,6 +16,7 @@ import torch
 from backbones.errors import CheckpointError, ConfigError, DataError
 from detector.cli.main import main
 from detector.models.saving import read_detector
+from detector.training.optimiser import set_learning_rate
 from detector.training.run import train_detector
 
 # everything that could carry hidden state
@@ -27,8 +29,9 @@ HARD = (
     "data.workers=2",
     "train.accumulate=2",
     "train.checkpoint_steps=2",
-    "train.epochs=3",
+    "train.epochs=2",
 )
+STEPS = 6  # of which the last is followed by an evaluation only
 
 
 ROOT = Path(__file__).parents[3]
@@ -87,7 +90,7 @@ def test_sigkill_at_a_random_step_and_resume_is_bit_equal(
 ) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     train_detector(make_request("whole", *HARD))
-    after = random.SystemRandom().randint(1, 7)
+    after = random.SystemRandom().randint(1, STEPS - 2)
     code, _ = hoopoe(command(tiny_yaml, broken, "--set", *HARD), kill_after_steps=after)
     assert code == -signal.SIGKILL
     train_detector(make_request("broken", *HARD, "data.workers=1", resume=True))
@@ -113,7 +116,7 @@ def test_two_processes_killed_and_resumed_are_bit_equal(
 ) -> None:
     broken = tmp_path / "broken"
     words = (*options, "--set", *HARD, "data.workers=1")
-    after = random.SystemRandom().randint(1, 7)
+    after = random.SystemRandom().randint(1, STEPS - 2)
     code, _ = hoopoe(command(tiny_yaml, broken, *words), kill_after_steps=after, launcher=launcher)
     assert code == -signal.SIGKILL
     code, said = hoopoe(command(tiny_yaml, broken, "--resume", *words), launcher=launcher)
@@ -124,9 +127,7 @@ def test_two_processes_killed_and_resumed_are_bit_equal(
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_ultralytics_23973_a_resumed_run_continues_its_losses(make_request, metrics_of, monkeypatch) -> None:
-    whole = make_request("whole")
-    train_detector(whole)
+def test_ultralytics_23973_a_resumed_run_continues_its_losses(make_request, finished, metrics_of, monkeypatch) -> None:
     broken = make_request("broken", "train.checkpoint_steps=1")
 
     def stop_in_step_5(*_: object) -> None:
@@ -139,7 +140,7 @@ def test_ultralytics_23973_a_resumed_run_continues_its_losses(make_request, metr
     monkeypatch.undo()
     train_detector(make_request("broken", resume=True))
     for kind in ("train", "evaluation"):
-        first, second = metrics_of(whole.output, kind), metrics_of(broken.output, kind)
+        first, second = metrics_of(finished, kind), metrics_of(broken.output, kind)
         assert [record["step"] for record in first] == [record["step"] for record in second]
 
 
@@ -160,23 +161,33 @@ def _fail() -> None:
     raise RuntimeError("the power went out")
 
 
-def test_an_interrupt_ends_after_the_step_with_a_checkpoint(command, tiny_yaml, tmp_path, differing) -> None:
-    settings = ("--set", "train.epochs=100", "train.eval_epochs=100", "data.workers=1", "train.checkpoint_minutes=null")
+def test_an_interrupt_ends_after_the_step_with_a_checkpoint(command, tiny_yaml, tmp_path, capsys, monkeypatch) -> None:
+    rates = []
+
+    def interrupted_in_step_2(optimiser: torch.optim.Optimizer, rate: float) -> None:
+        set_learning_rate(optimiser, rate)
+        rates.append(rate)
+        if len(rates) == 2:
+            for process in (os.getpid(), *(each.pid for each in multiprocessing.active_children())):
+                os.kill(process, signal.SIGINT)  # to all processes of the group, as a terminal does it
+
+    monkeypatch.setattr("detector.training.loop.set_learning_rate", interrupted_in_step_2)
     run = tmp_path / "run"
-    code, said = hoopoe(command(tiny_yaml, run, *settings), kill_after_steps=2, number=signal.SIGINT)
-    assert code == 130, said
-    steps = torch.load(run / "checkpoints/last.pt")["position"]["step"]
-    assert f"stopped after step {steps}; give --resume to go on" in said
-    assert steps == said.count(" epochs, loss ")
+    settings = ("--set", "data.workers=1", "train.checkpoint_minutes=null")
+    assert main(command(tiny_yaml, run, *settings)) == 130
+    said = capsys.readouterr()
+    assert torch.load(run / "checkpoints/last.pt")["position"]["step"] == 2
+    assert "stopped after step 2; give --resume to go on" in said.out
+    assert said.err.count(" epochs, loss ") == 2
 
 
-def test_a_finished_run_says_so_and_is_left_alone(make_request) -> None:
+def test_a_finished_run_says_so_and_is_left_alone(make_request, finished_run) -> None:
     request = make_request()
-    assert train_detector(request).position.finished
-    before = (request.output / "checkpoints/last.pt").read_bytes()
+    before = (finished_run / "checkpoints/last.pt").read_bytes()
     run = train_detector(make_request(resume=True))
+    assert run.position.finished
     assert not run.trained
-    assert (request.output / "checkpoints/last.pt").read_bytes() == before
+    assert (finished_run / "checkpoints/last.pt").read_bytes() == before
 
     with pytest.raises(ConfigError, match="already is a run"):
         train_detector(request)
@@ -188,7 +199,7 @@ def test_a_finished_run_says_so_and_is_left_alone(make_request) -> None:
 
 
 def test_resume_without_a_run_begins_one(make_request) -> None:
-    run = train_detector(make_request("new", "train.epochs=1", resume=True))
+    run = train_detector(make_request("new", "train.epochs=1", validation=[], resume=True))
     assert run.trained
     assert run.best.exists()
 
@@ -206,10 +217,8 @@ def test_a_damaged_checkpoint_is_named(make_request) -> None:
         train_detector(request)
 
 
-def test_a_run_goes_on_by_its_folder_alone_and_by_its_own_configuration(command, tiny_yaml, tmp_path, capsys) -> None:
-    run = tmp_path / "run"
-    assert main(command(tiny_yaml, run)) == 0
-    capsys.readouterr()
+def test_a_run_goes_on_by_its_folder_alone_and_by_its_own_configuration(command, finished_run, capsys) -> None:
+    run = finished_run
     assert main(["train", "--resume", str(run)]) == 0
     assert "this run is finished" in capsys.readouterr().out
     assert main(command(run / "config.yaml", run, "--resume")) == 0
