@@ -22,6 +22,7 @@ class TrainOptions(TypedDict, total=False):
 
     Attributes:
         init: A detector to start from, also with other categories: its file, or its run's folder.
+        negatives: A folder, or several, of pictures that surely show no bird, which are taught as background.
         resume: Go on with the run in `output`, exactly where it was stopped.
         overfit: As a check, train and evaluate on so many training images, unvaried.
         accelerator: "auto" takes a GPU where there is one.
@@ -30,6 +31,7 @@ class TrainOptions(TypedDict, total=False):
     """
 
     init: Source | None
+    negatives: Source | Sequence[Source]
     resume: bool
     overfit: int | None
     accelerator: Literal["auto", "cpu", "cuda"]
@@ -81,6 +83,7 @@ def train(
             output=checked_folder(output, "output"),
             resume=bool(options.get("resume", False)),
             init=None if init is None else str(checked_path(init, "init")),
+            negatives=_folders(options.get("negatives", ())),
             overfit=_whole(options.get("overfit"), "overfit"),
             accelerator=_accelerator(options.get("accelerator", "auto")),
             devices=_whole(options.get("devices"), "devices") or 1,
@@ -113,6 +116,11 @@ def _pairs(value: object, name: str, needed: bool = False) -> list[tuple[Path, P
         if not folder.is_dir():
             raise ConfigError("there is no such folder of pictures", where=folder, hint=hint)
     return sources
+
+
+def _folders(value: Source | Sequence[Source]) -> list[Path]:
+    several = value if isinstance(value, list | tuple) else [value]
+    return [checked_path(each, "negatives") for each in several]
 
 
 def _whole(value: object, name: str) -> int | None:

@@ -65,6 +65,15 @@ def add_arguments(parser: CommandParser) -> None:
         "train.epochs=N makes it longer: from there on the learning rate is that of a run of N epochs",
     )
     parser.add_argument("--init", metavar="DETECTOR", help="start from this detector, also with other categories")
+    parser.add_argument(
+        "--negatives",
+        type=folder_of("pictures without birds"),
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="pictures that surely show no bird, to learn what none is; those in which the detector finds birds are "
+        "shown more often (data.negatives)",
+    )
     add_set_argument(parser, "train.lr=2e-4")
     parser.add_rare_argument(
         "--accelerator", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if any"
@@ -98,6 +107,7 @@ def run(args: argparse.Namespace) -> int:
         output=args.output,
         resume=bool(args.resume),
         init=args.init,
+        negatives=args.negatives,
         overfit=args.overfit,
         accelerator=args.accelerator,
         devices=args.devices,
@@ -142,7 +152,9 @@ def _complete(args: argparse.Namespace) -> None:
             args.output = folder
             args.config = args.config or str(folder / "config.yaml")
             if not args.train_annotations:
-                for name, files in RunFolder(folder).data_files().items():
+                known = RunFolder(folder).data_files()
+                args.negatives = args.negatives or [images for _, images in known.pop("negatives", [])]
+                for name, files in known.items():
                     setattr(args, f"{name}_annotations", [annotations for annotations, _ in files])
                     setattr(args, f"{name}_images", [images for _, images in files])
     needed = {"CONFIG": args.config, "--output": args.output, "--train-annotations": args.train_annotations}

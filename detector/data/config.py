@@ -77,6 +77,24 @@ class AugmentationConfig(Section):
         )
 
 
+class NegativesConfig(Section):
+    """How pictures without birds, from `--negatives`, are taught as background."""
+
+    share: float = Field(default=0.25, ge=0, le=0.9)
+    """The largest share of an epoch that is shown of them, each at most once an epoch; half of that are hard ones, in
+    which a detector has found birds, if there are so many."""
+
+    mine_epochs: int | None = Field(default=5, ge=1)
+    """Epochs from one search for hard ones to the next, with the detector as it is then; before the first epoch it is
+    that of `--init`, if any. null: never."""
+
+    mined: int = Field(default=1000, ge=1)
+    """The most pictures that are looked at in one search, drawn afresh each time."""
+
+    score: Annotated[float, Field(gt=0, le=1)] = 0.2
+    """The score from which on a box makes a picture a hard one."""
+
+
 class DataConfig(Section):
     """How images are read, varied, and put into batches."""
 
@@ -103,3 +121,6 @@ class DataConfig(Section):
 
     augmentation: AugmentationConfig = AugmentationConfig()
     """How training images are varied."""
+
+    negatives: NegativesConfig = NegativesConfig()
+    """How pictures without birds are taught as background."""

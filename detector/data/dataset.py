@@ -82,12 +82,24 @@ class TrainingDataset(_Images):
         rule: The size that images have in the network.
         config: How they are varied.
         seed: The run's; together with the key it decides about everything.
+        negatives: Images without boxes, with other ids, which come after the others; birds of those are pasted into
+            them, but they are no parts of mosaics.
     """
 
-    def __init__(self, annotations: Annotations, rule: SizeRule, config: AugmentationConfig, seed: int) -> None:
+    def __init__(
+        self,
+        annotations: Annotations,
+        rule: SizeRule,
+        config: AugmentationConfig,
+        seed: int,
+        negatives: Annotations | None = None,
+    ) -> None:
         super().__init__(annotations, rule)
         self.config = config
         self.seed = seed
+        self.labelled = len(annotations)
+        if negatives is not None:
+            self.annotations += negatives
         crowds = np.flatnonzero(annotations.is_crowd)
         self._boxes_before_crowds = crowds - np.arange(len(crowds))
 
@@ -106,7 +118,7 @@ class TrainingDataset(_Images):
             sample = copy_paste(rng, sample, self._read(donor)[1], self.config.copy_paste_limit)
         until = self.config.mosaic_until_epoch
         if (until is None or key.epoch < until) and rng.random() < self.config.mosaic:
-            others = [self._read(place)[1] for place in choose_partners(rng, len(self))]
+            others = [self._read(place)[1] for place in choose_partners(rng, self.labelled)]
             sample = vary_pixels(rng, mosaic(rng, [sample, *others], self.rule, self.config), self.config)
         else:
             sample = augment(rng, sample, self.rule, self.config)

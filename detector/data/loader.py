@@ -74,10 +74,12 @@ class EpochSampler(Sampler[list[Key]]):
         annotations = dataset.annotations
         self.batch_size, self.seed = batch_size, dataset.seed
         self.rank, self.world_size = rank, world_size
-        factors = repeat_factors(annotations, config.repeat_threshold) if config.repeat_threshold else None
+        threshold = config.repeat_threshold
+        factors = repeat_factors(annotations, threshold, dataset.labelled) if threshold else None
         square = config.augmentation.crop_size is not None  # crops are all of one shape, whatever they are cut from
         groups = aspect_groups(annotations.sizes_wh) if config.group_by_aspect and not square else None
-        self.pool = Pool(len(annotations), factors, groups)
+        negatives = len(annotations) - dataset.labelled
+        self.pool = Pool(dataset.labelled, factors, groups, negatives, config.negatives.share)
         self.start(0)
 
     def start(self, epoch: int, batch: int = 0) -> None:

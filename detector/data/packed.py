@@ -49,6 +49,11 @@ class PackedText:
         start, end = self.offsets[index], self.offsets[index + 1]
         return self.data[start:end].tobytes().decode("utf-8")
 
+    def __add__(self, other: PackedText) -> PackedText:
+        """These strings, and the others after them."""
+        offsets = np.concatenate([self.offsets, self.offsets[-1] + other.offsets[1:]])
+        return PackedText(np.concatenate([self.data, other.data]), offsets)
+
     def take(self, indices: NDArray[np.integer]) -> PackedText:
         """The strings at these indices, packed again."""
         return PackedText.pack(self[int(index)] for index in indices)
@@ -128,6 +133,19 @@ class LabelledImages:
             labels=self.labels[rows].astype(np.int64),
             is_crowd=self.is_crowd[rows],
             row=rows.start,
+        )
+
+    def __add__(self, other: LabelledImages) -> LabelledImages:
+        """These images, and others of the same categories, with other ids, after them."""
+        own = {each.name: (getattr(self, each.name), getattr(other, each.name)) for each in fields(LabelledImages)}
+        arrays = ("image_ids", "sizes_wh", "boxes_xywh", "labels", "is_crowd")
+        return LabelledImages(
+            sources=self.sources + other.sources,
+            category_names=self.category_names,
+            source_index=np.concatenate([self.source_index, other.source_index + np.int32(len(self.sources))]),
+            file_names=self.file_names + other.file_names,
+            offsets=np.concatenate([self.offsets, self.offsets[-1] + other.offsets[1:]]),
+            **{name: np.concatenate(own[name]) for name in arrays},
         )
 
     def path(self, index: int) -> Path:

@@ -19,28 +19,30 @@ Shows = NDArray[np.int64]  # (N, 2): place of the image, and which showing of it
 ASPECT_EDGES = 2.0 ** np.array([-0.75, -0.25, 0.0, 0.25, 0.75])  # of width / height; 0: portrait from landscape
 
 
-def repeat_factors(annotations: LabelledImages, threshold: float) -> NDArray[np.float64]:
+def repeat_factors(annotations: LabelledImages, threshold: float, images: int | None = None) -> NDArray[np.float64]:
     """How often each image is shown an epoch, on average, so that rare categories are seen more often.
 
     r(c) = max(1, sqrt(threshold / f(c))) with f(c) the share of images with category c; an image has the largest r of
     its categories. Gupta, Dollár and Girshick, LVIS, 2019, section 4.3. Crowds do not count.
 
     Args:
-        annotations: I images.
+        annotations: I images, and perhaps negatives after them.
         threshold: The share of images below which a category is repeated.
+        images: I; None: all are.
 
     Returns:
         Factors (I,) of at least 1; 1 for images without boxes.
     """
+    total = len(annotations) if images is None else images
     rows = np.flatnonzero(~annotations.is_crowd)
-    images, labels = annotations.image_rows[rows], annotations.labels[rows].astype(np.int64)
+    owners, labels = annotations.image_rows[rows], annotations.labels[rows].astype(np.int64)
     categories = len(annotations.category_names)
-    pairs = np.unique(images * categories + labels)  # each category once an image
-    images, labels = pairs // categories, pairs % categories
-    frequency = np.bincount(labels, minlength=categories) / max(1, len(annotations))
+    pairs = np.unique(owners * categories + labels)  # each category once an image
+    owners, labels = pairs // categories, pairs % categories
+    frequency = np.bincount(labels, minlength=categories) / max(1, total)
     by_category = np.sqrt(threshold / np.maximum(frequency, 1e-12)).clip(1)
-    factors = np.ones(len(annotations))
-    np.maximum.at(factors, images, by_category[labels])
+    factors = np.ones(total)
+    np.maximum.at(factors, owners, by_category[labels])
     return factors
 
 
@@ -54,14 +56,21 @@ class Pool:
     """The images that epochs are made of.
 
     Attributes:
-        images: Their number, I.
+        images: Their number, I, without the negatives.
         factors: Repeat factors (I,); None: each is shown once an epoch.
-        groups: Group of each image (I,): batches are of one group, apart from a few made of what the groups leave over.
+        groups: Group of each image (I + M,): batches are of one group, apart from a few made of what the groups leave
+            over.
+        negatives: Confirmed blanks, M, whose places come after those of the images.
+        negatives_share: The largest share of an epoch that is shown of them.
+        hard: Which of the negatives (M,) a detector has found birds in; None: of none.
     """
 
     images: int
     factors: NDArray[np.float64] | None = None
     groups: NDArray[np.integer] | None = None
+    negatives: int = 0
+    negatives_share: float = 0.0
+    hard: NDArray[np.bool_] | None = None
 
 
 def epoch_batches(
@@ -69,7 +78,8 @@ def epoch_batches(
 ) -> list[Shows]:
     """The batches that one process trains on in one epoch.
 
-    Every image is shown once, or as often as its factor says (the fraction by chance, another each epoch). Where the
+    Every image is shown once, or as often as its factor says (the fraction by chance, another each epoch). Negatives
+    are drawn, each once, as many as their share allows; half of these are hard ones, if there are so many. Where the
     last global batch cannot be shared out evenly, fewer than `world_size` further showings fill it up, so that all
     processes take as many steps with as many images each.
 
@@ -89,6 +99,8 @@ def epoch_batches(
     order = _shuffled_shows(rng, pool.images, pool.factors)
     if not len(order):
         return []
+    if pool.negatives:
+        order = rng.permutation(np.concatenate([order, _drawn_negatives(rng, pool, len(order))]))
     global_size = batch_size * world_size
     if pool.groups is not None:
         order = _grouped(order, pool.groups[order[:, 0]], global_size)
@@ -133,6 +145,17 @@ def _shuffled_shows(rng: Generator, images: int, factors: NDArray[np.float64] | 
     places = np.repeat(np.arange(images), whole)
     first = np.repeat(np.cumsum(whole) - whole, whole)
     return rng.permutation(np.stack([places, np.arange(len(places)) - first], axis=1))
+
+
+def _drawn_negatives(rng: Generator, pool: Pool, shows: int) -> Shows:
+    """The negatives of an epoch that has so many showings of images, each once."""
+    count = min(pool.negatives, round(shows * pool.negatives_share / (1 - pool.negatives_share)))
+    order = rng.permutation(pool.negatives)
+    is_hard = np.zeros(pool.negatives, np.bool_) if pool.hard is None else pool.hard
+    hard = order[is_hard[order]][: -(-count // 2)]
+    rest = order[~np.isin(order, hard)][: count - len(hard)]
+    places = pool.images + np.concatenate([hard, rest])
+    return np.stack([places, np.zeros_like(places)], axis=1)
 
 
 def _grouped(order: Shows, group: NDArray[np.integer], global_size: int) -> Shows:

@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 from torch import nn
 from torch.optim import Optimizer
@@ -67,6 +69,7 @@ class Checkpoint:
         resolved: The same with what data, weights and device decided.
         fingerprint: Of the training and validation data.
         state: Tensors of model, EMA and optimiser, and the state of the loss scaler.
+        false_scores: float32, what was found in each of the negatives; None: there are none.
     """
 
     position: Position
@@ -74,6 +77,7 @@ class Checkpoint:
     resolved: Config
     fingerprint: str
     state: Mapping[str, Any]
+    false_scores: NDArray[np.float32] | None = None
 
     def restore(self, learner: Learner) -> None:
         """Put the tensors back where they came from.
@@ -109,6 +113,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "resolved": checkpoint.resolved.model_dump(mode="json"),
         "fingerprint": checkpoint.fingerprint,
         **checkpoint.state,
+        "false_scores": None if checkpoint.false_scores is None else torch.from_numpy(checkpoint.false_scores),
     }
     with atomic_write(path) as file:
         torch.save(content, file)
@@ -134,7 +139,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         problem = f"the checkpoint is damaged, or of another version of Hoopoe ({place}: {first['msg']})"
         raise CheckpointError(problem, where=path, hint=hint) from error
     state = {name: getattr(entries, name) for name in ("model", "ema", "optimiser", "scaler")}
-    return Checkpoint(entries.position, entries.config, entries.resolved, entries.fingerprint, state)
+    scores = entries.false_scores.numpy() if isinstance(entries.false_scores, torch.Tensor) else None
+    return Checkpoint(entries.position, entries.config, entries.resolved, entries.fingerprint, state, scores)
 
 
 class _Entries(BaseModel):
@@ -148,3 +154,4 @@ class _Entries(BaseModel):
     ema: dict[str, Any] | None
     optimiser: dict[str, Any]
     scaler: dict[str, Any] | None  # of before there was one: none
+    false_scores: Any = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,17 @@ from detector.data.coco.reading import ReadingReport, read_coco
 from detector.data.config import DataConfig
 from detector.data.doctor.box_sizes import network_boxes_xywh, size_histogram, unmatched
 from detector.data.findings import are_too_many
+from detector.data.negatives import read_negatives
 from detector.data.packed import Annotations
 from detector.evaluation.slices import LOCATION
 from detector.models.config import ModelConfig
+from detector.training.negatives import refuse_birds, shared_cameras
 
 Sources = Sequence[tuple[Path, Path]]  # annotations and images
 FILES_LOOKED_FOR = 1000  # of each set, before the first step; the doctor looks at all
 PICTURES_SHOWN = 8
 OVERFIT_IMAGES_SHOWN = 64  # in an epoch of --overfit, so that an epoch is more than a step or two
+SETS = ("train", "val", "negatives")
 DETECTOR_NAMES = {"faster_rcnn": "Faster R-CNN", "retinanet": "RetinaNet"}
 
 
@@ -41,6 +44,7 @@ class RunData:
         overfit: Whether a few images are trained and evaluated on, again and again.
         left_out: Pictures that cannot be read, and why, by set and file name.
         pictures: The state of the picture files when they were read (`state_of_pictures`); empty before.
+        negatives: Pictures that are confirmed to show no bird, if any.
     """
 
     train: Annotations
@@ -51,16 +55,24 @@ class RunData:
     overfit: bool = False
     left_out: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     pictures: str = ""
+    negatives: Annotations | None = None
 
     @property
     def sets(self) -> dict[str, Annotations]:
-        """The sets by name: train, and val if there is one."""
-        return {"train": self.train} | ({} if self.validation is None else {"val": self.validation})
+        """The sets by name: train, and val and negatives if there are any."""
+        others = {"val": self.validation, "negatives": self.negatives}
+        return {"train": self.train} | {name: each for name, each in others.items() if each is not None}
+
+    @property
+    def sizes_wh(self) -> np.ndarray:
+        """Sizes in pixels of all pictures to train on (N, 2)."""
+        return np.concatenate([self.train.sizes_wh] + ([] if self.negatives is None else [self.negatives.sizes_wh]))
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of all annotations."""
         parts = [self.fingerprints["train"], self.fingerprints.get("val", "")]
+        parts += [self.fingerprints["negatives"]] if "negatives" in self.fingerprints else []
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
     def lines(self) -> Iterator[str]:
@@ -78,6 +90,8 @@ class RunData:
             yield "there is no annotated bird in the training set: all that can be learnt is that there are none"
         if self.validation is not None and not self.validation.has_birds.any():
             yield "there is no annotated bird in the validation set: no AP can be had, and no weights be told better"
+        if self.negatives is not None and self.validation is not None:
+            yield from shared_cameras(self.negatives, self.validation)
         if self.overfit:
             count = len(np.unique(self.train.image_ids))
             yield f"overfitting {count} images of train, {len(self.train)} showings an epoch; evaluated on the same"
@@ -114,22 +128,33 @@ class RunData:
                 report, counts = self.reports.get(name, self.reports["train"]), before.get("report", {})
                 had = f"{name} had {counts.get('images')} images and {counts.get('boxes')} boxes"
                 yield f"{had}, and has {report.images} and {report.boxes}"
-        yield from (f"there is no set {name}" for name in ("train", "val") if name in summary and name not in self.sets)
+        yield from (f"there is no set {name}" for name in SETS if name in summary and name not in self.sets)
 
 
-def read_data(train: Sources, validation: Sources, config: DataConfig, *, overfit: int | None = None) -> RunData:
+def read_data(
+    train: Sources,
+    validation: Sources,
+    config: DataConfig,
+    *,
+    negatives: Sequence[Path] = (),
+    overfit: int | None = None,
+) -> RunData:
     """Read the annotations of a run.
 
     Args:
         train: Pairs of a COCO JSON and its image folder.
         validation: Likewise; may be empty.
         config: Categories, and what happens to invalid boxes.
+        negatives: Folders of pictures that are confirmed to show no bird.
         overfit: Train and evaluate on this many images of the training set, those with boxes first; `validation` is
             not read then.
 
     Raises:
+        ConfigError: Negatives are not there, or are given with `overfit`.
         DataError: A file cannot be used, there is nothing to train on, or pictures are missing.
     """
+    if overfit is not None and negatives:
+        raise ConfigError("--overfit and --negatives exclude each other", hint="give one of them")
     mapping = category_mapping(config)
     annotations, report = read_coco(train, mapping=mapping, invalid=config.invalid)
     if not len(annotations) or not len(annotations.category_names):
@@ -153,7 +178,7 @@ def read_data(train: Sources, validation: Sources, config: DataConfig, *, overfi
         fingerprints = {name: each.fingerprint() for name, each in sets.items()}
         return RunData(sets["train"], few, mapping, reports, fingerprints, overfit=True)
     if not validation:
-        return RunData(annotations, None, mapping, reports, fingerprints)
+        return _with_negatives(RunData(annotations, None, mapping, reports, fingerprints), negatives)
     others, reports["val"] = read_coco(
         validation,
         mapping=mapping,
@@ -166,7 +191,23 @@ def read_data(train: Sources, validation: Sources, config: DataConfig, *, overfi
         raise DataError("there are no images to evaluate on", where=where, hint="check the annotations")
     _look_for_files(others)
     fingerprints["val"] = others.fingerprint()
-    return RunData(annotations, others, mapping, reports, fingerprints)
+    return _with_negatives(RunData(annotations, others, mapping, reports, fingerprints), negatives)
+
+
+def _with_negatives(data: RunData, folders: Sequence[Path]) -> RunData:
+    if not folders:
+        return data
+    negatives, left_out = read_negatives(folders, data.train, first_id=int(data.train.image_ids.max()) + 1)
+    refuse_birds(negatives, data.train, data.validation)
+    count = len(negatives)
+    report = ReadingReport(count, count, count, *(0,) * 6, image_ids_renumbered=False, findings=())
+    return replace(
+        data,
+        negatives=negatives,
+        reports={**data.reports, "negatives": report},
+        fingerprints={**data.fingerprints, "negatives": negatives.fingerprint()},
+        left_out={**data.left_out, "negatives": left_out} if left_out else data.left_out,
+    )
 
 
 def category_mapping(config: DataConfig) -> CategoryMapping:

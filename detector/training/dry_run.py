@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detector.data.dataset import TrainingDataset
 from detector.data.doctor.box_sizes import Unmatched
 from detector.data.loader import EpochSampler
 from detector.training.config import REFERENCE_BATCH, Config
@@ -76,8 +75,9 @@ def _data_lines(config: Config, data: RunData) -> Iterator[str]:
 
 def _schedule_lines(resolved: Resolved, processes: int, note: str) -> Iterator[str]:
     config, settings = resolved.config, resolved.config.train
-    dataset = TrainingDataset(resolved.data.train, resolved.size_rule, config.data.augmentation, settings.seed)
-    steps = len(EpochSampler(dataset, images_a_device(config, processes), config.data, world_size=processes))
+    steps = len(
+        EpochSampler(resolved.training_dataset, images_a_device(config, processes), config.data, world_size=processes)
+    )
     yield f"{settings.epochs} epochs of about {steps} steps with {settings.batch_size} images each{note}: " + (
         f"{settings.epochs * steps} steps"
     )

@@ -134,7 +134,7 @@ def without_pictures(data: RunData, problems: Mapping[str, Problems], *, refuse:
     Raises:
         DataError: There are some and they are refused, or more than a few per cent of a set.
     """
-    sets, left_out = dict(data.sets), {}
+    sets, left_out = dict(data.sets), {name: dict(files) for name, files in data.left_out.items()}
     for name, found in problems.items():
         if not found:
             continue
@@ -149,8 +149,10 @@ def without_pictures(data: RunData, problems: Mapping[str, Problems], *, refuse:
         if are_too_many(len(found), images):
             raise DataError(_counted(found, images, name), where=where, hint=HINT)
         sets[name] = annotations.select(np.flatnonzero(~np.isin(annotations.image_ids, list(found))))
-        left_out[name] = {str(annotations.file_names[place_of[image]]): problem for image, problem in found.items()}
-    return replace(data, train=sets["train"], validation=sets.get("val"), left_out=left_out)
+        files = {str(annotations.file_names[place_of[image]]): problem for image, problem in found.items()}
+        left_out[name] = left_out.get(name, {}) | files
+    validation, negatives = sets.get("val"), sets.get("negatives")
+    return replace(data, train=sets["train"], validation=validation, negatives=negatives, left_out=left_out)
 
 
 def _counted(found: Problems, images: int, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from backbones.errors import ConfigError
 from detector.base.devices import Precision
 from detector.base.reporting import say
 from detector.data.config import AugmentationConfig
+from detector.data.dataset import TrainingDataset
 from detector.data.resizing import SizeRule
 from detector.models.building import build_detector, config_of
 from detector.models.initialisation import init_from_detector
@@ -43,6 +45,7 @@ class Request:
         output: The run's folder.
         resume: Go on with the run in that folder.
         init: A detector's file to start from.
+        negatives: Folders of pictures that are confirmed to show no bird.
         overfit: Train and evaluate on so many images, without augmentation.
         accelerator: `auto` is CUDA where there is a device.
         devices: Processes on this machine.
@@ -55,6 +58,7 @@ class Request:
     output: Path
     resume: bool = False
     init: str | None = None
+    negatives: Sequence[Path] = ()
     overfit: int | None = None
     accelerator: Accelerator = "auto"
     devices: int = 1
@@ -77,6 +81,7 @@ class Resolved:
         files: Where the run's files go.
         model: The detector, on the CPU.
         checkpoint: Where the run goes on; None at its start.
+        init: The detector that it starts from; None: none, or it goes on.
     """
 
     asked: Config
@@ -85,6 +90,7 @@ class Resolved:
     files: RunFolder
     model: nn.Module
     checkpoint: Checkpoint | None
+    init: str | None = None
 
     def with_training(self, **changes: object) -> Resolved:
         """The same with other settings of `train`."""
@@ -106,12 +112,18 @@ class Resolved:
         return self.config.model.size_rule
 
     @property
+    def training_dataset(self) -> TrainingDataset:
+        """What is trained on."""
+        augmentation, seed = self.config.data.augmentation, self.config.train.seed
+        return TrainingDataset(self.data.train, self.size_rule, augmentation, seed, self.data.negatives)
+
+    @property
     def largest_network_size(self) -> tuple[int, int]:
         """Width and height of the largest training image, by area, as it goes through the network."""
         crop_size = self.config.data.augmentation.crop_size
         if crop_size is not None:
             return crop_size, crop_size
-        sizes = self.size_rule.sizes(self.data.train.sizes_wh)
+        sizes = self.size_rule.sizes(self.data.sizes_wh)
         width, height = sizes[int(np.argmax(sizes.prod(axis=1)))].tolist()
         return width, height
 
@@ -124,7 +136,9 @@ def resolve(request: Request) -> Resolved:
     """
     folder = RunFolder(request.output)
     asked = _with_options(request)
-    data = read_data(request.train, request.validation, asked.data, overfit=request.overfit)
+    data = read_data(
+        request.train, request.validation, asked.data, negatives=request.negatives, overfit=request.overfit
+    )
     asked = asked.model_copy(update={"model": asked.model.model_copy(update={"categories": data.train.category_names})})
     config, checkpoint = asked, None
     if request.resume and folder.last.exists():
@@ -137,10 +151,11 @@ def resolve(request: Request) -> Resolved:
     precision = training_precision(config.train.precision, chosen_accelerator(request.accelerator))
     if config.train.batch_size != "auto":
         images_a_device(config, request.processes)
-    model = _build_model(config, request.init if checkpoint is None else None, load_weights=checkpoint is None)
+    init = request.init if checkpoint is None else None
+    model = _build_model(config, init, load_weights=checkpoint is None)
     pretrained = config.model.weights is not None or request.init is not None
     config = _with_decisions(config, model, precision, pretrained=pretrained)
-    return Resolved(asked, config, data, folder, model, checkpoint)
+    return Resolved(asked, config, data, folder, model, checkpoint, init)
 
 
 def _with_options(request: Request) -> Config:

@@ -13,7 +13,6 @@ from lightning_fabric import Fabric
 from backbones.errors import ConfigError
 from detector.base.reporting import task
 from detector.base.stopping import StopRequest
-from detector.data.dataset import TrainingDataset
 from detector.data.loader import training_loader
 from detector.evaluation.card_file import write_model_card
 from detector.evaluation.detecting import DetectionOptions
@@ -26,6 +25,7 @@ from detector.training.ema import averaged
 from detector.training.guards import lost_process_explained
 from detector.training.loop import train
 from detector.training.memory import fits_on_gpu, largest_that_fits, most_useful
+from detector.training.negatives import HardNegatives
 from detector.training.optimiser import build_optimiser
 from detector.training.pictures import with_readable_pictures
 from detector.training.records.progress import Display
@@ -142,19 +142,24 @@ def with_batch_size(resolved: Resolved, fabric: Fabric) -> Resolved:
 def open_session(fabric: Fabric, resolved: Resolved) -> Session:
     """Wrap, restore, and open what a run needs; the first process writes the run's folder."""
     config, data, checkpoint = resolved.config, resolved.data, resolved.checkpoint
-    dataset = TrainingDataset(data.train, resolved.size_rule, config.data.augmentation, config.train.seed)
     batch_size = images_a_device(config, fabric.world_size)
-    loader = training_loader(dataset, batch_size, config.data, rank=fabric.global_rank, world_size=fabric.world_size)
+    loader = training_loader(
+        resolved.training_dataset, batch_size, config.data, rank=fabric.global_rank, world_size=fabric.world_size
+    )
     model = resolved.model.to(fabric.device)
     if config.train.sync_batch_norm:
         model = with_shared_statistics(model, fabric.device.type, fabric.world_size, fabric.global_rank)
     ema = None if config.train.ema_decay is None else averaged(model, config.train.ema_decay)
     learner = Learner(model, ema, build_optimiser(model, config.train))
-    position = Position()
+    position, negatives = Position(), None
+    if data.negatives is not None:
+        negatives = HardNegatives(data.negatives, config.data.negatives, config.train.seed)
     if checkpoint is not None:
         checkpoint.restore(learner)
         fabric.strategy.precision.load_state_dict(checkpoint.state["scaler"] or {})
         position = checkpoint.position
+        if negatives is not None:
+            negatives.restore(checkpoint.false_scores)
     wrapped_model, wrapped_optimiser = fabric.setup(model, learner.optimiser)
     fabric.barrier()  # all have looked for an earlier run before the first one writes
     recorder = None
@@ -172,6 +177,7 @@ def open_session(fabric: Fabric, resolved: Resolved) -> Session:
         recorder=recorder,
         display=Display(config.train.epochs, float(position.epoch), fabric.device, quiet=not fabric.is_global_zero),
         stop=StopRequest(),
+        negatives=negatives,
         saved=position,
     )
 

@@ -15,16 +15,18 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from detector.base.stopping import StopRequest
+from detector.data.dataset import TrainingDataset
 from detector.data.loader import Batch, EpochSampler, Loader
 from detector.data.packed import Annotations
 from detector.evaluation.detecting import DetectionOptions
 from detector.evaluation.evaluation import Evaluation, evaluate
 from detector.models.building import config_of
 from detector.models.detector import Detector, DetectorMeta
-from detector.models.saving import save_detector
+from detector.models.saving import load_detector, save_detector
 from detector.training.checkpoints import Checkpoint, Learner, Position, save_checkpoint, state_of
 from detector.training.config import Config
 from detector.training.guards import non_finite_error
+from detector.training.negatives import HardNegatives
 from detector.training.records.examples import draw_examples
 from detector.training.records.progress import GRADIENT_NORM, Display
 from detector.training.records.recorder import Recorder
@@ -47,6 +49,7 @@ class Session:
         recorder: Writes records, in the first process.
         display: Shows progress.
         stop: Whether somebody wants to stop.
+        negatives: Confirmed blanks and what was found in them, if there are any.
         saved: What the last checkpoint says; `saved_at` is its time.
         measured: The last evaluation, in the first process.
         best_measured: That of `best.safetensors`, if it was written since the run was started or resumed.
@@ -61,6 +64,7 @@ class Session:
     recorder: Recorder | None
     display: Display
     stop: StopRequest
+    negatives: HardNegatives | None = None
     saved: Position = field(default_factory=Position)
     saved_at: float = field(default_factory=time.monotonic)
     measured: Evaluation | None = None
@@ -75,6 +79,9 @@ class Session:
         """Bring loader and model into position; returns the batches of the whole epoch."""
         sampler = self.loader.batch_sampler
         assert isinstance(sampler, EpochSampler)
+        if self.negatives is not None:
+            self._search_negatives(self.negatives, position)
+            sampler.pool = replace(sampler.pool, hard=self.negatives.hard)
         sampler.start(position.epoch, position.batch)
         self.model.train()
         self.display.restart_clock()
@@ -124,7 +131,9 @@ class Session:
         raise non_finite_error(losses, names, step)
 
     def _name(self, image_id: int) -> str:
-        images = self.resolved.data.train
+        dataset = self.loader.dataset
+        assert isinstance(dataset, TrainingDataset)
+        images = dataset.annotations
         return images.file_names[int(np.flatnonzero(images.image_ids == image_id)[0])]
 
     def log(
@@ -150,7 +159,8 @@ class Session:
         if self.fabric.is_global_zero:
             asked, fingerprint = self.resolved.asked, self.resolved.data.fingerprint
             state = {**state_of(self.learner), "scaler": self.fabric.strategy.precision.state_dict()}
-            checkpoint = Checkpoint(position, asked, self.config, fingerprint, state)
+            scores = None if self.negatives is None else self.negatives.scores
+            checkpoint = Checkpoint(position, asked, self.config, fingerprint, state, scores)
             save_checkpoint(self.resolved.files.last, checkpoint)
 
     def evaluate(self, position: Position) -> Position:
@@ -183,6 +193,32 @@ class Session:
             self.display.say(f"stopping early: no better {config.best} in {position.waits} evaluations")
         return replace(position, finished=last or not patient)
 
+    def _search_negatives(self, negatives: HardNegatives, position: Position) -> None:
+        """Find hard ones, where it is time; a run that goes on before a batch repeats what it did there."""
+        init = self.resolved.init
+        if position.batch or not negatives.are_due(position.epoch, has_start=init is not None):
+            return
+        self._synchronise_buffers()
+        if position.epoch == 0 and init is not None:
+            detector = load_detector(init, self.fabric.device, self.resolved.precision)
+        else:
+            detector = Detector.of(self.learner.best_weights, self.resolved.precision)
+        options = replace(self._detection_options(), score_threshold=negatives.settings.score)
+        processes = self.fabric.world_size
+        with self.display.evaluating(min(len(negatives.images), negatives.settings.mined)) as advance:
+            seen = negatives.search(detector, position.epoch, options, lambda images: advance(images * processes))
+        self.display.say(
+            f"birds found in {int(negatives.hard[seen].sum())} of {len(seen)} negatives that were looked at"
+        )
+
+    def _detection_options(self) -> DetectionOptions:
+        return DetectionOptions(
+            batch_size=self.config.train.eval_batch_size,
+            loading=self.config.data,
+            rank=self.fabric.global_rank,
+            world_size=self.fabric.world_size,
+        )
+
     def _synchronise_buffers(self) -> None:
         """Give all processes BatchNorm's statistics of the first one, which saves: what is evaluated is what is saved.
 
@@ -195,18 +231,13 @@ class Session:
                 torch.distributed.broadcast(buffer, src=0)
 
     def _measure(self, position: Position, annotations: Annotations) -> dict[str, float | None]:
-        config = self.config.train
         self.display.say(f"evaluating {len(annotations)} images after epoch {position.epoch}")
         processes = self.fabric.world_size
-        options = DetectionOptions(
-            batch_size=config.eval_batch_size,
-            loading=self.config.data,
-            rank=self.fabric.global_rank,
-            world_size=processes,
-        )
         with self.display.evaluating(len(annotations)) as advance:
             detector = Detector.of(self.learner.best_weights, self.resolved.precision)
-            evaluation = evaluate(detector, annotations, options, advance=lambda images: advance(images * processes))
+            evaluation = evaluate(
+                detector, annotations, self._detection_options(), advance=lambda images: advance(images * processes)
+            )
         metrics: dict[str, float | None] = {}
         if self.fabric.is_global_zero:
             assert evaluation.found is not None

@@ -8,7 +8,6 @@ import numpy as np
 from torch import nn
 
 from backbones.errors import ConfigError
-from detector.data.dataset import TrainingDataset
 from detector.data.loader import EpochSampler
 from detector.models.transform import PAD_MULTIPLE
 from detector.training.resolving import Resolved, images_a_device
@@ -38,7 +37,7 @@ def refuse_single_values(resolved: Resolved, processes: int) -> None:
 def _smallest_side(resolved: Resolved) -> int:
     """The long side in pixels of the smallest picture, as small as it may come into the network."""
     augmentation, rule = resolved.config.data.augmentation, resolved.size_rule
-    scaled = rule.sizes(resolved.data.train.sizes_wh) * min(1.0, augmentation.scale[0])
+    scaled = rule.sizes(resolved.data.sizes_wh) * min(1.0, augmentation.scale[0])
     smallest = int(np.rint(scaled).max(axis=1).min())
     return smallest if augmentation.crop_size is None else min(smallest, augmentation.crop_size)
 
@@ -46,8 +45,9 @@ def _smallest_side(resolved: Resolved) -> int:
 def _smallest_part(resolved: Resolved, processes: int) -> int:
     """Images that are at least in the network at once."""
     config = resolved.config
-    dataset = TrainingDataset(resolved.data.train, resolved.size_rule, config.data.augmentation, config.train.seed)
-    sampler = EpochSampler(dataset, images_a_device(config, processes), config.data, world_size=processes)
+    sampler = EpochSampler(
+        resolved.training_dataset, images_a_device(config, processes), config.data, world_size=processes
+    )
     sizes = []
     for epoch in range(min(config.train.epochs, EPOCHS_LOOKED_AT)):
         sampler.start(epoch)

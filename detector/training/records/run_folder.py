@@ -62,7 +62,7 @@ class RunFolder:
         return self.root / "plots"
 
     def data_files(self) -> dict[str, list[tuple[Path, Path]]]:
-        """Annotations and images that the run was started with, by set: train, val.
+        """Annotations and images that the run was started with, by set: train, val; negatives have images alone.
 
         Raises:
             ConfigError: There is no run here, or its data.json does not say.
@@ -74,7 +74,7 @@ class RunFolder:
             content = parse_json(path)
             return {
                 name: [(Path(each["annotations"]), Path(each["images"])) for each in content[name]["files"]]
-                for name in ("train", "val")
+                for name in ("train", "val", "negatives")
                 if name in content
             }
         except (KeyError, TypeError) as error:

@@ -141,6 +141,26 @@ def test_pasted_birds_add_boxes(scenes):
     assert after > before
 
 
+def test_negatives_come_last_with_birds_pasted_into_them_and_are_no_parts_of_mosaics(scenes):
+    labelled = scenes.select(range(5))
+    negatives = replace(scenes.select(range(5, 8)), offsets=np.zeros(4, np.int64), boxes_xywh=np.zeros((0, 4)))
+    negatives = replace(negatives, labels=np.zeros(0, np.int32), is_crowd=np.zeros(0, np.bool_))
+    settings = AugmentationConfig.off().model_copy(update={"copy_paste": 1.0})
+    dataset = TrainingDataset(labelled, RULE, settings, 0, negatives)
+    assert (len(dataset), dataset.labelled) == (8, 5)
+    assert dataset.annotations.path(6) == scenes.path(6)
+    item = dataset[Key(0, 6)]
+    assert int(item.target["image_id"]) == scenes.image_ids[6]
+    assert len(item.target["labels"]) > 0
+
+    mosaics = TrainingDataset(labelled, RULE, settings.model_copy(update={"copy_paste": 0, "mosaic": 1}), 0, negatives)
+    read = []
+    mosaics._read = lambda place, read_place=mosaics._read: read.append(place) or read_place(place)
+    for epoch in range(20):
+        mosaics[Key(epoch, 0)]
+    assert set(read) == set(range(5))
+
+
 def test_every_box_but_crowds_can_be_pasted(scenes):
     crowds = np.random.default_rng(2).random(len(scenes.labels)) < 0.3
     crowds[:2] = True

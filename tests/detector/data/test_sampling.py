@@ -155,3 +155,42 @@ def test_evaluation_sees_every_image_once_in_batches_of_one_size(sizes_wh, batch
     for batch in batches:
         assert 1 <= len(batch) <= batch_size
         assert len({tuple(size) for size in packed[batch].tolist()}) == 1
+
+
+# --- negatives --------------------------------------------------------------------------------------------------------
+
+
+def shown_negatives(pool, epoch):
+    places = np.concatenate(epoch_batches(pool, 4, seed=0, epoch=epoch))[:, 0]
+    assert sorted(places[places < pool.images]) == list(range(pool.images)), "every image is shown all the same"
+    return np.sort(places[places >= pool.images] - pool.images)
+
+
+def test_no_negatives_change_no_epoch():
+    plain, without = Pool(30), Pool(30, negatives=0, negatives_share=0.25)
+    for one, other in zip(*(epoch_batches(each, 4, seed=0, epoch=1) for each in (plain, without)), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert len(shown_negatives(Pool(30, negatives=9, negatives_share=0.0), 0)) == 0
+
+
+@pytest.mark.parametrize(("negatives", "share", "shown"), [(100, 0.25, 10), (100, 0.5, 30), (4, 0.25, 4)])
+def test_negatives_are_at_most_their_share_of_an_epoch_each_once_and_others_each_time(negatives, share, shown):
+    pool = Pool(30, negatives=negatives, negatives_share=share)
+    first, second = (shown_negatives(pool, epoch) for epoch in (0, 1))
+    assert len(first) == len(set(first)) == shown
+    assert shown == negatives or not np.array_equal(first, second)
+    np.testing.assert_array_equal(first, shown_negatives(pool, 0))
+
+
+@pytest.mark.parametrize(("hard", "shown"), [(0, 0), (3, 3), (40, 5)])
+def test_half_of_the_negatives_are_hard_ones_where_there_are_so_many(hard, shown):
+    is_hard = np.arange(1000) < hard
+    pool = Pool(30, negatives=1000, negatives_share=0.25, hard=is_hard)
+    counts = [is_hard[shown_negatives(pool, epoch)].sum() for epoch in range(20)]
+    assert min(counts) == shown
+    assert np.mean(counts) < shown + 1  # of the others as many as chance brings
+
+
+def test_hard_negatives_do_not_wait_for_their_half_where_the_others_are_few():
+    pool = Pool(30, negatives=12, negatives_share=0.25, hard=np.arange(12) > 0)
+    assert len(shown_negatives(pool, 0)) == 10
