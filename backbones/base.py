@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from backbones.layers import is_exporting
+
 SIZE_DIVISOR = 32  # the stride of the last stage; inputs are padded to a multiple of it
 MIN_INPUT_SIZE = 32
 
@@ -151,8 +153,8 @@ class Backbone(nn.Module):
         batch, _, height, width = x.shape
         if min(height, width) < MIN_INPUT_SIZE:
             raise ValueError(f"{height} x {width} images are too small: {self.name} needs at least 32 x 32 pixels")
-        whole = self.training or torch.is_grad_enabled() or torch.compiler.is_compiling() or batch == 0
-        if x.device.type != "cpu" or whole:
+        whole = self.training or torch.is_grad_enabled() or torch.compiler.is_compiling() or is_exporting()
+        if x.device.type != "cpu" or whole or batch == 0:
             return (x,)
         widest = 4 * self.return_channels[0] * (height // 4) * (width // 4) * x.element_size()
         most = max(1, CPU_PART_BYTES // widest)

@@ -14,6 +14,11 @@ from torch import Tensor, nn
 from torchvision.ops import stochastic_depth
 
 
+def is_exporting() -> bool:
+    """Whether the network is being written down for another runtime, which knows plain operators alone."""
+    return torch.jit.is_tracing() or torch.compiler.is_exporting()
+
+
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None, *, gelu: bool = False) -> Tensor:
     """`x @ weight.T + bias`, with GELU after it if asked for: (..., C) -> (..., out).
 
@@ -34,6 +39,7 @@ def _use_onednn(x: Tensor, weight: Tensor) -> bool:
         and x.shape[-1] == weight.shape[1]  # oneDNN's own message would help nobody
         and not torch.is_grad_enabled()
         and not torch.compiler.is_compiling()  # inductor fuses by itself, and refuses this call
+        and not is_exporting()
         and not torch.is_autocast_enabled("cpu")
         and x.dtype in _onednn_dtypes()
     )

@@ -17,8 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from backbones.layers import is_exporting
+
 # Gathered bytes of K (and as many of V) in one step on CPU: they fit the cache, and malloc reuses their memory.
 CPU_CHUNK_BYTES = 3 * 2**20
+DEVICES = ("cpu", "cuda", "xpu", "mps")
 TRITON_INSTALLED = importlib.util.find_spec("triton") is not None
 
 
@@ -60,8 +63,20 @@ def bi_level_routing_attention(
         )
     if routing is None:
         routing = route(q, k, regions, top_k)
+    if is_exporting():
+        return plain_routed_attention(q, k, v, routing, *regions, num_heads, scale)
     out: Tensor = torch.ops.hoopoe.routed_attention(q, k, v, routing, *regions, num_heads, scale)
     return out
+
+
+def plain_routed_attention(
+    q: Tensor, k: Tensor, v: Tensor, routing: Tensor, rows: int, columns: int, num_heads: int, scale: float
+) -> Tensor:
+    """`hoopoe::routed_attention` in operators that every runtime knows; all regions at once."""
+    q_h, k_h, v_h = (_to_heads(x, rows, columns, num_heads) for x in (q, k, v))
+    chosen = _chosen_rows(routing, num_heads)
+    weights = _weights(q_h, _gather(k_h, chosen), scale)
+    return _from_heads(torch.bmm(weights, _gather(v_h, chosen)), v.shape, rows, columns, num_heads)
 
 
 @torch.no_grad()
@@ -78,12 +93,23 @@ def route(q: Tensor, k: Tensor, regions: tuple[int, int], top_k: int) -> Tensor:
         (B, R, min(top_k, R)) int64, in no particular order.
     """
     affinity = _region_means(q, regions) @ _region_means(k, regions).transpose(1, 2)  # (B, R, R)
-    return affinity.topk(min(top_k, affinity.shape[-1]), dim=-1, sorted=False).indices
+    return affinity.topk(_at_most(affinity.shape[-1], top_k), dim=-1, sorted=False).indices
+
+
+def _at_most(regions: int, top_k: int) -> int:
+    if not torch.jit.is_tracing():
+        return min(top_k, regions)
+    # a comparison in Python would be taken down as its result for the example's size
+    smaller: int = torch.minimum(torch.as_tensor(regions), torch.tensor(top_k))  # type: ignore[assignment]
+    return smaller
 
 
 def _region_means(x: Tensor, regions: tuple[int, int]) -> Tensor:
     """(B, H, W, C) -> (B, R, C)"""
     size = (x.shape[1] // regions[0], x.shape[2] // regions[1])
+    if is_exporting():  # a pool's size must be a constant elsewhere
+        x = x.reshape(x.shape[0], regions[0], size[0], regions[1], size[1], x.shape[3])
+        return x.mean(dim=(2, 4)).flatten(1, 2)
     return F.avg_pool2d(x.permute(0, 3, 1, 2), size).permute(0, 2, 3, 1).flatten(1, 2)
 
 
@@ -104,7 +130,7 @@ torch.library.define(
 )
 
 
-@torch.library.impl("hoopoe::routed_attention", ("cpu", "cuda"))
+@torch.library.impl("hoopoe::routed_attention", DEVICES)
 def _forward(
     q: Tensor, k: Tensor, v: Tensor, routing: Tensor, rows: int, columns: int, num_heads: int, scale: float
 ) -> Tensor:
@@ -127,7 +153,7 @@ def _(q: Tensor, k: Tensor, v: Tensor, *_others: Any) -> Tensor:
     return v.new_empty(v.shape)
 
 
-@torch.library.impl("hoopoe::routed_attention_backward", ("cpu", "cuda"))
+@torch.library.impl("hoopoe::routed_attention_backward", DEVICES)
 def _backward(
     grad: Tensor,
     q: Tensor,
@@ -214,7 +240,7 @@ def _chosen_rows(routing: Tensor, num_heads: int) -> Tensor:
 
 def _gather(x: Tensor, chosen: Tensor) -> Tensor:
     """(N, T, D), (M, K) -> (M, K * T, D): the tokens of the chosen regions, one after the other."""
-    return x.flatten(1).index_select(0, chosen.flatten()).view(len(chosen), -1, x.shape[-1])
+    return x.flatten(1).index_select(0, chosen.flatten()).view(chosen.shape[0], -1, x.shape[-1])
 
 
 def _weights(q: Tensor, k: Tensor, scale: float) -> Tensor:

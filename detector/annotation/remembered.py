@@ -14,7 +14,7 @@ from backbones.errors import ConfigError
 from backbones.hub import PUBLISHED
 from detector.annotation.options import SeeingOptions
 from detector.annotation.request import Models
-from detector.base.devices import Precision
+from detector.base.devices import Asked
 from detector.models.coco import COCO_NAME
 from detector.models.detector import Detector
 from detector.species.classifier import SpeciesClassifier
@@ -30,7 +30,7 @@ def models_for(
     detector: Detector | str | Path | None = None,
     species: SpeciesClassifier | str | Path | None = None,
     device: torch.device | str | None = None,
-    precision: Precision | None = None,
+    precision: Asked | None = None,
 ) -> Models:
     """The models of a run: those that are given, else those that the store was made with.
 

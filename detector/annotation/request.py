@@ -10,10 +10,10 @@ import torch
 
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.readers import Readers
-from detector.base.devices import Precision, chosen_device, chosen_precision
+from detector.base.devices import Asked
 from detector.models.detector import Detector
 from detector.models.saving import load_detector
-from detector.species.classifier import SpeciesClassifier
+from detector.species.classifier import SpeciesClassifier, load_classifier
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Models:
         detector: Detector | str | Path,
         species: SpeciesClassifier | str | Path | None = None,
         device: torch.device | str | None = None,
-        precision: Precision | None = None,
+        precision: Asked | None = None,
     ) -> Models:
         """Models that are loaded, or are named.
 
@@ -59,12 +59,11 @@ class Models:
         Raises:
             HoopoeError: A model cannot be found or used, or there is no such device.
         """
-        place = chosen_device(device)
-        exact = precision or chosen_precision("auto", place)
+        asked = precision or "auto"
         if not isinstance(detector, Detector):
-            detector = load_detector(detector, place, exact)
+            detector = load_detector(detector, device, asked)
         if isinstance(species, str | Path):
-            species = SpeciesClassifier.load(species, place, exact)
+            species = load_classifier(species, device, asked)
         return cls(detector, species)
 
     @property

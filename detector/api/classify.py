@@ -16,8 +16,8 @@ from backbones.errors import ConfigError
 from detector.api.checks import Source, checked_whole
 from detector.api.images import Image, is_one, rgb_array
 from detector.base.checks import expect, given_path
-from detector.base.devices import chosen_device, chosen_precision
 from detector.species.classifier import SpeciesClassifier
+from detector.species.classifier import load_classifier as load_any
 from detector.species.crops import cut_crops
 
 
@@ -65,7 +65,7 @@ def load_classifier(
     """Load a classifier of species, in evaluation mode.
 
     Args:
-        source: A published name, or a `.pt` or `.safetensors` file in birder's format.
+        source: A published name, a `.pt` or `.safetensors` file in birder's format, or a folder of `export-model`.
         device: Where it runs: cpu, cuda, cuda:1 ...; by default a GPU where there is one.
         precision: "bf16" runs convolutions and matrix products in bfloat16; "auto" does so where the device computes in
             it.
@@ -81,8 +81,7 @@ def load_classifier(
         True
     """
     given_path(source, "the name of a classifier", where="load_classifier")
-    place = chosen_device(device)
-    return SpeciesClassifier.load(os.fspath(source), place, chosen_precision(precision, place))
+    return load_any(os.fspath(source), device, precision)
 
 
 @overload

@@ -85,5 +85,5 @@ def run(args: argparse.Namespace) -> int:
     chosen = {name: value for name, value in given.items() if value is not None}
     seeing = replace(stored_seeing(args.output), **chosen)
     request = AnnotateRequest(args.inputs, args.output, seeing, roots)
-    report = annotate(request, models, run_settings(args, device))
+    report = annotate(request, models, run_settings(args, models.device))
     return finish(args, args.output, report)

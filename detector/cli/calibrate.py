@@ -83,19 +83,22 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("the calibration is JSON", where=args.output, hint="name it calibration.json")
 
     from detector.annotation.options import WorkOptions
+    from detector.base.devices import device_of
     from detector.plots.figures import save_figure
     from detector.plots.reliability import plot_reliability
     from detector.species.calibrating.fitting import fit_calibration
     from detector.species.calibrating.labelled import Labelling
-    from detector.species.classifier import SpeciesClassifier
+    from detector.species.classifier import load_classifier
     from detector.species.names.crosswalk import load_crosswalk
     from detector.species.names.kinds import Kinds
     from detector.species.names.taxonomy import Taxonomy
 
     check_classifier("--species", args.species, "`hoopoe annotate --detector` finds birds by it")
     device, precision = device_and_precision(args)
-    classifier = SpeciesClassifier.load(args.species, device, precision)
-    batch_size = WorkOptions.chosen(device).crop_batch_size  # of `annotate`: the same crops get the same logits
+    classifier = load_classifier(args.species, device, precision)
+    batch_size = WorkOptions.chosen(
+        device_of(classifier.net)
+    ).crop_batch_size  # of `annotate`: the same crops get the same logits
     crosswalk = load_crosswalk(args.taxonomy, warn)
     taxonomy = Taxonomy(classifier.class_names, crosswalk, Kinds(crosswalk, parse_kinds(args.kind or ())))
     console = results()

@@ -61,15 +61,16 @@ def run(args: argparse.Namespace) -> int:
 
     from detector.annotation.importing.run import CropsRequest, ImportOptions, classify_crops
     from detector.annotation.run import species_entry
-    from detector.species.classifier import SpeciesClassifier
+    from detector.base.devices import device_of
+    from detector.species.classifier import load_classifier
     from detector.store.run_file import RunFile
     from detector.store.schema import LOWEST_SCORE
 
     check_classifier("--species", args.species, "`hoopoe annotate --detector` finds birds by it")
     device, precision = device_and_precision(args)
-    species = SpeciesClassifier.load(args.species, device, precision)
+    species = load_classifier(args.species, device, precision)
     check_tables(args, args.output, RunFile(species=species_entry(species)))
     options = ImportOptions(LOWEST_SCORE if args.classify_from is None else args.classify_from, args.embeddings)
     request = CropsRequest(args.detections, media, args.output, options)
-    report = classify_crops(request, species, run_settings(args, device))
+    report = classify_crops(request, species, run_settings(args, device_of(species.net)))
     return finish(args, args.output, report)

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "draw": ("detector.cli.data_sets.draw", "draw birds with known boxes, to pretrain a detector"),
     "train": ("detector.cli.train", "train a detector on COCO boxes, or go on with a run"),
     "evaluate": ("detector.cli.evaluate", "measure a detector on annotated pictures"),
+    "export-model": ("detector.cli.export_model", "make a detector or a classifier faster, or fit for other programs"),
     "download": ("detector.cli.download", "fetch published models ahead of a trip"),
     "completion": ("detector.cli.terminal.completion", "let the shell complete commands and options by the Tab key"),
 }
@@ -43,7 +44,9 @@ GROUPS = {
     "begin": ("demo", "quickstart", "download", "completion"),
     "footage of camera traps": ("annotate", "deployments", "decide", "export", "cards", "reclassify", "classify-crops"),
     "single pictures": ("predict", "classify"),
-    "a detector or a calibration of your own": ("doctor", "show", "convert", "draw", "train", "evaluate", "calibrate"),
+    "a detector or a calibration of your own": (
+        *("doctor", "show", "convert", "draw", "train", "evaluate", "calibrate", "export-model"),
+    ),
 }
 
 

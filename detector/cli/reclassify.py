@@ -40,13 +40,14 @@ def run(args: argparse.Namespace) -> int:
 
     from detector.annotation.reclassification import reclassify
     from detector.annotation.run import species_entry
-    from detector.species.classifier import SpeciesClassifier
+    from detector.base.devices import device_of
+    from detector.species.classifier import load_classifier
     from detector.store.run_json import load_run
 
     check_classifier("--species", args.species, "`hoopoe annotate --detector` finds birds by it")
     device, precision = device_and_precision(args)
-    species = SpeciesClassifier.load(args.species, device, precision)
+    species = load_classifier(args.species, device, precision)
     models = load_run(args.store).model_copy(update={"species": species_entry(species)})
     check_tables(args, args.store, models)
-    report = reclassify(args.store, species, run_settings(args, device), roots)
+    report = reclassify(args.store, species, run_settings(args, device_of(species.net)), roots)
     return finish(args, args.store, report)

@@ -6,6 +6,7 @@ Birds can be found with it on the first day, and a person or a cat in front of t
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import torch
@@ -67,6 +68,18 @@ def load_coco() -> tuple[nn.Module, ModelConfig]:
         CheckpointError: The file in the cache is damaged.
     """
     path = coco_file()
+    model, config = build_coco()
+    try:
+        state = read_pt(path)
+        model.load_state_dict(fitted(state if isinstance(state, dict) else {}, model.state_dict(), path), assign=True)
+    except CheckpointError as error:
+        hint = f"delete it, and fetch {WEIGHTS.url} again"
+        raise CheckpointError(error.problem, where=path, hint=hint) from error
+    return model.eval(), config
+
+
+def build_coco() -> tuple[Any, ModelConfig]:
+    """The built-in detector without its weights, on torch's meta device, and what it is."""
     config = ModelConfig(
         detector="faster_rcnn",
         version="v2",
@@ -87,17 +100,11 @@ def load_coco() -> tuple[nn.Module, ModelConfig]:
             box_nms_thresh=config.nms_iou,
             box_detections_per_img=BEFORE_JOINING,
         )
-    try:
-        state = read_pt(path)
-        model.load_state_dict(fitted(state if isinstance(state, dict) else {}, model.state_dict(), path), assign=True)
-    except CheckpointError as error:
-        hint = f"delete it, and fetch {WEIGHTS.url} again"
-        raise CheckpointError(error.problem, where=path, hint=hint) from error
     model.transform = JoinedClasses(config, classes, GROUPS)
     # these have no state of their own: boxes and scores in float32, whatever the convolutions compute in
     model.rpn.head.__class__, model.roi_heads.box_predictor.__class__ = Float32RPNHead, Float32BoxPredictor
     model.rpn.anchor_generator.__class__ = Float32Anchors
-    return model.eval(), config
+    return model, config
 
 
 def coco_file() -> Path:

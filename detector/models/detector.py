@@ -65,6 +65,7 @@ class Detector:
         sha256: Of the file of weights, in hexadecimal; None where it is in no file.
         precision: "bf16" runs convolutions and matrix products in bfloat16; boxes and scores stay float32.
         source: Where it was loaded from: its file, or `coco`; None where it is in no file.
+        runtime: What runs its dense parts: "torch", or for an export such as "openvino int8+bf16".
 
     Example:
         >>> model = hp.load_detector("birds.safetensors")
@@ -80,6 +81,7 @@ class Detector:
     sha256: str | None = None
     precision: Precision = "fp32"
     source: str | None = None
+    runtime: str = "torch"
 
     def __post_init__(self) -> None:
         hint = "use load_detector, or Detector.of(net)"
@@ -125,4 +127,5 @@ class Detector:
 
     def __repr__(self) -> str:
         names = ", ".join(self.categories[:4]) + (", ..." if len(self.categories) > 4 else "")
-        return f"Detector({self.name!r}: {names}; {self.device}, {self.precision})"
+        how = self.precision if self.runtime == "torch" else self.runtime
+        return f"Detector({self.name!r}: {names}; {self.device}, {how})"

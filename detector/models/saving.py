@@ -23,7 +23,9 @@ from detector.models.building import build_detector
 from detector.models.coco import COCO_NAME, coco_file, load_coco
 from detector.models.config import ModelConfig
 from detector.models.detector import Detector, DetectorMeta
+from detector.models.exported import load_exported
 from detector.models.pyramid import PyramidBackbone
+from detector.runtimes.manifest import is_export
 
 FORMAT = "hoopoe-detector-1"
 BEST = "best.safetensors"  # in the folder of a run
@@ -81,8 +83,8 @@ def load_detector(
     """Load a detector in evaluation mode; nothing but its file is needed.
 
     Args:
-        source: The folder of a run, a detector's file (`best.safetensors`), or `coco` for the built-in one: bird, other
-            animal, person, vehicle.
+        source: The folder of a run, a detector's file (`best.safetensors`), a folder of `export-model`, or `coco` for
+            the built-in one: bird, other animal, person, vehicle.
         device: Where it goes: cpu, cuda, cuda:1 ...; by default a GPU where there is one.
         precision: "bf16" runs convolutions and matrix products in bfloat16; "auto" does so where the device computes in
             it.
@@ -96,6 +98,10 @@ def load_detector(
         >>> hp.load_detector("birds.safetensors", device="cpu", precision="fp32")
         Detector('birds.safetensors': bird, person; cpu, fp32)
     """
+    if not isinstance(source, str) or source != COCO_NAME:
+        folder = given_path(source, "the name of a detector", where="load_detector", error=CheckpointError)
+        if is_export(folder):
+            return load_exported(folder, device, precision)
     place = chosen_device(device)
     if isinstance(source, str) and source == COCO_NAME:
         net, config = load_coco()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
 import backbones
 from backbones.checkpoints import get_channels_from_signature
@@ -16,12 +17,16 @@ from backbones.errors import CheckpointError
 from backbones.hub import PUBLISHED
 from backbones.inference.classification import evaluating
 from detector.base.content_hash import sha256_of
-from detector.base.devices import Precision
+from detector.base.devices import Asked, Precision, chosen_device, chosen_precision, device_of
+from detector.runtimes.loading import Runner
+from detector.runtimes.manifest import EXPORT_FILE, is_export, read_manifest
+from detector.runtimes.stand_ins import PartClassifier
 
 if TYPE_CHECKING:
     from backbones.base import Backbone
 
 BATCH_SIZE = 64  # crops in one pass through the network
+CLASSIFIER = "classifier"  # name of its part in an export
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +40,26 @@ class Logits:
 
     logits: NDArray[np.float32]
     embeddings: NDArray[np.float32] | None
+
+
+def load_classifier(
+    source: str | Path, device: torch.device | str | None = None, precision: Asked = "auto"
+) -> SpeciesClassifier:
+    """A classifier on a GPU where there is one; an export where its runtime runs. See `SpeciesClassifier.load`."""
+    place = device if is_export(source) else chosen_device(device)
+    return SpeciesClassifier.load(source, place, precision)
+
+
+class ExportedClasses(BaseModel):
+    """What an export says of a classifier."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    class_names: Annotated[tuple[str, ...], Field(min_length=1, max_length=100_000)]
+    size_hw: tuple[Annotated[int, Field(ge=32, le=4096)], Annotated[int, Field(ge=32, le=4096)]]
+    mean: tuple[float, float, float]
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat]
+    embedding_size: Annotated[int, Field(ge=1, le=100_000)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +76,7 @@ class SpeciesClassifier:
         precision: "bf16" runs convolutions and matrix products in bfloat16; logits stay float32.
         net: The network, in evaluation mode.
         source: Where it was loaded from: its file, or its published name; None where it is in no file.
+        runtime: What runs it: "torch", or for an export such as "openvino int8+bf16".
     """
 
     name: str
@@ -60,26 +86,31 @@ class SpeciesClassifier:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     precision: Precision
-    net: Backbone
+    net: Backbone | PartClassifier
     source: str | None = None
+    runtime: str = "torch"
 
     @classmethod
     def load(
-        cls, source: str | Path, device: torch.device | str | None = None, precision: Precision = "fp32"
+        cls, source: str | Path, device: torch.device | str | None = None, precision: Asked = "fp32"
     ) -> SpeciesClassifier:
         """Load a classifier.
 
         Args:
-            source: A published name, or the path of a `.pt` or `.safetensors` file in birder's format.
+            source: A published name, the path of a `.pt` or `.safetensors` file in birder's format, or a folder of
+                `export-model`.
             device: Where it runs; by default the CPU.
-            precision: See the class.
+            precision: See the class; "auto": bf16 where the device computes in it.
 
         Raises:
             CheckpointError: The file cannot be used, or is not a classifier of RGB images.
             DownloadError: The published file cannot be fetched, or is not the published one.
             ConfigError: No weights of this name are published.
         """
-        net, class_to_idx, signature, rgb_stats = backbones.load_pretrained_model(source, inference=True, device=device)
+        if is_export(source):
+            return _exported(Path(source).expanduser(), device, precision)
+        place = torch.device("cpu" if device is None else device)
+        net, class_to_idx, signature, rgb_stats = backbones.load_pretrained_model(source, inference=True, device=place)
         if get_channels_from_signature(signature) != 3:
             raise CheckpointError("the classifier does not take RGB images", where=source, hint="choose another one")
         if sorted(class_to_idx.values()) != list(range(net.num_classes)):
@@ -96,7 +127,7 @@ class SpeciesClassifier:
             size_hw=backbones.get_size_from_signature(signature),
             mean=(red, green, blue),
             std=(red_std, green_std, blue_std),
-            precision=precision,
+            precision=chosen_precision(precision, place),
             net=net,
             source=str(source) if published else str(path.absolute()),
         )
@@ -116,7 +147,7 @@ class SpeciesClassifier:
             raise ValueError(f"crops must be uint8 (N, {self.size_hw[0]}, {self.size_hw[1]}, 3), not {crops.shape}")
         outputs = np.empty((len(crops), self.net.num_classes), np.float32)
         embeddings = np.empty((len(crops), self.net.embedding_size), np.float32) if return_embedding else None
-        device = next(self.net.parameters()).device
+        device = device_of(self.net)
         mean = torch.tensor(self.mean, device=device)[:, None, None]
         std = torch.tensor(self.std, device=device)[:, None, None]
         with evaluating(self.net), torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
@@ -128,3 +159,29 @@ class SpeciesClassifier:
                 if embeddings is not None:
                     embeddings[part] = embedding.float().cpu().numpy()
         return Logits(outputs, embeddings)
+
+
+def _exported(folder: Path, device: torch.device | str | None, precision: Asked) -> SpeciesClassifier:
+    """The classifier of an export."""
+    manifest = read_manifest(folder)
+    if manifest.kind != "classifier":
+        problem = "this is an exported detector, not a classifier"
+        raise CheckpointError(problem, where=folder, hint="it finds birds; give it as --detector")
+    try:
+        said = ExportedClasses.model_validate(manifest.model)
+    except ValidationError as error:
+        problem = f"this is no export of a classifier ({error.errors()[0]['msg'][:120]})"
+        raise CheckpointError(problem, where=folder / EXPORT_FILE, hint="export the model again") from error
+    runner = Runner.chosen(folder, manifest, device, precision)
+    return SpeciesClassifier(
+        name=folder.name,
+        sha256=sha256_of(folder / EXPORT_FILE),
+        class_names=said.class_names,
+        size_hw=said.size_hw,
+        mean=said.mean,
+        std=said.std,
+        precision="fp32",
+        net=PartClassifier(runner.part(CLASSIFIER), len(said.class_names), said.embedding_size).eval(),
+        source=str(folder.absolute()),
+        runtime=runner.label,
+    )

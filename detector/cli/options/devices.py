@@ -10,13 +10,13 @@ from detector.cli.terminal.parser import CommandParser
 if TYPE_CHECKING:
     import torch
 
-    from detector.base.devices import Precision
+    from detector.base.devices import Asked
 
 
 def add_device_arguments(parser: CommandParser) -> None:
     """Declare where and in which precision networks run."""
     parser.add_rare_argument(
-        "--device", metavar="DEVICE", help="cpu, cuda, cuda:1 ... (default: a GPU, if there is one)"
+        "--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1, xpu, mps (default: auto, a GPU that works)"
     )
     parser.add_rare_argument(
         "--precision",
@@ -26,13 +26,12 @@ def add_device_arguments(parser: CommandParser) -> None:
     )
 
 
-def device_and_precision(args: argparse.Namespace) -> tuple[torch.device, Precision]:
-    """What the options ask for.
+def device_and_precision(args: argparse.Namespace) -> tuple[torch.device | None, Asked]:
+    """What the options ask for; None: the best device for the model at hand.
 
     Raises:
         ConfigError: There is no such device.
     """
-    from detector.base.devices import chosen_device, chosen_precision
+    from detector.base.devices import chosen_device
 
-    device = chosen_device(args.device)
-    return device, chosen_precision(args.precision, device)
+    return None if args.device in (None, "auto") else chosen_device(args.device), args.precision

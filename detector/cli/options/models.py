@@ -42,10 +42,13 @@ def model_kind(source: str | Path | None) -> Literal["detector", "classifier"] |
     from backbones.tensor_files import first_bytes, is_safetensors
     from detector.models.coco import COCO_NAME
     from detector.models.saving import BEST, FORMAT
+    from detector.runtimes.manifest import is_export, read_manifest
 
     if source in PUBLISHED:
         return "classifier"
     path = Path(source).expanduser()
+    if is_export(path):
+        return read_manifest(path).kind
     if source == COCO_NAME or (path / BEST).is_file():
         return "detector"
     if not path.is_file() or not is_safetensors(first_bytes(path)):

@@ -1,0 +1,71 @@
+"""A detector from a folder of `hoopoe export-model`: torchvision's boxes around parts that another runtime runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from backbones.errors import CheckpointError, HoopoeError
+from detector.base.content_hash import sha256_of
+from detector.models.building import build_detector
+from detector.models.coco import COCO_NAME, build_coco
+from detector.models.config import ModelConfig
+from detector.models.detector import Detector, DetectorMeta
+from detector.runtimes.loading import Runner
+from detector.runtimes.manifest import EXPORT_FILE, ExportManifest, read_manifest
+from detector.runtimes.stand_ins import (
+    CarriedRetinaNetHead,
+    CarriedRPNHead,
+    DenseBackbone,
+    PartBoxHead,
+    ProposingBackbone,
+)
+
+DENSE, BOXES = "dense", "boxes"  # names of a detector's parts
+
+
+def load_exported(
+    folder: Path, device: torch.device | str | None = None, precision: Literal["auto", "fp32", "bf16"] = "auto"
+) -> Detector:
+    """The detector of an export; see `load_detector`.
+
+    Raises:
+        CheckpointError: The export is no detector's, or damaged.
+        ConfigError: Its runtime is not installed, or does not run there.
+    """
+    manifest = read_manifest(folder)
+    if manifest.kind != "detector":
+        problem = "this is an exported classifier, not a detector"
+        raise CheckpointError(problem, where=folder, hint="it names birds; give it as --species")
+    runner = Runner.chosen(folder, manifest, device, precision)
+    net, config = _skeleton(folder, manifest)
+    dense = runner.part(DENSE)
+    if config.detector == "retinanet":
+        net.backbone, net.head = DenseBackbone(dense), CarriedRetinaNetHead(len(config.categories))
+    else:
+        outputs = net.roi_heads.box_predictor.cls_score.out_features
+        net.backbone = ProposingBackbone(dense, list(net.roi_heads.box_roi_pool.featmap_names) + ["pool"])
+        net.rpn.head = CarriedRPNHead()
+        net.roi_heads.box_head = PartBoxHead(runner.part(BOXES), (outputs, 4 * outputs))
+        net.roi_heads.box_predictor = nn.Identity()
+    meta = DetectorMeta(config, metrics=manifest.agreement, versions=manifest.versions)
+    sha256 = sha256_of(folder / EXPORT_FILE)
+    return Detector(net.eval(), meta, folder.name, sha256, "fp32", str(folder.absolute()), runner.label)
+
+
+def _skeleton(folder: Path, manifest: ExportManifest) -> tuple[Any, ModelConfig]:
+    """The network that the parts belong to, without weights."""
+    try:
+        config = ModelConfig.model_validate(manifest.model)
+        if config.weights == COCO_NAME:
+            return build_coco()
+        with torch.device("meta"):
+            return build_detector(config, load_weights=False), config
+    except (ValidationError, HoopoeError) as error:
+        said = error.problem if isinstance(error, HoopoeError) else error.errors()[0]["msg"][:120]
+        problem = f"the detector cannot be built ({said})"
+        raise CheckpointError(problem, where=folder / EXPORT_FILE, hint="export the model again") from error

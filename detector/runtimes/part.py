@@ -1,0 +1,50 @@
+"""A part of a network that another runtime runs, as a module; and what is said where that runtime is not installed."""
+
+from __future__ import annotations
+
+import importlib
+from abc import abstractmethod
+from pathlib import Path
+from types import ModuleType
+
+import torch
+from torch import Tensor, nn
+
+from backbones.errors import CheckpointError, ConfigError
+
+EXTRA = "fast"  # of setup.cfg: what installs the runtimes
+
+
+class Part(nn.Module):
+    """A part: tensors in, tensors out, by position; sizes and batch are free where the part's are."""
+
+    @abstractmethod
+    def run(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Inputs on the CPU, contiguous and float32, to outputs of the same kind."""
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """The outputs for these inputs."""
+        with torch.autocast(inputs[0].device.type, enabled=False):
+            return self.run(*(each.float().contiguous() for each in inputs))
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Part:
+        return self  # it has no weights that could be changed, and a runtime's network cannot be copied
+
+
+def runtime_module(name: str) -> ModuleType:
+    """A runtime's module.
+
+    Raises:
+        ConfigError: It is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        problem = f"{name} is not installed, or does not work here ({str(error)[:120]})"
+        raise ConfigError(problem, hint=f"install it: pip install 'hoopoe[{EXTRA}]'") from error
+
+
+def damaged(file: Path, error: Exception) -> CheckpointError:
+    """The error for a part that its runtime cannot read."""
+    said = " ".join(str(error).split())[:200]
+    return CheckpointError(f"the runtime cannot read this part ({said})", where=file, hint="export the model again")
