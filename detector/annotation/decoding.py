@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from detector.annotation.values import FrameFacts, ItemFacts
 from detector.base.content_hash import content_hash
 from detector.boxes import xywh_to_xyxy
-from detector.data.resizing import SizeRule, resize
+from detector.data.resizing import SizeRule
 from detector.footage.appearance import SIDE, box_appearance
 from detector.footage.heads import capture_of_head
 from detector.footage.light import LONG_SIDE, brightness, is_night_ir, shrink
@@ -174,7 +174,7 @@ def _decoded(frame: Frame, options: DecodeOptions, travels: bool) -> DecodedFram
     """A frame for the detector, each view at its network size."""
     rule = options.rule
     views = tiled_views(frame.size_wh, rule) if options.tile else [whole_view(frame.size_wh, rule)]
-    pictures = [resize(_window(frame.image, view), view.size_wh) for view in views]
+    pictures = [rule.resize(_window(frame.image, view), view.size_wh) for view in views]
     original = frame.image if options.originals and travels else None
     return DecodedFrame(frame_facts(frame), tuple(views), tuple(pictures), original)
 

@@ -22,7 +22,7 @@ from detector.data.augment.pixels import vary_pixels
 from detector.data.config import AugmentationConfig
 from detector.data.images import read_image
 from detector.data.packed import Annotations
-from detector.data.resizing import SizeRule, resize, scale_boxes
+from detector.data.resizing import SizeRule, scale_boxes
 from detector.data.sample import IGNORED, Sample
 
 
@@ -148,7 +148,7 @@ class EvaluationDataset(_Images):
         image_id, sample = self._read(place)
         size = self.rule.size(sample.size_wh)
         boxes = scale_boxes(sample.boxes_xyxy, sample.size_wh, size)
-        return to_item(Sample(resize(sample.image, size), boxes, sample.labels), image_id)
+        return to_item(Sample(self.rule.resize(sample.image, size), boxes, sample.labels), image_id)
 
 
 def to_item(sample: Sample, image_id: int) -> Item:

@@ -34,6 +34,61 @@ class SizeRule:
         scales = np.minimum(self.min_size / sizes_wh.min(axis=1), self.max_size / sizes_wh.max(axis=1))
         return np.rint(sizes_wh * scales[:, None]).astype(np.int64).clip(1)
 
+    def fits(self, size_wh: tuple[int, int]) -> bool:
+        """Whether the network also takes pictures of another size than this rule's, for test-time augmentation."""
+        return True
+
+    def resize(self, image: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+        """A picture (H, W, C) at a size, resampled as in training."""
+        return resize(image, size_wh)
+
+
+@dataclass(frozen=True)
+class InputRule(SizeRule):
+    """The size of pictures in a network of another program, whose input is a box of one width and height.
+
+    Args:
+        width: Of the box, in pixels.
+        height: Of the box.
+        stretched: Whether pictures are stretched to the box, and not fitted into it with their proportions kept.
+        floored: Whether sizes are rounded down, and not to the nearest.
+        linear: Whether pixels between the samples are passed over, as OpenCV's linear resizing does.
+    """
+
+    width: int = 640
+    height: int = 640
+    stretched: bool = False
+    floored: bool = False
+    linear: bool = False
+
+    @classmethod
+    def box(cls, size_wh: tuple[int, int], *, stretched: bool, floored: bool, linear: bool) -> InputRule:
+        """The rule of a box of this width and height."""
+        return cls(min(size_wh), max(size_wh), *size_wh, stretched, floored, linear)
+
+    def scale(self, size_wh: tuple[int, int]) -> float:
+        return min(self.width / size_wh[0], self.height / size_wh[1])
+
+    def size(self, size_wh: tuple[int, int]) -> tuple[int, int]:
+        if self.stretched:
+            return self.width, self.height
+        width, height = (side * self.scale(size_wh) for side in size_wh)
+        whole = (int(width), int(height)) if self.floored else (round(width), round(height))
+        return max(1, whole[0]), max(1, whole[1])
+
+    def sizes(self, sizes_wh: NDArray[np.integer]) -> NDArray[np.int64]:
+        return np.array([self.size((int(width), int(height))) for width, height in sizes_wh], np.int64).reshape(-1, 2)
+
+    def fits(self, size_wh: tuple[int, int]) -> bool:
+        return not self.stretched and size_wh[0] <= self.width and size_wh[1] <= self.height
+
+    def resize(self, image: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+        if not self.linear or (image.shape[1], image.shape[0]) == size_wh:
+            return resize(image, size_wh)
+        import cv2
+
+        return np.asarray(cv2.resize(image, size_wh, interpolation=cv2.INTER_LINEAR), np.uint8)
+
 
 def resize(image: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
     """Resize a picture without aliasing: bilinear, over all the pixels that go into one when it becomes smaller.

@@ -60,7 +60,7 @@ class ViewedDataset(Dataset[ViewedImage]):
         except HoopoeError as error:
             return error
         views = self.views_of(size_wh, self.rule)
-        return ViewedImage(record.id, size_wh, views, [image_tensor(view.seen(pixels)) for view in views])
+        return ViewedImage(record.id, size_wh, views, [image_tensor(view.seen(pixels, self.rule)) for view in views])
 
 
 def viewed_loader(dataset: ViewedDataset, places: Sequence[int], config: DataConfig) -> Iterator[ViewedImage]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from backbones.errors import MediaError
 from backbones.inference.classification import evaluating
 from detector.boxes import clip_boxes
-from detector.data.resizing import resize, scale_boxes
+from detector.data.resizing import scale_boxes
 from detector.models.detector import Detector
 from detector.models.tiling import View
 from detector.types import Detections
@@ -131,7 +131,7 @@ def _batches(
         original_wh = (image.shape[1], image.shape[0])
         size_wh = detector.size_rule.size(original_wh)
         bucket = waiting.setdefault(size_wh, [])
-        bucket.append((index, image_tensor(resize(image, size_wh)), original_wh))
+        bucket.append((index, image_tensor(detector.size_rule.resize(image, size_wh)), original_wh))
         if len(bucket) == batch_size:
             yield waiting.pop(size_wh)
         elif sum(map(len, waiting.values())) >= WAITING * batch_size:

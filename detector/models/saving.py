@@ -24,6 +24,7 @@ from detector.models.coco import COCO_NAME, coco_file, load_coco
 from detector.models.config import ModelConfig
 from detector.models.detector import Detector, DetectorMeta
 from detector.models.exported import load_exported
+from detector.models.onnx.loading import SUFFIX, load_onnx
 from detector.models.pyramid import PyramidBackbone
 from detector.runtimes.manifest import is_export
 
@@ -64,8 +65,9 @@ def save_detector(path: str | Path, detector: Detector) -> None:
     path, net, meta = given_path(path, "a path", where="save"), detector.net, detector.meta
     if path.suffix != ".safetensors":
         raise ConfigError("detectors are saved as .safetensors", where=path, hint=f"name it {path.stem}.safetensors")
-    if not isinstance(net.backbone, PyramidBackbone):
-        raise ConfigError(f"the built-in detector '{COCO_NAME}' is not saved", where=path, hint="load it by its name")
+    if not isinstance(getattr(net, "backbone", None), PyramidBackbone):
+        problem = f"the built-in detector '{COCO_NAME}' and those of ONNX files are not saved"
+        raise ConfigError(problem, where=path, hint="load it from where it is")
     entries = {
         "config": meta.config.model_dump(mode="json"),
         "training_data": dict(meta.training_data),
@@ -83,8 +85,9 @@ def load_detector(
     """Load a detector in evaluation mode; nothing but its file is needed.
 
     Args:
-        source: The folder of a run, a detector's file (`best.safetensors`), a folder of `export-model`, or `coco` for
-            the built-in one: bird, other animal, person, vehicle.
+        source: The folder of a run, a detector's file (`best.safetensors`), a folder of `export-model`, an ONNX file of
+            another program (YOLO, MegaDetector, YOLOX, RT-DETR, RF-DETR), or `coco` for the built-in one: bird, other
+            animal, person, vehicle.
         device: Where it goes: cpu, cuda, cuda:1 ...; by default a GPU where there is one.
         precision: "bf16" runs convolutions and matrix products in bfloat16; "auto" does so where the device computes in
             it.
@@ -99,9 +102,11 @@ def load_detector(
         Detector('birds.safetensors': bird, person; cpu, fp32)
     """
     if not isinstance(source, str) or source != COCO_NAME:
-        folder = given_path(source, "the name of a detector", where="load_detector", error=CheckpointError)
-        if is_export(folder):
-            return load_exported(folder, device, precision)
+        path = given_path(source, "the name of a detector", where="load_detector", error=CheckpointError)
+        if is_export(path):
+            return load_exported(path, device, precision)
+        if path.suffix.lower() == SUFFIX and path.is_file():
+            return load_onnx(path, device, precision)
     place = chosen_device(device)
     if isinstance(source, str) and source == COCO_NAME:
         net, config = load_coco()
@@ -139,7 +144,7 @@ def detector_file(source: str | Path) -> Path:
     if path.is_dir() and (path / BEST).is_file():
         return path / BEST
     problem = f"this is a folder without {BEST}" if path.is_dir() else "there is no such detector"
-    raise CheckpointError(problem, where=source, hint=f"give a run's folder, a .safetensors file, or '{COCO_NAME}'")
+    raise CheckpointError(problem, where=source, hint=f"give a run's folder, its file, an .onnx file, or '{COCO_NAME}'")
 
 
 def read_detector(source: str | Path) -> tuple[dict[str, Tensor], DetectorMeta]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.boxes import box_areas, paired_iou, shared_boxes
-from detector.data.resizing import SizeRule, resize
+from detector.data.resizing import SizeRule
 from detector.types import Detections
 
 OVERLAP = 0.2  # of a tile's sides
@@ -47,9 +47,9 @@ class View:
         """The part of a picture (H, W, C)."""
         return image[self.window[1] : self.window[3], self.window[0] : self.window[2]]
 
-    def seen(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The part of a picture (H, W, C) as the network sees it: (height, width, C)."""
-        resized = resize(np.ascontiguousarray(self.cut(image)), self.size_wh)
+    def seen(self, image: NDArray[np.uint8], rule: SizeRule) -> NDArray[np.uint8]:
+        """The part of a picture (H, W, C) as the network of this rule sees it: (height, width, C)."""
+        resized = rule.resize(np.ascontiguousarray(self.cut(image)), self.size_wh)
         return resized[:, ::-1] if self.mirrored else resized
 
 

@@ -28,7 +28,7 @@ def augmented_views(picture_wh: tuple[int, int], rule: SizeRule) -> list[View]:
     """
     whole = whole_view(picture_wh, rule)
     sizes = [(max(1, round(whole.size_wh[0] * scale)), max(1, round(whole.size_wh[1] * scale))) for scale in SCALES]
-    fit = [size for size in sizes[1:] if min(size) >= PAD_MULTIPLE and max(size) <= LONGEST]
+    fit = [size for size in sizes[1:] if min(size) >= PAD_MULTIPLE and max(size) <= LONGEST and rule.fits(size)]
     distinct = dict.fromkeys([whole.size_wh, *fit])
     return [replace(whole, size_wh=size, mirrored=mirrored) for size in distinct for mirrored in (False, True)]
 
@@ -51,7 +51,9 @@ def detect_augmented(
     for index, image in enumerate(images):
         check_picture(image, index)
         views = augmented_views((image.shape[1], image.shape[0]), detector.size_rule)
-        by_view = detect_views(detector, views, [image_tensor(view.seen(image)) for view in views], batch_size)
+        by_view = detect_views(
+            detector, views, [image_tensor(view.seen(image, detector.size_rule)) for view in views], batch_size
+        )
         found.append(fuse_views(detector, views, by_view).above(score_threshold))
     return found
 

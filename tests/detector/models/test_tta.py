@@ -75,7 +75,7 @@ def test_a_painted_box_is_the_same_in_each_view(drawn) -> None:
     size_wh, box = drawn
     model, image = painted(), picture(size_wh, box)
     views = augmented_views(size_wh, RULE)
-    found = detect_views(model, views, [image_tensor(view.seen(image)) for view in views], 4)
+    found = detect_views(model, views, [image_tensor(view.seen(image, model.size_rule)) for view in views], 4)
     placed = [unmirrored(each, view).boxes_xyxy for each, view in zip(found, views, strict=True)]
     for plain, mirrored in zip(placed[::2], placed[1::2], strict=True):
         np.testing.assert_allclose(plain, mirrored, atol=1e-3)
