@@ -64,7 +64,11 @@ def add_arguments(parser: CommandParser) -> None:
         help="go on with the run in --output, if there is one; or with RUN, which needs no other option; --set "
         "train.epochs=N makes it longer: from there on the learning rate is that of a run of N epochs",
     )
-    parser.add_argument("--init", metavar="DETECTOR", help="start from this detector, also with other categories")
+    parser.add_argument(
+        "--init",
+        metavar="DETECTOR",
+        help="start from this detector, also with other categories; coco: pyramid and heads of torchvision's COCO detector",
+    )
     parser.add_argument(
         "--negatives",
         type=folder_of("pictures without birds"),

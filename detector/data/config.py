@@ -110,6 +110,10 @@ class DataConfig(Section):
     repeat_threshold: float | None = Field(default=None, gt=0, le=1)
     """Categories in a smaller share of the images than this are shown more often (0.001 for LVIS); null: all once."""
 
+    repeat_crowded: float | None = Field(default=None, ge=1, le=1000)
+    """Show images with several birds more often, by the root of their number and at most so many times: a crop sees
+    few of them; null: all once."""
+
     group_by_aspect: bool = True
     """Put images of similar aspect ratio into one batch, so that less of it is padding."""
 

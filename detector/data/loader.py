@@ -7,15 +7,26 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from backbones.errors import HoopoeError
 from detector.data.config import DataConfig
 from detector.data.dataset import EvaluationDataset, Item, Key, Target, TrainingDataset, make_target
+from detector.data.packed import LabelledImages
 from detector.data.sample import IGNORED
-from detector.data.sampling import Pool, Shows, aspect_groups, epoch_batches, evaluation_batches, repeat_factors
+from detector.data.sampling import (
+    Pool,
+    Shows,
+    aspect_groups,
+    crowded_factors,
+    epoch_batches,
+    evaluation_batches,
+    repeat_factors,
+)
 
 MOST_WORKERS = 8  # by default; more seldom helps one training process
 # fork shares the packed arrays; from Python 3.14 on it is no longer the default, and on macOS it is not safe
@@ -57,6 +68,16 @@ class Batch(NamedTuple):
         return list(map(make_target, *columns))
 
 
+def _factors(annotations: LabelledImages, config: DataConfig, labelled: int) -> NDArray[np.float64] | None:
+    """How often each labelled image is shown, where the configuration has rules for it: by the one that shows most."""
+    rules = []
+    if config.repeat_threshold is not None:
+        rules.append(repeat_factors(annotations, config.repeat_threshold, labelled))
+    if config.repeat_crowded is not None:
+        rules.append(crowded_factors(annotations, config.repeat_crowded)[:labelled])
+    return np.maximum.reduce(rules) if rules else None
+
+
 class EpochSampler(Sampler[list[Key]]):
     """The batches of one epoch after the other for a `DataLoader`; `start` says which epoch, and from which batch on.
 
@@ -74,8 +95,7 @@ class EpochSampler(Sampler[list[Key]]):
         annotations = dataset.annotations
         self.batch_size, self.seed = batch_size, dataset.seed
         self.rank, self.world_size = rank, world_size
-        threshold = config.repeat_threshold
-        factors = repeat_factors(annotations, threshold, dataset.labelled) if threshold else None
+        factors = _factors(annotations, config, dataset.labelled)
         square = config.augmentation.crop_size is not None  # crops are all of one shape, whatever they are cut from
         groups = aspect_groups(annotations.sizes_wh) if config.group_by_aspect and not square else None
         negatives = len(annotations) - dataset.labelled

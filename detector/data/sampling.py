@@ -46,6 +46,22 @@ def repeat_factors(annotations: LabelledImages, threshold: float, images: int | 
     return factors
 
 
+def crowded_factors(annotations: LabelledImages, limit: float) -> NDArray[np.float64]:
+    """How often each image is shown an epoch, on average: the root of its number of birds, so that crops see them all.
+
+    Between each image and each bird equally often (the root is half-way, as in `repeat_factors`). Crowds do not count.
+
+    Args:
+        annotations: I images.
+        limit: The most that an image is shown.
+
+    Returns:
+        Factors (I,) of at least 1; 1 for images without boxes.
+    """
+    birds = np.bincount(annotations.image_rows[~annotations.is_crowd], minlength=len(annotations))
+    return np.sqrt(birds).clip(1, limit)
+
+
 def aspect_groups(sizes_wh: NDArray[np.integer]) -> NDArray[np.int64]:
     """Group of each picture (I,) by its aspect ratio, from narrow to wide: sizes (I, 2) of width and height."""
     return np.digitize(sizes_wh[:, 0] / np.maximum(sizes_wh[:, 1], 1), ASPECT_EDGES).astype(np.int64)

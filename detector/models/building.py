@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torchvision.models.detection import FasterRCNN
+from torchvision.models.detection.anchor_utils import AnchorGenerator
 
 import backbones
 from backbones.base import Backbone
@@ -15,10 +16,18 @@ from backbones.errors import ConfigError
 from backbones.registry import get_config
 from detector.models.anchors import FASTER_RCNN_SIZES, RETINANET_SIZES, StrideAnchors
 from detector.models.config import ModelConfig
-from detector.models.heads import StrideRoIAlign, box_head, box_predictor, retinanet_head, rpn_head
+from detector.models.heads import ROI_SIZE, StrideRoIAlign, box_head, box_predictor, retinanet_head, rpn_head
 from detector.models.ignoring import IgnoringRetinaNet, IgnoringRoIHeads, IgnoringRPN
 from detector.models.own_sizes import losses_by_size, rows_by_size
 from detector.models.pyramid import faster_rcnn_pyramid, retinanet_pyramid
+from detector.models.resnet import (
+    RESNET,
+    ResNetBody,
+    check_resnet,
+    resnet_anchors,
+    resnet_box_head,
+    resnet_pyramid,
+)
 from detector.models.targets import check_targets
 from detector.models.transform import IMAGENET_MEAN, IMAGENET_STD, NormalizeAndPad
 
@@ -46,14 +55,18 @@ def build_detector(config: ModelConfig, *, load_weights: bool = True) -> nn.Modu
         ConfigError: There is no such backbone, or the weights are those of another.
         CheckpointError, DownloadError: The weights cannot be used, or not be fetched.
     """
-    if config.weights is not None and load_weights:
+    body: Backbone | ResNetBody
+    if config.backbone == RESNET:
+        check_resnet(config)
+        body, config = ResNetBody(), _with_defaults(config)
+    elif config.weights is not None and load_weights:
         body, config = _pretrained_backbone(config)
     else:
         body, config = _random_backbone(config)
     return assemble(config, body)
 
 
-def assemble(config: ModelConfig, body: Backbone) -> nn.Module:
+def assemble(config: ModelConfig, body: Backbone | ResNetBody) -> nn.Module:
     """Put a detector on a backbone; `config` is resolved."""
     if config.freeze_stages is not None:
         body.freeze_stages(config.freeze_stages)
@@ -109,10 +122,13 @@ class ConfiguredRetinaNet(IgnoringRetinaNet):
         return [found[row] for row in range(len(images))]
 
 
-def _faster_rcnn(config: ModelConfig, body: Backbone) -> Any:
-    pyramid = faster_rcnn_pyramid(body, config.fpn_channels, config.batch_norm, config.weights is not None)
-    strides = (*pyramid.strides, 2 * pyramid.strides[-1])
-    anchors = StrideAnchors(strides, _scaled(FASTER_RCNN_SIZES, config), config.anchor_ratios)
+def _faster_rcnn(config: ModelConfig, body: Backbone | ResNetBody) -> Any:
+    if isinstance(body, ResNetBody):
+        pyramid, head = resnet_pyramid(config, body), resnet_box_head(config, ROI_SIZE)
+    else:
+        pyramid = faster_rcnn_pyramid(body, config.fpn_channels, config.batch_norm, config.weights is not None)
+        head = box_head(config)
+    anchors = _anchors(config, body, (*pyramid.strides, 2 * pyramid.strides[-1]))
     model = ConfiguredFasterRCNN(
         config,
         pyramid,
@@ -123,7 +139,7 @@ def _faster_rcnn(config: ModelConfig, body: Backbone) -> Any:
         rpn_pre_nms_top_n_test=config.proposals,
         rpn_post_nms_top_n_test=config.proposals,
         box_roi_pool=StrideRoIAlign(list(pyramid.norms), pyramid.strides),
-        box_head=box_head(config),
+        box_head=head,
         box_predictor=box_predictor(config),
         box_score_thresh=config.score_threshold,
         box_nms_thresh=config.nms_iou,
@@ -136,10 +152,12 @@ def _faster_rcnn(config: ModelConfig, body: Backbone) -> Any:
     return model
 
 
-def _retinanet(config: ModelConfig, body: Backbone) -> Any:
-    pyramid = retinanet_pyramid(body, config.fpn_channels, config.batch_norm, config.weights is not None)
-    strides = (*pyramid.strides, 2 * pyramid.strides[-1], 4 * pyramid.strides[-1])
-    anchors = StrideAnchors(strides, _scaled(RETINANET_SIZES, config), config.anchor_ratios)
+def _retinanet(config: ModelConfig, body: Backbone | ResNetBody) -> Any:
+    if isinstance(body, ResNetBody):
+        pyramid = resnet_pyramid(config, body)
+    else:
+        pyramid = retinanet_pyramid(body, config.fpn_channels, config.batch_norm, config.weights is not None)
+    anchors = _anchors(config, body, (*pyramid.strides, 2 * pyramid.strides[-1], 4 * pyramid.strides[-1]))
     model = ConfiguredRetinaNet(
         config,
         pyramid,
@@ -153,8 +171,11 @@ def _retinanet(config: ModelConfig, body: Backbone) -> Any:
     return model
 
 
-def _scaled(sizes: tuple[float, ...], config: ModelConfig) -> tuple[float, ...]:
-    return tuple(size * config.anchor_scale for size in sizes)
+def _anchors(config: ModelConfig, body: Backbone | ResNetBody, strides: tuple[int, ...]) -> AnchorGenerator:
+    if isinstance(body, ResNetBody):
+        return resnet_anchors(config, strides)
+    sizes = FASTER_RCNN_SIZES if config.detector == "faster_rcnn" else RETINANET_SIZES
+    return StrideAnchors(strides, tuple(size * config.anchor_scale for size in sizes), config.anchor_ratios)
 
 
 def _before_naming(config: ModelConfig) -> int:
@@ -195,14 +216,14 @@ def _pretrained_backbone(config: ModelConfig) -> tuple[Backbone, ModelConfig]:
 
 
 def _random_backbone(config: ModelConfig) -> tuple[Backbone, ModelConfig]:
-    resolved = config.model_copy(
-        update={
-            "backbone_size": config.backbone_size or DEFAULT_SIZE,
-            "rgb_mean": config.rgb_mean or IMAGENET_MEAN,
-            "rgb_std": config.rgb_std or IMAGENET_STD,
-        }
-    )
+    resolved = _with_defaults(config).model_copy(update={"backbone_size": config.backbone_size or DEFAULT_SIZE})
     return _create(resolved), resolved
+
+
+def _with_defaults(config: ModelConfig) -> ModelConfig:
+    """With the colour statistics of ImageNet where no others are given."""
+    colours = {"rgb_mean": config.rgb_mean or IMAGENET_MEAN, "rgb_std": config.rgb_std or IMAGENET_STD}
+    return config.model_copy(update=colours)
 
 
 def _create(config: ModelConfig) -> Backbone:

@@ -5,6 +5,7 @@ Birds can be found with it on the first day, and a person or a cat in front of t
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 import torch
 from torch import Tensor, nn
 from torch.hub import download_url_to_file, get_dir
+from torchvision.models import WeightsEnum
 from torchvision.models.detection import FasterRCNN_ResNet50_FPN_V2_Weights, fasterrcnn_resnet50_fpn_v2
 from torchvision.ops import batched_nms
 
@@ -67,15 +69,8 @@ def load_coco() -> tuple[nn.Module, ModelConfig]:
         DownloadError: It is not in torch hub's cache, and cannot be fetched.
         CheckpointError: The file in the cache is damaged.
     """
-    path = coco_file()
     model, config = build_coco()
-    try:
-        state = read_pt(path)
-        model.load_state_dict(fitted(state if isinstance(state, dict) else {}, model.state_dict(), path), assign=True)
-    except CheckpointError as error:
-        hint = f"delete it, and fetch {WEIGHTS.url} again"
-        raise CheckpointError(error.problem, where=path, hint=hint) from error
-    return model.eval(), config
+    return read_weights(model, WEIGHTS).eval(), config
 
 
 def build_coco() -> tuple[Any, ModelConfig]:
@@ -107,20 +102,61 @@ def build_coco() -> tuple[Any, ModelConfig]:
     return model, config
 
 
+def read_weights(model: nn.Module, weights: WeightsEnum) -> nn.Module:
+    """Put published weights into a network of torchvision that was built without memory.
+
+    Raises:
+        DownloadError: They are not in torch hub's cache, and cannot be fetched.
+        CheckpointError: The file in the cache is damaged.
+    """
+    path = weights_file(weights)
+    hint = f"delete it, and fetch {weights.url} again"
+    try:
+        state = read_pt(path)
+        found = _with_names_of_today(state) if isinstance(state, dict) else {}
+        counters = {name: torch.tensor(0) for name in model.state_dict() if name.endswith(".num_batches_tracked")}
+        model.load_state_dict(fitted({**counters, **found}, model.state_dict(), path), assign=True)
+    except CheckpointError as error:
+        raise CheckpointError(error.problem, where=path, hint=hint) from error
+    return model
+
+
+def _with_names_of_today(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of a file under the names that torchvision's layers have now; its first ones came before them."""
+
+    def renamed(name: str) -> str:
+        name = re.sub(r"^(rpn\.head\.conv)\.(weight|bias)$", r"\1.0.0.\2", name)
+        name = re.sub(r"^(backbone\.fpn\.\w+_blocks\.\d)\.(weight|bias)$", r"\1.0.\2", name)
+        # a convolution and a ReLU in turns became pairs of them
+        old = re.match(r"(head\.\w+\.conv)\.(\d)\.(weight|bias)$", name)
+        return f"{old[1]}.{int(old[2]) // 2}.0.{old[3]}" if old else name
+
+    return {renamed(name): tensor for name, tensor in state.items()}
+
+
 def coco_file() -> Path:
-    """The weights in torch hub's cache, downloaded where they are not there yet."""
-    name = Path(urlsplit(WEIGHTS.url).path).name
+    """The weights of the built-in detector in torch hub's cache, downloaded where they are not there yet."""
+    return weights_file(WEIGHTS)
+
+
+def weights_file(weights: WeightsEnum) -> Path:
+    """Published weights in torch hub's cache, downloaded where they are not there yet.
+
+    Raises:
+        DownloadError: They cannot be fetched.
+    """
+    name = Path(urlsplit(weights.url).path).name
     path = Path(get_dir()) / "checkpoints" / name
     if path.is_file():
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         hash_prefix = path.stem.rpartition("-")[2]  # torch hub's convention: ...-<the sha256's first digits>.pth
-        download_url_to_file(WEIGHTS.url, str(path), hash_prefix)
+        download_url_to_file(weights.url, str(path), hash_prefix)
     except (OSError, RuntimeError) as error:  # no network, no room; a wrong hash is a RuntimeError
         raise DownloadError(
             f"{name} was not fetched ({error})",
-            where=WEIGHTS.url,
-            hint=f"download this file (167 MB) on a machine with internet, and put it at {path}",
+            where=weights.url,
+            hint=f"download this file (about 160 MB) on a machine with internet, and put it at {path}",
         ) from error
     return path

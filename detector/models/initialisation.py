@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from backbones.errors import ConfigError
 from detector.models.building import config_of
 from detector.models.coco import COCO_NAME
+from detector.models.coco_start import coco_start
 from detector.models.config import ModelConfig
 from detector.models.pyramid import BODY_PREFIX
+from detector.models.resnet import RESNET
 from detector.models.saving import read_detector
 
 # of the backbone's tensors: another depth may do, another family has a few names in common by chance
@@ -33,7 +35,7 @@ class InitReport:
 
     Attributes:
         copied: Names of the tensors that were taken over, whole or for the categories that both know.
-        left: Names of the tensors of the new detector that keep their initial values.
+        left: Names of the tensors that keep their initial values; without a backbone's that has weights of its own.
         shared_categories: The categories that both know; the others' outputs keep their initial values.
         anchors: How the anchors differ, in words: the heads were taught with others, and must learn these. Empty where
             they are the same.
@@ -65,28 +67,37 @@ def init_from_detector(model: nn.Module, source: str | Path) -> InitReport:
 
     Args:
         model: The detector to start; changed in place.
-        source: The other detector's file.
+        source: The other detector's file; or `coco`, torchvision's detector of COCO of the same kind and version, whose
+            pyramid and heads fit any backbone (the detector keeps its own backbone, and its laterals are new).
 
     Raises:
         CheckpointError: The file cannot be used.
+        DownloadError: torchvision's is not here, and cannot be fetched.
         ConfigError: The backbone is another one: less than half of it would be taken over, or its windows differ.
     """
+    config = config_of(model)
     if source == COCO_NAME:
-        hint = "give the best.safetensors of a run; a classifier to start the backbone from is model.weights"
-        raise ConfigError(
-            "no run can start from the built-in detector: its backbone is a ResNet", where=source, hint=hint
-        )
-    state, meta = read_detector(source)
-    config, old = config_of(model), meta.config
+        state, old = coco_start(config)
+    else:
+        state, meta = read_detector(source)
+        old = meta.config
+        _check_backbone(model, state, source, old)
     shared = tuple(name for name in config.categories if name in old.categories)
     copied: list[str] = []
     left: list[str] = []
-    _check_backbone(model, state, source, old)
     for name, target in model.state_dict().items():
         fits = name in state and _copy(target, state[name], name, config, old)
         (copied if fits else left).append(name)
-    _take_over_settings(model, config, old)
+    if brings_backbone(config, source):
+        _take_over_settings(model, config, old)
+    else:
+        left = [name for name in left if not name.startswith(BODY_PREFIX)]  # it has its own weights, or none
     return InitReport(tuple(copied), tuple(left), shared, _other_anchors(config, old))
+
+
+def brings_backbone(config: ModelConfig, source: str | Path) -> bool:
+    """Whether the backbone starts from `source` too: torchvision's COCO detectors have one that only a ResNet can use."""
+    return source != COCO_NAME or config.backbone == RESNET
 
 
 def _other_anchors(config: ModelConfig, old: ModelConfig) -> str:

@@ -1,8 +1,10 @@
 """Backbone, a norm on each tapped stage, feature pyramid: images in, the maps that detectors look at out."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import ExtraFPNBlock, LastLevelMaxPool, LastLevelP6P7
@@ -11,6 +13,9 @@ from backbones.base import Backbone
 
 BatchNormPolicy = Literal["auto", "train", "frozen"]
 BODY_PREFIX = "backbone.body."  # of the names of the backbone's tensors in a detector
+
+# what lies between the backbone's channels and the pyramid's: norms, 1 x 1 convolutions, and P6 from the last stage
+LATERALS = ("backbone.norms.", "backbone.fpn.inner_blocks.", "backbone.fpn.extra_blocks.p6.")
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -28,8 +33,11 @@ class CoarseLevels(LastLevelP6P7):
     """
 
     def forward(self, p: list[Tensor], c: list[Tensor], names: list[str]) -> tuple[list[Tensor], list[str]]:
-        with torch.autocast(c[-1].device.type, enabled=False):
-            return super().forward(p, [c[-1].float()], names)
+        source = (p if self.use_P5 else c)[-1].float()
+        with torch.autocast(source.device.type, enabled=False):
+            p6 = self.p6(source)
+            p7 = self.p7(F.relu(p6))
+        return [*p, p6, p7], [*names, "p6", "p7"]
 
 
 class PyramidBackbone(nn.Module):
@@ -39,13 +47,15 @@ class PyramidBackbone(nn.Module):
     of the backbone, and the norms of stages that are not tapped, do not exist: every parameter is used.
 
     Args:
-        body: The classifier; its head is cut off.
+        body: The classifier, without its head.
         first_stage: The first stage that is tapped, 1 to 4.
         out_channels: Channels of the pyramid.
         extra_blocks: What makes the levels above stage 4.
         batch_norm: How the backbone's BatchNorm is treated; "auto" freezes it if `pretrained`.
         pretrained: Whether the backbone starts from weights.
     """
+
+    pyramid_norm: Callable[..., nn.Module] | None = None  # after each convolution of the pyramid
 
     def __init__(
         self,
@@ -57,18 +67,22 @@ class PyramidBackbone(nn.Module):
         pretrained: bool,
     ) -> None:
         super().__init__()
-        body.reset_classifier(0)
-        body.features = nn.Sequential()
         self.body = body
         tapped = range(first_stage, len(body.return_channels) + 1)
-        self.norms = nn.ModuleDict({f"stage{stage}": ChannelNorm(body.return_channels[stage - 1]) for stage in tapped})
+        self.norms = nn.ModuleDict(
+            {f"stage{stage}": self.stage_norm(body.return_channels[stage - 1]) for stage in tapped}
+        )
         channels = [body.return_channels[stage - 1] for stage in tapped]
-        self.fpn = FeaturePyramidNetwork(channels, out_channels, extra_blocks)
+        self.fpn = FeaturePyramidNetwork(channels, out_channels, extra_blocks, self.pyramid_norm)
         self.out_channels = out_channels
         self.strides = tuple(body.return_strides[stage - 1] for stage in tapped)
         self.batch_norm_frozen = False
         if batch_norm == "frozen" or (batch_norm == "auto" and pretrained):
             self.freeze_batch_norm()
+
+    def stage_norm(self, channels: int) -> nn.Module:
+        """The norm on the map of a tapped stage."""
+        return ChannelNorm(channels)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Normalised images (B, 3, H, W) -> maps (B, out_channels, H / stride, W / stride) by level, finest first."""
@@ -76,7 +90,7 @@ class PyramidBackbone(nn.Module):
         return self.fpn({stage: norm(maps[stage]) for stage, norm in self.norms.items()})
 
     def freeze_batch_norm(self) -> None:
-        """Keep the statistics and the affine parameters of the backbone's BatchNorm as they are."""
+        """Keep the statistics and the affine parameters of the BatchNorm here as they are."""
         self.batch_norm_frozen = True
         for module in self._batch_norms():
             module.requires_grad_(False)
@@ -90,18 +104,25 @@ class PyramidBackbone(nn.Module):
         return self
 
     def _batch_norms(self) -> list[nn.Module]:
-        return [module for module in self.body.modules() if isinstance(module, nn.BatchNorm2d)]
+        return [module for module in self.modules() if isinstance(module, nn.BatchNorm2d)]
 
 
 def faster_rcnn_pyramid(
     body: Backbone, channels: int, batch_norm: BatchNormPolicy, pretrained: bool
 ) -> PyramidBackbone:
     """Levels at strides 4 to 32, and one at 64 by subsampling."""
-    return PyramidBackbone(body, 1, channels, LastLevelMaxPool(), batch_norm, pretrained)
+    return PyramidBackbone(_headless(body), 1, channels, LastLevelMaxPool(), batch_norm, pretrained)
 
 
 def retinanet_pyramid(body: Backbone, channels: int, batch_norm: BatchNormPolicy, pretrained: bool) -> PyramidBackbone:
     """Levels at strides 8 to 32, and P6 and P7 (64, 128) by convolution from the normed stage 4."""
     extra = CoarseLevels(body.return_channels[-1], channels)
     extra.use_P5 = False  # torchvision would take P5 where stage 4 happens to have as many channels as the pyramid
-    return PyramidBackbone(body, 2, channels, extra, batch_norm, pretrained)
+    return PyramidBackbone(_headless(body), 2, channels, extra, batch_norm, pretrained)
+
+
+def _headless(body: Backbone) -> Backbone:
+    """A classifier without its head."""
+    body.reset_classifier(0)
+    body.features = nn.Sequential()
+    return body

@@ -80,6 +80,11 @@ class TrainConfig(Section):
     warmup_factor: Share = 0.001
     """Where the warm-up begins, relative to the peak."""
 
+    lateral_steps: Annotated[int, Field(ge=0, le=10**9)] | None = None
+    """First steps that train only what leads from the backbone into the pyramid, at most a tenth of the run; the rest
+    warms up after them. null: 300 where pyramid and heads are torchvision's and the backbone is not (--init coco), else
+    0."""
+
     clip_norm: PositiveFloat | None = 5.0
     """Gradients are scaled down to at most this norm; null leaves them."""
 

@@ -15,9 +15,9 @@ from detector.data.loader import Batch, Loader, to_device
 from detector.training.batches import seed_step, split_batch
 from detector.training.checkpoints import Position
 from detector.training.guards import out_of_memory_explained
-from detector.training.optimiser import set_learning_rate
+from detector.training.optimiser import drop_gradients_beyond_laterals, set_learning_rate
 from detector.training.records.progress import GRADIENT_NORM
-from detector.training.schedule import learning_rate
+from detector.training.schedule import learning_rate, trains_laterals_alone
 from detector.training.session import Session
 
 
@@ -42,6 +42,8 @@ def train(run: Session, position: Position) -> Position:
 
             losses = accumulate_gradients(run, batch)
             run.unscale_gradients()
+            if trains_laterals_alone(config, position.step, done):
+                drop_gradients_beyond_laterals(learner.model)
             # measured without a limit too: finite losses may have gradients that are not, which would spoil the weights
             limit = math.inf if config.clip_norm is None else config.clip_norm
             losses[GRADIENT_NORM] = clip_grad_norm_(run.model.parameters(), limit)

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from detector.models.pyramid import BODY_PREFIX
+from detector.models.pyramid import BODY_PREFIX, LATERALS
 from detector.training.config import TrainConfig
 
 PRETRAINED_LAYER_DECAY = 0.9
 MOST_LAYERS = 12  # that layer decay counts: those of ViT-B, for which its usual values are told (BEiT, MAE)
-_STAGE = re.compile(r"body\.stage(\d+)\.(?:blocks\.(\d+)|downsample)\.")
+_STAGE = re.compile(r"(?:body\.stage|layer)(\d+)\.(?:(?:blocks\.)?(\d+)|downsample)\.")  # ours, and a ResNet's
 
 
 def resolved_layer_decay(config: TrainConfig, *, pretrained: bool) -> float:
@@ -45,6 +45,13 @@ def build_optimiser(model: nn.Module, config: TrainConfig) -> AdamW:
         lr=config.lr,
         fused=True,
     )
+
+
+def drop_gradients_beyond_laterals(model: nn.Module) -> None:
+    """Leave gradients only where the backbone's maps enter the pyramid: the optimiser leaves all else as it is."""
+    for name, parameter in model.named_parameters():
+        if not name.startswith(LATERALS):
+            parameter.grad = None
 
 
 def set_learning_rate(optimiser: Optimizer, rate: float) -> None:

@@ -18,7 +18,7 @@ from detector.data.config import AugmentationConfig
 from detector.data.dataset import TrainingDataset
 from detector.data.resizing import SizeRule
 from detector.models.building import build_detector, config_of
-from detector.models.initialisation import init_from_detector
+from detector.models.initialisation import brings_backbone, init_from_detector
 from detector.training.checkpoints import Checkpoint, load_checkpoint
 from detector.training.config import Config
 from detector.training.data import RunData, Sources, read_data
@@ -32,6 +32,8 @@ from detector.training.devices import (
 from detector.training.optimiser import resolved_layer_decay
 from detector.training.records.run_folder import RunFolder
 from detector.training.resuming import refuse_another_run, resumed
+
+LATERAL_STEPS = 300  # of `--init coco`: 1 x 1 convolutions settle soon
 
 
 @dataclass(frozen=True)
@@ -153,8 +155,7 @@ def resolve(request: Request) -> Resolved:
         images_a_device(config, request.processes)
     init = request.init if checkpoint is None else None
     model = _build_model(config, init, load_weights=checkpoint is None)
-    pretrained = config.model.weights is not None or request.init is not None
-    config = _with_decisions(config, model, precision, pretrained=pretrained)
+    config = _with_decisions(config, model, precision, init)
     return Resolved(asked, config, data, folder, model, checkpoint, init)
 
 
@@ -176,16 +177,22 @@ def _build_model(config: Config, init: str | None, *, load_weights: bool) -> nn.
     torch.manual_seed(config.train.seed)
     if init is None:
         return build_detector(config.model, load_weights=load_weights)
-    model = build_detector(config.model, load_weights=False)  # its backbone is about to be replaced: no need to fetch
+    # no need to fetch weights of a backbone that is about to be replaced
+    model = build_detector(config.model, load_weights=not brings_backbone(config.model, init))
     report = init_from_detector(model, init)
     say(f"from {init}: {report}")
     return model
 
 
-def _with_decisions(config: Config, model: nn.Module, precision: TrainingPrecision, *, pretrained: bool) -> Config:
+def _with_decisions(config: Config, model: nn.Module, precision: TrainingPrecision, init: str | None) -> Config:
     """The configuration with what weights and device have decided; on resuming it has all that already."""
-    layer_decay = resolved_layer_decay(config.train, pretrained=pretrained)
-    settings = config.train.model_copy(update={"precision": precision, "layer_decay": layer_decay})
+    whole = init is not None and brings_backbone(config.model, init)
+    layer_decay = resolved_layer_decay(config.train, pretrained=config.model.weights is not None or whole)
+    lateral_steps = config.train.lateral_steps
+    if lateral_steps is None:
+        lateral_steps = 0 if init is None or whole else LATERAL_STEPS
+    decided = {"precision": precision, "layer_decay": layer_decay, "lateral_steps": lateral_steps}
+    settings = config.train.model_copy(update=decided)
     return config.model_copy(update={"model": config_of(model), "train": settings})
 
 

@@ -24,6 +24,11 @@ def learning_rate(config: TrainConfig, step: int, epoch: float, share: float = 1
     return peak_rate(config) * lr_factor(config, step, epoch) * share**power
 
 
+def trains_laterals_alone(config: TrainConfig, step: int, epoch: float) -> bool:
+    """Whether a step is one of the first ones, in which only the laterals are trained; see `lateral_steps`."""
+    return step < (config.lateral_steps or 0) and epoch < LONGEST_WARMUP * config.epochs
+
+
 def peak_rate(config: TrainConfig) -> float:
     """The learning rate at the peak of the schedule: `lr`, scaled by the batch size if the configuration says so."""
     if config.lr_scaling == "none":
@@ -47,5 +52,7 @@ def lr_factor(config: TrainConfig, step: int, epoch: float) -> float:
         factor = lowest + (1 - lowest) * (1 + math.cos(math.pi * progress)) / 2
     else:
         factor = config.gamma ** bisect.bisect_right(config.milestones, epoch)
+    if config.lateral_steps and not trains_laterals_alone(config, step, epoch):  # the rest begins now, as slowly
+        step, progress = step - config.lateral_steps, progress - LONGEST_WARMUP
     warm = max(step / config.warmup_steps, progress / LONGEST_WARMUP) if config.warmup_steps else 1.0
     return factor * (config.warmup_factor + (1 - config.warmup_factor) * min(1.0, warm))
