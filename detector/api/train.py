@@ -21,7 +21,8 @@ class TrainOptions(TypedDict, total=False):
     """What `train` may be told beside configuration and data.
 
     Attributes:
-        init: A detector to start from, also with other categories: its file, or its run's folder.
+        init: A detector to start from, also with other categories: its file, its run's folder, or `coco`: what fits of
+            torchvision's.
         negatives: A folder, or several, of pictures that surely show no bird, which are taught as background.
         resume: Go on with the run in `output`, exactly where it was stopped.
         overfit: As a check, train and evaluate on so many training images, unvaried.

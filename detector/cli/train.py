@@ -67,7 +67,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--init",
         metavar="DETECTOR",
-        help="start from this detector, also with other categories; coco: pyramid and heads of torchvision's COCO detector",
+        help="start from this detector, also with other categories; coco: from torchvision's, what fits",
     )
     parser.add_argument(
         "--negatives",

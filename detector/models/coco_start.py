@@ -113,11 +113,12 @@ def _shift_variances(state: dict[str, Tensor], shift: float) -> None:
 
 def _folded(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """With each BatchNorm of the pyramid's outputs in the convolution before it: the same function."""
-    for name in [name for name in state if name.startswith(OUTPUTS) and name.endswith(".0.weight")]:
-        layer = name.removesuffix("0.weight")
-        if f"{layer}1.running_var" not in state:
-            continue
+    state = dict(state)
+    for variance in [name for name in state if name.startswith(OUTPUTS) and name.endswith(".1.running_var")]:
+        layer = variance.removesuffix("1.running_var")
+        name = f"{layer}0.weight"
         scale = state[f"{layer}1.weight"] / (state[f"{layer}1.running_var"] + BATCH_NORM_EPS).sqrt()
         state[name] = state[name] * scale[:, None, None, None]
         state[f"{layer}0.bias"] = state[f"{layer}1.bias"] - state[f"{layer}1.running_mean"] * scale
-    return {name: tensor for name, tensor in state.items() if not name.startswith(OUTPUTS) or ".1." not in name}
+        state = {name: tensor for name, tensor in state.items() if not name.startswith(f"{layer}1.")}
+    return state

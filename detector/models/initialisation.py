@@ -96,7 +96,7 @@ def init_from_detector(model: nn.Module, source: str | Path) -> InitReport:
 
 
 def brings_backbone(config: ModelConfig, source: str | Path) -> bool:
-    """Whether the backbone starts from `source` too: torchvision's COCO detectors have one that only a ResNet can use."""
+    """Whether the backbone starts from `source` too: torchvision's detectors of COCO have one for a ResNet alone."""
     return source != COCO_NAME or config.backbone == RESNET
 
 

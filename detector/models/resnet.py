@@ -6,7 +6,6 @@ A detector with this backbone has the tensors of torchvision's `fasterrcnn_resne
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -33,9 +32,9 @@ class ResNetBody(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        for name, module in resnet50(weights=None).named_children():
-            if name not in ("avgpool", "fc"):
-                self.add_module(name, module)
+        net = resnet50(weights=None)
+        self.conv1, self.bn1, self.relu, self.maxpool = net.conv1, net.bn1, net.relu, net.maxpool
+        self.layer1, self.layer2, self.layer3, self.layer4 = net.layer1, net.layer2, net.layer3, net.layer4
         self.frozen_stages: int | None = None
         self.grad_checkpointing = False
 
@@ -124,6 +123,4 @@ def resnet_box_head(config: ModelConfig, roi_size: int) -> nn.Module:
     channels = config.fpn_channels
     if config.version == "v1":
         return TwoMLPHead(channels * roi_size**2, config.box_head_width)
-    return FastRCNNConvFCHead(
-        (channels, roi_size, roi_size), [channels] * 4, [config.box_head_width], partial(nn.BatchNorm2d)
-    )
+    return FastRCNNConvFCHead((channels, roi_size, roi_size), [channels] * 4, [config.box_head_width], nn.BatchNorm2d)

@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.data.packed import Annotations, CocoSource, PackedText
-from detector.data.sampling import Pool, aspect_groups, epoch_batches, evaluation_batches, repeat_factors
+from detector.data.sampling import (
+    Pool,
+    aspect_groups,
+    crowded_factors,
+    epoch_batches,
+    evaluation_batches,
+    repeat_factors,
+)
 
 
 def annotations(
@@ -125,6 +132,12 @@ def test_repeat_factors_ignore_crowds():
 
 def test_repeat_factors_of_nothing():
     np.testing.assert_array_equal(repeat_factors(annotations([[], []]), 0.5), [1, 1])
+
+
+def test_crowded_images_are_shown_by_the_root_of_their_birds():
+    packed = annotations([[], [0], [0] * 4, [0] * 30, [0] * 5], crowds=frozenset({35}))
+    np.testing.assert_allclose(crowded_factors(packed, 3), [1, 1, 2, 3, np.sqrt(4)])
+    np.testing.assert_array_equal(crowded_factors(annotations([[], []]), 4), [1, 1])
 
 
 def test_rare_images_are_shown_as_often_as_their_factor_on_average():

@@ -85,11 +85,6 @@ def test_no_category_in_common_keeps_the_new_outputs_and_says_so(save, make_dete
     assert str(report).endswith("new: head.classification_head (2); of the categories, none is known to it")
 
 
-def test_the_built_in_detector_is_no_start(make_detector) -> None:
-    with pytest.raises(ConfigError, match="no run can start from the built-in detector"):
-        init_from_detector(make_detector(), "coco")
-
-
 def test_another_head_takes_over_backbone_and_pyramid(save, make_detector) -> None:
     start, path = save(detector="faster_rcnn")
     model = make_detector(detector="retinanet")

@@ -28,6 +28,7 @@ HARD = (
     "data.augmentation.copy_paste=0.5",
     "data.workers=2",
     "train.accumulate=2",
+    "train.lateral_steps=1",
     "train.checkpoint_steps=2",
     "train.epochs=2",
 )

@@ -1,4 +1,5 @@
 import math
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -14,8 +15,14 @@ from detector.models.building import build_detector
 from detector.models.config import ModelConfig
 from detector.training.config import Config, TrainConfig
 from detector.training.ema import averaged
-from detector.training.optimiser import build_optimiser, parameter_counts, resolved_layer_decay, set_learning_rate
-from detector.training.schedule import learning_rate, lr_factor, peak_rate
+from detector.training.optimiser import (
+    build_optimiser,
+    drop_gradients_beyond_laterals,
+    parameter_counts,
+    resolved_layer_decay,
+    set_learning_rate,
+)
+from detector.training.schedule import learning_rate, lr_factor, peak_rate, trains_laterals_alone
 
 SMALL = {"fpn_channels": 64, "box_head_width": 32}
 
@@ -50,6 +57,31 @@ def test_the_rate_follows_the_batch_size_by_its_rule(scaling: str, power: float,
 
 def test_the_rate_is_fixed_by_default() -> None:
     assert peak_rate(TrainConfig(batch_size=512)) == TrainConfig().lr == 2e-4
+
+
+def test_laterals_begin_alone_and_the_rest_warms_up_after_them() -> None:
+    config = TrainConfig(epochs=100, warmup_steps=10, warmup_factor=0.0, lateral_steps=20)
+    assert [trains_laterals_alone(config, step, 0.0) for step in (0, 19, 20)] == [True, True, False]
+    assert [lr_factor(config, step, 0.0) for step in (0, 10, 19, 20, 25, 30)] == pytest.approx([0, 1, 1, 0, 0.5, 1])
+    assert not trains_laterals_alone(config, 5, 10.0), "at most a tenth of the run"
+    assert lr_factor(config, 5, 10.0) == pytest.approx(0.0)
+    assert not trains_laterals_alone(TrainConfig(), 0, 0.0)
+
+
+@pytest.mark.parametrize("detector", ["faster_rcnn", "retinanet"])
+def test_a_step_of_the_laterals_leaves_all_else_as_it_is(detector: str) -> None:
+    model = build_detector(ModelConfig.model_validate({"backbone": "davit_nano", "detector": detector, **SMALL}))
+    optimiser = build_optimiser(model, TrainConfig())
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    drop_gradients_beyond_laterals(model)
+    optimiser.step()
+    changed = {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
+    expected = {f"backbone.{kind}" for kind in ("norms", "fpn.inner_blocks")}
+    if detector == "retinanet":
+        expected.add("backbone.fpn.extra_blocks.p6")
+    assert {re.sub(r"\.(stage)?\d.*|(?<=p6)\..*", "", name) for name in changed} == expected
 
 
 def test_multistep_drops_at_its_milestones() -> None:
