@@ -15,6 +15,7 @@ from detector.base.checks import expect
 from detector.base.reporting import say, task, warn
 from detector.data.config import DataConfig
 from detector.data.images import read_image
+from detector.data.negatives import read_negatives
 from detector.data.packed import Annotations
 from detector.evaluation import evaluation as evaluating
 from detector.evaluation.card_file import write_model_card
@@ -39,6 +40,7 @@ class EvaluateOptions(TypedDict, total=False):
         tta: See each picture mirrored and at other sizes too, and fuse what is found; not together with `tile`.
         categories: YAML file that maps annotated names to the detector's; None: as in its training.
         agnostic: All annotated categories are `bird`, and so are a species detector's.
+        negatives: A folder of other pictures, which surely show no bird, to count false boxes in.
     """
 
     batch_size: int
@@ -49,6 +51,7 @@ class EvaluateOptions(TypedDict, total=False):
     tta: bool
     categories: Source | None
     agnostic: bool
+    negatives: Source | None
 
 
 def evaluate(
@@ -73,8 +76,9 @@ def evaluate(
 
     Returns:
         `.metrics` (AP, AP50, AP75, APs, APm, APl, AR1 to AR100, and `per_class`), `.class_agnostic`, `.groups`,
-        `.sweep` (precision, recall and F1 over the score), `.sizes`, `.errors`, `.misses`, `.false_alarms`; None where
-        there is nothing to measure. What takes long is computed when it is first asked for.
+        `.sweep` (precision, recall and F1 over the score), `.sizes`, `.errors`, `.misses`, `.false_alarms`,
+        `.false_on_own` and `.false_on_negatives` (boxes on pictures without birds, from the score of best F1 up); None
+        where there is nothing to measure. What takes long is computed when it is first asked for.
 
     Raises:
         DataError: The annotations cannot be used, or have boxes of a category that the detector does not know.
@@ -108,12 +112,24 @@ def evaluate(
         if finding.code == "category_repeated":
             warn(f"{finding.where}: {finding.message}; {finding.hint}")
     detecting = _detection_options(options)
-    with task("detecting", len(truth), "images") as progress:
-        evaluation = evaluating.evaluate(model, truth, detecting, group_by=group_by, advance=progress.advance)
+    negatives = _negatives(options.get("negatives"), truth)
+    with task("detecting", len(truth) + (0 if negatives is None else len(negatives)), "images") as progress:
+        evaluation = evaluating.evaluate(
+            model, truth, detecting, group_by=group_by, negatives=negatives, advance=progress.advance
+        )
     if folder is not None:
         write_evaluation(folder, evaluation, _Pictures(truth).read)
         write_model_card(folder, model, evaluation, truth)
     return evaluation
+
+
+def _negatives(folder: Source | None, truth: Annotations) -> Annotations | None:
+    if folder is None:
+        return None
+    negatives, left_out = read_negatives([checked_path(folder, "negatives")], truth, to_the_end=True)
+    for name, problem in left_out.items():
+        warn(f"negatives: {name} is left out: {problem}")
+    return negatives
 
 
 def _detection_options(options: EvaluateOptions) -> DetectionOptions:

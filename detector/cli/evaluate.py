@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from detector.cli.options.devices import add_device_arguments, device_and_precision
 from detector.cli.options.models import check_detector
-from detector.cli.options.paths import file_of, new_folder_of
+from detector.cli.options.paths import file_of, folder_of, new_folder_of
 from detector.cli.options.shared import add_images_argument
 from detector.cli.terminal.parser import CommandParser
 from detector.cli.terminal.tables import new_table, results, say
@@ -49,6 +49,12 @@ def add_arguments(parser: CommandParser) -> None:
     )
     parser.add_rare_argument(
         "--group-by", nargs="+", default=[], metavar="ATTRIBUTE", help="also by these of the image records: modality"
+    )
+    parser.add_argument(
+        "--negatives",
+        type=folder_of("pictures without birds"),
+        metavar="DIR",
+        help="other pictures, which surely show no bird: how many boxes are found there?",
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
@@ -93,11 +99,13 @@ def run(args: argparse.Namespace) -> int:
         tta=args.tta,
         categories=args.categories,
         agnostic=args.agnostic,
+        negatives=args.negatives,
     )
     _print(console, evaluation)
     if not evaluation.metrics.boxes:
         say(console, "there is no annotated bird in these pictures: no AP can be had")
     _print_worst(console, evaluation)
+    _print_false_boxes(console, evaluation)
     crowded = evaluation.crowded_images
     if crowded:
         limit = f"{evaluation.max_detections} boxes of one category, of which AP can count no more"
@@ -122,6 +130,18 @@ def _print_worst(console: Console, evaluation: Evaluation) -> None:
         say(console, "surest false alarms (false_alarms.png has more):")
     for alarm in alarms:
         say(console, f"  {_name(evaluation, alarm)}: {alarm.category} at {alarm.score:.2f} ({alarm.error})")
+
+
+def _print_false_boxes(console: Console, evaluation: Evaluation) -> None:
+    """Tell of boxes on pictures without birds, and name the worst of `--negatives`."""
+    if (own := evaluation.false_on_own) is not None:
+        say(console, f"false boxes on pictures of the set without birds: {own}")
+    if (others := evaluation.false_on_negatives) is None:
+        return
+    more = " (false_on_negatives.png has more):" if others.worst else ""
+    say(console, f"false boxes on --negatives: {others}{more}")
+    for box in others.worst[:WORST_SHOWN]:
+        say(console, f"  {box.name}: {box.category} at {box.score:.2f}")
 
 
 def _name(evaluation: Evaluation, mistake: Miss | FalseAlarm) -> str:

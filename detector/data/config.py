@@ -126,5 +126,8 @@ class DataConfig(Section):
     augmentation: AugmentationConfig = AugmentationConfig()
     """How training images are varied."""
 
+    licence: str | None = None
+    """Of the training pictures and boxes, such as CC-BY-4.0, for the model card; null: not stated."""
+
     negatives: NegativesConfig = NegativesConfig()
     """How pictures without birds are taught as background."""

@@ -8,22 +8,21 @@ from pathlib import Path
 import numpy as np
 
 from backbones.errors import ConfigError
-from detector.base.orientation import upright_size
 from detector.base.pictures import pictures_in, stored_size
+from detector.data.doctor.picture_scan import PictureScan, scan_pictures
 from detector.data.packed import Annotations, CocoSource, PackedText
-
-UNKNOWN = "this is no picture that can be read"
 
 
 def read_negatives(
-    folders: Sequence[Path], like: Annotations | None = None, first_id: int = 1
+    folders: Sequence[Path], like: Annotations | None = None, *, first_id: int = 1, to_the_end: bool = False
 ) -> tuple[Annotations, dict[str, str]]:
-    """The pictures of folders, at any depth, as a set without boxes; of each file only the head is read.
+    """The pictures of folders, at any depth, as a set without boxes.
 
     Args:
         folders: Where they are.
         like: A set whose categories it has; None: it has none.
         first_id: Of the first picture; the others have the numbers after it.
+        to_the_end: Whether files are read to their end, so that torn ones are left out too; else their heads alone.
 
     Returns:
         The set, and why files of it were left out, by their names.
@@ -39,13 +38,15 @@ def read_negatives(
         if not folder.is_dir():
             raise ConfigError("there is no such folder", where=folder, hint="give the folder of pictures without birds")
         before = len(names)
-        for path in pictures_in(folder):
-            name, stored = path.relative_to(folder).as_posix(), stored_size(path)
-            if stored is None:
-                left_out[name] = UNKNOWN
+        paths = pictures_in(folder)
+        scans = scan_pictures(paths) if to_the_end else map(_scan_head, paths)
+        for path, scan in zip(paths, scans, strict=True):
+            name = path.relative_to(folder).as_posix()
+            if scan.upright_wh is None:
+                left_out[name] = str(scan.error)
                 continue
             names.append(name)
-            sizes.append(upright_size(*stored))
+            sizes.append(scan.upright_wh)
             sources.append(number)
         if len(names) == before:
             hint = "give the folder of pictures without birds"
@@ -65,3 +66,8 @@ def read_negatives(
         areas=np.zeros(0),
         annotation_ids=np.zeros(0, np.int64),
     ), left_out
+
+
+def _scan_head(path: Path) -> PictureScan:
+    found = stored_size(path)
+    return PictureScan(error="this is no picture that can be read") if found is None else PictureScan(*found)

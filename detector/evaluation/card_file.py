@@ -29,12 +29,15 @@ def write_model_card(
         evaluation: Of the detector on `annotations`; None: it was evaluated on no set.
         annotations: See above; with the attribute `location` where there is one.
     """
-    figures, speed, seen_with = None, None, None
+    figures, speed, seen_with, false_boxes = None, None, None, {}
     if evaluation is not None and annotations is not None:
         figures = card_figures(evaluation, annotations)
+        kinds = {"of this set": evaluation.false_on_own, "of others": evaluation.false_on_negatives}
+        false_boxes = {name: boxes for name, boxes in kinds.items() if boxes is not None}
         if evaluation.found is not None:
             speed, seen_with = evaluation.found.images_per_second, evaluation.found.seen_with
-    facts = CardFacts(detector, Machine.of(detector), data_of_run(detector), figures, speed, seen_with)
+    data = data_of_run(detector)
+    facts = CardFacts(detector, Machine.of(detector), data, figures, speed, seen_with, false_boxes)
     write_bytes(folder / NAME, model_card(facts).encode())
 
 

@@ -25,6 +25,7 @@ from detector.evaluation.coco import (
 from detector.evaluation.confusion import ConfusionMatrix, confusion_matrix
 from detector.evaluation.detecting import DetectedSet, DetectionOptions, detect_all
 from detector.evaluation.error_breakdown import ErrorBreakdown, error_breakdown
+from detector.evaluation.false_boxes import FalseBoxes, annotated_categories, false_boxes, own_false_boxes
 from detector.evaluation.ground_truth import BIRD
 from detector.evaluation.inputs import EvaluationInputs
 from detector.evaluation.matching import Matches, match
@@ -61,6 +62,7 @@ class Evaluation:
         images: File names and ids of the images by their ids in `inputs`.
         found: What the detector found, and how fast; None where results came from elsewhere.
         own_annotation_ids: Whether ids of boxes are those of the annotations' file, and worth telling.
+        false_on_negatives: False boxes on other pictures, without birds; None: none were looked at.
     """
 
     inputs: EvaluationInputs
@@ -70,6 +72,7 @@ class Evaluation:
     max_detections: int = MAX_DETECTIONS
     found: DetectedSet | None = None
     own_annotation_ids: bool = True
+    false_on_negatives: FalseBoxes | None = None
 
     @cached_property
     def metrics(self) -> CocoMetrics:
@@ -109,6 +112,11 @@ class Evaluation:
     def sizes(self) -> RecallBySize:
         """Recall by the size of the bird."""
         return recall_by_size(self.inputs, self.matches, self.sweep.best_threshold)
+
+    @cached_property
+    def false_on_own(self) -> FalseBoxes | None:
+        """False boxes on those pictures of the set that show no bird; None: there is none."""
+        return own_false_boxes(self.inputs, self.sweep.best_threshold)
 
     @cached_property
     def errors(self) -> ErrorBreakdown:
@@ -176,6 +184,10 @@ class Evaluation:
                     strict=True,
                 )
             ],
+            "false_boxes": {
+                name: None if boxes is None else boxes.as_dict()
+                for name, boxes in (("own", self.false_on_own), ("negatives", self.false_on_negatives))
+            },
             "errors": {
                 "AP50": self.errors.ap50,
                 "counts": self.errors.counts,
@@ -208,6 +220,7 @@ def evaluate(
     options: DetectionOptions | None = None,
     *,
     group_by: Sequence[str] = (),
+    negatives: Annotations | None = None,
     advance: Callable[[int], None] = lambda images: None,
 ) -> Evaluation:
     """Run a detector over a data set, and measure what it finds: the way of training, `hoopoe evaluate` and Python.
@@ -220,6 +233,7 @@ def evaluate(
             detector of species is measured by where it finds birds.
         options: Batches, limits, tiles, processes; by default 8 images at once.
         group_by: Attributes of the images (read with them); each of their values is also evaluated by itself.
+        negatives: Other pictures, which surely show no bird, to count false boxes in.
         advance: Told of the images of each batch that is done.
 
     Raises:
@@ -243,7 +257,12 @@ def evaluate(
     images = {image: replace(each, id=own[image]) for image, each in measured.images.items()}
     results = [{**row, "image_id": own[row["image_id"]]} for row in measured.results]
     own_ids = annotations.own_annotation_ids
-    return replace(measured, found=found, images=images, results=results, own_annotation_ids=own_ids)
+    measured = replace(measured, found=found, images=images, results=results, own_annotation_ids=own_ids)
+    if negatives is None:
+        return measured
+    blank = detect_all(detector, negatives, options, advance)
+    kinds = annotated_categories(measured.inputs)
+    return replace(measured, false_on_negatives=false_boxes(negatives, blank, kinds, measured.sweep.best_threshold))
 
 
 def evaluate_detections(

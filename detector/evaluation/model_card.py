@@ -9,19 +9,20 @@ import os
 import platform
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from detector.evaluation.bootstrap import DRAWS, Estimate
+from detector.evaluation.false_boxes import FalseBoxes
 from detector.evaluation.slices import CardFigures
 from detector.models.detector import Detector
 
 FEW_BIRDS = 20  # below, a figure says little: one bird is 5 % of the recall and more
 ROWS_SHOWN = 100  # of a table; the least known are told under Limits in any case
 NAMES_SHOWN = 20
-NOT_STATED = "not stated: say what you allow"
+NOT_STATED = "not stated"
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class CardFacts:
         figures: On the set it was evaluated on; None: on none.
         images_per_second: Of that evaluation, the reading of pictures included.
         seen_with: The option of that evaluation by which pictures were seen in several views; None: they were not.
+        false_boxes: Found on pictures without birds, by what these are: "of this set", "of others".
     """
 
     detector: Detector
@@ -69,12 +71,13 @@ class CardFacts:
     figures: CardFigures | None = None
     images_per_second: float | None = None
     seen_with: str | None = None
+    false_boxes: Mapping[str, FalseBoxes] = field(default_factory=dict)
 
 
 def model_card(facts: CardFacts) -> str:
     """A card in Markdown. Names of files, cameras and classes are data: none of them ends a table or begins a link."""
     parts = (_model(facts.detector), _training_data(facts), _figures(facts), _speed(facts), _use(), _limits(facts))
-    return "\n\n".join("\n".join(part) for part in (*parts, _licence())) + "\n"
+    return "\n\n".join("\n".join(part) for part in (*parts, _licence(facts.detector))) + "\n"
 
 
 def escaped(text: object) -> str:
@@ -117,6 +120,9 @@ def _training_data(facts: CardFacts) -> Iterator[str]:
         yield "- Sources and categories: in data.json of its run, which is not beside the detector"
         return
     yield f"- Pictures without a bird: {report.get('negatives')}"
+    blanks = facts.data.get("negatives")
+    if isinstance(blanks, Mapping) and isinstance(blanks.get("report"), Mapping):
+        yield f"- Further pictures without birds, taught as background: {blanks['report'].get('images')}"
     # a path says where its author works: the names are enough
     names = [f"{_name(each['annotations'])} with pictures of {_name(each['images'])}" for each in train["files"]]
     yield f"- Sources: {_listed(names)}"
@@ -165,6 +171,9 @@ def _figures(facts: CardFacts) -> Iterator[str]:
             (f"Recall at score {figures.threshold:.2f}, where F1 is best", "recall"),
         )
     ]
+    for of, boxes in facts.false_boxes.items():
+        what = f"False boxes a picture at score {boxes.score:.2f}, on {boxes.images} pictures {of} without birds"
+        rows.append((what, f"{boxes.per_image:.3f}"))
     yield from _table(("figure", "value"), rows)
     for title, slices in figures.slices.items():
         yield ""
@@ -225,11 +234,19 @@ def _limits(facts: CardFacts) -> Iterator[str]:
     yield "- Other places, seasons, cameras and species than in the data are untested."
 
 
-def _licence() -> Iterator[str]:
+def _licence(detector: Detector) -> Iterator[str]:
     yield "## Licence"
     yield ""
-    for what in ("These weights", "The weights it started from", "The training pictures and boxes"):
-        yield f"- {what}: {NOT_STATED}"
+    known = detector.meta.training_data
+    yield f"- These weights: {_stated(known.get('licence'), 'train.licence')}"
+    yield f"- The weights it started from: {_stated(None)}"
+    yield f"- The training pictures and boxes: {_stated(known.get('data_licence'), 'data.licence')}"
+
+
+def _stated(licence: object, key: str | None = None) -> str:
+    if licence:
+        return escaped(licence)
+    return NOT_STATED + (f" (`--set {key}=...`)" if key else "")
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

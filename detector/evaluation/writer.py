@@ -16,6 +16,7 @@ from detector.boxes import box_iou, xywh_to_xyxy
 from detector.evaluation.coco import RECALL_STEPS
 from detector.evaluation.error_breakdown import BACKGROUND_IOU
 from detector.evaluation.evaluation import Evaluation
+from detector.evaluation.false_boxes import sheet_of
 from detector.evaluation.worst import FalseAlarm, Miss
 from detector.plots.confusion import MOST_CATEGORIES, plot_confusion_matrix
 from detector.plots.contact_sheet import closeup, contact_sheet
@@ -48,6 +49,8 @@ def write_evaluation(output: Path, evaluation: Evaluation, read_image: ReadImage
     _write_figures(output, evaluation)
     if read_image is not None:
         _write_pictures(output, evaluation, read_image)
+    if evaluation.false_on_negatives is not None:
+        save_image(sheet_of(evaluation.false_on_negatives.worst), output / "false_on_negatives.png")
 
 
 def _write_figures(output: Path, evaluation: Evaluation) -> None:

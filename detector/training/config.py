@@ -112,6 +112,9 @@ class TrainConfig(Section):
     log_steps: Count = 20
     """Steps from one line of metrics.jsonl, TensorBoard and the log to the next."""
 
+    licence: str | None = None
+    """Of the weights, such as CC-BY-4.0, for the detector's file and the model card; null: not stated."""
+
     @model_validator(mode="after")
     def _fits_together(self) -> TrainConfig:
         if list(self.milestones) != sorted(set(self.milestones)):

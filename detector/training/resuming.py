@@ -19,7 +19,7 @@ from detector.training.schedule import learning_rate
 # `repair` does
 FREE_KEYS = frozenset(
     ("data.invalid", "data.workers", "data.prefetch", "train.eval_batch_size", "train.log_steps")
-    + ("train.checkpoint_steps", "train.checkpoint_minutes")
+    + ("train.checkpoint_steps", "train.checkpoint_minutes", "train.licence", "data.licence")
 )
 EPOCHS = "train.epochs"  # may grow, which changes the result by a stated rule
 

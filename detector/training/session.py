@@ -253,6 +253,9 @@ class Session:
 
     def _save_detector(self, metrics: Mapping[str, float | None]) -> None:
         if self.fabric.is_global_zero:
-            meta = DetectorMeta(config_of(self.learner.model), self.resolved.data.for_detector(), metrics)
+            licences = {"licence": self.config.train.licence, "data_licence": self.config.data.licence}
+            stated = {name: licence for name, licence in licences.items() if licence is not None}
+            data = self.resolved.data.for_detector() | stated
+            meta = DetectorMeta(config_of(self.learner.model), data, metrics)
             save_detector(self.resolved.files.best, Detector(self.learner.best_weights, meta))
             self.best_measured = self.measured

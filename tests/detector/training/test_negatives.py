@@ -45,7 +45,7 @@ def test_a_folder_without_pictures_is_no_set_of_negatives(make_request, tmp_path
         train_detector(make_request(negatives=[tmp_path]))
 
 
-def test_negatives_are_read_from_their_heads_and_files_that_are_none_are_listed(blanks, tmp_path):
+def test_negatives_that_cannot_be_read_are_listed(blanks, tmp_path):
     folder = shutil.copytree(blanks, tmp_path / "some")
     (folder / "torn.jpg").write_bytes(b"no picture")
     negatives, left_out = read_negatives([folder], first_id=100)
@@ -53,6 +53,10 @@ def test_negatives_are_read_from_their_heads_and_files_that_are_none_are_listed(
     assert negatives.image_ids.tolist() == list(range(100, 112))
     assert (negatives.sizes_wh == [96, 72]).all()
     assert list(left_out) == ["torn.jpg"]
+    data = (folder / "cam0" / "0.png").read_bytes()
+    (folder / "cam0" / "0.png").write_bytes(data[: len(data) // 2])
+    assert len(read_negatives([folder])[0]) == 12
+    assert list(read_negatives([folder], to_the_end=True)[1]) == ["cam0/0.png", "torn.jpg"]
 
 
 @pytest.fixture(scope="module")
