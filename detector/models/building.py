@@ -15,12 +15,7 @@ from backbones.checkpoints import get_size_from_signature
 from backbones.errors import ConfigError
 from backbones.registry import get_config
 from detector.models.anchors import FASTER_RCNN_SIZES, RETINANET_SIZES, StrideAnchors
-from detector.models.config import ModelConfig
-from detector.models.heads import ROI_SIZE, StrideRoIAlign, box_head, box_predictor, retinanet_head, rpn_head
-from detector.models.ignoring import IgnoringRetinaNet, IgnoringRoIHeads, IgnoringRPN
-from detector.models.own_sizes import losses_by_size, rows_by_size
-from detector.models.pyramid import faster_rcnn_pyramid, retinanet_pyramid
-from detector.models.resnet import (
+from detector.models.baseline.resnet import (
     RESNET,
     ResNetBody,
     check_resnet,
@@ -28,6 +23,11 @@ from detector.models.resnet import (
     resnet_box_head,
     resnet_pyramid,
 )
+from detector.models.config import ModelConfig
+from detector.models.heads import ROI_SIZE, StrideRoIAlign, box_head, box_predictor, retinanet_head, rpn_head
+from detector.models.ignoring import IgnoringRetinaNet, IgnoringRoIHeads, IgnoringRPN
+from detector.models.own_sizes import losses_by_size, rows_by_size
+from detector.models.pyramid import faster_rcnn_pyramid, retinanet_pyramid
 from detector.models.targets import check_targets
 from detector.models.transform import IMAGENET_MEAN, IMAGENET_STD, NormalizeAndPad
 

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from backbones.errors import ConfigError
+from detector.models.baseline.coco_start import coco_start
+from detector.models.baseline.resnet import RESNET
 from detector.models.building import config_of
 from detector.models.coco import COCO_NAME
-from detector.models.coco_start import coco_start
 from detector.models.config import ModelConfig
 from detector.models.pyramid import BODY_PREFIX
-from detector.models.resnet import RESNET
 from detector.models.saving import read_detector
 
 # of the backbone's tensors: another depth may do, another family has a few names in common by chance

@@ -10,8 +10,8 @@ from torch import nn
 from torchvision.models.detection._utils import overwrite_eps
 
 from backbones.errors import DownloadError
+from detector.models.baseline.coco_start import STARTS
 from detector.models.building import build_detector, config_of
-from detector.models.coco_start import STARTS
 from detector.models.config import ModelConfig
 from detector.models.initialisation import init_from_detector
 

@@ -20,10 +20,10 @@ from torchvision.models.detection import (
     RetinaNet_ResNet50_FPN_Weights,
 )
 
+from detector.models.baseline.resnet import RESNET
 from detector.models.coco import read_weights
 from detector.models.config import ModelConfig
 from detector.models.pyramid import BODY_PREFIX, LATERALS
-from detector.models.resnet import RESNET
 from detector.models.transform import IMAGENET_MEAN, IMAGENET_STD
 
 BATCH_NORM_EPS = 1e-5
