@@ -21,6 +21,7 @@ from detector.base.files import atomic_write
 from detector.training.config import Config
 
 FORMAT = "hoopoe-run-1"
+LR_SCALING_BEFORE = "none"  # the rule of runs that were started before there was a setting
 
 Count = Annotated[int, Field(ge=0, le=10**12)]
 
@@ -131,6 +132,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if found != FORMAT:
         problem = f"the checkpoint has the format {str(found)[:40]}, this Hoopoe reads {FORMAT}"
         raise CheckpointError(problem, where=path, hint=hint)
+    for name in ("config", "resolved"):
+        if isinstance(settings := content.get(name), dict) and isinstance(train := settings.get("train"), dict):
+            train.setdefault("lr_scaling", LR_SCALING_BEFORE)
     try:
         entries = _Entries.model_validate({name: content.get(name) for name in _Entries.model_fields})
     except ValidationError as error:

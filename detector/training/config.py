@@ -18,9 +18,16 @@ REFERENCE_BATCH = 16  # images a step; torchvision's, detectron2's and MMDetecti
 class TrainConfig(Section):
     """How a detector is trained."""
 
-    epochs: Count = 50
-    """Passes over the training images; `--resume` takes more than the run had: from there on the learning rate is that
-    of a run of so many epochs, at the step where it stands."""
+    epochs: Count | Literal["auto"] = "auto"
+    """Passes over the training images; auto: 50, or as many as make min_steps or max_steps of them. `--resume` takes
+    more than the run had: from there on the learning rate is that of a run of so many epochs, at the step where it
+    stands."""
+
+    min_steps: Count = 2_000
+    """Steps that a run has at least where epochs is auto: a small set is passed over more often."""
+
+    max_steps: Count = 90_000
+    """Steps that a run has at most where epochs is auto: a large set is passed over less often, once at least."""
 
     extensions: tuple[tuple[Count, Annotated[int, Field(ge=0)]], ...] = ()
     """Written by `--resume` with more epochs: the epochs that the run had before, and the steps done by then."""
@@ -44,16 +51,15 @@ class TrainConfig(Section):
     fp32, as it will be used."""
 
     lr: PositiveFloat = 2e-4
-    """AdamW's learning rate at its peak; where auto found a batch size, times the square root of that / 16. A step of
-    fewer images than batch_size, at the end of the images, has the square root of their share of it. See lr_scaling."""
+    """AdamW's learning rate at its peak, for base_batch_size images a step; see lr_scaling."""
 
-    lr_scaling: Literal["none", "linear", "sqrt"] = "none"
-    """How lr follows the batch size: linear is lr * batch_size / base_batch_size, sqrt is lr times the root of that
-    ratio, also where auto found the size; a step of fewer images has their share of it by the same rule. none: see lr.
-    """
+    lr_scaling: Literal["none", "linear", "sqrt"] = "sqrt"
+    """How the peak follows the batch size, whoever chose that: sqrt is lr times the root of batch_size /
+    base_batch_size, linear lr times that ratio, none lr itself. A step of fewer images than batch_size, at the end of
+    the images, has their share of the rate by the same rule (none: by its root)."""
 
     base_batch_size: Count = REFERENCE_BATCH
-    """The images a step that lr is meant for, where lr_scaling is linear or sqrt."""
+    """The images a step that lr is meant for."""
 
     weight_decay: NonNegativeFloat = 0.05
     """AdamW's, on all parameters but norms and biases."""
@@ -91,8 +97,9 @@ class TrainConfig(Section):
     ema_decay: Annotated[float, Field(gt=0.0, lt=1.0)] | None = 0.999
     """Decay of the averaged weights that are evaluated and saved, lower in the first steps; null: no average."""
 
-    eval_epochs: Count = 1
-    """Epochs from one evaluation to the next; the last epoch is always evaluated."""
+    eval_epochs: Count | Literal["auto"] = "auto"
+    """Epochs from one evaluation to the next; auto: as few as make at most 50 evaluations. The last epoch is always
+    evaluated."""
 
     eval_batch_size: Count = 8
     """The most images in one pass of an evaluation, on each device."""
@@ -100,8 +107,8 @@ class TrainConfig(Section):
     best: Literal["AP", "AP50"] = "AP"
     """The figure that decides which weights are the best."""
 
-    patience: Count | None = None
-    """Evaluations in a row without a new best after which the run ends early; null: never."""
+    patience: Count | None = 20
+    """Evaluations in a row without a new best after which the run ends early, once a bird was found; null: never."""
 
     checkpoint_steps: Count | None = None
     """Steps from one checkpoint to the next; there always is one at the end of an epoch."""
@@ -121,7 +128,15 @@ class TrainConfig(Section):
             raise ValueError(f"milestones must rise, unlike {list(self.milestones)}")
         if self.schedule == "multistep" and not self.milestones:
             raise ValueError("schedule: multistep needs milestones")
+        if self.max_steps < self.min_steps:
+            raise ValueError(f"max_steps ({self.max_steps}) is below min_steps ({self.min_steps})")
         return self
+
+    @property
+    def last_epoch(self) -> int:
+        """Epochs of a run that has begun, where they are a number (`detector.training.budget`)."""
+        assert self.epochs != "auto"
+        return self.epochs
 
 
 class Config(Section):

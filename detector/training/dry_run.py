@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from detector.data.doctor.box_sizes import Unmatched
-from detector.data.loader import EpochSampler
+from detector.training.budget import steps_an_epoch, with_budget
 from detector.training.config import REFERENCE_BATCH, Config
 from detector.training.data import RunData, summarise_set
 from detector.training.devices import chosen_accelerator
 from detector.training.memory import estimate_memory
 from detector.training.optimiser import parameter_counts
-from detector.training.resolving import Request, Resolved, images_a_device, resolve
+from detector.training.resolving import Request, Resolved, resolve
 from detector.training.schedule import learning_rate, peak_rate
 from detector.training.single_values import refuse_single_values
 
@@ -41,6 +41,7 @@ def describe_run(request: Request) -> list[Topic]:
         resolved = resolved.with_training(batch_size=REFERENCE_BATCH)
         if chosen_accelerator(request.accelerator) == "cuda":
             note = " (found on the GPU when training starts)"
+    resolved = with_budget(resolved, processes)
     refuse_single_values(resolved, processes)
     config, at_once = resolved.config, resolved.images_at_once(processes)
     estimate = estimate_memory(resolved.model, config.train, resolved.largest_network_size, at_once)
@@ -74,23 +75,21 @@ def _data_lines(config: Config, data: RunData) -> Iterator[str]:
 
 
 def _schedule_lines(resolved: Resolved, processes: int, note: str) -> Iterator[str]:
-    config, settings = resolved.config, resolved.config.train
-    steps = len(
-        EpochSampler(resolved.training_dataset, images_a_device(config, processes), config.data, world_size=processes)
-    )
+    settings, steps = resolved.config.train, steps_an_epoch(resolved, processes)
     yield f"{settings.epochs} epochs of about {steps} steps with {settings.batch_size} images each{note}: " + (
-        f"{settings.epochs * steps} steps"
+        f"{settings.last_epoch * steps} steps"
     )
     parts = "whole" if settings.accumulate == 1 else f"in {settings.accumulate} parts"
     yield f"{settings.precision} on {processes} device{'s' if processes > 1 else ''}, each step {parts}"
     if settings.lr_scaling != "none":
         rule = f"{settings.lr_scaling} in {settings.batch_size} / {settings.base_batch_size} images a step"
         yield f"peak learning rate {peak_rate(settings):.2e}, scaled from {settings.lr:.2e}: {rule}"
-    points = np.linspace(0, settings.epochs, 6)
+    points = np.linspace(0, settings.last_epoch, 6)
     rates = [learning_rate(settings, round(point * steps), float(point)) for point in points]
     at = ", ".join(f"{rate:.1e} at {point:g}" for point, rate in zip(points, rates, strict=True))
     yield f"learning rate by epoch ({settings.schedule}): {at}"
     average = "no averaged weights" if settings.ema_decay is None else f"averaged weights (decay {settings.ema_decay})"
-    stop = "no early stop" if settings.patience is None else f"early stop after {settings.patience} evaluations"
+    patience = f"early stop after {settings.patience} evaluations without a better one"
+    stop = "no early stop" if settings.patience is None else patience
     every = "" if settings.eval_epochs == 1 else f"{settings.eval_epochs} "
     yield f"evaluation every {every}epoch{'s' if every else ''}; best by {settings.best}; {stop}; {average}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from backbones.errors import ConfigError, DataError
 from detector.base.reporting import warn
-from detector.training.checkpoints import Checkpoint
+from detector.training.checkpoints import LR_SCALING_BEFORE, Checkpoint
 from detector.training.config import Config
 from detector.training.data import RunData
 from detector.training.records.run_folder import RunFolder
@@ -22,6 +22,14 @@ FREE_KEYS = frozenset(
     + ("train.checkpoint_steps", "train.checkpoint_minutes", "train.licence", "data.licence")
 )
 EPOCHS = "train.epochs"  # may grow, which changes the result by a stated rule
+# of Hoopoe 0.2: a run that was started with them, and is gone on with by what is left out today, keeps them
+DEFAULTS_BEFORE: Mapping[str, Any] = {
+    EPOCHS: 50,
+    "train.eval_epochs": 1,
+    "train.patience": None,
+    "train.lr_scaling": LR_SCALING_BEFORE,
+    "model.max_detections": 100,
+}
 
 
 def refuse_another_run(checkpoint: Checkpoint, config: Config, data: RunData, files: RunFolder) -> None:
@@ -33,13 +41,18 @@ def refuse_another_run(checkpoint: Checkpoint, config: Config, data: RunData, fi
     """
     before, resolved, now = (dict(_leaves(each)) for each in (checkpoint.config, checkpoint.resolved, config))
     # what is asked for may be the run's own config.yaml, in which everything is resolved
-    free = FREE_KEYS | {EPOCHS}
+    free, defaults = FREE_KEYS | {EPOCHS}, dict(_leaves(Config()))
     differing = [key for key in now if now[key] not in (before.get(key), resolved.get(key)) and key not in free]
+    differing = [
+        key
+        for key in differing
+        if key not in DEFAULTS_BEFORE or (before[key], now[key]) != (DEFAULTS_BEFORE[key], defaults[key])
+    ]
     if differing:
         changes = ", ".join(f"{key} was {before.get(key)} and is {now[key]}" for key in differing)
         hint = "give the settings that the run was started with, or start a new run"
         raise ConfigError(f"the run was started with other settings: {changes}", where=files.last, hint=hint)
-    if now[EPOCHS] < resolved[EPOCHS]:
+    if now[EPOCHS] != "auto" and now[EPOCHS] < resolved[EPOCHS]:
         done = checkpoint.position.epoch
         problem = f"the run has {resolved[EPOCHS]} epochs, {done} of them done, and cannot go on with {now[EPOCHS]}"
         hint = f"{EPOCHS}={resolved[EPOCHS]}, or more to train longer; {files.best} is the best detector so far"
@@ -65,9 +78,9 @@ def resumed(checkpoint: Checkpoint, config: Config) -> Checkpoint:
         section, name = key.split(".")
         changes[section][name] = getattr(getattr(config, section), name)
     position, before, epochs = checkpoint.position, checkpoint.resolved.train, config.train.epochs
-    longer = epochs > before.epochs
+    longer = epochs != "auto" and epochs > before.last_epoch
     if longer:
-        changes["train"] |= {"epochs": epochs, "extensions": (*before.extensions, (before.epochs, position.step))}
+        changes["train"] |= {"epochs": epochs, "extensions": (*before.extensions, (before.last_epoch, position.step))}
         position = replace(position, finished=False, waits=0)
     resolved = checkpoint.resolved.model_copy(
         update={

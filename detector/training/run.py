@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from detector.evaluation.card_file import write_model_card
 from detector.evaluation.detecting import DetectionOptions
 from detector.evaluation.evaluation import evaluate
 from detector.models.saving import load_detector
+from detector.training.budget import with_budget
 from detector.training.checkpoints import Learner, Position
 from detector.training.config import REFERENCE_BATCH
 from detector.training.devices import make_fabric, refuse_missing_devices, with_shared_statistics
@@ -86,6 +86,7 @@ def train_detector(request: Request) -> Run:
     resolved = replace(resolved, data=with_readable_pictures(resolved.data, before, fabric, refuse=refuse))
     if resolved.config.train.batch_size == "auto":
         resolved = with_batch_size(resolved, fabric)
+    resolved = with_budget(resolved, fabric.world_size)
     refuse_single_values(resolved, fabric.world_size)
     session = open_session(fabric, resolved)
     with session.display, session.stop.listening(), lost_process_explained(fabric.global_rank):
@@ -118,7 +119,7 @@ def write_card(session: Session) -> None:
 
 
 def with_batch_size(resolved: Resolved, fabric: Fabric) -> Resolved:
-    """A number in place of `batch_size: auto`, and a learning rate to go with it.
+    """A number in place of `batch_size: auto`.
 
     Raises:
         ConfigError: Not even one image fits on the GPU.
@@ -134,9 +135,7 @@ def with_batch_size(resolved: Resolved, fabric: Fabric) -> Resolved:
             hint = "set model.grad_checkpointing=true, or a smaller model.min_size and model.max_size"
             raise ConfigError("not even one image fits into the GPU's memory", where="train.batch_size", hint=hint)
         size = at_once * fabric.world_size * settings.accumulate
-    by_rule = settings.lr_scaling != "none"  # of the user, which will count this size too
-    lr = settings.lr if by_rule else settings.lr * math.sqrt(size / REFERENCE_BATCH)
-    return resolved.with_training(batch_size=size, lr=lr)
+    return resolved.with_training(batch_size=size)
 
 
 def open_session(fabric: Fabric, resolved: Resolved) -> Session:
@@ -175,7 +174,7 @@ def open_session(fabric: Fabric, resolved: Resolved) -> Session:
         learner=learner,
         loader=loader,
         recorder=recorder,
-        display=Display(config.train.epochs, float(position.epoch), fabric.device, quiet=not fabric.is_global_zero),
+        display=Display(config.train.last_epoch, float(position.epoch), fabric.device, quiet=not fabric.is_global_zero),
         stop=StopRequest(),
         negatives=negatives,
         saved=position,

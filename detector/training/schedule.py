@@ -14,12 +14,12 @@ def learning_rate(config: TrainConfig, step: int, epoch: float, share: float = 1
     """The learning rate of a step, before layer decay.
 
     Args:
-        config: The schedule; its batch size is a number.
+        config: The schedule; its batch size and epochs are numbers.
         step: Steps done so far.
         epoch: Epochs done so far, with the fraction of the current one.
         share: Images of the step relative to those of a full one.
     """
-    # AdamW's goes with the square root of a batch's size, unless the user has another rule
+    # AdamW's goes with the square root of a batch's size (Malladi and others 2022), unless the user has another rule
     power = 1.0 if config.lr_scaling == "linear" else 0.5
     return peak_rate(config) * lr_factor(config, step, epoch) * share**power
 
@@ -30,7 +30,7 @@ def trains_laterals_alone(config: TrainConfig, step: int, epoch: float) -> bool:
 
 
 def peak_rate(config: TrainConfig) -> float:
-    """The learning rate at the peak of the schedule: `lr`, scaled by the batch size if the configuration says so."""
+    """The learning rate at the peak of the schedule: `lr`, scaled by the batch size unless `lr_scaling` is none."""
     if config.lr_scaling == "none":
         return config.lr
     assert config.batch_size != "auto"
@@ -46,7 +46,7 @@ def lr_factor(config: TrainConfig, step: int, epoch: float) -> float:
         step: Steps done so far.
         epoch: Epochs done so far, with the fraction of the current one.
     """
-    progress = min(1.0, epoch / config.epochs)
+    progress = min(1.0, epoch / config.last_epoch)
     if config.schedule == "cosine":
         lowest = config.final_lr_factor
         factor = lowest + (1 - lowest) * (1 + math.cos(math.pi * progress)) / 2

@@ -169,7 +169,8 @@ class Session:
         `best.safetensors` is written before the checkpoint that knows of it: a run killed in between evaluates again.
         """
         config = self.config.train
-        last = position.epoch == config.epochs
+        last = position.epoch == config.last_epoch
+        assert config.eval_epochs != "auto"
         if not last and position.epoch % config.eval_epochs:
             return position
         validation = self.resolved.data.validation
@@ -187,7 +188,9 @@ class Session:
         if position.best is None or score >= position.best:  # of equally good ones, the longer trained
             self._save_detector(metrics)
         better = position.best is None or score > position.best
-        position = replace(position, best=max(score, position.best or -1.0), waits=0 if better else position.waits + 1)
+        best = max(score, position.best or -1.0)
+        # before the first bird is found there is nothing that could get better, or worse
+        position = replace(position, best=best, waits=0 if better or best <= 0 else position.waits + 1)
         patient = config.patience is None or position.waits < config.patience
         if not patient and not last:
             self.display.say(f"stopping early: no better {config.best} in {position.waits} evaluations")

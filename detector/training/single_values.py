@@ -49,7 +49,7 @@ def _smallest_part(resolved: Resolved, processes: int) -> int:
         resolved.training_dataset, images_a_device(config, processes), config.data, world_size=processes
     )
     sizes = []
-    for epoch in range(min(config.train.epochs, EPOCHS_LOOKED_AT)):
+    for epoch in range(min(config.train.last_epoch, EPOCHS_LOOKED_AT)):
         sampler.start(epoch)
         sizes += [len(keys) for keys in itertools.islice(sampler, len(sampler))]
     return min(size // min(size, config.train.accumulate) for size in sizes)

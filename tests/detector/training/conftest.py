@@ -16,7 +16,7 @@ from detector.training.run import train_detector
 SETTINGS = """
 model: {backbone: davit_nano, detector: faster_rcnn, min_size: 96, max_size: 128, fpn_channels: 64, box_head_width: 32,
         train_proposals: 100, proposals: 50, roi_samples: 32, anchor_scale: 0.5}
-train: {epochs: 2, batch_size: 4, warmup_steps: 2, log_steps: 1, precision: fp32}
+train: {epochs: 2, batch_size: 4, lr_scaling: none, warmup_steps: 2, log_steps: 1, precision: fp32}
 data: {workers: 0}
 """
 
@@ -73,6 +73,25 @@ def tiny_yaml(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("configuration") / "tiny.yaml"
     path.write_text(SETTINGS)
     return path
+
+
+@pytest.fixture
+def plant_figures(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Make evaluations give these figures, one after the other, as AP and all else."""
+    from detector.evaluation.coco import CocoMetrics
+
+    names = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100")
+
+    def plant(*figures: float) -> None:
+        left = iter(figures)
+
+        def measured(*_: object) -> CocoMetrics:
+            same = dict.fromkeys(names, next(left))
+            return CocoMetrics(**same, per_class={}, images=5, boxes=5, max_detections=100)
+
+        monkeypatch.setattr("detector.evaluation.evaluation.metrics_of_curves", measured)
+
+    return plant
 
 
 @pytest.fixture

@@ -47,7 +47,8 @@ def test_the_cosine_is_torchs() -> None:
 @pytest.mark.parametrize(("scaling", "power"), [("none", 0), ("sqrt", 0.5), ("linear", 1)])
 @pytest.mark.parametrize(("batch_size", "base"), [(16, 16), (64, 16), (4, 16), (6, 4)])
 def test_the_rate_follows_the_batch_size_by_its_rule(scaling: str, power: float, batch_size: int, base: int) -> None:
-    config = TrainConfig(lr=3e-4, batch_size=batch_size, base_batch_size=base, lr_scaling=scaling, warmup_steps=0)
+    sizes = {"batch_size": batch_size, "base_batch_size": base}
+    config = TrainConfig(lr=3e-4, epochs=50, lr_scaling=scaling, warmup_steps=0, **sizes)
     peak = 3e-4 * (batch_size / base) ** power
     assert peak_rate(config) == learning_rate(config, 0, 0.0) == pytest.approx(peak)
     assert learning_rate(config, 70, 7.0) == pytest.approx(peak * lr_factor(config, 70, 7.0))
@@ -55,8 +56,9 @@ def test_the_rate_follows_the_batch_size_by_its_rule(scaling: str, power: float,
     assert learning_rate(config, 0, 0.0, 0.5) == pytest.approx(peak * 0.5 ** (power or 0.5))
 
 
-def test_the_rate_is_fixed_by_default() -> None:
-    assert peak_rate(TrainConfig(batch_size=512)) == TrainConfig().lr == 2e-4
+def test_the_rate_follows_the_root_of_the_batch_size_by_default() -> None:
+    assert peak_rate(TrainConfig()) == TrainConfig().lr == 2e-4
+    assert peak_rate(TrainConfig(batch_size=64)) == pytest.approx(4e-4)
 
 
 def test_laterals_begin_alone_and_the_rest_warms_up_after_them() -> None:
@@ -109,6 +111,7 @@ def test_the_factor_is_never_negative_nor_above_the_peak(step: int, epoch: float
         ("train: {lrr: 1}", "no such key"),
         ("train: {batch_size: some}", "batch_size"),
         ("train: {ema_decay: 1.0}", "less than 1"),
+        ("train: {min_steps: 500, max_steps: 400}", r"max_steps \(400\) is below min_steps \(500\)"),
     ],
 )
 def test_a_wrong_setting_is_named(text: str, problem: str) -> None:
