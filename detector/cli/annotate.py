@@ -30,7 +30,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.epilog = "Options that are not given are those of the runs before into OUT."
     parser.add_argument("inputs", nargs="+", type=any_of("a card"), metavar="INPUT", help="a card: a folder, or a file")
     add_results_argument(parser)
-    parser.add_argument("--detector", metavar="MODEL", help="a run of `hoopoe train`, or coco")
+    parser.add_argument("--detector", metavar="MODEL", help="a run of `hoopoe train`, an .onnx file, or coco")
     parser.add_argument("--species", metavar="WEIGHTS", help="a classifier: published name, or file (default: none)")
     parser.add_argument(
         "--frame-interval",

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reclassify": ("detector.cli.reclassify", "name the birds of annotated footage by another classifier"),
     "classify-crops": ("detector.cli.classify_crops", "name the birds in boxes of another tool"),
     "calibrate": ("detector.cli.calibrate", "make the confidence of species names mean what it says"),
+    "check-detector": ("detector.cli.check_detector", "see whether a detector of another program is read rightly"),
     "predict": ("detector.cli.predict", "find birds in pictures"),
     "classify": ("detector.cli.classify", "name the species in pictures"),
     "doctor": ("detector.cli.data_sets.doctor", "find what is wrong with a data set, and mend it"),
@@ -43,7 +44,7 @@ HELP_COLUMNS = 80  # of the list of commands
 GROUPS = {
     "begin": ("demo", "quickstart", "download", "completion"),
     "footage of camera traps": ("annotate", "deployments", "decide", "export", "cards", "reclassify", "classify-crops"),
-    "single pictures": ("predict", "classify"),
+    "single pictures": ("predict", "classify", "check-detector"),
     "a detector or a calibration of your own": (
         *("doctor", "show", "convert", "draw", "train", "evaluate", "calibrate", "export-model"),
     ),

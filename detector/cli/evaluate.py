@@ -25,7 +25,7 @@ EXAMPLES = ("hoopoe evaluate runs/x/best.safetensors --annotations val.json --im
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe evaluate`."""
-    parser.add_argument("model", metavar="MODEL", help="a detector's file (best.safetensors), or coco")
+    parser.add_argument("model", metavar="MODEL", help="a detector's file (best.safetensors, .onnx), or coco")
     parser.add_argument(
         "--annotations", type=file_of("COCO boxes", "val.json"), required=True, metavar="JSON", help="COCO boxes"
     )

@@ -33,7 +33,9 @@ def add_arguments(parser: CommandParser) -> None:
     )
     what = "a picture, or a folder of pictures and folders"
     parser.add_argument("images", nargs="+", metavar="PICTURES", type=each_of("pictures"), help=what)
-    parser.add_argument("--model", required=True, metavar="DETECTOR", help="a run of `hoopoe train`, its file, or coco")
+    parser.add_argument(
+        "--model", required=True, metavar="DETECTOR", help="a run of `hoopoe train`, an .onnx file, or coco"
+    )
     parser.add_argument("--output", type=each_of("results"), metavar="FILE", help="write a .json or .csv of all boxes")
     parser.add_argument(
         "--drawn", type=new_folder_of("drawn pictures"), metavar="DIR", help="write the pictures with their boxes"

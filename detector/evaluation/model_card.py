@@ -18,6 +18,7 @@ from detector.evaluation.bootstrap import DRAWS, Estimate
 from detector.evaluation.false_boxes import FalseBoxes
 from detector.evaluation.slices import CardFigures
 from detector.models.detector import Detector
+from detector.models.onnx.network import OnnxConfig
 
 FEW_BIRDS = 20  # below, a figure says little: one bird is 5 % of the recall and more
 ROWS_SHOWN = 100  # of a table; the least known are told under Limits in any case
@@ -89,19 +90,28 @@ def escaped(text: object) -> str:
 
 def _model(detector: Detector) -> Iterator[str]:
     config = detector.meta.config
-    parameters = sum(weights.numel() for weights in detector.net.parameters())
-    weights = "not named: random, or those of another detector" if config.weights is None else escaped(config.weights)
     yield f"# Model card: {escaped(detector.name)}"
     yield ""
-    yield f"- Detector: {config.detector} {config.version}, backbone {escaped(config.backbone)}"
-    yield f"- Weights that its backbone started from: {weights}"
-    yield f"- Input: RGB, short side {config.min_size} pixels, long side at most {config.max_size}"
-    yield f"- Parameters: {parameters / 1e6:.2f} million"
+    if isinstance(config, OnnxConfig):
+        yield f"- Detector: {escaped(detector.runtime)}, in a file of another program"
+        yield f"- Input: {config.rule.width} x {config.rule.height} pixels"
+    else:
+        yield from _own_network(detector)
     yield f"- Categories: {_listed(detector.categories)}"
     if detector.sha256 is not None:
         yield f"- SHA-256 of its file: {detector.sha256}"
     versions = ", ".join(f"{escaped(name)} {escaped(version)}" for name, version in detector.meta.versions.items())
     yield f"- Made with {versions}"
+
+
+def _own_network(detector: Detector) -> Iterator[str]:
+    config = detector.meta.config
+    parameters = sum(weights.numel() for weights in detector.net.parameters())
+    weights = "not named: random, or those of another detector" if config.weights is None else escaped(config.weights)
+    yield f"- Detector: {config.detector} {config.version}, backbone {escaped(config.backbone)}"
+    yield f"- Weights that its backbone started from: {weights}"
+    yield f"- Input: RGB, short side {config.min_size} pixels, long side at most {config.max_size}"
+    yield f"- Parameters: {parameters / 1e6:.2f} million"
 
 
 def _training_data(facts: CardFacts) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from backbones.errors import CheckpointError
 
-DETECTORS = "a detector: a run of `hoopoe train`, or coco"
+DETECTORS = "a detector: a run of `hoopoe train`, an .onnx file, or coco"
 CLASSIFIERS = "a classifier: a published one such as davit_tiny_il-all, or a file"
 
 

@@ -12,6 +12,7 @@ from backbones.errors import ConfigError
 from detector.base.files import read_text
 from detector.base.yaml_text import MAX_BYTES
 from detector.config import Section, parse_config
+from detector.data.resizing import InputRule
 from detector.models.config import Name, Share, Side
 from detector.models.transform import IMAGENET_MEAN, IMAGENET_STD
 
@@ -52,6 +53,11 @@ class Conventions:
     nms_iou: float | None = None
     mean: Triple = (0.0, 0.0, 0.0)
     std: Triple = (1.0, 1.0, 1.0)
+
+    def rule(self, size_wh: tuple[int, int]) -> InputRule:
+        """The size that pictures have in an input of this width and height."""
+        stretched, corner, linear = self.placing == "stretch", self.placing == "corner", self.resampling == "linear"
+        return InputRule.box(size_wh, stretched=stretched, floored=corner, linear=linear)
 
 
 # as the programs themselves prepare pictures and read outputs: ultralytics/yolov5 (general.py), ultralytics (LetterBox,

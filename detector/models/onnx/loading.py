@@ -13,7 +13,6 @@ import torch
 from backbones.errors import CheckpointError, ConfigError
 from detector.base.content_hash import sha256_of
 from detector.base.version import __version__
-from detector.data.resizing import InputRule
 from detector.models.detector import Detector, DetectorMeta
 from detector.models.onnx.categories import COCO_80, COCO_91, Categories, by_number, categories_of, names_in
 from detector.models.onnx.description import FAMILIES, Conventions, OnnxOptions, read_options, yaml_of, yaml_to_write
@@ -58,10 +57,7 @@ def load_onnx(file: Path, device: torch.device | str | None = None, precision: s
     categories = categories_of(known if known is not None else _coco_names(layout, family))
     _check_count(file, layout, family, categories)
     how = _conventions(family, layout, options)
-    rule = InputRule.box(
-        size_wh, stretched=how.placing == "stretch", floored=how.placing == "corner", linear=how.resampling == "linear"
-    )
-    config = _config(categories, how, rule, options)
+    config = _config(categories, how, size_wh, options)
     stride = _stride(session) if session.input.size_wh is None else None
     net = OnnxNet(session, layout, how, categories, config, stride)
     meta = DetectorMeta(config, versions={"hoopoe": __version__})
@@ -134,7 +130,8 @@ def _conventions(family: str, layout: Layout, options: OnnxOptions) -> Conventio
     return replace(how, **{name: value for name, value in said.items() if value is not None})
 
 
-def _config(categories: Categories, how: Conventions, rule: InputRule, options: OnnxOptions) -> OnnxConfig:
+def _config(categories: Categories, how: Conventions, size_wh: tuple[int, int], options: OnnxOptions) -> OnnxConfig:
+    rule = how.rule(size_wh)
     entries: dict[str, Any] = {
         "categories": categories.names,
         "rgb_mean": how.mean,

@@ -117,10 +117,33 @@ class OnnxNet(nn.Module):
             return 0, 0
         return (size_wh[0] - picture.shape[1]) // 2, (size_wh[1] - picture.shape[0]) // 2
 
+    def uncut(self, image: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Boxes (N, 4) and scores (N,) of an image before suppression, not cut off at its border, in its pixels."""
+        picture = _pixels(image)
+        size_wh = self._size_wh([(picture.shape[1], picture.shape[0])])
+        outputs = self.session.run(self._batch([picture], size_wh))
+        boxes, scores, _ = self._scored(outputs, 0, picture, size_wh)
+        return boxes, scores
+
+    def read_otherwise(self, how: Conventions) -> OnnxNet:
+        """The same network by other conventions."""
+        rule = self.config.rule
+        config = self.config.model_copy(update={"rule": how.rule((rule.width, rule.height))})
+        return OnnxNet(self.session, self.layout, how, self.categories, config, self.stride).eval()
+
     def _found(
         self, outputs: dict[str, NDArray[np.float32]], place: int, picture: NDArray[np.uint8], size_wh: tuple[int, int]
     ) -> dict[str, Tensor]:
         """The detections of one picture of a batch, boxes in its own pixels."""
+        boxes, scores, labels = self._scored(outputs, place, picture, size_wh)
+        boxes = np.clip(boxes, 0, np.array((picture.shape[1], picture.shape[0]) * 2, np.float32))
+        has_area = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        return self._suppressed(boxes[has_area], scores[has_area], labels[has_area])
+
+    def _scored(
+        self, outputs: dict[str, NDArray[np.float32]], place: int, picture: NDArray[np.uint8], size_wh: tuple[int, int]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+        """Boxes (N, 4) in the pixels of a picture, scores and labels (N,) of all that reach the lowest score."""
         raw = read_raw(self.layout, outputs, place, len(self.categories.of_class), size_wh)
         class_scores = _sigmoid(raw.scores) if self.how.logits and self.layout.form == "two" else raw.scores
         scores = self.categories.scores(self._checked(class_scores))
@@ -128,11 +151,7 @@ class OnnxNet(nn.Module):
         rows = np.flatnonzero((best > self.score_thresh) & np.isfinite(raw.boxes).all(axis=1))
         boxes = corners_in_pixels(raw.boxes[rows], self.how, size_wh)
         boxes = boxes - np.array(self._corner(picture, size_wh) * 2, np.float32)
-        sides_wh = np.array((picture.shape[1], picture.shape[0]) * 2, np.float32)
-        boxes = np.clip(boxes, 0, sides_wh)
-        has_area = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-        rows = rows[has_area]
-        return self._suppressed(boxes[has_area], best[rows], scores[rows].argmax(axis=1))
+        return boxes, best[rows], scores[rows].argmax(axis=1)
 
     def _suppressed(
         self, boxes_xyxy: NDArray[np.float32], scores: NDArray[np.float32], labels: NDArray[np.int64]

@@ -8,9 +8,6 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-pytest.importorskip("onnxruntime")
-pytest.importorskip("onnx")
-
 from detector.models import detect, load_detector
 from detector.models.detector import Detector
 from tests.detector.models.onnx.onnx_files import BGR, FILES, picture
