@@ -6,7 +6,7 @@ import argparse
 import json
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backbones.errors import ConfigError, DataError
 from detector.cli.options.paths import file_of, folder_of, new_folder_of
@@ -15,7 +15,7 @@ from detector.cli.terminal.parser import CommandParser
 from detector.cli.terminal.running import CommandFailedError, run_command
 
 if TYPE_CHECKING:
-    from detector.data.coco.splitting import Split
+    pass
 
 CONFIG, NEXT_CONFIG = "nano", "faster_rcnn_davit_tiny"
 SHOWINGS = 2500  # of pictures, while it trains: minutes on a CPU
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _parts(args: argparse.Namespace) -> tuple[Path, Path, int]:
     """The annotations to train and to evaluate on, and how many pictures are trained on."""
-    from detector.data.coco.splitting import split_by_groups
+    from detector.data.coco.splitting import part_of, split_by_groups
     from detector.data.doctor.document import read_document, write_document
 
     document = read_document(args.annotations)
@@ -90,18 +90,10 @@ def _parts(args: argparse.Namespace) -> tuple[Path, Path, int]:
     split = split_by_groups(list(names.values()), boxes)
     print(split.rule)
     paths = []
-    for part in ("train", "val"):
+    for part, wanted in (("train", split.train), ("val", split.val)):
         paths.append(args.output / f"{part}.json")
-        write_document(_part(document, split, part), paths[-1])
+        write_document(part_of(document, wanted), paths[-1])
     return paths[0], paths[1], len(split.train)
-
-
-def _part(document: dict[str, Any], split: Split, part: str) -> dict[str, Any]:
-    wanted = getattr(split, part)
-    images = [image for image in document["images"] if image["file_name"] in wanted]
-    ids = {image["id"] for image in images}
-    boxes = [box for box in document["annotations"] if box["image_id"] in ids]
-    return {**document, "images": images, "annotations": boxes}
 
 
 def _print_end(args: argparse.Namespace, best: Path, report: Path, data: tuple[object, ...]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,13 @@ from detector.cli.options.paths import file_of, folder_of, new_folder_of
 from detector.cli.options.shared import add_set_argument, at_least
 from detector.cli.terminal import exit_codes
 from detector.cli.terminal.parser import CommandParser
-from detector.cli.terminal.tables import results
+from detector.cli.terminal.tables import new_table, results
 
 if TYPE_CHECKING:
     from detector.training.resolving import Request
 
 
+GROUPS_SHOWN = 4
 OVERFIT_PASSES = 0.5  # AP on images learnt by heart; a set-up that works has 0.9 and more in time
 
 
@@ -78,6 +80,20 @@ def add_arguments(parser: CommandParser) -> None:
         help="pictures that surely show no bird, to learn what none is; those in which the detector finds birds are "
         "shown more often (data.negatives)",
     )
+    parser.add_argument(
+        "--folds",
+        type=at_least(2),
+        metavar="K",
+        help="part the training set into K parts of whole cameras, and train K detectors, each evaluated on the part "
+        "that it has not seen: mean and spread of AP",
+    )
+    parser.add_argument(
+        "--group-by",
+        default="camera",
+        metavar="KEY",
+        help="what --folds keeps together: camera (location, else folder), event, or a key of the image records "
+        "(default: %(default)s)",
+    )
     add_set_argument(parser, "train.lr=2e-4")
     parser.add_rare_argument(
         "--accelerator", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if any"
@@ -120,6 +136,8 @@ def run(args: argparse.Namespace) -> int:
     speaks = not int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")))  # the first process, for all
     if args.dry_run:
         return _print_dry_run(request) if speaks else 0
+    if args.folds is not None:
+        return _train_folds(request, args.folds, args.group_by)
     try:
         ended = train_detector(request)
     except DownloadError as error:
@@ -155,7 +173,7 @@ def _complete(args: argparse.Namespace) -> None:
 
             args.output = folder
             args.config = args.config or str(folder / "config.yaml")
-            if not args.train_annotations:
+            if not args.train_annotations and not _complete_folds(args, folder):
                 known = RunFolder(folder).data_files()
                 args.negatives = args.negatives or [images for _, images in known.pop("negatives", [])]
                 for name, files in known.items():
@@ -166,6 +184,52 @@ def _complete(args: argparse.Namespace) -> None:
     if missing:
         hint = "give it; or go on with a run by --resume RUN"
         raise ConfigError(f"{', '.join(missing)} is missing", where="hoopoe train", hint=hint)
+
+
+def _complete_folds(args: argparse.Namespace, folder: Path) -> bool:
+    """Fill in what a folder of folds says; False: it is none."""
+    from detector.training.folds import folds_of
+
+    known = folds_of(folder)
+    if known is None:
+        return False
+    args.train_annotations = [Path(file) for file, _ in known["sources"]["train"]]
+    args.train_images = [Path(images) for _, images in known["sources"]["train"]]
+    args.negatives = args.negatives or [Path(each) for each in known["sources"]["negatives"]]
+    args.folds, args.group_by, args.init = len(known["folds"]), known["group_by"], args.init or known["init"]
+    return True
+
+
+def _train_folds(request: Request, count: int, group_by: str) -> int:
+    from rich.markup import escape
+
+    from detector.training.folds import FIGURES, SPREAD, make_folds, summarise_folds, train_folds
+
+    folds = make_folds(request, count, group_by)
+    stopped = train_folds(request, folds, tell=print)
+    if stopped is not None:
+        print(f"stopped after step {stopped.position.step} of {stopped.folder.name}; give --resume to go on")
+        return exit_codes.interrupted(stopped.signal or signal.SIGINT)
+    summary, console = summarise_folds(request.output, folds), results()
+    table = new_table("fold", group_by, "images", "boxes", *FIGURES, texts=2)
+    for row in summary["figures"]:
+        named = ", ".join(row["groups"][:GROUPS_SHOWN]) + (", ..." if len(row["groups"]) > GROUPS_SHOWN else "")
+        table.add_row(str(row["fold"]), escape(named), str(row["images"]), str(row["boxes"]), *map(_figure, _of(row)))
+    table.add_row("mean", "", "", "", *map(_figure, _of(summary["mean"])))
+    table.add_row("spread", f"({SPREAD})", "", "", *map(_figure, _of(summary["spread"])))
+    console.print(table)
+    print(f"figures and groups are in {request.output / 'folds.json'}, the detectors in its folders fold1, fold2 ...")
+    return 0
+
+
+def _of(figures: Mapping[str, float | None]) -> list[float | None]:
+    from detector.training.folds import FIGURES
+
+    return [figures[name] for name in FIGURES]
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _overfit_code(images: int | None, best: float | None) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from backbones.errors import DataError
 
@@ -52,6 +53,21 @@ def split_by_groups(names: Sequence[str], boxes: Counter[str]) -> Split:
             return _parted(groups, with_boxes, what)
     hint = "give annotations and images to evaluate on, or more pictures"
     raise DataError(f"{len(names)} pictures are too few to keep some for evaluation", hint=hint)
+
+
+def part_of(document: dict[str, Any], names: Container[str]) -> dict[str, Any]:
+    """The pictures of a COCO document that have one of these names (forward slashes), with their boxes, every key kept.
+
+    Its records must be sound: `read_coco` has taken it.
+    """
+    images = [image for image in document["images"] if str(image["file_name"]).replace("\\", "/") in names]
+    ids = {_key(image["id"]) for image in images}
+    boxes = [box for box in document["annotations"] if _key(box["image_id"]) in ids]
+    return {**document, "images": images, "annotations": boxes}
+
+
+def _key(value: int | float | str) -> str:
+    return str(int(value)) if isinstance(value, float) else str(value)
 
 
 def _parted(groups: dict[str, list[str]], with_boxes: dict[str, int], what: str) -> Split:
