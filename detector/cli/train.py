@@ -77,17 +77,16 @@ def add_arguments(parser: CommandParser) -> None:
         action="append",
         default=[],
         metavar="DIR",
-        help="pictures that surely show no bird, to learn what none is; those in which the detector finds birds are "
-        "shown more often (data.negatives)",
+        help="pictures that surely show no bird, to learn what none is (data.negatives)",
     )
-    parser.add_argument(
+    parser.add_rare_argument(
         "--folds",
         type=at_least(2),
         metavar="K",
         help="part the training set into K parts of whole cameras, and train K detectors, each evaluated on the part "
         "that it has not seen: mean and spread of AP",
     )
-    parser.add_argument(
+    parser.add_rare_argument(
         "--group-by",
         default="camera",
         metavar="KEY",
