@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,7 @@ from detector.footage.appearance import SIDE, box_appearance
 from detector.footage.heads import capture_of_head
 from detector.footage.light import LONG_SIDE, brightness, is_night_ir, shrink
 from detector.footage.metadata import Capture
+from detector.footage.motion import LONG_SIDE as GATE_SIDE
 from detector.footage.motion import MotionGate
 from detector.footage.photos import Photo, read_photo
 from detector.footage.sampling import Sampling
@@ -35,14 +37,16 @@ class DecodeOptions:
 
     Attributes:
         rule: Which size a picture has in the network.
+        first_rule: The same in the network of the first pass, where there is one.
         sampling: Which frames of videos: one every so many seconds, all, or keyframes.
         tile: See pictures in tiles too.
-        motion_gate: Pass over frames of videos in which nothing moved.
+        motion_gate: Pass over frames of videos in which nothing moved, and send small pictures of photos along.
         full_decode: Never decode photos at a reduced size.
         originals: Send small originals along, as crops will be cut out of them.
     """
 
     rule: SizeRule
+    first_rule: SizeRule | None = None
     sampling: Sampling = 1.0
     tile: bool = False
     motion_gate: bool = False
@@ -52,10 +56,11 @@ class DecodeOptions:
 
 @dataclass(frozen=True)
 class DecodeTask:
-    """Decode a media item for the detector."""
+    """Decode a media item for the detector: a video as the options say, or only the frames of these numbers."""
 
     item: MediaItem
     options: DecodeOptions
+    frames: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +83,14 @@ class CropTask:
 
 
 @dataclass(frozen=True, eq=False)
+class FirstView:
+    """A whole picture at the network size of the first pass, RGB uint8."""
+
+    view: View
+    picture: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
 class DecodedFrame:
     """A frame for the detector; no views where nothing moved.
 
@@ -86,12 +99,23 @@ class DecodedFrame:
         views: The whole picture first, then tiles where there are any.
         pictures: RGB uint8, each view at its network size.
         original: RGB uint8 (H, W, 3), where it travels along.
+        first: The whole picture as the first pass sees it, where there is one.
+        small: RGB uint8, for the motion gate of photos.
     """
 
     frame: FrameFacts
-    views: tuple[View, ...]
-    pictures: tuple[NDArray[np.uint8], ...]
-    original: NDArray[np.uint8] | None
+    views: tuple[View, ...] = ()
+    pictures: tuple[NDArray[np.uint8], ...] = ()
+    original: NDArray[np.uint8] | None = None
+    first: FirstView | None = None
+    small: NDArray[np.uint8] | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Of its pictures."""
+        first = () if self.first is None else (self.first.picture,)
+        others = [each for each in (self.original, self.small) if each is not None]
+        return sum(each.nbytes for each in (*self.pictures, *first, *others))
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +164,7 @@ def _decode(task: DecodeTask) -> Iterator[Reading]:
     if task.item.media_type == "photo":
         yield from _decode_photo(task.item, task.options)
     else:
-        yield from _decode_video(task.item, task.options)
+        yield from _decode_video(task)
 
 
 def _decode_photo(item: MediaItem, options: DecodeOptions) -> Iterator[Reading]:
@@ -149,21 +173,23 @@ def _decode_photo(item: MediaItem, options: DecodeOptions) -> Iterator[Reading]:
     reduced = not (options.full_decode or options.tile)
     photo = read_photo(item.file, at_least=options.rule.min_size if reduced else None)
     yield photo_facts(digest, photo)
-    frame = Frame(photo.image, photo.size_wh)
-    yield _decoded(frame, options, photo.size_wh[0] * photo.size_wh[1] <= TRAVELLING_PIXELS)
+    decoded = _decoded(Frame(photo.image, photo.size_wh), options, math.prod(photo.size_wh) <= TRAVELLING_PIXELS)
+    yield replace(decoded, small=shrink(photo.image, GATE_SIDE)) if options.motion_gate else decoded
     if photo.warning:
         yield Loss(photo.warning)
 
 
-def _decode_video(item: MediaItem, options: DecodeOptions) -> Iterator[Reading]:
-    digest = content_hash(item.file)
+def _decode_video(task: DecodeTask) -> Iterator[Reading]:
+    options = task.options
+    digest = content_hash(task.item.file)
     yield ItemFacts(content_hash=digest)
-    video = Video(item.file)
+    video = Video(task.item.file)
     yield video_facts(digest, video.info)
     gate = MotionGate() if options.motion_gate else None
-    for frame in video.read(options.sampling):
+    frames = video.read(options.sampling) if task.frames is None else video.read_numbers(list(task.frames))
+    for frame in frames:
         if gate is not None and not gate.moved(frame.image):
-            yield DecodedFrame(frame_facts(frame, moved=False), (), (), None)
+            yield DecodedFrame(frame_facts(frame, moved=False))
         else:
             yield _decoded(frame, options, True)
     if video.warning:
@@ -176,7 +202,14 @@ def _decoded(frame: Frame, options: DecodeOptions, travels: bool) -> DecodedFram
     views = tiled_views(frame.size_wh, rule) if options.tile else [whole_view(frame.size_wh, rule)]
     pictures = [rule.resize(_window(frame.image, view), view.size_wh) for view in views]
     original = frame.image if options.originals and travels else None
-    return DecodedFrame(frame_facts(frame), tuple(views), tuple(pictures), original)
+    return DecodedFrame(frame_facts(frame), tuple(views), tuple(pictures), original, _first_view(frame, options))
+
+
+def _first_view(frame: Frame, options: DecodeOptions) -> FirstView | None:
+    if options.first_rule is None:
+        return None
+    view = whole_view(frame.size_wh, options.first_rule)
+    return FirstView(view, options.first_rule.resize(_window(frame.image, view), view.size_wh))
 
 
 def _window(image: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:

@@ -112,6 +112,7 @@ class ItemRows:
             brightness=None if frame is None else frame.brightness,
             night=None if frame is None else frame.night,
             moved=None if frame is None else frame.moved,
+            seen_by=None if frame is None else frame.seen_by,
             detections=boxes,
         )
 

@@ -6,7 +6,7 @@ so that memory is the same for ten files and for a million. Items end in the ord
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,8 +17,9 @@ from detector.annotation.facts import ItemRows, Rows, RowsOptions
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.readers import Arrival, Readers, reading
 from detector.annotation.request import Models, RunSettings
+from detector.annotation.sieve import Sieve, Sifted
 from detector.annotation.stages import ClassificationStage, DetectionStage, may_be_bird
-from detector.annotation.values import FrameKey, FrameResult, FrameViews, ItemFacts
+from detector.annotation.values import FrameKey, FrameResult, ItemFacts
 from detector.species.crops import crops_of
 from detector.types import MediaItem
 
@@ -57,35 +58,39 @@ class LocalAnnotation:
         models: The networks.
         seeing: What decides what is seen.
         settings: How it goes about it.
+        frames: Media id of a video -> numbers of its frames to look at, where not all that `seeing` says.
     """
 
     models: Models
     seeing: SeeingOptions
     settings: RunSettings
+    frames: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def __call__(self, items: Iterable[MediaItem]) -> Generator[Rows | None]:
         work = self.settings.work_on(self.models.device)
         with reading(self.settings.readers, work.workers) as readers:
-            yield from _Pass(self.models, self.seeing, work, readers).run(items)
+            yield from _Pass(self, work, readers).run(items)
 
 
 class _Pass:
     """One pass over media items.
 
     Args:
-        models: The networks.
-        seeing: What decides what is seen.
+        engine: With which networks, and what they see.
         work: How the work is spread.
         readers: The reading processes.
     """
 
-    def __init__(self, models: Models, seeing: SeeingOptions, work: WorkOptions, readers: Readers) -> None:
-        self.detector, self.species = models.detector, models.species
-        self.seeing, self.readers = seeing, readers
+    def __init__(self, engine: LocalAnnotation, work: WorkOptions, readers: Readers) -> None:
+        models, seeing = engine.models, engine.seeing
+        self.detector, self.species, first_pass = models.detector, models.species, models.first_pass
+        self.seeing, self.readers, self.frames = seeing, readers, engine.frames
+        self.sieve = Sieve(first_pass, seeing.first_pass_score, work.batch_size, seeing.motion_gate)
         self.detection = DetectionStage(self.detector, work.batch_size, seeing.lowest_score)
         self.classification = None if self.species is None else ClassificationStage(self.species, work.crop_batch_size)
         self.decoding = DecodeOptions(
             rule=self.detector.size_rule,
+            first_rule=None if first_pass is None else first_pass.size_rule,
             sampling=seeing.frame_interval,
             tile=seeing.tile,
             motion_gate=seeing.motion_gate,
@@ -111,7 +116,7 @@ class _Pass:
             arrival = self.readers.next(timeout_s=0.0)
             if arrival is None:  # the networks would be idle: what waits for company goes on without
                 yield from self._advance(idle=True)
-                arrival = self.readers.next(timeout_s=0.5)
+                arrival = self.readers.next(timeout_s=0.0 if self.sieve.waiting or self.detection.waiting else 0.5)
             if arrival is not None:
                 yield from self._take(arrival)
                 yield from self._advance(idle=False)
@@ -121,7 +126,9 @@ class _Pass:
         """Give the readers something to do."""
         while len(self.open) < self.most_open and (item := next(remaining, None)) is not None:
             self.open[self.started] = _Open(ItemRows(item, self.rows))
-            self.decodes[self.readers.submit(DecodeTask(item, self.decoding))] = self.started
+            self.sieve.begin(self.started, item)
+            task = DecodeTask(item, self.decoding, self.frames.get(item.media_id))
+            self.decodes[self.readers.submit(task)] = self.started
             self.started += 1
 
     def _take(self, arrival: Arrival) -> Iterator[Rows]:
@@ -138,6 +145,7 @@ class _Pass:
             item.ended = True
             item.failure = arrival.failure
             yield from self._close_if_done(number)
+            yield from self._sifted(self.sieve.ended(number))
         elif isinstance(part, ItemFacts):
             item.rows.facts = part
         elif isinstance(part, Loss):
@@ -145,18 +153,25 @@ class _Pass:
         elif isinstance(part, DecodedFrame):
             key = FrameKey(number, item.decoded)
             item.decoded += 1
-            if not part.views:  # nothing moved
-                yield from self._frames_done([FrameResult(key, part.frame, None)])
-                return
             if part.original is not None:
                 item.originals[key.place] = part.original
-            yield from self._detected(self.detection.add(FrameViews(key, part.frame, part.views, part.pictures)))
+            yield from self._sifted(self.sieve.add(key, part, item.rows.facts))
+
+    def _sifted(self, frames: Iterable[Sifted]) -> Iterator[Rows]:
+        """Have the detector see frames, but for those that are passed over."""
+        for each in frames:
+            if isinstance(each, FrameResult):
+                self.open[each.key.item].originals.pop(each.key.place, None)
+                yield from self._frames_done([each])
+            else:
+                yield from self._detected(self.detection.add(each))
 
     def _detected(self, results: Iterable[FrameResult]) -> Iterator[Rows]:
         """Have the birds of frames classified, where there are any."""
         for result in results:
             item = self.open[result.key.item]
             original = item.originals.pop(result.key.place, None)
+            self.sieve.found(result.key.item, empty=result.finds is None or not len(result.finds))
             if self.classification is None or self.species is None or result.finds is None:
                 yield from self._frames_done([result])
                 continue
@@ -190,7 +205,9 @@ class _Pass:
 
     def _advance(self, idle: bool) -> Iterator[Rows]:
         """Take from the stages what has waited long, or with nothing else to do what waits at all."""
+        yield from self._sifted(self.sieve.drain() if idle else self.sieve.due())
         yield from self._detected(self.detection.drain() if idle else self.detection.due())
+        yield from self._sifted(self.sieve.due())
         if self.classification is not None:
             yield from self._frames_done(self.classification.drain() if idle else self.classification.due())
 

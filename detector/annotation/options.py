@@ -12,6 +12,7 @@ from detector.footage.sampling import Sampling
 from detector.store.schema import LOWEST_SCORE
 
 CPU_CROPS, CUDA_CROPS = 8, 64  # in a batch of the classifier
+FIRST_PASS_SCORE = 0.05  # of a box, from which a frame goes on to the detector
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,14 @@ class SeeingOptions:
     Attributes:
         frame_interval: Which frames of videos: one every so many seconds, `all`, or `keyframes`.
         tile: See pictures in tiles at native resolution too.
-        motion_gate: Pass over frames of videos in which nothing moved.
+        motion_gate: Pass over frames of videos in which nothing moved, and photos of bursts; see `bursts`.
         full_decode: Never decode photos at a reduced size.
         lowest_score: Detections below are left out; at 0 boxes stay as the detector gives them, one a label.
         classify_from: Boxes with a lower score are not classified.
         embeddings: Keep the classifier's embeddings.
+        first_pass_threshold: Frames in which the first pass finds a box from this score up go on to the detector;
+            None: from `FIRST_PASS_SCORE` up, if there is a first pass.
+        proposals: Of a Faster R-CNN; None: as many as its file says.
     """
 
     frame_interval: Sampling = 1.0
@@ -35,10 +39,18 @@ class SeeingOptions:
     lowest_score: float = LOWEST_SCORE
     classify_from: float = LOWEST_SCORE
     embeddings: bool = False
+    first_pass_threshold: float | None = None
+    proposals: int | None = None
 
     def as_dict(self) -> dict[str, object]:
-        """For run.json."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """For run.json; what is not asked for is left out, as stores of earlier versions do not know it."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    @property
+    def first_pass_score(self) -> float:
+        """Of a box, from which a frame goes on to the detector."""
+        return FIRST_PASS_SCORE if self.first_pass_threshold is None else self.first_pass_threshold
 
 
 @dataclass(frozen=True)

@@ -85,8 +85,7 @@ class _Mailbox:
 
 def _size(reading: Reading | None) -> int:
     if isinstance(reading, DecodedFrame):
-        original = 0 if reading.original is None else reading.original.nbytes
-        return original + sum(picture.nbytes for picture in reading.pictures)
+        return reading.nbytes
     return reading.crops.nbytes if isinstance(reading, FrameCrops) else 0
 
 

@@ -15,13 +15,13 @@ from backbones.hub import PUBLISHED
 from detector.annotation.options import SeeingOptions
 from detector.annotation.request import Models
 from detector.base.devices import Asked
-from detector.models.coco import COCO_NAME
+from detector.models.coco import BUILT_IN, COCO_NAME
 from detector.models.detector import Detector
 from detector.species.classifier import SpeciesClassifier
 from detector.store.run_file import DetectorEntry, RunFile, SpeciesEntry
 from detector.store.run_json import read_run
 
-UNNAMED = "none"  # in place of a classifier: birds stay unnamed
+UNNAMED = "none"  # in place of a classifier or a first pass: birds stay unnamed, the detector sees all
 _DIGITS = 8  # of a hash, in words
 
 
@@ -31,6 +31,7 @@ def models_for(
     species: SpeciesClassifier | str | Path | None = None,
     device: torch.device | str | None = None,
     precision: Asked | None = None,
+    first_pass: Detector | str | Path | None = None,
 ) -> Models:
     """The models of a run: those that are given, else those that the store was made with.
 
@@ -40,6 +41,7 @@ def models_for(
         species: See `Models.of`; None: the store's, if it has one; `none`: birds stay unnamed.
         device: See `Models.of`.
         precision: See `Models.of`.
+        first_pass: See `Models.of`; None: the store's, if it has one; `none`: the detector sees all.
 
     Raises:
         ConfigError: No detector is given and there is no store; or a model of the store has moved or changed.
@@ -50,9 +52,16 @@ def models_for(
     recalled = run.species if species is None and run is not None else None
     if recalled is not None:
         named = _source(recalled, output, "species")
-    models = Models.of(_detector_source(run, output) if detector is None else detector, named, device, precision)
+    first = None if first_pass == UNNAMED else first_pass
+    recalled_first = run.first_pass if first_pass is None and run is not None else None
+    if recalled_first is not None:
+        first = _source(recalled_first, output, "first-pass")
+    chosen = _detector_source(run, output) if detector is None else detector
+    models = Models.of(chosen, named, device, precision, first)
     if detector is None and run is not None and run.detector is not None:
         _check_same(run.detector, models.detector.sha256, output, "detector")
+    if recalled_first is not None and models.first_pass is not None:
+        _check_same(recalled_first, models.first_pass.sha256, output, "first-pass")
     if recalled is not None and models.species is not None:
         _check_same(recalled, models.species.sha256, output, "species")
     return models
@@ -90,10 +99,10 @@ def _detector_source(run: RunFile | None, output: Path) -> str:
 def _source(entry: DetectorEntry | SpeciesEntry, output: Path, option: str) -> str:
     """Where the weights of a model are that the store was made with."""
     what = "detector" if isinstance(entry, DetectorEntry) else "classifier"
-    hint = f"say where it is now: --{option} PATH (from Python: {option})"
+    hint = f"say where it is now: --{option} PATH (from Python: {option.replace('-', '_')})"
     if entry.source is None:
         raise ConfigError(f"the store does not know where its {what} {entry.name} is", where=output, hint=hint)
-    if entry.source != COCO_NAME and entry.source not in PUBLISHED and not Path(entry.source).exists():
+    if entry.source not in BUILT_IN and entry.source not in PUBLISHED and not Path(entry.source).exists():
         problem = f"the {what} that this store was made with, {entry.name}, is not at {entry.source} any more"
         raise ConfigError(problem, where=output, hint=hint)
     return entry.source
@@ -108,6 +117,6 @@ def _check_same(entry: DetectorEntry | SpeciesEntry, sha256: str | None, output:
         f"{entry.source} holds another {what} now ({(sha256 or 'without a hash')[:_DIGITS]}) "
         f"than this store was made with ({entry.sha256[:_DIGITS]})"
     )
-    change = "" if option == "detector" else f"; `hoopoe reclassify {output} --species {entry.source}` changes it"
+    change = "" if option != "species" else f"; `hoopoe reclassify {output} --species {entry.source}` changes it"
     hint = f"give the one of then: --{option} PATH; or choose another output folder{change}"
     raise ConfigError(problem, where=output, hint=hint)

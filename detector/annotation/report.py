@@ -39,6 +39,7 @@ class RunReport:
         passed_over: Suffix -> files that are neither photos nor videos.
         seconds: How long it took.
         signal: Number of the signal that ended it before all was done; None: none did.
+        audited: What was done to audit what had been passed over; None: nothing.
     """
 
     files: int = 0
@@ -52,6 +53,7 @@ class RunReport:
     passed_over: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     signal: int | None = None
+    audited: RunReport | None = None
 
     def note(self, outcome: Outcome) -> None:
         """Count a file that is done."""

@@ -8,12 +8,30 @@ from pathlib import Path
 
 import torch
 
+from backbones.errors import ConfigError
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.readers import Readers
 from detector.base.devices import Asked
 from detector.models.detector import Detector
 from detector.models.saving import load_detector
 from detector.species.classifier import SpeciesClassifier, load_classifier
+
+
+@dataclass(frozen=True)
+class AuditRequest:
+    """How much of what was passed over the detector looks at afterwards.
+
+    Attributes:
+        pictures: Photos and frames of videos.
+        score_threshold: The detector's score from which boxes count.
+    """
+
+    pictures: int
+    score_threshold: float
+
+    def __post_init__(self) -> None:
+        if self.pictures < 1:
+            raise ConfigError("at least 1 picture is needed", where="audit", hint="such as 300")
 
 
 @dataclass(frozen=True)
@@ -25,20 +43,23 @@ class AnnotateRequest:
         output: The store; what it holds already is not done again.
         seeing: What decides what is seen; None: as in the runs before.
         roots: Where known cards are now.
+        audit: Look at some of what was passed over; None: do not.
     """
 
     inputs: Sequence[Path]
     output: Path
     seeing: SeeingOptions | None = None
     roots: Mapping[str, Path] = field(default_factory=dict)
+    audit: AuditRequest | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Models:
-    """The networks of a run; without a classifier birds stay unnamed."""
+    """The networks of a run; without a classifier birds stay unnamed, without a first pass the detector sees all."""
 
     detector: Detector
     species: SpeciesClassifier | None = None
+    first_pass: Detector | None = None
 
     @classmethod
     def of(
@@ -47,6 +68,7 @@ class Models:
         species: SpeciesClassifier | str | Path | None = None,
         device: torch.device | str | None = None,
         precision: Asked | None = None,
+        first_pass: Detector | str | Path | None = None,
     ) -> Models:
         """Models that are loaded, or are named.
 
@@ -55,6 +77,7 @@ class Models:
             species: A classifier, the path of one, or a published name.
             device: Where those run that are loaded now; by default a GPU where there is one.
             precision: Theirs; by default what suits the device.
+            first_pass: A detector that looks first, likewise; None: there is none.
 
         Raises:
             HoopoeError: A model cannot be found or used, or there is no such device.
@@ -64,7 +87,9 @@ class Models:
             detector = load_detector(detector, device, asked)
         if isinstance(species, str | Path):
             species = load_classifier(species, device, asked)
-        return cls(detector, species)
+        if isinstance(first_pass, str | Path):
+            first_pass = load_detector(first_pass, device, asked)
+        return cls(detector, species, first_pass)
 
     @property
     def device(self) -> torch.device:

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 import torchvision
 
+from backbones.errors import ConfigError
+from detector.annotation.auditing import audit
 from detector.annotation.cards import FoundCards, find_cards
 from detector.annotation.facts import Rows
 from detector.annotation.local import LocalAnnotation
+from detector.annotation.options import FIRST_PASS_SCORE, SeeingOptions
 from detector.annotation.remembered import sha256_of_weights, stored_seeing
 from detector.annotation.report import Outcome, RunReport
 from detector.annotation.request import DEFAULT, AnnotateRequest, Models, RunSettings
 from detector.annotation.running import run_store
 from detector.base.version import __version__
+from detector.models.detector import Detector
+from detector.models.limits import with_proposals, with_score_threshold
 from detector.species.classifier import SpeciesClassifier
 from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry
-from detector.store.run_json import merge_run, read_run, set_card_root
+from detector.store.run_json import merge_run, read_run, set_card_root, update_run
 from detector.store.writer import FactsWriter
 from detector.types import MediaItem
 
@@ -36,6 +42,9 @@ def annotate(request: AnnotateRequest, models: Models, settings: RunSettings = D
     """
     output = request.output
     seeing = request.seeing or stored_seeing(output)
+    if models.first_pass is not None and seeing.first_pass_threshold is None:
+        seeing = replace(seeing, first_pass_threshold=FIRST_PASS_SCORE)
+    limited_models = limited(models, seeing)
     before = read_run(output)
     found = find_cards(request.inputs, output, request.roots)  # refuses what cannot be before anything is written
     with FactsWriter(output, retry_failed=settings.retry_failed) as writer:
@@ -49,8 +58,29 @@ def annotate(request: AnnotateRequest, models: Models, settings: RunSettings = D
             "versions": versions(),
         }
         merge_run(output, models_entry(models).model_copy(update=entries))
-        engine = LocalAnnotation(models, seeing, settings)
-        return run_store(engine, _NewMedia(found, writer), "annotating", settings.quiet)
+        engine = LocalAnnotation(limited_models, seeing, settings)
+        report = run_store(engine, _NewMedia(found, writer), "annotating", settings.quiet)
+        if request.audit is not None and report.signal is None:
+            report.audited, entry = audit(writer, found.media, engine, request.audit)
+            report.signal = report.audited.signal
+            if entry is not None:
+                update_run(output, lambda run: run.model_copy(update={"audit": entry}))
+        return report
+
+
+def limited(models: Models, seeing: SeeingOptions) -> Models:
+    """The networks with the limits that a run asks for.
+
+    Raises:
+        ConfigError: A limit cannot be, or is of what a model has not.
+    """
+    if seeing.proposals is not None:
+        models = replace(models, detector=with_proposals(models.detector, seeing.proposals))
+    if models.first_pass is not None:
+        models = replace(models, first_pass=with_score_threshold(models.first_pass, seeing.first_pass_score))
+    elif seeing.first_pass_threshold is not None:
+        raise ConfigError("there is no first pass", where="first_pass_threshold", hint="give a first pass, too")
+    return models
 
 
 class _NewMedia:
@@ -86,15 +116,20 @@ class _NewMedia:
 
 def models_entry(models: Models) -> RunFile:
     """A run.json that names the models, and nothing else."""
-    detector = models.detector
     return RunFile(
-        detector=DetectorEntry(
-            name=detector.name,
-            sha256=detector.sha256 or sha256_of_weights(detector.net),
-            source=detector.source,
-            categories=list(detector.categories),
-        ),
+        detector=detector_entry(models.detector),
         species=species_entry(models.species),
+        first_pass=None if models.first_pass is None else detector_entry(models.first_pass),
+    )
+
+
+def detector_entry(detector: Detector) -> DetectorEntry:
+    """A detector as run.json names it."""
+    return DetectorEntry(
+        name=detector.name,
+        sha256=detector.sha256 or sha256_of_weights(detector.net),
+        source=detector.source,
+        categories=list(detector.categories),
     )
 
 

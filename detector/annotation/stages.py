@@ -52,6 +52,11 @@ class DetectionStage:
         self.detect = HalvingBatches(self._detect, batch_size)
         self.buckets: SizeBuckets[tuple[_Open, int]] = SizeBuckets(batch_size, waiting=2 * batch_size)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether frames wait for company."""
+        return len(self.buckets) > 0
+
     def add(self, frame: FrameViews) -> Iterator[FrameResult]:
         """Take a frame; the frames that are done thereby."""
         opened = _Open(frame, [None] * len(frame.views))

@@ -38,6 +38,7 @@ class FrameFacts:
         brightness: Mean of the grey picture, 0..1.
         night: Whether it was taken in infrared light.
         moved: False where the motion gate passed over it; else None.
+        seen_by: Which pass saw it, where there is a first pass; see `schema.SEEN_BY`.
     """
 
     frame_number: int
@@ -46,6 +47,7 @@ class FrameFacts:
     brightness: float | None = None
     night: bool | None = None
     moved: bool | None = None
+    seen_by: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from backbones.errors import ConfigError
 from detector.annotation import run as annotating
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.remembered import models_for, stored_seeing
-from detector.annotation.request import AnnotateRequest, Models, RunSettings
+from detector.annotation.request import AnnotateRequest, AuditRequest, Models, RunSettings
 from detector.api.checks import (
     Source,
     checked_folder,
@@ -42,6 +42,8 @@ def annotate(
     *,
     detector: Detector | Source | None = None,
     species: SpeciesClassifier | Source | None = None,
+    first_pass: Detector | Source | None = None,
+    audit: int | None = None,
     **options: Any,
 ) -> Store:
     """Find the birds in photos and videos, name them, and decide sequences, events and counts.
@@ -56,6 +58,9 @@ def annotate(
         detector: From `load_detector`, or its path or name; None: the one that the store was made with.
         species: From `load_classifier`, or its path or name; None: the store's, if it was made with one; "none" leaves
             birds unnamed.
+        first_pass: A fast detector that looks first, such as "coco-fast": the other looks where it finds something;
+            None: the store's, if it was made with one; "none": the detector sees all.
+        audit: Pictures that were passed over, chosen at random, at which the detector looks afterwards; None: none.
         options: What is seen: fields of `SeeingOptions` (frame_interval, tile, motion_gate ...). What is decided of it:
             fields of `DecideOptions` (deployments, priors, calibration, score_threshold ...); those that are not given
             stay as they were. How it goes about it: batch_size, workers, quiet, retry_failed; and roots, where cards
@@ -81,12 +86,13 @@ def annotate(
     refuse_unknown(options, [name for part in parts for name in part], "annotate")
     seeing, decisions, settings = ({name: options[name] for name in part if name in options} for part in parts)
     roots = checked_roots(settings.pop("roots", {}), "roots")
-    models = _models(folder, detector, species)
+    models = _models(folder, detector, species, first_pass)
     run = read_run(folder)
     before = DecideOptions.model_validate({} if run is None else run.decisions)
     wanted = decide_options(before, decisions)
     read_rules(annotating.models_entry(models), wanted)  # a wrong table is found before hours
-    request = AnnotateRequest(inputs, folder, _seeing(folder, seeing), roots)
+    audited = None if audit is None else AuditRequest(checked_whole(audit, "audit"), wanted.score_threshold)
+    request = AnnotateRequest(inputs, folder, _seeing(folder, seeing), roots, audited)
     report = annotating.annotate(request, models, _settings(settings, models))
     if report.signal is not None:
         raise KeyboardInterrupt
@@ -95,14 +101,15 @@ def annotate(
     return Store(folder)
 
 
-def _models(folder: Path, detector: object, species: object) -> Models:
+def _models(folder: Path, detector: object, species: object, first_pass: object) -> Models:
     hint = "give load_detector(...), or a path or name"
-    expect(detector, (Detector, str, os.PathLike, type(None)), "a detector", where="detector", hint=hint)
+    for name, given in (("detector", detector), ("first_pass", first_pass)):
+        expect(given, (Detector, str, os.PathLike, type(None)), "a detector", where=name, hint=hint)
     kinds = (SpeciesClassifier, str, os.PathLike, type(None))
     expect(species, kinds, "a classifier", where="species", hint="give load_classifier(...), or a path or name")
     if isinstance(species, str | os.PathLike):
         given_path(species, "a classifier", where="species")
-    return models_for(folder, detector, species)  # type: ignore[arg-type]
+    return models_for(folder, detector, species, first_pass=first_pass)  # type: ignore[arg-type]
 
 
 def _seeing(folder: Path, values: dict[str, Any]) -> SeeingOptions:
@@ -114,9 +121,11 @@ def _seeing(folder: Path, values: dict[str, Any]) -> SeeingOptions:
             raise ConfigError(
                 f"True or False is expected, not {described(checked[name])}", where=name, hint="leave it out"
             )
-    for name in ("lowest_score", "classify_from"):
-        if name in checked:
+    for name in ("lowest_score", "classify_from", "first_pass_threshold"):
+        if checked.get(name) is not None:
             checked[name] = checked_share(checked[name], name)
+    if checked.get("proposals") is not None:
+        checked["proposals"] = checked_whole(checked["proposals"], "proposals")
     return replace(stored_seeing(folder), **checked)
 
 

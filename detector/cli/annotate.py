@@ -13,6 +13,7 @@ from detector.cli.options.annotation import (
     check_tables,
     finish,
     run_settings,
+    stored_decisions,
 )
 from detector.cli.options.devices import device_and_precision
 from detector.cli.options.models import check_classifier, check_detector
@@ -37,9 +38,32 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="S",
         help="of videos: seconds between frames, all, or keyframes (default: 1.0)",
     )
+    parser.add_argument(
+        "--first-pass",
+        metavar="MODEL",
+        help="a fast detector that looks first, such as coco-fast: the other looks where it finds something",
+    )
+    parser.add_argument(
+        "--audit",
+        type=int,
+        metavar="N",
+        help="have the detector look at N random pictures that were passed over, and say what was missed",
+    )
+    parser.add_rare_argument(
+        "--first-pass-threshold",
+        type=float,
+        metavar="SCORE",
+        help="of a box of the first pass, from which the detector looks (default: 0.05)",
+    )
+    parser.add_rare_argument(
+        "--proposals",
+        type=int,
+        metavar="N",
+        help="of a Faster R-CNN: 300 are faster than coco's 1000, and may cost birds in crowded pictures",
+    )
     for name, text in (
         ("--tile", "look at native resolution too, for small birds"),
-        ("--motion-gate", "pass over video frames in which nothing moved"),
+        ("--motion-gate", "pass over video frames in which nothing moved, and photos of bursts"),
         ("--full-decode", "never decode photos at a reduced size"),
         ("--embeddings", "keep the classifier's embeddings"),
     ):
@@ -70,20 +94,25 @@ def run(args: argparse.Namespace) -> int:
         "lowest_score": 0.0 if args.score_threshold == 0 else None,
         "classify_from": args.classify_from,
         "embeddings": args.embeddings,
+        "first_pass_threshold": args.first_pass_threshold,
+        "proposals": args.proposals,
     }
     roots = parse_roots(args.root)
 
     from detector.annotation.remembered import models_for, stored_seeing
-    from detector.annotation.request import AnnotateRequest
+    from detector.annotation.request import AnnotateRequest, AuditRequest
     from detector.annotation.run import annotate, models_entry
 
     check_detector("--detector", args.detector, "a classifier is given by --species")
+    check_detector("--first-pass", args.first_pass, "a classifier is given by --species")
     check_classifier("--species", args.species, "a detector is given by --detector")
     device, precision = device_and_precision(args)
-    models = models_for(args.output, args.detector, args.species, device, precision)
+    models = models_for(args.output, args.detector, args.species, device, precision, args.first_pass)
     check_tables(args, args.output, models_entry(models))
     chosen = {name: value for name, value in given.items() if value is not None}
     seeing = replace(stored_seeing(args.output), **chosen)
-    request = AnnotateRequest(args.inputs, args.output, seeing, roots)
+    decisions = stored_decisions(args, args.output)
+    audit = None if args.audit is None else AuditRequest(args.audit, decisions.score_threshold)
+    request = AnnotateRequest(args.inputs, args.output, seeing, roots, audit)
     report = annotate(request, models, run_settings(args, models.device))
     return finish(args, args.output, report)

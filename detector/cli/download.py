@@ -15,19 +15,19 @@ def add_arguments(parser: CommandParser) -> None:
         "names",
         nargs="+",
         metavar="NAME",
-        help="a published classifier, such as davit_tiny_il-all, or the detector coco",
+        help="a published classifier, such as davit_tiny_il-all, or the detectors coco and coco-fast",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Download each model and print where it lies; one that fails does not cost the others."""
     from backbones.pretrained import download
-    from detector.models.coco import COCO_NAME, coco_file
+    from detector.models.coco import BUILT_IN, coco_file
 
     failed = 0
     for name in args.names:
         try:
-            print(f"{name}: {coco_file() if name == COCO_NAME else download(name)}")
+            print(f"{name}: {coco_file(name) if name in BUILT_IN else download(name)}")
         except HoopoeError as error:
             failed += 1
             print_error(error)

@@ -19,6 +19,7 @@ from detector.deployments.matching import Matching
 from detector.store.lock import DECISIONS_LOCK, StoreLock
 from detector.store.reader import FactsReader
 from detector.store.reviews.log import latest_reviews
+from detector.store.run_file import AuditEntry
 from detector.store.run_json import load_run, update_run
 
 
@@ -39,7 +40,8 @@ def decide(folder: Path, options: DecideOptions, now: datetime | None = None) ->
         DiskFullError: There is no room; the decisions before stay.
         HoopoeError: Another process writes decisions of this store.
     """
-    rules = read_rules(load_run(folder), options)
+    run = load_run(folder)
+    rules = read_rules(run, options)
     reader = FactsReader(folder)
     plan = plan_portions(reader, rules.deployments, options.camera_from)
     unmatched = _half_matched(plan.matching, options)
@@ -58,7 +60,8 @@ def decide(folder: Path, options: DecideOptions, now: datetime | None = None) ->
             changes = {"decisions": options.model_dump(mode="json"), "decided": decisions_id(target)}
         update_run(folder, lambda run: run.model_copy(update=changes))
     summary = join_summaries(summaries, len(set.intersection(*lost)))
-    return replace(summary, notes=[*summary.notes, *unmatched])
+    audits = [] if run.audit is None else [audit_words(run.audit)]
+    return replace(summary, notes=[*summary.notes, *unmatched, *audits])
 
 
 def stored_options(folder: Path) -> DecideOptions:
@@ -68,6 +71,18 @@ def stored_options(folder: Path) -> DecideOptions:
         DataError: There is no store.
     """
     return DecideOptions.model_validate(load_run(folder).decisions)
+
+
+def audit_words(entry: AuditEntry) -> str:
+    """What an audit came to, in a sentence."""
+    looked = f"of {entry.passed_over:,} pictures that were passed over the detector looked at {entry.sampled:,}"
+    if entry.missed is None or entry.low is None or entry.high is None:
+        return f"{looked}: no bird there, and none elsewhere"
+    return (
+        f"{looked}, and {entry.with_birds:,} of them show what is or may be a bird from {entry.score_threshold:g} up: "
+        f"about {entry.missed:.1%} of the pictures with birds were passed over "
+        f"({entry.confidence:.0%} interval {entry.low:.1%} to {entry.high:.1%}, Clopper-Pearson)"
+    )
 
 
 def _half_matched(matching: Matching, options: DecideOptions) -> list[str]:

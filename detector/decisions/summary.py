@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from detector.decisions.decided import Decisions
+from detector.decisions.facts.table import PASSED_OVER
 from detector.decisions.tables.rows import effort_rows
 from detector.deployments.placement import ClockProblem
 from detector.store.records import Gap
+from detector.store.schema import FIRST_PASS, MOTION_GATE
 from detector.types import KINDS, Kind
 
 _ADDED = ("events", "detections", "needs_review")  # of names, over portions
@@ -70,6 +72,8 @@ class DecisionSummary:
         failed: Files in which nothing could be seen.
         with_birds: Files in which a bird counts.
         blank: Files in which no box counts.
+        by_first_pass: Of these, files that the detector did not see, as the first pass found nothing.
+        by_motion_gate: The same, as nothing moved.
         duplicates: Files that are copies of another; they are not in events.
         without_time: Files without a time; they are not in events.
         by_disk: Files whose time is when they were last changed, as nothing else is known.
@@ -95,6 +99,8 @@ class DecisionSummary:
     failed: int
     with_birds: int
     blank: int
+    by_first_pass: int
+    by_motion_gate: int
     duplicates: int
     without_time: int
     by_disk: int
@@ -141,6 +147,8 @@ def summarise_decisions(decided: Decisions) -> DecisionSummary:
         failed=int(failed.sum()),
         with_birds=len(np.unique(facts.box_media[counted & (boxes.kind == Kind.BIRD.code)])),
         blank=int(decided.blank.sum()),
+        by_first_pass=_passed_over(decided, FIRST_PASS),
+        by_motion_gate=_passed_over(decided, MOTION_GATE),
         duplicates=len(decided.duplicate_of) - decided.duplicate_of.null_count,
         without_time=int((~placed.known).sum()),
         by_disk=int((placed.by_disk & placed.known).sum()),
@@ -160,6 +168,10 @@ def summarise_decisions(decided: Decisions) -> DecisionSummary:
         notes=decided.rules.notes,
         unknown_classes=taxonomy.unlisted if taxonomy else (),
     )
+
+
+def _passed_over(decided: Decisions, reason: str) -> int:
+    return int((decided.blank & (decided.facts.item_passed_over == PASSED_OVER.index(reason))).sum())
 
 
 def join_summaries(portions: Sequence[DecisionSummary], lost_reviews: int) -> DecisionSummary:

@@ -18,6 +18,7 @@ MIN_PIXELS = 3  # different pixels within 3 x 3 that count as movement
 ADAPTATION = 0.1  # share of each picture that goes into the background ...
 ADAPTATION_MOVED = 0.02  # ... where it differs: what came to stay counts as moved for a while
 NEW_SCENE_NOISE = 5.0  # grey levels that most pixels differ by, and ...
+ALIKE_CONTRAST, ALIKE_LIKENESS = 1.5, 0.7  # of two pictures of one scene: strength of details, least correlation
 NEW_SCENE_LIKENESS = 0.3  # ... the highest correlation, in another scene: infrared light, a turned camera
 
 
@@ -64,6 +65,22 @@ class MotionGate:
     def _start(self, details: NDArray[np.float32]) -> None:
         self._mean = details
         self._variance = np.zeros_like(details)
+
+
+def show_alike(image: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+    """Whether two pictures show one scene in one light: neither is black, white or blurred where the other is not.
+
+    The gate takes contrast out, so that to it a black picture is like any other.
+
+    Args:
+        image: RGB (H, W, 3) of uint8.
+        other: Likewise.
+    """
+    if image.shape != other.shape:
+        return False
+    one, two = _details(image), _details(other)
+    ratio = float(np.linalg.norm(one)), float(np.linalg.norm(two))
+    return max(ratio) <= ALIKE_CONTRAST * min(ratio) and _likeness(one, two) >= ALIKE_LIKENESS
 
 
 def _details(image: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from torch import nn
 from backbones.errors import CheckpointError, HoopoeError
 from detector.base.content_hash import sha256_of
 from detector.models.building import build_detector
-from detector.models.coco import COCO_NAME, build_coco
+from detector.models.coco import BUILT_IN, build_coco
 from detector.models.config import ModelConfig
 from detector.models.detector import Detector, DetectorMeta
 from detector.runtimes.loading import Runner
@@ -61,8 +61,8 @@ def _skeleton(folder: Path, manifest: ExportManifest) -> tuple[Any, ModelConfig]
     """The network that the parts belong to, without weights."""
     try:
         config = ModelConfig.model_validate(manifest.model)
-        if config.weights == COCO_NAME:
-            return build_coco()
+        if config.weights in BUILT_IN:
+            return build_coco(config.weights)
         with torch.device("meta"):
             return build_detector(config, load_weights=False), config
     except (ValidationError, HoopoeError) as error:

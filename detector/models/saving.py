@@ -20,7 +20,7 @@ from detector.base.devices import chosen_device, chosen_precision
 from detector.base.files import write_bytes
 from detector.base.version import __version__
 from detector.models.building import build_detector
-from detector.models.coco import COCO_NAME, coco_file, load_coco
+from detector.models.coco import BUILT_IN, COCO_NAME, coco_file, load_coco
 from detector.models.config import ModelConfig
 from detector.models.detector import Detector, DetectorMeta
 from detector.models.exported import load_exported
@@ -60,13 +60,13 @@ def save_detector(path: str | Path, detector: Detector) -> None:
             `build_detector`.
 
     Raises:
-        ConfigError: It is no path or does not end in `.safetensors`, or the detector is the built-in `coco`.
+        ConfigError: It is no path or does not end in `.safetensors`, or the detector is built in.
     """
     path, net, meta = given_path(path, "a path", where="save"), detector.net, detector.meta
     if path.suffix != ".safetensors":
         raise ConfigError("detectors are saved as .safetensors", where=path, hint=f"name it {path.stem}.safetensors")
     if not isinstance(getattr(net, "backbone", None), PyramidBackbone):
-        problem = f"the built-in detector '{COCO_NAME}' and those of ONNX files are not saved"
+        problem = "built-in detectors and those of ONNX files are not saved"
         raise ConfigError(problem, where=path, hint="load it from where it is")
     entries = {
         "config": meta.config.model_dump(mode="json"),
@@ -95,27 +95,26 @@ def load_detector(
     Raises:
         CheckpointError: The file is missing, damaged, not a detector's, or its tensors are not those of its config.
         ConfigError: The device cannot be used.
-        DownloadError: `coco` is not on this machine, and cannot be fetched.
+        DownloadError: The built-in one is not on this machine, and cannot be fetched.
 
     Example:
         >>> hp.load_detector("birds.safetensors", device="cpu", precision="fp32")
         Detector('birds.safetensors': bird, person; cpu, fp32)
     """
-    if not isinstance(source, str) or source != COCO_NAME:
+    if not isinstance(source, str) or source not in BUILT_IN:
         path = given_path(source, "the name of a detector", where="load_detector", error=CheckpointError)
         if is_export(path):
             return load_exported(path, device, precision)
         if path.suffix.lower() == SUFFIX and path.is_file():
             return load_onnx(path, device, precision)
     place = chosen_device(device)
-    if isinstance(source, str) and source == COCO_NAME:
-        net, config = load_coco()
-        name, file, meta = COCO_NAME, coco_file(), DetectorMeta(config)
+    if isinstance(source, str) and source in BUILT_IN:
+        net, config = load_coco(source)
+        name, file, meta, where = source, coco_file(source), DetectorMeta(config), source
     else:
         file = detector_file(source)
         net, meta = _built(file)
-        name = file.name
-    where = COCO_NAME if source == COCO_NAME else str(file.absolute())
+        name, where = file.name, str(file.absolute())
     return Detector(net.to(place).eval(), meta, name, sha256_of(file), chosen_precision(precision, place), where)
 
 

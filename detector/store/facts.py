@@ -58,6 +58,7 @@ class FactRow:
     brightness: float | None = None
     night: bool | None = None
     moved: bool | None = None
+    seen_by: str | None = None
     detections: tuple[FoundBox, ...] | None = None
 
     def __post_init__(self) -> None:

@@ -25,6 +25,7 @@ from detector.store.schema import FACTS, OVERLAY
 MEND_FACTS = "delete it and run the same `hoopoe annotate` again: only the files of this part are done again"
 MEND_OVERLAY = "delete it and run the same `hoopoe reclassify` again: only this part is done again"
 _BATCH_ROWS = 4_096
+_LATER = ("modified_at", "seen_by")  # columns that parts of earlier versions lack
 
 
 def open_facts(part: Path) -> AbstractContextManager[pq.ParquetFile]:
@@ -33,7 +34,7 @@ def open_facts(part: Path) -> AbstractContextManager[pq.ParquetFile]:
     Raises:
         DataError: The part is damaged.
     """
-    return open_parquet(part, MEND_FACTS, FACTS, optional=("modified_at",))
+    return open_parquet(part, MEND_FACTS, FACTS, optional=_LATER)
 
 
 def finished(folder: Path) -> set[str]:
@@ -103,7 +104,7 @@ class FactsReader:
         with open_facts(part) as file:
             for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
                 _check_rows(batch, part)
-                yield self._labelled(with_possible_times(_with_disk_times(with_current_ids(batch), columns)))
+                yield self._labelled(with_possible_times(_with_later_columns(with_current_ids(batch), columns)))
 
     def _labelled(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The rows with the names by which people call the cards."""
@@ -190,12 +191,12 @@ def _check_rows(batch: pa.RecordBatch, part: Path) -> None:
             raise DataError("it has files that neither failed nor were annotated", where=part, hint=MEND_FACTS)
 
 
-def _with_disk_times(batch: pa.RecordBatch, columns: Sequence[str] | None) -> pa.RecordBatch:
-    """The rows with the column `modified_at` if it is asked for, null in parts from before it was kept."""
-    field = FACTS.field("modified_at")
-    if field.name in batch.schema.names or not (columns is None or field.name in columns):
-        return batch
-    return batch.append_column(field, pa.nulls(batch.num_rows, field.type))
+def _with_later_columns(batch: pa.RecordBatch, columns: Sequence[str] | None) -> pa.RecordBatch:
+    """The rows with all columns that are asked for, null in parts from before they were kept."""
+    for name in _LATER:
+        if name not in batch.schema.names and (columns is None or name in columns):
+            batch = batch.append_column(FACTS.field(name), pa.nulls(batch.num_rows, FACTS.field(name).type))
+    return batch
 
 
 def _overlaid(row: FactRow, overlay: dict[tuple[str, int, int], tuple[bytes | None, bytes | None]]) -> FactRow:

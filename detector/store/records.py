@@ -88,7 +88,8 @@ class MediaRecord:
     blank: bool
     duplicate_of: str | None
     outside: bool
-    detections: tuple[DetectionRecord, ...]
+    passed_over: str | None = None
+    detections: tuple[DetectionRecord, ...] = ()
 
     def shown(self, threshold: float) -> tuple[DetectionRecord, ...]:
         """The detections from this score up, or confirmed by a person, that no repeat and no person has ruled out."""
@@ -174,6 +175,7 @@ class EffortRecord:
     failed: int
     without_time: int
     outside: int
+    passed_over: int = 0
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,37 @@ class SpeciesEntry(Section):
     """(height, width) of the crops that it sees, pixels."""
 
 
+class AuditEntry(Section):
+    """What the detector found in a random sample of the pictures that were passed over."""
+
+    passed_over: int
+    """Pictures (photos and frames of videos) that were passed over on the cards of that run: what the sample is of."""
+
+    sampled: int
+    """Pictures of the sample that could be read."""
+
+    with_birds: int
+    """Of these, pictures with what is, or may be, a bird."""
+
+    seen_with_birds: int
+    """The same among the pictures that were not passed over."""
+
+    missed: float | None
+    """Share of all pictures with birds that were passed over, estimated; null: no bird was found anywhere."""
+
+    low: float | None
+    """Lower end of its interval."""
+
+    high: float | None
+    """Upper end of its interval."""
+
+    confidence: float
+    """Of the interval: Clopper and Pearson's, exact for a random sample, of the share in the sample."""
+
+    score_threshold: float
+    """Score from which boxes counted."""
+
+
 class ExportEntry(Section):
     """A format that was exported."""
 
@@ -90,6 +121,9 @@ class RunFile(Section):
     species: SpeciesEntry | None = None
     """Null: birds are not named."""
 
+    first_pass: DetectorEntry | None = None
+    """The detector that looks first, at what the other then need not; null: there is none."""
+
     options: dict[str, object] = Field(default_factory=dict)
     """Options of `annotate` that decide what the models saw; a run with others is refused."""
 
@@ -98,6 +132,9 @@ class RunFile(Section):
 
     decided: str | None = None
     """Id of the decisions that are there; null: none yet, or of a time before there were ids."""
+
+    audit: AuditEntry | None = None
+    """What the last look at a sample of what was passed over came to; null: there was none."""
 
     exports: dict[str, ExportEntry] = Field(default_factory=dict)
     """By format, the last export of each."""

@@ -19,6 +19,7 @@ from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEn
 from detector.store.schema import VERSION
 
 Entry = TypeVar("Entry", DetectorEntry, SpeciesEntry)
+_MODELS = ("detector", "species", "first_pass")
 
 
 def read_run(folder: Path) -> RunFile | None:
@@ -113,7 +114,7 @@ def _joined_run(folder: Path, before: RunFile | None, run: RunFile) -> RunFile:
                 hint="choose another output folder; or give the store's models and options "
                 "(`hoopoe reclassify` changes its classifier)",
             )
-        models = {"species": _found(before.species, run.species), "detector": _found(before.detector, run.detector)}
+        models = {name: _found(getattr(before, name), getattr(run, name)) for name in _MODELS}
         run = run.model_copy(update=models)
     if before is None:
         return run.model_copy(update={"cards": with_prefixes({}, run.cards)})
@@ -121,8 +122,7 @@ def _joined_run(folder: Path, before: RunFile | None, run: RunFile) -> RunFile:
     return before.model_copy(
         update={
             "cards": with_prefixes(before.cards, cards),
-            "detector": run.detector,
-            "species": run.species,
+            **{name: getattr(run, name) for name in _MODELS},
             "options": run.options,
             "decisions": run.decisions or before.decisions,
             "versions": {**before.versions, **run.versions},
@@ -178,6 +178,8 @@ def _merged(before: CardEntry | None, now: CardEntry) -> CardEntry:
 def _differences(before: RunFile, now: RunFile) -> Iterator[str]:
     if not _same_detector(before.detector, now.detector):
         yield f"its detector is {_named(before.detector)}, not {_named(now.detector)}"
+    if not _same_detector(before.first_pass, now.first_pass):
+        yield f"its first pass is {_named(before.first_pass)}, not {_named(now.first_pass)}"
     if not _same_species(before.species, now.species):
         yield f"its classifier is {_named(before.species)}, not {_named(now.species)}"
     old, new = _plain(before.options), _plain(now.options)

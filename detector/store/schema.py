@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 VERSION = 1
 LOWEST_SCORE = 0.05  # detections are kept from here up; what views and exports show begins higher
+FIRST_PASS, DETECTOR, AUDIT = SEEN_BY = ("first pass", "detector", "audit")  # values of seen_by
+MOTION_GATE = "motion gate"  # beside FIRST_PASS a value of passed_over
 
 
 def _column(name: str, kind: pa.DataType, description: str) -> pa.Field:
@@ -92,6 +94,12 @@ FACTS = pa.schema(
         _column("night", pa.bool_(), "taken in infrared light: a picture without colour"),
         _column("moved", pa.bool_(), "false: the motion gate passed over this frame, and no model saw it; else null"),
         _column(
+            "seen_by",
+            pa.string(),
+            "`first pass`: it found nothing, and the detector did not look; `detector`: both looked; `audit`: the "
+            "detector looked at what had been passed over; null: no first pass looked",
+        ),
+        _column(
             "detections",
             pa.list_(FOUND_BOX),
             "the boxes: those of `annotate` from 0.05 up, another tool's as it found them; empty: there are none",
@@ -144,9 +152,14 @@ MEDIA = pa.schema(
         _required("deployment_id", pa.string(), "the deployment it belongs to"),
         _required("visit_id", pa.string(), "the row of deployments.parquet it belongs to"),
         _required("sequence_id", pa.string(), "what it was taken with: a burst of photos, or one video"),
-        _required("blank", pa.bool_(), "looked at, and no box of any kind above the threshold"),
+        _required("blank", pa.bool_(), "looked at or passed over, and no box of any kind above the threshold"),
         _column("duplicate_of", pa.string(), "media_id of the same file seen earlier"),
         _required("outside", pa.bool_(), "outside its deployment's period: in no event and no effort"),
+        _column(
+            "passed_over",
+            pa.string(),
+            "why the detector saw nothing of it: `first pass` found nothing, or `motion gate`; null: it saw it",
+        ),
     ]
 )
 
@@ -280,6 +293,7 @@ EFFORT = pa.schema(
         _required("failed", pa.int32(), "of these, unreadable ones"),
         _required("without_time", pa.int32(), "of these, those whose time is unknown"),
         _required("outside", pa.int32(), "files outside the stated period, which count in no event"),
+        _required("passed_over", pa.int32(), "of the blank ones, those that the detector did not look at"),
     ]
 )
 

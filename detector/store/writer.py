@@ -6,7 +6,7 @@ A part never changes but that failures are taken out of it, to be tried again.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from detector.base.closing import Closing
 from detector.base.files import remove_unfinished
 from detector.store.facts import FactRow, OverlayRow, facts_table, overlay_table
 from detector.store.files import open_parquet, write_table
+from detector.store.ids import current_id
 from detector.store.layout import facts_folder, overlay_folder, parts
 from detector.store.lock import StoreLock
 from detector.store.marks import Marks, classifier_key, marks_of, new_part_id
@@ -119,6 +120,24 @@ class FactsWriter(Closing):
         self._pending.clear()
         self._bytes = 0
 
+    def replace(self, items: Sequence[Sequence[FactRow]]) -> None:
+        """Let items that the store holds have other rows: they leave their parts, and go out as a new one.
+
+        A process that is killed in between leaves a store without them, which the next run looks at again.
+
+        Args:
+            items: All rows of each item; see `add`.
+        """
+        self.flush()
+        if not items:
+            return
+        gone = {rows[0].media_id for rows in items}
+        _forget(self.folder, gone)
+        self.finished -= gone
+        for rows in items:
+            self.add(rows)
+        self.flush()
+
     def close(self) -> None:
         """Write what waits, and let others write to the store; a second call does nothing."""
         try:
@@ -214,6 +233,18 @@ def _forget_failures(folder: Path) -> None:
                 continue
             table = file.read()
         write_table(path, table.filter(pc.is_null(failures)), GROUP_ROWS)
+
+
+def _forget(folder: Path, items: Collection[str]) -> None:
+    """Write the parts that hold items anew without them."""
+    for path in parts(facts_folder(folder)):
+        with open_facts(path) as file:
+            ids = file.read(["media_id"])["media_id"].to_pylist()
+            kept = pa.array([current_id(item) not in items for item in ids], pa.bool_())
+            if pc.all(kept, min_count=0).as_py():
+                continue
+            table = file.read()
+        write_table(path, table.filter(kept), GROUP_ROWS)
 
 
 def _check_item(rows: Sequence[FactRow]) -> None:

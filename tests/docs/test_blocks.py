@@ -98,7 +98,7 @@ def stand_in_for_downloads(workshop: Path, monkeypatch: pytest.MonkeyPatch) -> N
     from detector.models import coco
 
     monkeypatch.setattr(backbones.pretrained, "download", lambda name: workshop / NAMES[name])
-    monkeypatch.setattr(coco, "coco_file", lambda: workshop / NAMES["coco"])
+    monkeypatch.setattr(coco, "coco_file", lambda name: workshop / NAMES[name])
 
 
 def in_the_tests(program: str) -> str:

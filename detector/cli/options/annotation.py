@@ -22,6 +22,7 @@ from detector.cli.terminal.tables import results
 if TYPE_CHECKING:
     from detector.annotation.request import RunSettings
     from detector.annotation.run import RunReport
+    from detector.decisions.options import DecideOptions
     from detector.store.run_file import RunFile
 
 
@@ -84,13 +85,14 @@ def check_arguments(args: argparse.Namespace) -> None:
     decision_options(args, DecideOptions.model_validate({}))
     if args.export not in (None, "none"):
         parse_formats(args.export)
-    for name in ("batch_size", "workers"):
-        if getattr(args, name) is not None and getattr(args, name) < 1:
+    for name in ("batch_size", "workers", "audit", "proposals"):
+        if getattr(args, name, None) is not None and getattr(args, name) < 1:
             raise ConfigError("at least 1 is needed", where=f"--{name.replace('_', '-')}", hint="leave it out")
-    classify_from = getattr(args, "classify_from", None)
-    if classify_from is not None and not 0 <= classify_from <= 1:
-        problem = f"a score is between 0 and 1, not {classify_from}"
-        raise ConfigError(problem, where="--classify-from", hint="such as 0.2")
+    for name, example in (("classify_from", 0.2), ("first_pass_threshold", 0.05)):
+        score = getattr(args, name, None)
+        if score is not None and not 0 <= score <= 1:
+            problem = f"a score is between 0 and 1, not {score}"
+            raise ConfigError(problem, where=f"--{name.replace('_', '-')}", hint=f"such as {example}")
 
 
 def check_tables(args: argparse.Namespace, output: Path, models: RunFile) -> None:
@@ -105,13 +107,18 @@ def check_tables(args: argparse.Namespace, output: Path, models: RunFile) -> Non
         DataError: A table is wrong.
         ConfigError: The calibration is another classifier's.
     """
-    from detector.decisions.options import DecideOptions
     from detector.decisions.rules import read_rules
+
+    read_rules(models, stored_decisions(args, output))
+
+
+def stored_decisions(args: argparse.Namespace, output: Path) -> DecideOptions:
+    """What will be decided by: what is given, and else what the store was decided by before."""
+    from detector.decisions.options import DecideOptions
     from detector.store.run_json import read_run
 
     before = read_run(output)
-    stored = DecideOptions.model_validate({} if before is None else before.decisions)
-    read_rules(models, decision_options(args, stored))
+    return decision_options(args, DecideOptions.model_validate({} if before is None else before.decisions))
 
 
 def run_settings(args: argparse.Namespace, device: Any) -> RunSettings:

@@ -40,7 +40,7 @@ def model_kind(source: str | Path | None) -> Literal["detector", "classifier"] |
         return None
     from backbones.hub import PUBLISHED
     from backbones.tensor_files import first_bytes, is_safetensors
-    from detector.models.coco import COCO_NAME
+    from detector.models.coco import BUILT_IN
     from detector.models.saving import BEST, FORMAT
     from detector.runtimes.manifest import is_export, read_manifest
 
@@ -49,7 +49,7 @@ def model_kind(source: str | Path | None) -> Literal["detector", "classifier"] |
     path = Path(source).expanduser()
     if is_export(path):
         return read_manifest(path).kind
-    if source == COCO_NAME or (path / BEST).is_file():
+    if source in BUILT_IN or (path / BEST).is_file():
         return "detector"
     if not path.is_file() or not is_safetensors(first_bytes(path)):
         return None

@@ -46,6 +46,8 @@ def _print_files(console: Console, summary: DecisionSummary) -> None:
         ("with birds", summary.with_birds, True),
         ("with other things only", others, False),
         ("blank", summary.blank, True),
+        ("of these not seen: nothing in the first pass", summary.by_first_pass, False),
+        ("of these not seen: nothing moved", summary.by_motion_gate, False),
         ("failed", summary.failed, True),
         ("copies of others", summary.duplicates, False),
         ("without a time", summary.without_time, False),

@@ -34,6 +34,9 @@ def _lines(report: RunReport) -> Iterator[str]:
     yield from _reasons("failed before", report.failures_before, "failure")
     if report.failures or report.failures_before:
         yield "the same command with --retry-failed looks at them again"
+    if report.audited is not None:
+        yield f"{report.audited.files} files audited in {timedelta(seconds=round(report.audited.seconds))}"
+        yield from _reasons("not audited", report.audited.failures, "failure")
     if report.lost:
         yield f"{len(report.lost)} files went away meanwhile, and nothing is recorded of them: {first_of(report.lost)}"
     yield from _reasons("read in part", report.warnings, "warning")

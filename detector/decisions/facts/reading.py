@@ -15,7 +15,7 @@ from detector.base.times import LONGEST_S, seconds_that_can_be
 from detector.decisions.facts.portions import Portion
 from detector.decisions.facts.table import FactsTable, as_numpy
 from detector.store.reader import MEND_FACTS, FactsReader
-from detector.store.schema import FACTS
+from detector.store.schema import AUDIT, FACTS, FIRST_PASS
 from detector.store.vectors import binary_matrix
 
 APPEARANCE_BYTES = 64
@@ -25,7 +25,7 @@ _MEDIA = [
 ]
 _REPEATING = ("card", "media_type", "captured_from", "camera_model", "failure", "warning")
 _LARGEST = {"frame_rate": 1e6, "duration_s": LONGEST_S}  # what headers claim beyond is not known
-_FRAME = ("frame_number", "time_s", "brightness", "night")
+_FRAME = ("frame_number", "time_s", "brightness", "night", "moved", "seen_by")
 _BOX = ("x", "y", "w", "h", "label_scores", "track_id", "appearance")
 
 
@@ -108,6 +108,10 @@ class _Columns:
         self._append("time_s", batch.column("time_s"), np.float64)
         self._append("brightness", batch.column("brightness"), np.float32)
         self._append("night", batch.column("night").cast(pa.uint8()).cast(pa.float32()), np.float32)
+        seen_by = pc.fill_null(batch.column("seen_by"), "")
+        gated = pc.and_(pc.fill_null(pc.invert(batch.column("moved")), False), pc.not_equal(seen_by, AUDIT))
+        reasons = np.where(as_numpy(pc.equal(seen_by, FIRST_PASS)), 2, as_numpy(gated))  # into PASSED_OVER
+        self._append("passed_over", reasons, np.uint8)
         self._add_boxes(batch.column("detections"))
         self.frames += batch.num_rows
 
@@ -193,6 +197,7 @@ class _Columns:
             time_s=seconds_that_can_be(frames("time_s", np.float64)),
             brightness=frames("brightness", np.float32),
             night=frames("night", np.float32),
+            passed_over=frames("passed_over", np.uint8),
             box_frame=box_frame[box_order],
             box=boxes("box", np.int32),
             xywh=np.stack([boxes(name, np.float32) for name in ("x", "y", "w", "h")], axis=1),

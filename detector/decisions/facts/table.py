@@ -11,6 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from detector.store.schema import FIRST_PASS, MOTION_GATE
+
+PASSED_OVER = (None, MOTION_GATE, FIRST_PASS)  # it was not; by falling worth of what is known
+
 
 @dataclass(frozen=True, eq=False)
 class FactsTable:
@@ -25,6 +29,7 @@ class FactsTable:
         time_s: float64 (F,), seconds from the start of the video; 0 where the file claims what cannot be.
         brightness: float32 (F,), NaN: unknown.
         night: float32 (F,), 1, 0 or NaN.
+        passed_over: uint8 (F,), why the detector did not see it: an index into `PASSED_OVER`.
         box_frame: int32 (B,), the row of each box's frame, rising.
         box: int32 (B,), index in the frame's detections.
         xywh: float32 (B, 4), shares of the picture.
@@ -45,6 +50,7 @@ class FactsTable:
     time_s: NDArray[np.float64]
     brightness: NDArray[np.float32]
     night: NDArray[np.float32]
+    passed_over: NDArray[np.uint8]
     box_frame: NDArray[np.int32]
     box: NDArray[np.int32]
     xywh: NDArray[np.float32]
@@ -60,6 +66,14 @@ class FactsTable:
     def box_media(self) -> NDArray[np.int32]:
         """int32 (B,): the row of each box's item."""
         return self.frame_media[self.box_frame]
+
+    @cached_property
+    def item_passed_over(self) -> NDArray[np.uint8]:
+        """uint8 (M,): the same of items; one of which the detector saw a frame was not passed over."""
+        reasons = np.full(len(self.media), 0, np.uint8)
+        np.maximum.at(reasons, self.frame_media, self.passed_over)
+        reasons[self.frame_media[self.passed_over == 0]] = 0
+        return reasons
 
     @cached_property
     def rows_by_facts(self) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from detector.decisions.decided import Decisions
-from detector.decisions.facts.table import FactsTable
+from detector.decisions.facts.table import PASSED_OVER, FactsTable
 from detector.decisions.naming.name_table import NameTable
 from detector.deployments.placement import Placement
 from detector.species.naming import REASONS, reason_words
@@ -29,6 +29,7 @@ def media_chunks(decided: Decisions) -> Iterator[pa.Table]:
     bounds = np.searchsorted(facts.frame_media, np.arange(len(facts.media) + 1))
     seen = ~facts.failed
     night = _majority(facts)
+    reasons = pa.array(PASSED_OVER, pa.string())
     ids = facts.media["media_id"].combine_chunks()
     for start in range(0, len(facts.media), CHUNK):
         part = slice(start, min(start + CHUNK, len(facts.media)))
@@ -48,6 +49,7 @@ def media_chunks(decided: Decisions) -> Iterator[pa.Table]:
                 "deployment_id": deployment[part.start : part.stop],
                 "visit_id": visit[part.start : part.stop],
                 "outside": pa.array(placed.outside[part]),
+                "passed_over": reasons.take(pa.array(facts.item_passed_over[part])),
                 "sequence_id": ids.take(pa.array(decided.sequence[part])),
                 "blank": pa.array(decided.blank[part]),
                 "duplicate_of": decided.duplicate_of[part.start : part.stop],

@@ -69,6 +69,7 @@ def effort_rows(decided: Decisions) -> list[dict[str, Any]]:
                 "failed": int(failed[items].sum()),
                 "without_time": int((~known[items]).sum()),
                 "outside": int(placed.outside[items].sum()),
+                "passed_over": int((decided.blank & (facts.item_passed_over > 0))[items].sum()),
             }
         )
     return rows

@@ -24,6 +24,7 @@ from detector.exports.taxa import candidates_of, scientific_taxon
 from detector.species.names.label_words import is_negation
 from detector.store.records import DeploymentRecord, DetectionRecord, EventRecord, MediaRecord
 from detector.store.run_file import RunFile
+from detector.store.schema import FIRST_PASS
 from detector.types import Kind, TaxonName
 
 Row = dict[str, object]
@@ -134,6 +135,7 @@ class PackageRows:
                 "observationLevel": "media",
                 "observationType": "blank" if record.frames else "unclassified",
                 **({"classificationMethod": "machine", "classifiedBy": self.machine} if record.frames else {}),
+                **({"observationComments": f"passed over: {record.passed_over}"} if record.passed_over else {}),
             }
         for found in shown:
             yield self._box_row(record, found)
@@ -209,8 +211,8 @@ def _aware(moment: datetime | None, utc_offset_min: int | None, later_s: float =
 
 
 def _is_public(record: MediaRecord) -> bool:
-    if record.failure is not None or not record.frames:
-        return False  # nobody knows what it shows
+    if record.failure is not None or not record.frames or record.passed_over == FIRST_PASS:
+        return False  # nobody knows what it shows, or only a detector that need not know people
     # however faintly, and also where repeats ruled it out; only a review can say that it is nobody
     return not any(
         _may_be_a_person(found) and not (found.suppressed and found.reviewed_by) for found in record.detections

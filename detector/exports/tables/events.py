@@ -44,7 +44,7 @@ EVENT_COLUMNS = (
 EFFORT_COLUMNS = (
     "Station", "Latitude", "Longitude", "Setup_date", "Retrieval_date", "Days", "Active_days", "Days_with_files",
     "Files", "Photos", "Videos", "Blank_files", "Failed_files", "Files_without_time", "Files_outside_period",
-    "Further_gap_days",
+    "Files_passed_over", "Further_gap_days",
 )  # fmt: skip
 MOST_GAPS = 9  # camtrapR finds its columns by one digit
 
@@ -121,6 +121,7 @@ def _effort_row(row: EffortRecord, place: tuple[float | None, float | None], gap
         row.failed,
         row.without_time,
         row.outside,
+        row.passed_over,
         sum(_days(gap) for gap in longest[MOST_GAPS:]),
         *problems,
         *[None] * (2 * (gaps - len(listed))),

@@ -55,8 +55,8 @@ RESULT_COLUMNS = (
 FILE_COLUMNS = (
     "file", "deployment", "timestamp", "date", "time", "captured_at", "captured_from", "media_type", "blank",
     "detections", "birds", "species", "english_names", "hebrew_names", "people", "vehicles", "highest_score",
-    "needs_review", "sequence", "night", "width", "height", "duration_s", "frame_rate", "frames_looked_at", "failure",
-    "warning", "duplicate_of", "outside_period", "card", "path", "media_id",
+    "needs_review", "sequence", "night", "width", "height", "duration_s", "frame_rate", "frames_looked_at",
+    "passed_over", "failure", "warning", "duplicate_of", "outside_period", "card", "path", "media_id",
 )  # fmt: skip
 
 
@@ -164,6 +164,7 @@ def _file_row(record: MediaRecord, shown: tuple[DetectionRecord, ...], names: Fi
         rounded(record.duration_s, SECOND_DIGITS),
         rounded(record.frame_rate, SECOND_DIGITS),
         len(record.frames),
+        record.passed_over,
         record.failure,
         record.warning,
         record.duplicate_of,

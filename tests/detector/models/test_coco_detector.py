@@ -3,17 +3,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2
+from torchvision.models.detection import fasterrcnn_mobilenet_v3_large_fpn, fasterrcnn_resnet50_fpn_v2
 
 from backbones.errors import CheckpointError, ConfigError, DownloadError
 from detector.cli.main import main
-from detector.models.coco import GROUPS, WEIGHTS, JoinedClasses, load_coco
+from detector.models.building import build_detector
+from detector.models.coco import BUILT_IN, GROUPS, JoinedClasses, load_coco
 from detector.models.config import ModelConfig
+from detector.models.detector import Detector
+from detector.models.limits import with_proposals, with_score_threshold
 from detector.models.prediction import detect
 from detector.models.saving import load_detector, save_detector
 
-CLASSES = WEIGHTS.meta["categories"]
-FILE = "fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth"
+CLASSES = BUILT_IN["coco"].weights.meta["categories"]
+FILE, FAST_FILE = "fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth", "fasterrcnn_mobilenet_v3_large_fpn-fb6a3cc7.pth"
 
 
 @pytest.fixture
@@ -90,6 +93,48 @@ def test_the_file_in_torch_hubs_cache_is_used(hub, pictures) -> None:
         save_detector(hub / "coco.safetensors", loaded)
 
 
+def test_the_fast_one_is_torchvisions_with_the_same_four_categories(hub, pictures) -> None:
+    torch.manual_seed(0)
+    made = fasterrcnn_mobilenet_v3_large_fpn(weights=None, weights_backbone=None, num_classes=91)
+    made.roi_heads.box_predictor.cls_score.bias.data.normal_(0, 3)  # scores worth a box
+    state = {name: tensor for name, tensor in made.state_dict().items() if "num_batches_tracked" not in name}
+    torch.save(state, hub / FAST_FILE)
+    loaded = load_detector("coco-fast", "cpu", "fp32")
+    assert (loaded.name, loaded.source) == ("coco-fast", "coco-fast")
+    assert loaded.categories == ("bird", "other animal", "person", "vehicle")
+    published = fasterrcnn_mobilenet_v3_large_fpn(weights="DEFAULT", rpn_score_thresh=0.0).eval()  # frozen BatchNorm
+    picture = torch.rand(3, 96, 128)
+    published.transform.min_size, published.transform.max_size = (96,), 128
+    loaded.net.rpn.score_thresh = 0.0
+    seen = {}
+    for name, net in (("ours", loaded.net), ("theirs", published)):
+        handle = net.roi_heads.register_forward_hook(lambda *args, name=name: seen.update({name: args[2][0][0]}))
+        with torch.no_grad():
+            net([picture])
+        handle.remove()
+    keep = slice(0, 100)  # before joining there may be more of ours
+    for what in ("boxes", "scores", "labels"):
+        torch.testing.assert_close(seen["ours"][what][keep].float(), seen["theirs"][what].float(), atol=1e-4, rtol=1e-4)
+    assert len(seen["theirs"]["scores"])
+
+
+def test_fewer_proposals_are_a_detector_of_the_same_weights() -> None:
+    config = {"backbone": "davit_nano", "fpn_channels": 64, "backbone_size": (64, 64)}
+    detector = Detector.of(build_detector(ModelConfig.model_validate(config)).eval())
+    fewer = with_proposals(detector, 300)
+    counts = [(each.net.rpn.pre_nms_top_n(), each.net.rpn.post_nms_top_n()) for each in (detector, fewer)]
+    assert counts == [(1000, 1000), (300, 300)]
+    assert fewer.net.roi_heads is detector.net.roi_heads
+    assert fewer.meta.config.proposals == 300
+    with pytest.raises(ConfigError, match="at least 1"):
+        with_proposals(detector, 0)
+    retinanet = Detector.of(build_detector(ModelConfig.model_validate(config | {"detector": "retinanet"})))
+    with pytest.raises(ConfigError, match="no proposals"):
+        with_proposals(retinanet, 300)
+    assert with_score_threshold(retinanet, 0.01).net.score_thresh == 0.01
+    assert retinanet.net.score_thresh == 0.05
+
+
 def test_offline_it_says_which_file_belongs_where(hub) -> None:
     with pytest.raises(DownloadError) as caught:
         load_detector("coco")
@@ -110,5 +155,6 @@ def test_download_coco_fetches_it_ahead_of_a_trip(hub, capsys: pytest.CaptureFix
     assert main(["download", "coco"]) == 2  # nothing is served here
     assert FILE in capsys.readouterr().err
     (hub / FILE).write_bytes(b"weights")
-    assert main(["download", "coco"]) == 0
-    assert capsys.readouterr().out == f"coco: {hub / FILE}\n"
+    (hub / FAST_FILE).write_bytes(b"weights")
+    assert main(["download", "coco", "coco-fast"]) == 0
+    assert capsys.readouterr().out == f"coco: {hub / FILE}\ncoco-fast: {hub / FAST_FILE}\n"
