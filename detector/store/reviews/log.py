@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from detector.store.files import open_parquet, write_table
 from detector.store.layout import reviews_folder
+from detector.store.reviews.programs.reading import read_said
 from detector.store.reviews.review import VERDICTS, WITHDRAWN, Review
-from detector.store.reviews.table import read_review_table
 from detector.store.reviews.targets import find_targets
 from detector.store.schema import REVIEWS
 
@@ -101,11 +101,12 @@ def import_reviews(
     Columns: `media_id`, or `card` and `path` (`card` may be left out where the path tells), or `repeat_group`;
     `frame_number` (blank: all frames), `box` (blank: all boxes of the frame); `verdict`, `name`, `reviewer`,
     `reviewed_at` (UTC or with an offset; blank: now), `comment`. An exported results.csv or results.xlsx in which kinds
-    or names were changed is such a table too.
+    or names were changed is such a table too; so are files in which people corrected it in other programs: see
+    `reviews.programs`.
 
     Args:
         folder: The store.
-        path: The table: CSV, or an Excel workbook.
+        path: The table: CSV, an Excel workbook, or another program's file.
         now: What counts as now.
         name_problem: Says what is wrong with a name, and which may be meant; None: it is a name.
 
@@ -113,7 +114,7 @@ def import_reviews(
         DataError: The table cannot be read, or the store is damaged.
     """
     moment = (now or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None)
-    table = read_review_table(path, moment)
+    table = read_said(folder, path, moment)
     said = find_targets(folder, table.said)
     wrong = list(table.wrong)
     reviews: list[tuple[Review, bool]] = []

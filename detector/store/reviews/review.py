@@ -43,8 +43,9 @@ class Review:
         for name in ("media_id", "repeat_group"):
             if (text := getattr(self, name)) is not None:
                 object.__setattr__(self, name, current_id(text))
-        if self.reviewed_at.tzinfo is not None:
-            object.__setattr__(self, "reviewed_at", self.reviewed_at.astimezone(UTC).replace(tzinfo=None))
+        moment = self.reviewed_at if self.reviewed_at.tzinfo is None else self.reviewed_at.astimezone(UTC)
+        moment = moment.replace(tzinfo=None, microsecond=moment.microsecond // 1000 * 1000)  # as the store holds it
+        object.__setattr__(self, "reviewed_at", moment)
 
     @property
     def is_of_several(self) -> bool:

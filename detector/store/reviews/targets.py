@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path, PurePath
 
 import pyarrow as pa
@@ -30,7 +31,7 @@ def find_targets(folder: Path, said: Sequence[Said]) -> list[Said]:
     if not said:
         return []
     reader = FactsReader(folder)
-    files = _Files.of(reader, folder) if any(each.item is None and each.path for each in said) else None
+    files = Files.of(reader, folder) if any(each.item is None and each.path for each in said) else None
     named = [_with_item(each, files) for each in said]
     wanted = {_item(each.review) for each in named if each.problem is None}
     boxes = _boxes(reader, wanted)
@@ -41,33 +42,40 @@ def _item(review: Review) -> str:
     return review.media_id or (review.repeat_group or "").partition(":")[0]
 
 
-def _with_item(said: Said, files: _Files | None) -> Said:
+def _with_item(said: Said, files: Files | None) -> Said:
     if said.review.repeat_group is not None:
         return said
     if said.item is not None:
         return replace(said, review=replace(said.review, media_id=current_id(said.item)))
     assert files is not None
     assert said.path is not None
-    found = files.find(said.card, said.path.replace("\\", "/"))
-    if len(found) == 1:
-        return replace(said, review=replace(said.review, media_id=found[0]))
-    if found:
-        return replace(said, problem=f"'{said.path}' may be {len(found)} files: fill in the column `card`")
-    near = files.nearest(said.path)
-    hint = f"; did you mean {near}?" if near else ""
-    return replace(said, problem=f"there is no file '{said.path}' in this store{hint}")
+    found = files.item_at(said.card, said.path)
+    return replace(said, problem=found.problem, review=replace(said.review, media_id=found.item))
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """The media item that a person's or program's path means, or why there is none; "" stands for none."""
+
+    item: str = ""
+    problem: str | None = None
 
 
 @dataclass
-class _Files:
+class Files:
     """The files of a store by the last part of their names."""
 
     by_name: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # -> card and path
     roots: dict[str, str] = field(default_factory=dict)  # with forward slashes
     ids: dict[str, str] = field(default_factory=dict)  # of cards, by what people call them
 
+    @cached_property
+    def items(self) -> frozenset[str]:
+        """Ids of all files."""
+        return frozenset(media_id(*each) for files in self.by_name.values() for each in files)
+
     @classmethod
-    def of(cls, reader: FactsReader, folder: Path) -> _Files:
+    def of(cls, reader: FactsReader, folder: Path) -> Files:
         run = read_run(folder)
         files = cls()
         if run is not None:
@@ -82,6 +90,34 @@ class _Files:
                         files.by_name.setdefault(_last(item[1]), []).append(item)
                     before = item
         return files
+
+    @classmethod
+    def of_store(cls, folder: Path) -> Files:
+        """The files of a store.
+
+        Raises:
+            DataError: The store is damaged.
+        """
+        return cls.of(FactsReader(folder), folder)
+
+    def item_of(self, item: str | None, path: str | None) -> FoundFile:
+        """The media item of this id; where the store has none such, that of this path."""
+        if item is not None and current_id(item) in self.items:
+            return FoundFile(current_id(item))
+        if path:
+            return self.item_at(None, path)
+        return FoundFile(problem=f"there is no file with the id '{item}' in this store")
+
+    def item_at(self, card: str | None, path: str) -> FoundFile:
+        """The media item at a path, as people and programs write paths."""
+        found = self.find(card, path.replace("\\", "/"))
+        if len(found) == 1:
+            return FoundFile(found[0])
+        if found:
+            return FoundFile(problem=f"'{path}' may be {len(found)} files: fill in the column `card`")
+        near = self.nearest(path.replace("\\", "/"))
+        hint = f"; did you mean {near}?" if near else ""
+        return FoundFile(problem=f"there is no file '{path}' in this store{hint}")
 
     def find(self, card: str | None, path: str) -> list[str]:
         """Ids of the files that a path may mean: the path under the card's root, or that with more of it in front."""

@@ -1,0 +1,1 @@
+"""Corrections that people made in other programs: what their files say, joined to the boxes of a store."""

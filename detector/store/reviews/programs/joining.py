@@ -1,0 +1,223 @@
+"""Which boxes of a store the words of another program's file are of: by file, frame, and overlap.
+
+A word is joined to the box whose number it kept, else to the one that it overlaps most, by half at least. What the
+store says already is no word, unless a person signed it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from detector.base.names import name_key
+from detector.boxes import box_iou, xywh_to_xyxy
+from detector.store.records import DetectionRecord, MediaRecord
+from detector.store.records_reader import read_events, read_media
+from detector.store.reviews.programs.camtrap_dp import EVENT
+from detector.store.reviews.programs.words import ANY_ANIMAL, Heard, Word
+from detector.store.reviews.review import Review
+from detector.store.reviews.table import ReviewTable, Said
+from detector.store.reviews.targets import Files
+from detector.store.run_json import read_run
+from detector.types import Kind
+
+SAME_IOU = 0.5
+SAME_TIME_S = 0.05  # a frame of Label Studio's 25 a second, and a little
+DEFAULT_THRESHOLD = 0.2
+DRAWN = (
+    "a box that a person drew is not taken, for the store holds the detector's boxes only: its animal is not counted"
+)
+UNNAMED = "its name was taken away: write another name, or bird"
+
+
+def join_words(folder: Path, heard: Heard, now: datetime) -> ReviewTable:
+    """The reviews that words are.
+
+    Args:
+        folder: A decided store.
+        heard: The words.
+        now: The time of those that give none, UTC.
+
+    Raises:
+        DataError: The store has no decisions, or is damaged.
+    """
+    joining = _Joining(_threshold(folder), now)
+    by_item: dict[str, list[Word]] = defaultdict(list)
+    files = Files.of_store(folder)
+    events = [word for word in heard.words if word.place.item is None and word.place.path is None]
+    if events:
+        joining.events(events, folder)
+    for word in heard.words:
+        if word.place.item is None and word.place.path is None:
+            continue
+        found = files.item_of(word.place.item, word.place.path)
+        if found.problem:
+            joining.wrong.append(f"{word.where}: {found.problem}")
+        else:
+            by_item[found.item].append(word)
+    for record in read_media(folder):
+        if words := by_item.get(record.media_id):
+            joining.item(record, words)
+    total, taken = len(heard.words), len(heard.words) - len(joining.wrong)
+    count = f"{taken} of {total} entries joined, {joining.unchanged} of which say what the store says"
+    note = count if total else "nobody has said anything in it"
+    return ReviewTable(tuple(joining.said), (*heard.wrong, *joining.wrong), (*heard.notes, note))
+
+
+def _threshold(folder: Path) -> float:
+    run = read_run(folder)
+    threshold = run.decisions.get("score_threshold") if run else None
+    return threshold if isinstance(threshold, float) else DEFAULT_THRESHOLD
+
+
+@dataclass
+class _Joining:
+    """Reviews as they come, what could not be joined, and how many words say nothing new."""
+
+    threshold: float
+    now: datetime
+    said: list[Said] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    unchanged: int = 0
+
+    def events(self, words: Sequence[Word], folder: Path) -> None:
+        """Take words on whole events, which change nothing, or cannot be taken."""
+        known = {event.event_id: event for event in read_events(folder)}
+        for word in words:
+            event = known.get(word.region)
+            if event is not None and _says_so(word, event.kind, (event.name, event.display_name)):
+                self.unchanged += 1
+            else:
+                self.wrong.append(f"{word.where}: {EVENT}")
+
+    def item(self, record: MediaRecord, words: Sequence[Word]) -> None:
+        """Take the words on a file."""
+        if record.failure is not None:
+            self.wrong += [f"{word.where}: the file could not be read ({record.failure})" for word in words]
+            return
+        words = list({(word.place, word.label, word.group, word.reviewer): word for word in words}.values())
+        self._of_file(record, [word for word in words if not word.place.is_of_a_box])
+        groups: dict[str, list[Word]] = defaultdict(list)
+        for word in words:
+            if word.place.is_of_a_box:
+                groups[word.group].append(word)
+        for group in groups.values():
+            self._of_boxes(record, group)
+
+    def _of_file(self, record: MediaRecord, words: Sequence[Word]) -> None:
+        for group in {word.group for word in words}:
+            same = [word for word in words if word.group == group]
+            if len({name_key(word.label) for word in same}) > 1:
+                problem = f"{', '.join(sorted({word.label for word in same}))} are said of one file, not of which boxes"
+                self.wrong += [f"{word.where}: {problem}" for word in same]
+                continue
+            word = same[-1]
+            shown = record.shown(self.threshold)
+            private = (Kind.PERSON, Kind.VEHICLE)
+            meant = [found for found in shown if found.kind not in private] or list(shown)
+            blank = word.verdict[0] == "nothing"
+            if not word.signed and (record.blank if blank else meant and all(_says(word, found) for found in meant)):
+                self.unchanged += 1
+            else:
+                self._add(record, word, None)
+
+    def _of_boxes(self, record: MediaRecord, words: Sequence[Word]) -> None:
+        joined = _pairs(record, words)
+        regions = {words[number].region for number in joined}
+        listed = Counter[str]()
+        for number, word in enumerate(words):
+            if number in joined:
+                self._of_box(record, word, joined[number])
+            elif word.place.frame is not None and word.place.frame not in record.frames:
+                self.wrong.append(f"{word.where}: the file has no frame {word.place.frame} that was sampled")
+            elif word.region and (word.region in regions or listed[word.region]):
+                continue  # a moment of a thing whose others have been joined, or told of
+            else:
+                listed[word.region] += 1
+                self.wrong.append(f"{word.where}: no box of the file overlaps it by half; {DRAWN}")
+
+    def _of_box(self, record: MediaRecord, word: Word, found: DetectionRecord) -> None:
+        same = _says(word, found)
+        if same and (not word.signed or found.reviewed_by == word.reviewer or word.label == ANY_ANIMAL):
+            self.unchanged += 1
+        elif word.label == ANY_ANIMAL:
+            self.wrong.append(f"{word.where}: {UNNAMED}")
+        else:
+            self._add(record, word, found)
+
+    def _add(self, record: MediaRecord, word: Word, found: DetectionRecord | None) -> None:
+        if word.label == ANY_ANIMAL:
+            self.wrong.append(f"{word.where}: {UNNAMED}")
+            return
+        verdict, name = word.verdict
+        review = Review(
+            reviewed_at=word.said_at or self.now,
+            reviewer=word.reviewer,
+            verdict=verdict,
+            media_id=record.media_id,
+            frame_number=None if found is None else found.frame_number,
+            box=None if found is None else found.box,
+            name=name,
+            comment=word.comment,
+        )
+        self.said.append(Said(word.where, record.media_id, None, None, review, word.said_at is not None))
+
+
+def _pairs(record: MediaRecord, words: Sequence[Word]) -> dict[int, DetectionRecord]:
+    """The boxes that words are of, by the words' numbers; each box once."""
+    overlaps: list[tuple[bool, float, int, int]] = []
+    for number, word in enumerate(words):
+        place = word.place
+        for index, found in enumerate(record.detections):
+            if place.frame is not None and place.frame != found.frame_number:
+                continue
+            if place.time_s is not None and abs(place.time_s - found.time_s) > SAME_TIME_S:
+                continue
+            numbered = place.box == found.box
+            iou = 1.0 if place.xywh is None else _iou(place.xywh, found)
+            if (numbered and iou > 0) or (place.xywh is not None and iou >= SAME_IOU):
+                overlaps.append((numbered, iou, number, index))
+    joined: dict[int, DetectionRecord] = {}
+    taken: set[int] = set()
+    for _, _, number, index in sorted(overlaps, key=lambda each: (not each[0], -each[1], each[2], each[3])):
+        if number not in joined and index not in taken:
+            joined[number] = record.detections[index]
+            taken.add(index)
+    return joined
+
+
+def _iou(xywh: Sequence[float], found: DetectionRecord) -> float:
+    own, its = (xywh_to_xyxy(np.array([box], float)) for box in (xywh, (found.x, found.y, found.w, found.h)))
+    return float(box_iou(own, its)[0, 0])
+
+
+def _says(word: Word, found: DetectionRecord) -> bool:
+    """Whether the store says of a box what the word says."""
+    if found.suppressed and found.reviewed_by:
+        return word.verdict[0] == "nothing"
+    names = (found.name, found.english_name, found.hebrew_name, found.display_name)
+    if not word.ranked:
+        return _says_so(word, found.kind, names)
+    own = {name_key(name) for name in names if name} or set()
+    if not found.name and found.kind == Kind.BIRD:
+        own |= {"aves", "bird"}
+    ranked = [name_key(name) for name in word.ranked]
+    if not own & set(ranked):  # what is shown of a box that may be no bird has no names
+        return False
+    sure = found.score if found.confidence is None else found.confidence
+    surer = {name_key(each.name) for each in found.candidates if each.confidence >= sure}
+    return ranked[0] in own | surer
+
+
+def _says_so(word: Word, kind: str, names: Sequence[str | None]) -> bool:
+    verdict, name = word.verdict
+    if word.label == ANY_ANIMAL:
+        return kind not in (Kind.PERSON, Kind.VEHICLE) and not names[0]
+    if name is not None:
+        return name_key(name) in {name_key(each) for each in names if each}
+    return verdict == kind and not (kind == Kind.BIRD and names[0])

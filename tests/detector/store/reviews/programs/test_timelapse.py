@@ -1,0 +1,100 @@
+"""Timelapse's table of image data, as its users shape it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from backbones.errors import DataError
+from detector.store.reviews.log import Imported, read_reviews
+from detector.store.reviews.programs.timelapse import read_timelapse
+from tests.detector.store.reviews.programs.test_round_trips import AS_MADE
+
+HEADER = "RootFolder,File,RelativePath,DateTime,DeleteFlag,Species,Count,Empty,Analyst,Comments\n"
+Say = Callable[[Path], Imported]
+
+
+def write(store: Path, text: str, encoding: str = "utf-8") -> Path:
+    path = store / "TimelapseData.csv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def test_rows_that_nobody_filled_in_say_nothing(store: Path, say: Say, names) -> None:
+    rows = "Card,a.jpg,DCIM,2024-05-01 06:30:00,false,,0,false,,\nCard,b.jpg,DCIM,,false,unknown,0,false,,\n"
+    imported = say(write(store, HEADER + rows))
+    assert imported == Imported(0, (), ("nobody has said anything in it",))
+    assert names() == AS_MADE
+
+
+@pytest.mark.parametrize(("delimiter", "encoding"), [(",", "utf-8"), (";", "utf-8-sig"), (",", "cp1255")])
+def test_species_and_blanks_of_files(delimiter, encoding, store: Path, say: Say, names) -> None:
+    rows = (
+        "Card,b.jpg,DCIM,2024-05-01 06:30:00,false,Laughing dove,2,false,Noa,sure\n"
+        "Card,clip.mp4,DCIM,,false,Merops apiaster,1,false,,\n"
+        "Card,blank.jpg,DCIM,,false,,0,true,,\n"
+        "Card,a.jpg,DCIM,,false,Hoopoe,1,false,,\n"
+    )
+    if encoding != "cp1255":
+        rows += "Card,ריק c.jpg,DCIM,,false,none,0,false,נועה,\n"
+    imported = say(write(store, (HEADER + rows).replace(",", delimiter), encoding))
+    assert not imported.wrong
+    expected = (
+        AS_MADE
+        | {("b.jpg", 0, 0): "Spilopelia senegalensis"}
+        | dict.fromkeys((("clip.mp4", 0, 0), ("clip.mp4", 25, 0)), "Merops apiaster")
+        | {("a.jpg", 0, 0): "Upupa epops"}
+    )
+    if encoding != "cp1255":
+        expected |= dict.fromkeys((("ריק c.jpg", 0, 0), ("ריק c.jpg", 0, 1)), "nothing")
+    assert names() == expected
+    (dove,) = (review for review in read_reviews(store) if review.name == "Laughing dove")
+    assert (dove.reviewer, dove.comment) == ("Noa", "sure")
+
+
+def test_a_person_beside_the_bird_stays_one(store: Path, say: Say, names) -> None:
+    say(write(store, HEADER + "Card,ריק c.jpg,DCIM,,false,Upupa epops,1,false,,\n"))
+    assert names() == AS_MADE | {("ריק c.jpg", 0, 0): "Upupa epops"}
+
+
+def test_what_a_program_filled_in_and_the_store_says_is_no_review(store: Path, say: Say) -> None:
+    same = HEADER + "Card,b.jpg,DCIM,,false,Corvus cornix,1,false,{},\n"
+    assert say(write(store, same.format(""))).new == 0
+    assert say(write(store, same.format("Noa"))).new == 1
+
+
+def test_faults_are_listed_and_cost_no_other(store: Path, say: Say, names) -> None:
+    rows = (
+        "Card,a.jpg,C:\\cards\\DCIM,,false,Hoopoe,1,false,,\n"
+        "Card,b.jpg,DCIM\\,,false,Upupa epops,1,false,,\n"
+        "Card,b.jpg,DCIM\\,,false,Upupa epops,1,false,,\n"
+        "Card,blnk.jpg,DCIM,,false,Hoopoe,1,false,,\n"
+        "Card,ריק c.jpg,DCIM,,false,Hoopoe,1,false,,\n"
+        "Card,ריק c.jpg,DCIM,,false,Person,1,false,,\n"
+        "Card,clip.mp4,DCIM,,false,Hupoo,1,false,,\n"
+        "Card,blank.jpg,DCIM,,false,Hoopoe,1,false,,\n"
+        "Card,torn.jpg,DCIM,,false,Hoopoe,1,false,,\n"
+    )
+    imported = say(write(store, HEADER + rows))
+    assert imported.new == 1
+    assert names() == AS_MADE | {("b.jpg", 0, 0): "Upupa epops"}
+    problems = (
+        r"row 2: there is no file 'C:/cards/DCIM/a.jpg' in this store; did you mean DCIM/a.jpg?",
+        "row 5: there is no file 'DCIM/blnk.jpg' in this store; did you mean DCIM/blank.jpg?",
+        "row 6: Hoopoe, Person are said of one file, not of which boxes",
+        "row 7: Hoopoe, Person are said of one file, not of which boxes",
+        "row 8: 'Hupoo' is no name that is known",
+        "row 9: there is no box in this file of which to say so",
+        "row 10: the file could not be read (image access failure)",
+    )
+    assert len(imported.wrong) == len(problems)
+    assert all(any(problem in line for line in imported.wrong) for problem in problems)
+
+
+def test_a_table_without_a_column_of_species_is_refused_in_words(tmp_path: Path) -> None:
+    path = write(tmp_path, "File,RelativePath,Wetter\na.jpg,DCIM,sonnig\n")
+    with pytest.raises(DataError, match="no column that says what is in the pictures") as caught:
+        read_timelapse(path)
+    assert "call the column of species Species" in str(caught.value)
