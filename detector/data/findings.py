@@ -56,6 +56,10 @@ RECORD_FAULTS = {
         " label-studio`), or leave these pictures out with `hoopoe doctor FILE --images DIR --fix OUT.json`",
     ),
     "size_missing": Fault(Severity.ERROR, _DOCTOR),
+    "image_unlabelled": Fault(
+        Severity.WARNING,
+        "nothing: it is left out, for it may show a bird; else draw its boxes, or label it as empty as the others are",
+    ),
     "duplicate_file": Fault(Severity.ERROR, f"join the records, or {_DOCTOR.removeprefix('correct the file, or ')}"),
     "category_repeated": Fault(
         Severity.WARNING,

@@ -75,6 +75,8 @@ class ParsedCoco:
         boxes: The usable boxes.
         unusable: Boxes that cannot be used. Without them their animals would pass for background, so their images
             must not be used either.
+        unlabelled: int64, rows of images without any annotation, in a file that labels empty pictures as such: nobody
+            may have looked at them, so they must not be used.
         findings: Every fault, record by record.
     """
 
@@ -83,6 +85,7 @@ class ParsedCoco:
     images: ImageColumns
     boxes: BoxColumns
     unusable: BoxColumns
+    unlabelled: NDArray[np.int64]
     findings: list[Finding]
 
     def image_name(self, row: int) -> str:

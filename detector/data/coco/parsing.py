@@ -75,6 +75,7 @@ class _Parser:
         self.attributes = attributes
         self.file = split_file(path, folder)
         self.missing_ids = 0
+        self.unlabelled: NDArray[np.int64] = np.zeros(0, np.int64)
         self.convention = convention
         self.findings: list[Finding] = []
 
@@ -83,6 +84,9 @@ class _Parser:
         row_of_id, images = self.read_images()
         columns = self.read_annotations(row_of_id, categories)
         boxes, unusable = self.check(columns, images.sizes_wh)
+        for row in self.unlabelled.tolist():
+            message = f"'{images.file_names[row]}' has no annotation, and others are labelled as empty"
+            self.report("image_unlabelled", "images", int(images.places[row]), message)
         used = set(np.unique(columns.category_ids).tolist())
         names = {key: each.name for key, each in categories.items() if key in used or not _is_a_root(key, categories)}
         for name, ids in _repeated(names, used).items():
@@ -94,7 +98,7 @@ class _Parser:
         if self.file.code_page:
             message = f"the file is in {self.file.code_page}, by which its file names fit the pictures"
             self.findings.append(Finding("encoding", self.path, None, message))
-        return ParsedCoco(self.path, names, images, boxes, unusable, self.findings)
+        return ParsedCoco(self.path, names, images, boxes, unusable, self.unlabelled, self.findings)
 
     def report(self, code: str, table: str, place: int, message: str) -> None:
         name = record_name(table, getattr(self.file, table), place)
@@ -149,10 +153,12 @@ class _Parser:
         """The annotations whose image and category exist; a bbox that is not four numbers becomes four NaN.
 
         Without a bbox, the box around the polygons of an annotation is its box. One of the category `empty` (COCO
-        Camera Traps) says that there is no animal, and needs none.
+        Camera Traps) says that there is no animal, and needs none; in a file that says so, a picture without any
+        annotation is one that nobody has looked at.
         """
         places, images, category_ids, ids = array("q"), array("q"), array("q"), array("q")
         boxes, areas, crowds = array("d"), array("d"), bytearray()
+        labelled, says_empty = bytearray(len(row_of_id)), False
         nothing = (np.nan,) * 4
         bad = partial(self.report, "bad_record", "annotations")
         for place, record in decode_records(self.file.annotations, AnnotationRecord, bad):
@@ -161,13 +167,16 @@ class _Parser:
                 image = row_of_id.get(other_spelling(record.image_id))  # type: ignore[arg-type]
             if image is None:
                 self.report("unknown_image", "annotations", place, f"image_id {record.image_id} does not exist")
-            elif record.category_id not in categories:
+                continue
+            labelled[image] = True
+            if record.category_id not in categories:
                 message = f"category_id {record.category_id} does not exist"
                 self.report("unknown_category", "annotations", place, message)
             else:
                 box: Sequence[float | None] | None = record.bbox
                 if not box:
                     if categories[record.category_id].name.lower() in NO_ANIMAL:
+                        says_empty = True
                         continue
                     box = box_of_polygons(_all_of(self.file.annotations[place]).get("segmentation"))
                 ignored = record.iscrowd or record.ignore or 0
@@ -184,6 +193,7 @@ class _Parser:
                     self.missing_ids += 1
                 elif _is_integer(record.id) and record.id > 0:  # type: ignore[operator]
                     ids.append(int(record.id))
+        self.unlabelled = np.flatnonzero(~_view(labelled, np.bool_)) if says_empty else np.zeros(0, np.int64)
         return BoxColumns(
             ids=_view(ids, np.int64) if len(ids) == len(places) else None,
             images=_view(images, np.int64),

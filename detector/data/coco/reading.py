@@ -43,6 +43,7 @@ class ReadingReport:
         boxes_unmapped: Boxes left out because the category mapping says null.
         image_ids_renumbered: Whether images were numbered from 1, their ids not being distinct integers.
         findings: Every fault, record by record.
+        images_unlabelled: Images among those left out that have no label, in a file that labels blanks as such.
     """
 
     images: int
@@ -56,6 +57,7 @@ class ReadingReport:
     boxes_unmapped: int
     image_ids_renumbered: bool
     findings: tuple[Finding, ...]
+    images_unlabelled: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: the counts, and the findings by code."""
@@ -67,7 +69,11 @@ class ReadingReport:
         for count, text in (
             (self.crowds, "of them crowds"),
             (self.boxes_clipped, "clipped at the frame"),
-            (self.images_dropped, "images left out, because they have boxes that cannot be used"),
+            (
+                self.images_dropped - self.images_unlabelled,
+                "images left out, because they have boxes that cannot be used",
+            ),
+            (self.images_unlabelled, "images left out, because they have no label, and others are labelled as empty"),
             (self.boxes_dropped, "of these"),
             (self.boxes_unmapped, "dropped by the category mapping"),
         ):
@@ -146,12 +152,13 @@ def _refuse_shared_pictures(files: Sequence[CocoSource], parsed: Sequence[Parsed
 def _refuse_loss(report: ReadingReport) -> None:
     total = report.images + report.images_dropped
     if are_too_many(report.images_dropped, total):
-        first = next(each for each in report.findings if each.code in BOX_FAULTS and each.code != "box_overhangs")
+        codes = {*BOX_FAULTS, "image_unlabelled"} - {"box_overhangs"}
+        first = next(each for each in report.findings if each.code in codes)
         raise DataError(
-            f"{report.images_dropped} of {total} images have boxes that cannot be used, and would be left out; the"
-            f" first: {first.message}",
+            f"{report.images_dropped} of {total} images have boxes that cannot be used, or no label among labelled"
+            f" blanks, and would be left out; the first: {first.message}",
             where=first.where,
-            hint="correct the boxes, or leave the images out by `hoopoe doctor FILE --images DIR --fix OUT.json"
+            hint="correct the file, or leave the images out by `hoopoe doctor FILE --images DIR --fix OUT.json"
             " --allow-losses`",
         )
 
@@ -218,15 +225,16 @@ def pack(
         boxes_unmapped=int((~keep).sum()),
         image_ids_renumbered=renumbered,
         findings=findings,
+        images_unlabelled=sum(len(file.unlabelled) for file in parsed),
     )
     return annotations, report
 
 
 def _unusable_images(file: ParsedCoco, mapping: CategoryMapping) -> np.ndarray:
-    """Rows of the images with a box that cannot be used, of a category that is not dropped anyway."""
+    """Rows of the unlabelled images, and of those with a box that cannot be used, of a category that is not dropped."""
     boxes = file.unusable
     meant = [mapping[file.categories[category]] is not None for category in boxes.category_ids.tolist()]
-    return np.unique(boxes.images[np.array(meant, np.bool_)])
+    return np.union1d(boxes.images[np.array(meant, np.bool_)], file.unlabelled)
 
 
 def _labels(file: ParsedCoco, mapping: CategoryMapping, names: Sequence[str]) -> np.ndarray:

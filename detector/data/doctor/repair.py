@@ -32,7 +32,9 @@ NO_ANIMAL_THERE = "no_animal"  # the reason of one without a box, which says tha
 
 # Findings whose record is taken out, an annotation with its image. Boxes are judged afresh, because a record may have
 # got its size only now.
-_DROP_IMAGE = {"bad_record", "path_escapes", "file_missing", "file_unreadable", "size_wrong", "leaked_image"}
+_DROP_IMAGE = frozenset(
+    ("bad_record", "path_escapes", "file_missing", "file_unreadable", "size_wrong", "leaked_image", "image_unlabelled")
+)
 _DROP_ANNOTATION = {"bad_record", "unknown_image", "unknown_category"}
 
 

@@ -355,6 +355,36 @@ def test_coco_camera_traps_with_boxes_is_read_and_what_has_a_name_only_is_left_o
     assert annotations.attributes["location"][0] == "L1"
 
 
+def test_pictures_that_coco_camera_traps_do_not_label_are_no_negatives(images, capsys):
+    names = ("a.jpg", "b.jpg", "cam/c d.jpg")
+    document = {
+        "images": [{"id": name, "file_name": name, "width": WIDTH, "height": HEIGHT} for name in names],
+        "annotations": [
+            {"id": "1", "image_id": "a.jpg", "category_id": 3, "bbox": [10.0, 20.0, 30.0, 40.0]},
+            {"id": "2", "image_id": "b.jpg", "category_id": 0},
+        ],
+        "categories": [{"id": 0, "name": "empty"}, {"id": 3, "name": "deer"}],
+    }
+    path, fixed = images.parent / "cct.json", images.parent / "fixed.json"
+    path.write_text(json.dumps(document))
+    annotations, report = read_coco([(path, images)])
+    assert [annotations.file_names[place] for place in range(len(annotations))] == ["a.jpg", "b.jpg"]
+    assert "1 images left out, because they have no label" in str(report)
+    assert main(["doctor", str(path), "--images", str(images), "--fix", str(fixed)]) == 0
+    assert "image_unlabelled" in capsys.readouterr().out
+    assert [each["file_name"] for each in json.loads(fixed.read_text())["images"]] == ["a.jpg", "b.jpg"]
+
+    document["annotations"][1]["category_id"] = 3  # now nobody says that any picture is empty
+    document["annotations"][1]["bbox"] = [0, 0, 9, 9]
+    path.write_text(json.dumps(document))
+    assert read_coco([(path, images)])[1].negatives == 1
+
+    document["annotations"] = [{"id": "2", "image_id": "b.jpg", "category_id": 0}]
+    path.write_text(json.dumps(document))
+    with pytest.raises(DataError, match="no label among labelled blanks"):
+        read_coco([(path, images)])
+
+
 def test_roboflows_coco_export_is_read_as_it_is(images):
     document = {
         "info": {"year": "2024", "description": "Exported from roboflow.com"},
