@@ -159,7 +159,7 @@ def _names(words: list[str] | None) -> tuple[list[str], tuple[int, int] | None]:
 
     if not words:
         raise ConfigError("YOLO's labels hold numbers only", hint="give --names data.yaml, or the names themselves")
-    if len(words) == 1 and Path(words[0]).suffix in (".yaml", ".yml", ".txt", ".names"):
+    if len(words) == 1 and (Path(words[0]).is_file() or Path(words[0]).suffix in (".yaml", ".yml", ".txt", ".names")):
         return read_yolo_names(Path(words[0])), read_keypoint_shape(Path(words[0]))
     if len(set(words)) < len(words):
         raise ConfigError("a name is given twice", where="--names", hint="give one name a class number")

@@ -28,18 +28,26 @@ class LabelFolder:
         folder: With the same folders inside as that of the pictures.
         suffix: Of label files.
         flat: Whether files may also lie in `folder` itself, wherever their pictures do.
+        parallel: Whether files of pictures in `.../images` may also lie in `.../labels`, as Ultralytics has it.
         no_labels: Names of files that have the suffix and are something else.
     """
 
     folder: Path
     suffix: str
     flat: bool = False
+    parallel: bool = False
     no_labels: tuple[str, ...] = ()
 
     def file_of(self, picture: str) -> Path:
         """The label file of a picture, which need not be there."""
         beside = (self.folder / picture).with_suffix(self.suffix)
-        return self.folder / beside.name if self.flat and not os.path.exists(beside) else beside
+        if os.path.exists(beside):
+            return beside
+        folders = picture.split("/")[:-1]
+        if self.parallel and "images" in folders:
+            last = len(folders) - 1 - folders[::-1].index("images")
+            return self.folder.joinpath(*folders[:last], "labels", *folders[last + 1 :], beside.name)
+        return self.folder / beside.name if self.flat else beside
 
     def strays(self, images: Path) -> list[Path]:
         """The label files that no picture has, readable or not."""

@@ -18,7 +18,7 @@ from detector.data.convert.beside import LabelFolder, add_all, read_beside, refu
 from detector.data.convert.building import CocoBuilder, LabelledBox, Problem, Size, UnusableError
 from detector.data.convert.yolo_lines import Line, Lines, box_of, read_line, tell_lines
 
-_NAMES_AMONG_LABELS = ("classes.txt", "labels.txt", "obj.names")  # as labelImg and CVAT leave them beside the labels
+_NAMES_AMONG_LABELS = ("classes.txt", "labels.txt", "obj.names", "README.dataset.txt", "README.roboflow.txt")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def yolo_to_coco(
         DataError: If all lines together tell that they hold something else.
     """
     builder = CocoBuilder()
-    folder = LabelFolder(labels, ".txt", no_labels=_NAMES_AMONG_LABELS)
+    folder = LabelFolder(labels, ".txt", parallel=True, no_labels=_NAMES_AMONG_LABELS)
     pictures = read_beside(
         images, folder, builder, lambda path, scan: (scan.upright_wh or (0, 0), _read(path, len(names)))
     )

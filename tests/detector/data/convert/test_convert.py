@@ -1,4 +1,6 @@
 import json
+import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -64,6 +66,29 @@ def test_yolo_lines_become_boxes(folders):
     assert [each["category_id"] for each in document["annotations"]] == [2, 1, 1]
     assert [each["image_id"] for each in document["annotations"]] == [1, 1, 2]
     assert document["categories"] == [{"id": 1, "name": "owl"}, {"id": 2, "name": "tit"}]
+
+
+def test_roboflows_folders_of_images_and_labels_are_read_from_above(folders, tmp_path):
+    images, _ = folders
+    root = tmp_path / "export"
+    for part, name in (("train", "a.jpg"), ("valid", "cam/b.png")):
+        picture = root / part / "images" / f"{Path(name).stem}_jpg.rf.0a1b2c{Path(name).suffix}"
+        picture.parent.mkdir(parents=True)
+        shutil.copy(images / name, picture)
+        label = root / part / "labels" / picture.with_suffix(".txt").name
+        label.parent.mkdir()
+        label.write_text("0 0.5 0.5 0.2 0.2")
+    (root / "README.roboflow.txt").write_text("exported via roboflow.com")
+    (root / "classes.labels").write_text("owl\n")
+    words = ("--images", root, "--labels", root, "--names", root / "classes.labels", "--output", tmp_path / "y.json")
+    assert run("yolo", *words) == 0
+    document = json.loads((tmp_path / "y.json").read_text())
+    assert len(boxes(document)) == 2
+    assert [each["name"] for each in document["categories"]] == ["owl"]
+    assert [each["file_name"] for each in document["images"]] == [
+        "train/images/a_jpg.rf.0a1b2c.jpg",
+        "valid/images/b_jpg.rf.0a1b2c.png",
+    ]
 
 
 @pytest.mark.parametrize(
