@@ -34,7 +34,7 @@ class Format:
 
     def load(self) -> Write:
         """The function."""
-        return getattr(importlib.import_module(f"detector.exports.{self.module}"), self.function)
+        return getattr(importlib.import_module(f".{self.module}", "detector.exports"), self.function)
 
 
 FORMATS: dict[str, Format] = {
@@ -69,6 +69,14 @@ FORMATS: dict[str, Format] = {
     ),
     "images": Format("images/, photos with their boxes", "pictures.images", "write_images", "images", pictures=True),
     "videos": Format("videos/, videos with their boxes", "pictures.videos", "write_videos", "videos", pictures=True),
+    "report": Format(  # a room of its own, above this one: it is only named here
+        "report/, a page that shows it all",
+        ".report.report",
+        "write_report",
+        "report/index.html",
+        counts=True,
+        pictures=True,
+    ),
 }
 DEFAULT_FORMATS = ("megadetector", "csv", "events")
 

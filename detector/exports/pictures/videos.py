@@ -19,6 +19,7 @@ import numpy as np
 from av.codec.codec import UnknownCodecError
 from numpy.typing import NDArray
 
+from detector.base.closing import Closing
 from detector.base.files import atomic_path
 from detector.exports.pictures.blurring import hide
 from detector.exports.pictures.frames import by_frame
@@ -50,14 +51,10 @@ def make_video(task: MediaTask) -> Iterator[WrittenPicture]:
     video = Video(task.file, threads=1)
     boxes, hidden = (MovingBoxes(task.record.frames, found) for found in (task.shown, task.hidden))
     path = task.folder / name
-    with atomic_path(path, durable=False) as unfinished, av.open(str(unfinished), "w", format="mp4") as container:
-        encoder: _Encoder | None = None
+    with atomic_path(path, durable=False) as unfinished, VideoEncoder(unfinished, video.info.frame_rate) as encoder:
         for frame in video.read("all"):
             picture = hide(shrink(frame.image, LONGEST_SIDE), hidden.at(frame.frame_number))
-            encoder = encoder or _Encoder(container, picture, video.info.frame_rate)
             encoder.add(draw(picture, boxes.at(frame.frame_number)), frame.time_s)
-        if encoder is not None:
-            encoder.close()
     yield WrittenPicture(name, index_cells(task.record, task.shown))
 
 
@@ -99,15 +96,25 @@ def _between(start: DetectionRecord, target: DetectionRecord, way: float) -> Det
     return replace(start if way < 0.5 else target, **places)
 
 
-class _Encoder:
-    """Encodes pictures of one size; others are fitted to the first one's."""
+class VideoEncoder(Closing):
+    """Encodes pictures of one size into an MP4; others are fitted to the first one's.
 
-    def __init__(self, container: Any, first: NDArray[np.uint8], frame_rate: float | None) -> None:
-        self._container = container
+    Args:
+        path: The file to write.
+        frame_rate: Frames a second, about; None where nobody knows.
+    """
+
+    def __init__(self, path: Path, frame_rate: float | None) -> None:
+        self._container = av.open(str(path), "w", format="mp4", options={"movflags": "faststart"})
+        self._rate = max(Fraction(frame_rate or DEFAULT_RATE).limit_denominator(1001), SLOWEST)
+        self._stream: Any = None
+        self._size_wh = (0, 0)
+        self._ticks = -1
+
+    def _begin(self, first: NDArray[np.uint8]) -> None:
         height, width = first.shape[:2]
         self._size_wh = (max(width // 2 * 2, 2), max(height // 2 * 2, 2))  # its colours have half the resolution
-        rate = max(Fraction(frame_rate or DEFAULT_RATE).limit_denominator(1001), SLOWEST)
-        self._stream = container.add_stream(_codec(), rate=rate)
+        self._stream = self._container.add_stream(_codec(), rate=self._rate)
         self._stream.width, self._stream.height = self._size_wh
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.time_base = Fraction(1, TICKS_A_SECOND)
@@ -115,10 +122,11 @@ class _Encoder:
             self._stream.options = {"crf": "23", "preset": "veryfast"}
         else:
             self._stream.bit_rate = 4_000_000
-        self._ticks = -1
 
     def add(self, picture: NDArray[np.uint8], time_s: float) -> None:
         """Add a picture (H, W, 3) at a time, later than that of the one before."""
+        if self._stream is None:
+            self._begin(picture)
         if (picture.shape[1], picture.shape[0]) != self._size_wh:
             picture = np.asarray(cv2.resize(picture, self._size_wh, interpolation=cv2.INTER_AREA), np.uint8)
         frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
@@ -128,7 +136,9 @@ class _Encoder:
 
     def close(self) -> None:
         """Write what the encoder still holds."""
-        self._container.mux(self._stream.encode(None))
+        with self._container:
+            if self._stream is not None:
+                self._container.mux(self._stream.encode(None))
 
 
 def _codec() -> str:
