@@ -82,7 +82,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look at what is new on the cards, decide, export, and print what was found."""
-    from detector.cli.export import parse_roots
+    from detector.cli.options.exporting import parse_roots
     from detector.footage.sampling import parse_sampling
 
     check_arguments(args)

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "deployments": ("detector.cli.deployments", "begin a table of cameras, to fill in places and time zones"),
     "decide": ("detector.cli.decide", "name, count and time what was found; needs no model"),
     "export": ("detector.cli.export", "write Timelapse, Excel, R, COCO, Camtrap DP and more"),
+    "report": ("detector.cli.report", "make a page to look at what was found; no network"),
     "cards": ("detector.cli.cards", "list the cards of annotated footage, rename or remove one"),
     "reclassify": ("detector.cli.reclassify", "name the birds of annotated footage by another classifier"),
     "classify-crops": ("detector.cli.classify_crops", "name the birds in boxes of another tool"),
@@ -43,7 +44,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
 HELP_COLUMNS = 80  # of the list of commands
 GROUPS = {
     "begin": ("demo", "quickstart", "download", "completion"),
-    "footage of camera traps": ("annotate", "deployments", "decide", "export", "cards", "reclassify", "classify-crops"),
+    "footage of camera traps": (
+        *("annotate", "deployments", "decide", "report", "export", "cards", "reclassify", "classify-crops"),
+    ),
     "single pictures": ("predict", "classify", "check-detector"),
     "a detector or a calibration of your own": (
         *("doctor", "show", "convert", "draw", "train", "evaluate", "calibrate", "export-model"),

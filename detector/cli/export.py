@@ -1,11 +1,10 @@
 """`hoopoe export OUT`: write what annotation and decisions found for other programs."""
 
 import argparse
-from pathlib import Path
 
 from backbones.errors import ConfigError
 from detector.base.reporting import warn
-from detector.cli.options.exporting import add_blur_argument
+from detector.cli.options.exporting import add_blur_argument, add_root_argument, parse_roots
 from detector.cli.options.shared import add_store_argument
 from detector.cli.summary.exported import old_lines
 from detector.cli.terminal import exit_codes
@@ -38,13 +37,7 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="SCORE",
         help="show detections with at least this score (default: that of the store's decisions)",
     )
-    parser.add_argument(
-        "--root",
-        action="append",
-        default=[],
-        metavar="CARD=PATH",
-        help="where a card is now, if it has moved; may be repeated",
-    )
+    add_root_argument(parser)
     add_blur_argument(parser)
     parser.add_rare_argument(
         "--label-studio-prefix",
@@ -86,18 +79,3 @@ def run(args: argparse.Namespace) -> int:
     for line in [*faults, *old_lines(args.store, old_formats(args.store))]:
         warn(line)
     return exit_codes.FAULTS if faults else exit_codes.DONE
-
-
-def parse_roots(texts: list[str]) -> dict[str, Path]:
-    """Card id to folder, of `--root CARD=PATH`.
-
-    Raises:
-        ConfigError: If there is no `=` in one.
-    """
-    roots = {}
-    for text in texts:
-        card, equals, path = text.partition("=")
-        if not (card and equals and path):
-            raise ConfigError(f"this is not CARD=PATH: '{text}'", where="--root", hint="such as --root north=E:/north")
-        roots[card] = Path(path)
-    return roots

@@ -33,7 +33,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Classify, decide, export, and print what was found."""
-    from detector.cli.export import parse_roots
+    from detector.cli.options.exporting import parse_roots
 
     check_arguments(args)
     roots = parse_roots(args.root)

@@ -9,7 +9,7 @@ from typing import Any
 from detector.report.gallery import GalleryRow
 from detector.species.names.crosswalk import Crosswalk
 from detector.store.records import DetectionRecord, EventRecord
-from detector.types import KINDS, Kind
+from detector.types import Kind
 
 BEST_PICTURES = 6
 
@@ -93,9 +93,11 @@ class Names:
 
 
 def order_of(names: Iterable[Name]) -> list[int]:
-    """The places of names as a person wants them listed: birds first, by falling number of events."""
-    kinds = {kind: place for place, kind in enumerate((Kind.BIRD, Kind.UNCERTAIN, *KINDS))}
-    keys = [(kinds[Kind(name.kind)] > 0, -name.events, -name.detections, name.display) for name in names]
+    """The places of names as a person wants them listed: species of birds first, by falling number of events."""
+    keys = [
+        (name.kind != Kind.BIRD, name.rank not in ("species", None), -name.events, -name.detections, name.display)
+        for name in names
+    ]
     return sorted(range(len(keys)), key=keys.__getitem__)
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from detector.store.records import DetectionRecord
     from detector.synthetic.card import DrawnFile
 
-EXPORTS = "megadetector,csv,events,images,videos"
+EXPORTS = "megadetector,csv,events,images,videos,report"
 SHOWN_FROM = 0.2  # the score from which boxes count, as in `annotate`
 FOUND_IOU = 0.5  # a box that overlaps a drawn bird by so much has found it
 

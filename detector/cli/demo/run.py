@@ -198,6 +198,7 @@ class Demo:
         """List what has been made."""
         passed = round(time.monotonic() - self.started)
         picture = self.images / "val_000001.jpg"
+        page = self.annotated / "report" / "index.html"
         self.say(f"\nDone in {passed // 60}:{passed % 60:02}. Where to look:")
         for path, what in (
             (self.data, "the scenes, with boxes and species in train.json and val.json"),
@@ -210,7 +211,9 @@ class Demo:
             (self.calibration.with_suffix(".png"), "how often the classifier is right when it is so sure"),
             (self.card, "the card of two cameras"),
             (self.annotated, "what was found on it: results.csv, results.json for Timelapse, events.csv"),
+            (page, "a page to look at all of it"),
             (self.annotated / "images", "its photos with boxes and names; videos/ beside it"),
         ):
             self.say(f"  {path}  {what}")
+        self.say(f"The report of the card opens by a double click, without network: {page.resolve().as_uri()}")
         self.say(f"A scene: hoopoe predict {picture} --model {self.detector / 'best.safetensors'}")

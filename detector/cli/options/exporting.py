@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
+from backbones.errors import ConfigError
 from detector.cli.terminal.parser import CommandParser
 
 NONE = "none"
@@ -34,6 +36,17 @@ def add_blur_argument(parser: CommandParser) -> None:
     )
 
 
+def add_root_argument(parser: CommandParser) -> None:
+    """Declare --root."""
+    parser.add_argument(
+        "--root",
+        action="append",
+        default=[],
+        metavar="CARD=PATH",
+        help="where a card is now, if it has moved; may be repeated",
+    )
+
+
 def asked_formats(args: argparse.Namespace) -> tuple[str, ...] | None:
     """The formats of --export; None: it was not given.
 
@@ -45,3 +58,18 @@ def asked_formats(args: argparse.Namespace) -> tuple[str, ...] | None:
     if args.export is None:
         return None
     return () if args.export == NONE else parse_formats(args.export)
+
+
+def parse_roots(texts: list[str]) -> dict[str, Path]:
+    """Card id to folder, of `--root CARD=PATH`.
+
+    Raises:
+        ConfigError: If there is no `=` in one.
+    """
+    roots = {}
+    for text in texts:
+        card, equals, path = text.partition("=")
+        if not (card and equals and path):
+            raise ConfigError(f"this is not CARD=PATH: '{text}'", where="--root", hint="such as --root north=E:/north")
+        roots[card] = Path(path)
+    return roots

@@ -53,6 +53,7 @@ def _next(output: Path, summary: DecisionSummary) -> Iterator[str]:
     if summary.deployments and len(summary.unlisted) == len(summary.deployments):
         begin = f"hoopoe deployments {store} --output deployments.csv"
         yield f"next: `{begin}` begins a table of places and time zones"
+    yield f"next: `hoopoe report {store} --open` shows it all in the browser"
     yield f"next: `hoopoe export {store} --format xlsx,images` writes a workbook, and the photos with their boxes"
 
 

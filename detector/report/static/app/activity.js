@@ -23,14 +23,11 @@
   function hourFigure() {
     const { hours, without } = hoopoe.countHours(bySun);
     const text = (hour) => `${String(hour).padStart(2, "0")}:00`;
-    const labels = hours.map((_, hour) => ({ title: `${text(hour)} to ${text(hour + 1)}`, text: hour % 6 === 0 || hour === 23 ? "" : "" }));
+    const labels = hours.map((_, hour) => ({ title: `${text(hour)} to ${text(hour + 1)}`, text: hour % 3 === 0 ? String(hour) : "", edge: true }));
     const caption = `Events by hour, ${bySun ? "by the sun: sunrise at 6, sunset at 18" : "by the camera's clock"}`
       + (without ? ` (${number(without)} without a known sun are left out)` : "");
-    const draw = (width) => {
-      [0, 3, 6, 9, 12, 15, 18, 21].forEach((hour) => { labels[hour] = { ...labels[hour], text: String(hour), edge: true }; });
-      return hoopoe.bars(width, { values: hours, labels, unit: "events", label: caption,
-        night: bySun ? [[0, 6], [18, 24]] : [], marks: bySun ? [{ at: 6, text: "sunrise" }, { at: 18, text: "sunset" }] : [] });
-    };
+    const draw = (width) => hoopoe.bars(width, { values: hours, labels, unit: "events", label: caption,
+      night: bySun ? [[0, 6], [18, 24]] : [], marks: bySun ? [{ at: 6, text: "sunrise" }, { at: 18, text: "sunset" }] : [] });
     return hoopoe.figure(caption, draw, hoopoe.table(["Hour", "Events"], hours.map((count, hour) => [labels[hour].title, count]), caption));
   }
 
@@ -78,12 +75,12 @@
   }
 
   function effortStrip(width, work) {
-    const left = 44, height = 46, most = Math.max(...work, 1), step = (width - left - 4) / Math.max(work.length, 1);
-    const nodes = work.map((value, bin) => svg("rect", { class: "effort", x: left + bin * step, y: 40 - (value / most) * 26, width: Math.max(step, 0.5), height: (value / most) * 26 }));
+    const left = 44, height = 56, most = Math.max(...work, 1), step = (width - left - 4) / Math.max(work.length, 1);
+    const nodes = work.map((value, bin) => svg("rect", { class: "effort", x: left + bin * step, y: 50 - (value / most) * 28, width: Math.max(step, 0.5), height: (value / most) * 28 }));
     return hoopoe.canvas(width, height, "Deployments at work", ...nodes,
-      hoopoe.label(left - 8, 40, "0", { "text-anchor": "end" }),
-      hoopoe.label(left - 8, 20, hoopoe.decimal(most, most % 1 ? 1 : 0), { "text-anchor": "end" }),
-      hoopoe.label(0, 8, "deployments at work"));
+      hoopoe.label(left - 8, 54, "0", { "text-anchor": "end" }),
+      hoopoe.label(left - 8, 32, hoopoe.decimal(most, most % 1 ? 1 : 0), { "text-anchor": "end" }),
+      hoopoe.label(0, 12, "deployments at work"));
   }
 
   function controls() {

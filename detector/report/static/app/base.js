@@ -58,7 +58,8 @@ window.hoopoe = { taken: {}, summary: null };
 
   // A table behind a plot, or beside it: header texts, and rows of texts or nodes; numbers stand to the right.
   hoopoe.table = function (header, rows, caption) {
-    const numeric = header.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === "number"));
+    const isNumber = (value) => typeof value === "number" || /^([\d,.]+( %)?|–)$/.test(value);
+    const numeric = header.map((_, column) => rows.length > 0 && rows.every((row) => isNumber(row[column])));
     const cell = (value, column) =>
       hoopoe.el("td", { class: numeric[column] ? "number" : null }, typeof value === "number" ? hoopoe.number(value) : value);
     return hoopoe.el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },

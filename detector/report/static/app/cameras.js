@@ -3,7 +3,7 @@
 
 (function (hoopoe) {
   const { el, number, decimal } = hoopoe;
-  const MOST_NAMES = 20, MOST_RATES = 12;
+  const MOST_NAMES = 20, MOST_RATES = 12, FEW_DAYS = 30;
 
   function counts() {
     const { names, places } = hoopoe.summary;
@@ -61,9 +61,11 @@
   }
 
   hoopoe.renderCameras = function () {
+    const { totals } = hoopoe.summary;
     if (!hoopoe.summary.places.length) return hoopoe.put("cameras-body", el("p", {}, "There is no deployment."));
     return hoopoe.put("cameras-body",
       el("p", { class: "soft" }, "Camera-days are days on which a camera watched: those without it, or without any file for too long, are not counted."),
+      totals.active_days < FEW_DAYS ? el("p", { class: "soft" }, `With ${hoopoe.counted(totals.active_days, "camera-day")} in all, rates say little yet.`) : null,
       deployments(), el("div", { class: "two" }, rateFigure(), hoopoe.mapFigure()), matrix());
   };
 })(window.hoopoe);

@@ -9,19 +9,21 @@
   const SORTS = {
     sure: ["surest first", (rows) => (row) => -sureness(rows, row)],
     unsure: ["least sure first", (rows) => (row) => sureness(rows, row)],
-    time: ["by time", (rows) => (row) => (rows.time[row] < 0 ? Infinity : rows.time[row])],
+    time: ["by time", (rows) => (row) => (rows.time[row] < 0 ? NEVER : rows.time[row])],
     latest: ["latest first", (rows) => (row) => -rows.time[row]],
     file: ["by camera and file", () => (row) => row],
   };
   const STATES = { "": "all that count", review: "needs review", reviewed: "reviewed", repeat: "repeats", left_out: "left out", failed: "files that failed" };
   const sureness = (rows, row) => (rows.confidence[row] < 0 ? rows.score[row] - 2000 : rows.confidence[row]); // without a name last
-  const orders = {};
+  const orders = {}, NEVER = 1e9; // minutes, later than any year 3000
 
-  // The rows in an order; sorted once.
+  // The rows in an order; sorted once, as numbers of which each carries its row: that needs no comparing function.
   function ordered(sort) {
     if (!orders[sort]) {
-      const keys = Float64Array.from({ length: hoopoe.rows.length }, (_, row) => SORTS[sort][1](hoopoe.rows)(row));
-      orders[sort] = Uint32Array.from(keys.keys()).sort((one, other) => keys[one] - keys[other] || one - other);
+      const count = hoopoe.rows.length, key = SORTS[sort][1](hoopoe.rows), keyed = new Float64Array(count);
+      for (let row = 0; row < count; row += 1) keyed[row] = key(row) * count + row;
+      keyed.sort();
+      orders[sort] = Uint32Array.from(keyed, (value) => value - Math.floor(value / count) * count);
     }
     return orders[sort];
   }

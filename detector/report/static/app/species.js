@@ -25,7 +25,7 @@
         name.kind === "bird" || name.kind === name.display ? null : ` ${name.kind}`),
       el("dl", {},
         figureOf(number(name.events), "events"),
-        figureOf(number(name.count), "most at once"),
+        figureOf(number(name.count), "at once"),
         figureOf(rate === null ? "–" : hoopoe.decimal(rate), "in 100 days"),
         figureOf(number(name.detections), "detections")),
       el("p", { class: "actions" },
@@ -48,7 +48,7 @@
     if (!order.length) return hoopoe.put("species-body", el("p", {}, "Nothing was found."));
     const shown = all ? order : order.slice(0, FIRST);
     return hoopoe.put("species-body",
-      el("p", { class: "soft" }, "Most at once is MaxN: the most of one kind in a single frame, never the sum over a burst or video."),
+      el("p", { class: "soft" }, "At once is MaxN: the most of one kind in a single frame, never the sum over a burst or video."),
       el("div", { class: "cards" }, shown.map(card)),
       order.length > FIRST ? el("p", {}, el("button", { type: "button", onclick: () => { all = !all; hoopoe.renderSpecies(); } },
         all ? `Show the first ${FIRST}` : `Show all ${number(order.length)}`)) : null,
