@@ -38,7 +38,7 @@
     return { first, width, count: Math.ceil(days / width), word: { 1: "day", 7: "week", 30: "30 days" }[width] };
   }
 
-  // Deployments at work on each day between setup and retrieval, less the days without a camera.
+  // Days of deployments at work between setup and retrieval, less the days without a camera.
   function atWork(bins) {
     const work = new Array(bins.count).fill(0);
     for (const place of hoopoe.summary.places) {
@@ -47,7 +47,7 @@
       const from = Math.floor(hoopoe.isoMinutes(place.start) / DAY), to = Math.floor(hoopoe.isoMinutes(place.end) / DAY);
       for (let day = from; day <= to; day += 1) {
         const bin = Math.floor((day - bins.first) / bins.width);
-        if (bin >= 0 && bin < bins.count && !gaps.some(([start, end]) => day >= start && day <= end)) work[bin] += 1 / bins.width;
+        if (bin >= 0 && bin < bins.count && !gaps.some(([start, end]) => day >= start && day <= end)) work[bin] += 1;
       }
     }
     return work;
@@ -63,24 +63,24 @@
     for (const day of days) { first = Math.min(first, day); last = Math.max(last, day); }
     const bins = dateBins(first, last), counts = new Array(bins.count).fill(0);
     (start ? days.slice(0, -2) : days).forEach((day) => { counts[Math.floor((day - first) / bins.width)] += 1; });
-    const work = atWork(bins), caption = `Events by ${bins.word}, and how many deployments were at work`;
+    const work = atWork(bins), caption = `Events by ${bins.word}, and the days that deployments were at work`;
     const dateOf = (bin) => hoopoe.date((first + bin * bins.width) * DAY);
     const draw = (width) => {
       const each = Math.max(1, Math.ceil(bins.count / Math.max(Math.floor(width / 110), 1)));
       const labels = counts.map((_, bin) => ({ title: dateOf(bin), text: bin % each === 0 && bin + each / 2 < bins.count || bins.count <= 2 ? dateOf(bin) : "" }));
       return el("div", {}, hoopoe.bars(width, { values: counts, labels, unit: "events", label: caption }), effortStrip(width, work));
     };
-    const rows = counts.map((count, bin) => [dateOf(bin), count, hoopoe.decimal(work[bin])]);
-    return hoopoe.figure(caption, draw, hoopoe.table([`From (a ${bins.word} each)`, "Events", "Deployments at work"], rows, caption));
+    const rows = counts.map((count, bin) => [dateOf(bin), count, work[bin]]);
+    return hoopoe.figure(caption, draw, hoopoe.table([`From (a ${bins.word} each)`, "Events", "Days at work, of all deployments"], rows, caption));
   }
 
   function effortStrip(width, work) {
     const left = 44, height = 56, most = Math.max(...work, 1), step = (width - left - 4) / Math.max(work.length, 1);
     const nodes = work.map((value, bin) => svg("rect", { class: "effort", x: left + bin * step, y: 50 - (value / most) * 28, width: Math.max(step, 0.5), height: (value / most) * 28 }));
-    return hoopoe.canvas(width, height, "Deployments at work", ...nodes,
+    return hoopoe.canvas(width, height, "Days at work, of all deployments", ...nodes,
       hoopoe.label(left - 8, 54, "0", { "text-anchor": "end" }),
-      hoopoe.label(left - 8, 32, hoopoe.decimal(most, most % 1 ? 1 : 0), { "text-anchor": "end" }),
-      hoopoe.label(0, 12, "deployments at work"));
+      hoopoe.label(left - 8, 32, number(most), { "text-anchor": "end" }),
+      hoopoe.label(0, 12, "days at work"));
   }
 
   function controls() {

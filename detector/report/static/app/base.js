@@ -60,8 +60,9 @@ window.hoopoe = { taken: {}, summary: null };
   hoopoe.table = function (header, rows, caption) {
     const isNumber = (value) => typeof value === "number" || /^([\d,.]+( %)?|–)$/.test(value);
     const numeric = header.map((_, column) => rows.length > 0 && rows.every((row) => isNumber(row[column])));
+    const short = (value) => typeof value === "string" && value.length < 13;
     const cell = (value, column) =>
-      hoopoe.el("td", { class: numeric[column] ? "number" : null }, typeof value === "number" ? hoopoe.number(value) : value);
+      hoopoe.el("td", { class: numeric[column] ? "number" : short(value) ? "short" : null }, typeof value === "number" ? hoopoe.number(value) : value);
     return hoopoe.el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
       hoopoe.el("table", {},
         hoopoe.el("caption", {}, caption),

@@ -18,12 +18,10 @@
     if (!shown.length) return null;
     const largest = Math.max(...shown.map((index) => Math.max(...table[index])), 1);
     const cell = (count, index, place) => {
-      const td = el("td", { class: "heat", "data-zero": count === 0 }, count
+      const td = el("td", { class: "heat" }, count
         ? el("button", { type: "button", onclick: () => hoopoe.showInGallery({ name: index, place }),
           "aria-label": `${number(count)} events of ${hoopoe.nameText(index)} at ${hoopoe.placeName(place)}` }, number(count)) : "·");
-      const strength = count ? Math.round(12 + 76 * Math.sqrt(count / largest)) : 0;
-      td.style.setProperty("--heat", `${strength}%`);
-      td.dataset.strong = String(strength > 55);
+      td.style.setProperty("--heat", count ? String(0.15 + 0.85 * Math.sqrt(count / largest)) : "0");
       return td;
     };
     return el("figure", {}, el("figcaption", {}, "Events by name and deployment"
@@ -53,11 +51,18 @@
     const rows = places.map((place, index) => [
       el("button", { type: "button", class: "link", onclick: () => hoopoe.showInGallery({ place: index }) }, el("bdi", {}, hoopoe.placeName(index))),
       when(place.start), when(place.end), place.days || 0, place.active_days || 0,
-      (place.gaps || []).map((gap) => gap.map((text) => hoopoe.date(hoopoe.isoMinutes(text))).join(" to ")).join("; ") || "–",
       place.media || 0, place.blank || 0, place.failed || 0, place.birds, place.species,
       place.rate === null ? "–" : decimal(place.rate)]);
-    return hoopoe.table(["Deployment", "From", "To", "Days", "Active days", "Without a camera", "Files", "Blank", "Failed", "Bird events", "Bird species", "Bird events in 100 days"],
+    return hoopoe.table(["Deployment", "From", "To", "Days", "Active days", "Files", "Blank", "Failed", "Bird events", "Bird species", "Bird events in 100 days"],
       rows, "Deployments and their effort");
+  }
+
+  function gaps() {
+    const day = (text) => hoopoe.isoMinutes(text) / 1440;
+    const rows = hoopoe.summary.places.flatMap((place, index) => (place.gaps || []).map(([from, to]) =>
+      [hoopoe.placeName(index), hoopoe.date(hoopoe.isoMinutes(from)), hoopoe.date(hoopoe.isoMinutes(to)), day(to) - day(from) + 1]));
+    return rows.length ? hoopoe.fold(hoopoe.counted(rows.length, "time without a camera", "times without a camera"),
+      hoopoe.table(["Deployment", "From", "To", "Days"], rows, "Days without a camera, or without any file for too long")) : null;
   }
 
   hoopoe.renderCameras = function () {
@@ -66,6 +71,6 @@
     return hoopoe.put("cameras-body",
       el("p", { class: "soft" }, "Camera-days are days on which a camera watched: those without it, or without any file for too long, are not counted."),
       totals.active_days < FEW_DAYS ? el("p", { class: "soft" }, `With ${hoopoe.counted(totals.active_days, "camera-day")} in all, rates say little yet.`) : null,
-      deployments(), el("div", { class: "two" }, rateFigure(), hoopoe.mapFigure()), matrix());
+      deployments(), gaps(), el("div", { class: "two" }, rateFigure(), hoopoe.mapFigure()), matrix());
   };
 })(window.hoopoe);

@@ -33,7 +33,7 @@
   }
 
   hoopoe.crop = function (row) {
-    if (!hoopoe.has(row, hoopoe.FLAG.PICTURE)) return el("span", { class: "crop none" }, "no picture: the card was not there");
+    if (!hoopoe.has(row, hoopoe.FLAG.PICTURE)) return el("span", { class: "crop none" }, "no picture");
     const mark = el("span", { class: "box", hidden: true });
     const image = el("img", { src: hoopoe.cropPath(row), loading: "lazy", decoding: "async", alt: "", onload: () => placeBox(image, mark, row) });
     return el("span", { class: "crop" }, image, mark);

@@ -66,16 +66,19 @@
   function draw(places, label, width) {
     const at = view(places, width), most = Math.max(...places.map((place) => place.birds), 1);
     const corners = outline(places.map((place) => [at.x(place.longitude), at.y(place.latitude)]));
-    const dots = places.map((place) => {
+    const dots = [], labels = [], taken = [];
+    for (const place of [...places].sort((one, other) => other.birds - one.birds)) {
       const x = at.x(place.longitude), y = at.y(place.latitude), radius = 4 + 12 * Math.sqrt(place.birds / most);
-      const right = x < width / 2;
-      return svg("g", {}, svg("circle", { class: "dot", cx: x, cy: y, r: radius }, svg("title", {}, `${place.name || place.id}: ${number(place.birds)} bird events`)),
-        places.length > 30 ? null : hoopoe.label(right ? x + radius + 4 : x - radius - 4, y + 4, `${place.name || place.id} (${number(place.birds)})`,
-          { "text-anchor": right ? "start" : "end", class: "tick name halo" }));
-    });
+      const text = `${place.name || place.id} (${number(place.birds)})`, right = x < width / 2, long = 7.5 * text.length;
+      dots.push(svg("circle", { class: "dot", cx: x, cy: y, r: radius }, svg("title", {}, text)));
+      const left = right ? x + radius + 4 : x - radius - 4 - long; // names of the most birds; others stand in the table
+      if (taken.some(([from, to, line]) => left < to && left + long > from && Math.abs(line - y) < 16)) continue;
+      taken.push([left, left + long, y]);
+      labels.push(hoopoe.label(right ? left : left + long, y + 4, text, { "text-anchor": right ? "start" : "end", class: "tick name halo" }));
+    }
     return hoopoe.canvas(width, at.height, label, svg("rect", { class: "ground", width, height: at.height, rx: 6 }), ...net(at, width),
       corners.length > 2 ? svg("polygon", { class: "outline", points: corners.map((corner) => corner.join(",")).join(" ") }) : null,
-      ...dots, ...scaleBar(at, width));
+      ...dots, ...labels, ...scaleBar(at, width));
   }
 
   hoopoe.mapFigure = function () {

@@ -52,7 +52,7 @@
         + `${number(counts.night || 0)} of them by infrared light. A detection counts from a score of ${options.threshold} up; `
         + `sights of one name at one deployment are another event after ${options.independence_min || 30} minutes without it. `
         + (options.blur === "people" ? "People and vehicles are blurred." : "")),
-      totals.notes.length ? el("div", { class: "note" }, el("h3", {}, "Before you use the numbers"),
+      totals.notes.length ? el("div", { class: "note" }, el("h2", {}, "Before you use the numbers"),
         el("ul", {}, totals.notes.map((note) => el("li", {}, note)))) : null,
       failures(totals),
       totals.warnings.length ? hoopoe.fold("Files that could be read only in part",

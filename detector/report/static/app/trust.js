@@ -32,7 +32,7 @@
     const threshold = hoopoe.summary.options.name_threshold, caption = "Birds by how sure their names are";
     const labels = counts.map((_, place) => ({ title: `${place * 5} to ${place * 5 + 5} %`, text: place % 4 === 0 ? `${place * 5} %` : "", edge: true }));
     return hoopoe.figure(caption, (width) => hoopoe.bars(width, { values: counts, labels, unit: "birds", label: caption,
-      marks: threshold ? [{ at: threshold * 20, text: "a name needs" }] : [] }),
+      marks: threshold ? [{ at: threshold * 20, text: `a name needs ${percent(threshold)}` }] : [] }),
     hoopoe.table(["Confidence", "Birds"], counts.map((count, place) => [labels[place].title, count]), caption));
   }
 

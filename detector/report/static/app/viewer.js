@@ -18,7 +18,7 @@
   }
 
   function frame(row) {
-    if (!hoopoe.has(row, hoopoe.FLAG.PICTURE)) return el("p", { class: "note" }, "There is no picture: the card was not there when the report was made.");
+    if (!hoopoe.has(row, hoopoe.FLAG.PICTURE)) return el("p", { class: "note" }, "There is no picture: the file could not be read when the report was made.");
     return el("div", { class: "frame" }, el("img", { src: hoopoe.framePath(row), alt: `The whole picture, with a box around ${hoopoe.nameText(hoopoe.rows.name[row])}` }), boxes(row));
   }
 
