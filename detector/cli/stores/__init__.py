@@ -1,0 +1,1 @@
+"""Commands about a store, the folder that `annotate` writes."""
