@@ -26,7 +26,7 @@ def learning_rate(config: TrainConfig, step: int, epoch: float, share: float = 1
 
 def trains_laterals_alone(config: TrainConfig, step: int, epoch: float) -> bool:
     """Whether a step is one of the first ones, in which only the laterals are trained; see `lateral_steps`."""
-    return step < (config.lateral_steps or 0) and epoch < LONGEST_WARMUP * config.epochs
+    return step < (config.lateral_steps or 0) and epoch < LONGEST_WARMUP * config.last_epoch
 
 
 def peak_rate(config: TrainConfig) -> float:
