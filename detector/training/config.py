@@ -119,6 +119,9 @@ class TrainConfig(Section):
     log_steps: Count = 20
     """Steps from one line of metrics.jsonl, TensorBoard and the log to the next."""
 
+    trackers: tuple[Literal["mlflow", "wandb"], ...] = ()
+    """Programs that keep the run's figures and pictures beside TensorBoard, each an extra: hoopoe[mlflow], [wandb]."""
+
     licence: str | None = None
     """Of the weights, such as CC-BY-4.0, for the detector's file and the model card; null: not stated."""
 

@@ -31,6 +31,7 @@ from detector.training.devices import (
 )
 from detector.training.optimiser import resolved_layer_decay
 from detector.training.records.run_folder import RunFolder
+from detector.training.records.trackers import refuse_missing_trackers
 from detector.training.resuming import refuse_another_run, resumed
 
 LATERAL_STEPS = 300  # of `--init coco`: 1 x 1 convolutions settle soon
@@ -137,6 +138,7 @@ def resolve(request: Request) -> Resolved:
         ConfigError, DataError, CheckpointError: Something about the request, the data, or the run to resume.
     """
     folder = RunFolder(request.output)
+    refuse_missing_trackers(request.config.train.trackers)
     asked = _with_options(request)
     data = read_data(
         request.train, request.validation, asked.data, negatives=request.negatives, overfit=request.overfit

@@ -39,9 +39,9 @@ def refuse_another_run(checkpoint: Checkpoint, config: Config, data: RunData, fi
         ConfigError: A setting that decides about the result differs, and is not a larger number of epochs; it is named.
         DataError: The annotations differ.
     """
-    before, resolved, now = (dict(_leaves(each)) for each in (checkpoint.config, checkpoint.resolved, config))
+    before, resolved, now = (dict(leaves(each)) for each in (checkpoint.config, checkpoint.resolved, config))
     # what is asked for may be the run's own config.yaml, in which everything is resolved
-    free, defaults = FREE_KEYS | {EPOCHS}, dict(_leaves(Config()))
+    free, defaults = FREE_KEYS | {EPOCHS}, dict(leaves(Config()))
     differing = [key for key in now if now[key] not in (before.get(key), resolved.get(key)) and key not in free]
     differing = [
         key
@@ -104,7 +104,7 @@ def _warn_of_another_schedule(before: Checkpoint, extended: Checkpoint) -> None:
     )
 
 
-def _leaves(config: Config) -> Iterator[tuple[str, Any]]:
+def leaves(config: Config) -> Iterator[tuple[str, Any]]:
     """Dotted key and plain value of every setting."""
 
     def walk(values: Mapping[str, Any], parents: tuple[str, ...]) -> Iterator[tuple[str, Any]]:

@@ -31,7 +31,9 @@ from detector.training.pictures import with_readable_pictures
 from detector.training.records.progress import Display
 from detector.training.records.recorder import Recorder, read_metrics
 from detector.training.records.run_folder import RunFolder
+from detector.training.records.trackers import open_trackers
 from detector.training.resolving import Request, Resolved, images_a_device, resolve
+from detector.training.resuming import leaves
 from detector.training.session import Session
 from detector.training.single_values import refuse_single_values
 
@@ -89,21 +91,30 @@ def train_detector(request: Request) -> Run:
     resolved = with_budget(resolved, fabric.world_size)
     refuse_single_values(resolved, fabric.world_size)
     session = open_session(fabric, resolved)
-    with session.display, session.stop.listening(), lost_process_explained(fabric.global_rank):
-        for line in (*resolved.data.lines(), _opening(session, position)):
+    try:
+        position = trained(session, position)
+        if session.recorder is not None:
+            session.recorder.draw_curves()
+            if position.finished and not resolved.data.overfit:
+                write_card(session)
+    except BaseException:
+        session.close("failed")
+        raise
+    session.close("finished" if position.finished else "stopped")
+    return Run(position, resolved.files, signal=session.stop.signal)
+
+
+def trained(session: Session, position: Position) -> Position:
+    """Train from a position, with what is shown and heard meanwhile; returns where it ended, which has been saved."""
+    with session.display, session.stop.listening(), lost_process_explained(session.fabric.global_rank):
+        for line in (*session.resolved.data.lines(), _opening(session, position)):
             session.display.say(line)
         try:
-            position = train(session, position)
+            return train(session, position)
         except RuntimeError:
             if not session.stop.requested:
                 raise
-            position = session.saved  # a SIGTERM to all processes has ended the workers in the middle of a step
-    if session.recorder is not None:
-        session.recorder.draw_curves()
-        session.recorder.close()
-        if position.finished and not resolved.data.overfit:
-            write_card(session)
-    return Run(position, resolved.files, signal=session.stop.signal)
+            return session.saved  # a SIGTERM to all processes has ended the workers in the middle of a step
 
 
 def write_card(session: Session) -> None:
@@ -165,7 +176,8 @@ def open_session(fabric: Fabric, resolved: Resolved) -> Session:
     if fabric.is_global_zero:
         summary = data.summary(config.model, config.data.augmentation.crop_size)
         resolved.files.start(config, summary, _device_facts(fabric, resolved))
-        recorder = Recorder(resolved.files, position.step)
+        trackers = open_trackers(config.train.trackers, resolved.files, dict(leaves(config)))
+        recorder = Recorder(resolved.files, position.step, trackers)
     return Session(
         fabric=fabric,
         resolved=resolved,

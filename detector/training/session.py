@@ -30,6 +30,7 @@ from detector.training.negatives import HardNegatives
 from detector.training.records.examples import draw_examples
 from detector.training.records.progress import GRADIENT_NORM, Display
 from detector.training.records.recorder import Recorder
+from detector.training.records.trackers import Ending
 from detector.training.resolving import Resolved, images_a_device
 
 FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100")
@@ -74,6 +75,11 @@ class Session:
     def config(self) -> Config:
         """The resolved configuration."""
         return self.resolved.config
+
+    def close(self, ending: Ending) -> None:
+        """Finish what is recorded; nothing in other processes than the first."""
+        if self.recorder is not None:
+            self.recorder.close(ending)
 
     def start_epoch(self, position: Position) -> int:
         """Bring loader and model into position; returns the batches of the whole epoch."""

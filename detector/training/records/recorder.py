@@ -1,11 +1,11 @@
-"""What is kept of a run while it goes on: metrics.jsonl, TensorBoard, curves and example pictures."""
+"""What is kept of a run while it goes on: metrics.jsonl, trackers such as TensorBoard, curves and example pictures."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from detector.plots.figures import save_figure
 from detector.plots.files import save_image
 from detector.plots.training_curves import plot_training_curves
 from detector.training.records.run_folder import RunFolder
+from detector.training.records.trackers import Ending, TensorBoard, Tracker, Trackers
 
 CURVES_EVERY_S = 30.0  # drawing takes half a second, which short epochs would spend again and again
 
@@ -27,17 +28,16 @@ class Recorder:
     Args:
         folder: The run's.
         step: Steps done so far.
+        trackers: Where its figures go beside TensorBoard.
     """
 
-    def __init__(self, folder: RunFolder, step: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
+    def __init__(self, folder: RunFolder, step: int, trackers: Sequence[Tracker] = ()) -> None:
         self.folder = folder
         folder.root.mkdir(parents=True, exist_ok=True)
         self.records = [record for record in read_metrics(folder.metrics) if record["step"] <= step]
         write_bytes(folder.metrics, "".join(map(_line, self.records)).encode())
         self._drawn_at = time.monotonic()
-        self.writer = SummaryWriter(str(folder.tensorboard), purge_step=step + 1 if step else None)
+        self.trackers = Trackers([TensorBoard(folder, step), *trackers])
 
     def training(self, step: int, values: Mapping[str, float]) -> None:
         """Note losses, learning rate and speed at a step."""
@@ -47,9 +47,8 @@ class Recorder:
         """Note an evaluation (figures may be None), keep the example pictures, and draw the curves if that is due."""
         self._append({"kind": "evaluation", "step": step, **metrics}, "validation")
         if examples is not None:
-            self.writer.add_image("examples", examples, step, dataformats="HWC")
+            self.trackers.picture(step, "examples", examples)
             save_image(examples, self.folder.plots / "examples.png")
-        self.writer.flush()
         if time.monotonic() - self._drawn_at > CURVES_EVERY_S:
             self.draw_curves()
 
@@ -66,17 +65,17 @@ class Recorder:
         save_figure(figure, self.folder.plots / "curves.png")
         self._drawn_at = time.monotonic()
 
-    def close(self) -> None:
-        """Finish TensorBoard's file."""
-        self.writer.close()
+    def close(self, ending: Ending) -> None:
+        """Finish what trackers keep, and give them the configuration, the card and the curves."""
+        files = (self.folder.config, self.folder.root / "model_card.md", self.folder.plots / "curves.png")
+        self.trackers.close([path for path in files if path.exists()], ending)
 
     def _append(self, record: dict[str, Any], tag: str) -> None:
         self.records.append(record)
         with self.folder.metrics.open("a", encoding="utf-8") as file:
             file.write(_line(record))  # a line cut short by a kill is left out when it is read again
-        for name, value in record.items():
-            if isinstance(value, int | float) and name != "step":
-                self.writer.add_scalar(f"{tag}/{name}", value, record["step"])
+        numbers = {name: value for name, value in record.items() if isinstance(value, int | float) and name != "step"}
+        self.trackers.scalars(record["step"], {f"{tag}/{name}": value for name, value in numbers.items()})
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
