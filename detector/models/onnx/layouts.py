@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +16,6 @@ Array = NDArray[np.float32]
 Outputs = Mapping[str, Array]
 Shapes = Mapping[str, tuple[int, ...]]
 
-MOST_READY = 1000  # boxes of a network that suppresses them itself; others give thousands
 YOLOX_STRIDES = ((8, 16, 32), (8, 16, 32, 64))
 _BOXES, _LOGITS = ("dets", "pred_boxes", "boxes"), ("labels", "pred_logits", "logits")
 
@@ -27,7 +26,7 @@ class Layout:
 
     Attributes:
         form: rows: (B, N, 4 + C); columns: (B, 4 + C, N); objectness: (B, N, 5 + C); grid: the same, boxes relative to
-            cells; ready: (B, N, 6) of corners, score, category; two: boxes (B, N, 4) and scores (B, N, C); three:
+            cells; ready: (B, N, 6) of box, score, category; two: boxes (B, N, 4) and scores (B, N, C); three:
             boxes (B, N, 4), scores (B, N) and categories (B, N).
         outputs: Names, boxes first.
         classes: C; None: only the categories that were found are told.
@@ -51,14 +50,23 @@ class Raw:
     scores: Array
 
 
-def family_of(shapes: Shapes, classes: int | None, description: str, suppressed: bool) -> str | None:
+def labelled(outputs: Outputs) -> frozenset[str]:
+    """The outputs (B, N, 6) whose last column holds whole numbers, as those of categories are."""
+    return frozenset(
+        name
+        for name, values in outputs.items()
+        if values.ndim == 3 and values.shape[2] == 6 and (values[..., 5] == values[..., 5].round()).all()
+    )
+
+
+def family_of(shapes: Shapes, classes: int | None, description: str, ready: Collection[str]) -> str | None:
     """The family of a network; None where names and shapes fit several.
 
     Args:
         shapes: Of the outputs by name.
         classes: How many the file names; None: none.
         description: The file's own, in small letters.
-        suppressed: Whether the file says that it suppresses boxes itself.
+        ready: Outputs that give a score and a category a box; see `labelled`.
     """
     if {"dets", "labels"} <= shapes.keys():
         return "rfdetr"
@@ -68,19 +76,20 @@ def family_of(shapes: Shapes, classes: int | None, description: str, suppressed:
     if main is None or classes is None:
         return None
     rows, values = shapes[main][1:]
-    if values == 6 and (suppressed or (rows <= MOST_READY and classes != 2)):
+    if main in ready:
         return "yolov10"
-    fits = {"yolov8": rows == 4 + classes and values > rows, "yolov5": values == 5 + classes and rows > MOST_READY}
+    fits = {"yolov8": rows == 4 + classes and values > rows, "yolov5": values == 5 + classes and rows > values}
     families = [family for family, holds in fits.items() if holds]
     return families[0] if len(families) == 1 else None
 
 
-def layout_of(family: str, shapes: Shapes, size_wh: tuple[int, int]) -> Layout | None:
+def layout_of(family: str, shapes: Shapes, ready: Collection[str], size_wh: tuple[int, int]) -> Layout | None:
     """Where boxes and scores stand in the outputs of a family's network; None: these are not its outputs.
 
     Args:
         family: See `description.FAMILIES`.
         shapes: Of the outputs by name.
+        ready: Outputs that give a score and a category a box; see `labelled`.
         size_wh: Of the input for which these are the shapes.
     """
     pair, trio, main = _pair(shapes), _trio(shapes), _main(shapes)
@@ -92,8 +101,10 @@ def layout_of(family: str, shapes: Shapes, size_wh: tuple[int, int]) -> Layout |
     if main is None:
         return None
     rows, values = shapes[main][1:]
+    if main in ready and family in ("yolov10", "rtdetr"):
+        return Layout("ready", (main,), None)
     if family == "yolov10":
-        return Layout("ready", (main,), None) if values == 6 else None
+        return None
     if family == "yolov8":
         if rows > 4 and (values > rows or values <= 4):
             return Layout("columns", (main,), rows - 4)

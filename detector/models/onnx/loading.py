@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from detector.base.version import __version__
 from detector.models.detector import Detector, DetectorMeta
 from detector.models.onnx.categories import COCO_80, COCO_91, Categories, by_number, categories_of, names_in
 from detector.models.onnx.description import FAMILIES, Conventions, OnnxOptions, read_options, yaml_of, yaml_to_write
-from detector.models.onnx.layouts import Layout, Shapes, family_of, layout_of
+from detector.models.onnx.layouts import Layout, Shapes, family_of, labelled, layout_of
 from detector.models.onnx.network import OnnxConfig, OnnxNet
 from detector.models.onnx.session import Session, text_value
 
@@ -47,11 +47,12 @@ def load_onnx(file: Path, device: torch.device | str | None = None, precision: s
         hint = "export a model that was trained to detect"
         raise CheckpointError(f"this model was made to {task}, not to detect", where=file, hint=hint)
     size_wh = _size_wh(session, options)
-    shapes = session.shapes(size_wh)
+    outputs = session.outputs_of_nothing(size_wh)
+    shapes, ready = {name: values.shape for name, values in outputs.items()}, labelled(outputs)
     names = names_in(session.metadata.get("names", "")) if options.names is None else None
     known = names if names is not None else _said_names(options)
-    family = options.family or _family(session, shapes, known)
-    layout = layout_of(family, shapes, size_wh) if family else None
+    family = options.family or _family(session, shapes, known, ready)
+    layout = layout_of(family, shapes, ready, size_wh) if family else None
     if family is None or layout is None or (known is None and options.names != "coco"):
         raise _unclear(file, shapes, family, layout)
     categories = categories_of(known if known is not None else _coco_names(layout, family))
@@ -94,12 +95,9 @@ def _said_names(options: OnnxOptions) -> list[str | None] | None:
     return None if options.names is None or options.names == "coco" else by_number(options.names)
 
 
-def _family(session: Session, shapes: Shapes, names: Sequence[str | None] | None) -> str | None:
-    description = text_value(session.metadata, "description")
-    suppressed = text_value(session.metadata, "end2end") == "true" or "'nms': true" in text_value(
-        session.metadata, "args"
-    )
-    return family_of(shapes, None if names is None else len(names), description, suppressed)
+def _family(session: Session, shapes: Shapes, names: Sequence[str | None] | None, ready: Collection[str]) -> str | None:
+    description = " ".join(text_value(session.metadata, key) for key in ("description", "head"))
+    return family_of(shapes, None if names is None else len(names), description, ready)
 
 
 def _coco_names(layout: Layout, family: str) -> Sequence[str | None]:
@@ -122,7 +120,7 @@ def _check_count(file: Path, layout: Layout, family: str, categories: Categories
 def _conventions(family: str, layout: Layout, options: OnnxOptions) -> Conventions:
     """The family's, what its ways of exporting change, and what a person says."""
     how = FAMILIES[family]
-    if family == "rtdetr" and layout.form == "rows":  # Ultralytics'
+    if family == "rtdetr" and layout.form in ("rows", "ready"):  # Ultralytics'
         how = replace(how, resampling="linear")
     if layout.form == "three":  # in pixels of the size that it is told, which is the input's
         how = replace(how, boxes="xyxy", unit="pixels")

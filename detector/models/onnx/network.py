@@ -134,11 +134,14 @@ class OnnxNet(nn.Module):
     def _found(
         self, outputs: dict[str, NDArray[np.float32]], place: int, picture: NDArray[np.uint8], size_wh: tuple[int, int]
     ) -> dict[str, Tensor]:
-        """The detections of one picture of a batch, boxes in its own pixels."""
+        """The detections of one picture of a batch, boxes in its own pixels; they are cut at its border in the end."""
         boxes, scores, labels = self._scored(outputs, place, picture, size_wh)
-        boxes = np.clip(boxes, 0, np.array((picture.shape[1], picture.shape[0]) * 2, np.float32))
-        has_area = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-        return self._suppressed(boxes[has_area], scores[has_area], labels[has_area])
+        found = self._suppressed(boxes, scores, labels)
+        sides = torch.tensor((picture.shape[1], picture.shape[0]) * 2)
+        inside = torch.minimum(found["boxes"].clamp(min=0), sides)
+        has_area = (inside[:, 2:] > inside[:, :2]).all(dim=1)
+        kept = {**found, "boxes": inside}
+        return {name: values[has_area][: self.detections_per_img] for name, values in kept.items()}
 
     def _scored(
         self, outputs: dict[str, NDArray[np.float32]], place: int, picture: NDArray[np.uint8], size_wh: tuple[int, int]
@@ -161,7 +164,6 @@ class OnnxNet(nn.Module):
             kept = torch.argsort(values, descending=True, stable=True)
         else:
             kept = batched_nms(boxes, values, numbers, self.how.nms_iou)
-        kept = kept[: self.detections_per_img]
         return self.transform.finished({"boxes": boxes[kept], "scores": values[kept], "labels": numbers[kept]})
 
     def _checked(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:

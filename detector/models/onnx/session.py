@@ -90,10 +90,9 @@ class Session:
         found = zip(self.outputs, values, strict=True)
         return {name: np.asarray(each, np.float32) for name, each in found if isinstance(each, np.ndarray)}
 
-    def shapes(self, size_wh: tuple[int, int]) -> dict[str, tuple[int, ...]]:
-        """Shapes of the outputs for one black picture of this width and height, as many as it takes at once."""
-        black = np.zeros((self.input.batch or 1, 3, size_wh[1], size_wh[0]), np.float32)
-        return {name: values.shape for name, values in self.run(black).items()}
+    def outputs_of_nothing(self, size_wh: tuple[int, int]) -> dict[str, NDArray[np.float32]]:
+        """Outputs for a black picture of this width and height, or for as many as it takes at once."""
+        return self.run(np.zeros((self.input.batch or 1, 3, size_wh[1], size_wh[0]), np.float32))
 
 
 def _damaged(file: Path, error: Exception) -> CheckpointError:

@@ -150,8 +150,7 @@ FILES = {
     "YOLOv8, open size and batch": File(COLUMNS, inputs="float[B,3,H,W] images", metadata=ULTRALYTICS),
     "YOLOv5": File(OBJECTNESS, metadata=NAMED),
     "YOLOv8, nothing said": File(COLUMNS, text=f"family: yolov8\n{YAML}"),
-    "YOLOv10": File(READY, metadata={**ULTRALYTICS, "end2end": "True"}),
-    "exported with NMS": File(READY, metadata={**ULTRALYTICS, "args": "{'batch': 1, 'nms': True}"}),
+    "YOLOv10, or with NMS": File(READY, metadata=ULTRALYTICS),
     "YOLOX": File(
         RAW + rows("gx, gy, gw, gh, found, sure, none, none", CELLS), least_red=200.0, text=f"family: yolox\n{YAML}"
     ),
@@ -161,6 +160,9 @@ FILES = {
     "RT-DETR of Ultralytics": File(
         SHARES + rows("sx, sy, sw, sh, found, none, none", 300),
         metadata={**ULTRALYTICS, "description": "Ultralytics rtdetr-l model"},
+    ),
+    "RT-DETR of Ultralytics since 8.4": File(
+        SHARES + rows("sx, sy, sw, sh, found, none", 300), metadata={**ULTRALYTICS, "head": "RTDETRDecoder"}
     ),
     "RT-DETR of transformers": File(
         _two("pred_boxes", "logits", "logit, low, low"),

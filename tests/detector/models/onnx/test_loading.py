@@ -31,25 +31,25 @@ def load(file: File, path: Path):
 
 
 @pytest.mark.parametrize(
-    ("shapes", "classes", "description", "suppressed", "family"),
+    ("shapes", "classes", "description", "ready", "family"),
     [
-        ({}, 3, "", False, None),
-        ({"output0": (1, 84, 8400)}, 80, "", False, "yolov8"),
-        ({"output0": (1, 7, 33600)}, 3, "", False, "yolov8"),  # MegaDetector v6
-        ({"output": (1, 25200, 8)}, 3, "", False, "yolov5"),  # MegaDetector v5
-        ({"output": (1, 25200, 6)}, 1, "", False, "yolov5"),  # one category: as wide as suppressed boxes
-        ({"output0": (1, 300, 6)}, 80, "", False, "yolov10"),
-        ({"output0": (1, 300, 6)}, 2, "", True, "yolov10"),
-        ({"output0": (1, 300, 6)}, 2, "", False, None),  # RT-DETR of two categories has these too
-        ({"output0": (1, 300, 84)}, 80, "ultralytics rtdetr-l model", False, "rtdetr"),
-        ({"logits": (1, 300, 80), "pred_boxes": (1, 300, 4)}, None, "", False, "rtdetr"),
-        ({"dets": (1, 300, 4), "labels": (1, 300, 4)}, None, "", False, "rfdetr"),
-        ({"labels": (1, 300), "boxes": (1, 300, 4), "scores": (1, 300)}, None, "", False, "rtdetr"),
-        ({"output": (1, 8400, 85)}, None, "", False, None),  # YOLOX says nothing of itself
+        ({}, 3, "", (), None),
+        ({"output0": (1, 84, 8400)}, 80, "", (), "yolov8"),
+        ({"output0": (1, 7, 33600)}, 3, "", (), "yolov8"),  # MegaDetector v6
+        ({"output": (1, 25200, 8)}, 3, "", (), "yolov5"),  # MegaDetector v5
+        ({"output": (1, 25200, 6)}, 1, "", (), "yolov5"),  # one category: as wide as suppressed boxes
+        ({"output0": (1, 300, 6)}, 80, "", ("output0",), "yolov10"),
+        ({"output0": (1, 300, 6)}, 80, "rtdetr-l rtdetrdecoder", ("output0",), "rtdetr"),
+        ({"output0": (1, 300, 6)}, 2, "", (), None),  # scores of two categories
+        ({"output0": (1, 300, 84)}, 80, "ultralytics rtdetr-l model", (), "rtdetr"),
+        ({"logits": (1, 300, 80), "pred_boxes": (1, 300, 4)}, None, "", (), "rtdetr"),
+        ({"dets": (1, 300, 4), "labels": (1, 300, 4)}, None, "", (), "rfdetr"),
+        ({"labels": (1, 300), "boxes": (1, 300, 4), "scores": (1, 300)}, None, "", (), "rtdetr"),
+        ({"output": (1, 8400, 85)}, None, "", (), None),  # YOLOX says nothing of itself
     ],
 )
-def test_the_family_is_told_where_only_one_fits(shapes, classes, description, suppressed, family) -> None:
-    assert family_of(shapes, classes, description, suppressed) == family
+def test_the_family_is_told_where_only_one_fits(shapes, classes, description, ready, family) -> None:
+    assert family_of(shapes, classes, description, ready) == family
 
 
 @pytest.mark.parametrize(
