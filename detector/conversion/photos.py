@@ -21,7 +21,7 @@ LOOKED_AT = 3  # times the photos that are wanted: of so many it is looked up wh
 
 @dataclass(frozen=True)
 class Photos:
-    """Photos that are read one at a time, when they are needed; those that cannot be read are passed over.
+    """Photos that are read one at a time, when they are needed; they could be read when they were chosen.
 
     Attributes:
         paths: The files.
@@ -29,12 +29,13 @@ class Photos:
 
     paths: tuple[Path, ...]
 
+    def at(self, places: Sequence[int]) -> Photos:
+        """Some of them."""
+        return Photos(tuple(self.paths[place] for place in places))
+
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         for path in self.paths:
-            try:
-                yield decode_picture(path).image
-            except MediaError:
-                continue
+            yield decode_picture(path).image
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from backbones.errors import ConfigError, HoopoeError
+from backbones.errors import ConfigError, DataError, HoopoeError
 from detector.base.reporting import say, task
 from detector.conversion.agreement import Agreement, measured_detector
 from detector.conversion.blaming import blamed
@@ -22,7 +24,12 @@ from detector.conversion.export import Target, described, new_export
 from detector.conversion.layers import FLOATABLE, pattern_of
 from detector.conversion.photos import Chosen, Photos, chosen_photos
 from detector.conversion.writing import openvino_model, write_openvino
+from detector.data.config import DataConfig
+from detector.data.packed import Annotations
 from detector.data.resizing import resize
+from detector.evaluation.detecting import DetectionOptions
+from detector.evaluation.evaluation import evaluate
+from detector.evaluation.ground_truth import read_ground_truth
 from detector.models.detector import Detector
 from detector.models.exported import BOXES, load_exported
 from detector.models.prediction import image_tensor
@@ -30,6 +37,10 @@ from detector.runtimes.manifest import ExportManifest
 from detector.runtimes.part import runtime_module
 from detector.species.classifier import SpeciesClassifier
 
+# OpenVINO has this attention in float alone: 8 bits around it only cost time. Depthwise convolutions and the stem cost
+# little, and most of what 8 bits lose is lost in them.
+FLOAT_TYPES = {"ScaledDotProductAttention", "GroupConvolution"}
+ALWAYS_FLOAT = ("stem",)
 BOX_PHOTOS, BOXES_EACH = 32, 48  # of which the box head is calibrated: its inputs are large
 
 
@@ -76,6 +87,7 @@ def export_detector_int8(
     model: Detector, output: Path, target: Target, asked: Quantising, photos: Chosen
 ) -> ExportManifest:
     """See `export_int8`; the photos are chosen."""
+    truth = None if asked.annotations is None else _truth(model, asked.annotations, asked.photos)
     with new_export(output) as folder:
         parts, files = cut(model), {}
         for name, part in parts.items():
@@ -89,10 +101,10 @@ def export_detector_int8(
             counted = _counted(photos.held_out, progress.advance)
             agreement = measured_detector(model, load_exported(folder.path, "cpu"), counted)
         if agreement.faults and not asked.allow_loss:
-            refuse(agreement, blamed(model, folder.path, photos.held_out))
+            refuse(agreement, blamed(model, folder.path, photos.held_out.at(agreement.lost_in)))
         figures = dict(agreement.figures)
-        if asked.annotations is not None:
-            figures["AP"] = _average_precisions(model, load_exported(folder.path, "cpu"), asked)
+        if truth is not None:
+            figures["AP"] = _average_precisions(model, load_exported(folder.path, "cpu"), truth)
         return folder.finish(described(model, target, folder.path, files, figures))
 
 
@@ -106,18 +118,27 @@ def quantise(model: Any, samples: Iterable[NDArray[np.float32]], keep_float: Seq
         count: Inputs that there are, about.
     """
     nncf: Any = runtime_module("nncf")
+    advanced: Any = runtime_module("nncf.quantization.advanced_parameters")
     nncf_log(nncf)
-    patterns = [rf".*\b{layer}\b.*" for layer in LAST_LAYERS] + [pattern_of(each) for each in keep_float]
-    names = [node.get_friendly_name() for node in model.get_ops()]
+    patterns = [rf".*\b{layer}\b.*" for layer in LAST_LAYERS] + [
+        pattern_of(each) for each in (*ALWAYS_FLOAT, *keep_float)
+    ]
+    ops = model.get_ops()
+    names = [node.get_friendly_name() for node in ops]
     ignored = [each for each in patterns if any(re.match(each, name) for name in names)]
-    with task("calibrating", None, ""):
+    types = sorted(FLOAT_TYPES & {each.get_type_name() for each in ops})
+    with task("calibrating", None, ""), contextlib.redirect_stdout(io.StringIO()):  # its own bars
         return nncf.quantize(
             model,
             nncf.Dataset(samples),
             subset_size=max(1, count),
             preset=nncf.QuantizationPreset.MIXED,
             model_type=nncf.ModelType.TRANSFORMER,
-            ignored_scope=nncf.IgnoredScope(patterns=ignored),
+            ignored_scope=nncf.IgnoredScope(patterns=ignored, types=types),
+            # per channel it would take the rows of a channels-last map for channels
+            advanced_parameters=nncf.AdvancedQuantizationParameters(
+                activations_quantization_params=advanced.QuantizationParameters(per_channel=False)
+            ),
         )
 
 
@@ -187,15 +208,17 @@ def _counted(photos: Photos, advance: Any) -> Iterator[NDArray[np.uint8]]:
         advance()
 
 
-def _average_precisions(model: Detector, export: Detector, asked: Quantising) -> dict[str, float]:
-    """AP of the model and of its export on the annotated photos."""
-    from detector.data.config import DataConfig
-    from detector.evaluation.detecting import DetectionOptions
-    from detector.evaluation.evaluation import evaluate
-    from detector.evaluation.ground_truth import read_ground_truth
+def _truth(model: Detector, annotations: Path, photos: Path) -> Annotations:
+    """The annotated photos, all of which are there."""
+    truth, _ = read_ground_truth([(annotations, photos)], model.meta)
+    for index in range(len(truth)):
+        if not (path := truth[index].path).is_file():
+            raise DataError("this annotated picture is not there", where=path, hint="give their folder as --photos")
+    return truth
 
-    assert asked.annotations is not None
-    truth, _ = read_ground_truth([(asked.annotations, asked.photos)], model.meta)
+
+def _average_precisions(model: Detector, export: Detector, truth: Annotations) -> dict[str, float]:
+    """AP of the model and of its export on the annotated photos."""
     options = DetectionOptions(batch_size=2, loading=DataConfig(workers=0))
     found = {name: evaluate(each, truth, options).metrics.AP for name, each in (("model", model), ("export", export))}
     return {name: value for name, value in found.items() if value is not None}
