@@ -34,6 +34,12 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--detector", metavar="MODEL", help="a run of `hoopoe train`, an .onnx file, or coco")
     parser.add_argument("--species", metavar="WEIGHTS", help="a classifier: published name, or file (default: none)")
     parser.add_argument(
+        "--speed",
+        choices=("exact", "fast"),
+        default="exact",
+        help="fast: models in 8 bits on CPUs, measured on your photos first (default: %(default)s)",
+    )
+    parser.add_argument(
         "--frame-interval",
         metavar="S",
         help="of videos: seconds between frames, all, or keyframes (default: 1.0)",
@@ -102,12 +108,14 @@ def run(args: argparse.Namespace) -> int:
     from detector.annotation.remembered import models_for, stored_seeing
     from detector.annotation.request import AnnotateRequest, AuditRequest
     from detector.annotation.run import annotate, models_entry
+    from detector.api.speed import models_at
 
     check_detector("--detector", args.detector, "a classifier is given by --species")
     check_detector("--first-pass", args.first_pass, "a classifier is given by --species")
     check_classifier("--species", args.species, "a detector is given by --detector")
     device, precision = device_and_precision(args)
     models = models_for(args.output, args.detector, args.species, device, precision, args.first_pass)
+    models = models_at(args.speed, models, args.output, args.inputs)
     check_tables(args, args.output, models_entry(models))
     chosen = {name: value for name, value in given.items() if value is not None}
     seeing = replace(stored_seeing(args.output), **chosen)

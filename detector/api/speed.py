@@ -1,0 +1,55 @@
+"""What `--speed fast` makes of the models of a run."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from backbones.errors import ConfigError
+from detector.annotation.request import Models
+from detector.base.pictures import PHOTO_SUFFIXES, pictures_in
+from detector.base.reporting import warn
+from detector.conversion.fast import FAST, fast_classifier, fast_detector
+from detector.store.run_json import read_run
+
+Speed = Literal["exact", "fast"]
+
+
+def models_at(speed: Speed, models: Models, output: Path, inputs: Sequence[Path]) -> Models:
+    """The models of a run, or fast exports of them, which are made where there are none.
+
+    Args:
+        speed: `exact` leaves them as they are.
+        models: As loaded.
+        output: The store; exports lie in it, as its facts are theirs.
+        inputs: Cards; their photos are calibrated on.
+
+    Raises:
+        ConfigError: The store holds facts of the exact models, or the extra `fast` is not installed.
+    """
+    if speed == "exact":
+        return models
+    if models.device.type != "cpu":
+        warn(f"--speed fast is for CPUs: on {models.device} the models run as they are")
+        return models
+    before = read_run(output)
+    known = None if before is None or before.detector is None else before.detector.sha256
+    if known is not None and known == models.detector.sha256 and models.detector.runtime == "torch":
+        hint = "leave --speed out, or choose another --output"
+        raise ConfigError("this store was made with the exact models", where=output, hint=hint)
+    photos = list(itertools.chain.from_iterable(map(_photos, inputs)))
+    folder = output / FAST
+    detector = fast_detector(models.detector, folder / "detector", photos)
+    species = models.species
+    if species is not None:
+        species = fast_classifier(species, detector, folder / "species", photos)
+    return replace(models, detector=detector, species=species)
+
+
+def _photos(card: Path) -> list[Path]:
+    if card.is_dir():
+        return pictures_in(card)
+    return [card] if card.suffix.lower() in PHOTO_SUFFIXES else []

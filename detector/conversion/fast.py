@@ -1,0 +1,101 @@
+"""`annotate --speed fast`: models made faster by themselves, on the photos at hand, and kept beside the results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backbones.errors import DataError, HoopoeError
+from detector.base.reporting import say, task, warn
+from detector.conversion.crops import Crops, export_classifier_int8
+from detector.conversion.export import Target, export_plain
+from detector.conversion.photos import LEAST, Chosen, Photos, chosen_of
+from detector.conversion.quantising import Quantising, export_detector_int8
+from detector.models.detector import Detector
+from detector.models.exported import load_exported
+from detector.models.prediction import detect
+from detector.runtimes.manifest import is_export, read_manifest
+from detector.runtimes.part import runtime_module
+from detector.species.classifier import SpeciesClassifier
+from detector.species.crops import crop_boxes, cut_crops
+
+FAST = "fast"  # folder of the exports in a store
+INT8, PLAIN = Target(precision="int8"), Target(precision="bf16")
+CROPS = 600  # at most: of so many a classifier is calibrated and measured
+CROPS_FROM = 0.2  # scores of the boxes that are cut out
+
+
+def is_fast(model: Detector | SpeciesClassifier, folder: Path) -> bool:
+    """Whether a folder holds a fast export of this very model."""
+    return is_export(folder) and model.sha256 is not None and read_manifest(folder).source.sha256 == model.sha256
+
+
+def fast_detector(detector: Detector, folder: Path, photos: Sequence[Path]) -> Detector:
+    """The detector in 8 bits, calibrated and measured on some of these photos; in bfloat16 where that loses birds.
+
+    Args:
+        detector: On the CPU; an export stays as it is.
+        folder: Where its export is, or goes.
+        photos: The user's own.
+
+    Raises:
+        ConfigError: The extra `fast` is not installed.
+    """
+    if detector.runtime != "torch":
+        return detector
+    runtime_module("openvino"), runtime_module("nncf")
+    if not is_fast(detector, folder):
+        exact = replace(detector, precision="fp32")
+        try:
+            chosen = chosen_of(photos, folder)
+            count = len(chosen.calibrating.paths) + len(chosen.held_out.paths)
+            say(f"making {detector.name} fast: calibrated and measured on {count} of these photos, once")
+            export_detector_int8(exact, folder, INT8, Quantising(folder), chosen)
+        except HoopoeError as error:
+            warn(f"{error.problem}: the detector is not brought to 8 bits, but to bf16")
+            export_plain(exact, folder, PLAIN)
+    return load_exported(folder, "cpu")
+
+
+def fast_classifier(
+    species: SpeciesClassifier, detector: Detector, folder: Path, photos: Sequence[Path]
+) -> SpeciesClassifier:
+    """The classifier in 8 bits, calibrated on what the detector finds in some of these photos; see `fast_detector`."""
+    if species.runtime != "torch":
+        return species
+    runtime_module("openvino"), runtime_module("nncf")
+    if not is_fast(species, folder):
+        exact = replace(species, precision="fp32")
+        try:
+            crops = _found_crops(exact, detector, chosen_of(photos, folder))
+            say(f"making {species.name} fast: calibrated and measured on {len(crops)} birds of these photos, once")
+            export_classifier_int8(exact, folder, INT8, Quantising(folder), Crops.of(crops))
+        except HoopoeError as error:
+            warn(f"{error.problem}: the classifier is not brought to 8 bits, but to bf16")
+            export_plain(exact, folder, PLAIN)
+    return SpeciesClassifier.load(folder, "cpu", "auto")
+
+
+def _found_crops(species: SpeciesClassifier, detector: Detector, photos: Chosen) -> NDArray[np.uint8]:
+    """Crops of what the detector finds: uint8 (N, H, W, 3).
+
+    Raises:
+        DataError: It finds too little.
+    """
+    crops: list[NDArray[np.uint8]] = []
+    seen = Photos((*photos.calibrating.paths, *photos.held_out.paths))
+    with task("finding birds to calibrate on", len(seen.paths), "photos") as progress:
+        for photo in seen:
+            found = detect(detector, [photo], batch_size=1, score_threshold=CROPS_FROM)[0]
+            size_wh = (photo.shape[1], photo.shape[0])
+            crops.extend(cut_crops(photo, crop_boxes(found.boxes_xyxy, size_wh), species.size_hw))
+            progress.advance()
+            if len(crops) >= CROPS:
+                break
+    if len(crops) < 3 * LEAST:
+        raise DataError(f"{len(crops)} birds were found to calibrate on", where="--speed fast", hint="use more photos")
+    return np.stack(crops[:CROPS])
