@@ -1,6 +1,6 @@
 """What each training default is worth: drawn sets of several sizes, several seeds, one change at a time.
 
-    OMP_NUM_THREADS=1 python -m benchmarks.defaults FOLDER [--images 200 1000] [--seeds 0 1 2] [--changes copy-paste ...]
+    OMP_NUM_THREADS=1 python -m benchmarks.defaults FOLDER [--images 200 1000] [--seeds 0 1] [--changes copy-paste ...]
 
 Draws each set once, trains `nano` on it from random weights for as many pictures whatever the set's size, and evaluates
 on 200 other scenes. Each run's figure goes into FOLDER/results.json as soon as it is there, and is not made again: stop
