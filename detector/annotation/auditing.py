@@ -113,6 +113,8 @@ def audit(
             to_do.setdefault(item, []).append(number)
     job = _Audit(media, writer, {item: tuple(sorted(numbers)) for item, numbers in to_do.items()})
     report = run_store(_without_sieve(engine, job.frames), job, "auditing", engine.settings.quiet)
+    if not sample:
+        report.notes.append("nothing was passed over: there is nothing to audit")
     if report.signal is not None or not sample:
         return report, None
     census = Census.of(folder, ids, categories, request.score_threshold)

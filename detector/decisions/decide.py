@@ -75,13 +75,16 @@ def stored_options(folder: Path) -> DecideOptions:
 
 def audit_words(entry: AuditEntry) -> str:
     """What an audit came to, in a sentence."""
-    looked = f"of {entry.passed_over:,} pictures that were passed over the detector looked at {entry.sampled:,}"
+    every = entry.sampled == entry.passed_over
+    sample = f"all {entry.sampled:,}" if every else f"{entry.sampled:,} of the {entry.passed_over:,}"
+    looked = f"last audit: the detector looked at {sample} pictures that were passed over"
     if entry.missed is None or entry.low is None or entry.high is None:
         return f"{looked}: no bird there, and none elsewhere"
+    interval = f" ({entry.confidence:.0%} interval {entry.low:.1%} to {entry.high:.1%}, Clopper-Pearson)"
     return (
-        f"{looked}, and {entry.with_birds:,} of them show what is or may be a bird from {entry.score_threshold:g} up: "
-        f"about {entry.missed:.1%} of the pictures with birds were passed over "
-        f"({entry.confidence:.0%} interval {entry.low:.1%} to {entry.high:.1%}, Clopper-Pearson)"
+        f"{looked}, and {entry.with_birds:,} of them show what is or may be a bird, from {entry.score_threshold:g} up: "
+        f"{'' if every else 'about '}{entry.missed:.1%} of all pictures with birds had been passed over"
+        f"{'' if every else interval}"
     )
 
 

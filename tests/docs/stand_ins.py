@@ -18,6 +18,7 @@ from tests.detector.annotation.conftest import spread_labels
 
 NAMES = {  # in a page -> in the tests
     "coco": "stand_ins/coco.safetensors",
+    "coco-fast": "stand_ins/coco.safetensors",
     "davit_tiny_il-all": "stand_ins/davit_tiny_il-all.safetensors",
     "biformer_s_il-all": "stand_ins/davit_tiny_il-all.safetensors",
     "faster_rcnn_davit_tiny": "stand_ins/small.yaml",

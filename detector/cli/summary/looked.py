@@ -37,6 +37,7 @@ def _lines(report: RunReport) -> Iterator[str]:
     if report.audited is not None:
         yield f"{report.audited.files} files audited in {timedelta(seconds=round(report.audited.seconds))}"
         yield from _reasons("not audited", report.audited.failures, "failure")
+        yield from report.audited.notes
     if report.lost:
         yield f"{len(report.lost)} files went away meanwhile, and nothing is recorded of them: {first_of(report.lost)}"
     yield from _reasons("read in part", report.warnings, "warning")

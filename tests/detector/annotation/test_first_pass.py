@@ -149,7 +149,7 @@ def test_an_audit_of_all_finds_what_a_run_without_first_pass_does(annotated, mak
     assert (entry.passed_over, entry.with_birds, entry.seen_with_birds) == (entry.sampled, missed, birds - missed)
     assert entry.missed == entry.low == entry.high == pytest.approx(missed / birds)  # all is known
     decided = decide(tmp_path / "out", DecideOptions())
-    assert any("were passed over (95% interval" in note for note in decided.notes)
+    assert any("looked at all " in note for note in decided.notes)
     assert decided.by_first_pass == 0
     again, same = annotated("out", card, audit=1000)
     assert again.audited.files == 0
@@ -277,7 +277,7 @@ def test_by_command_a_second_card_remembers_the_first_pass(
         main([*words, "--first-pass", str(copy), "--first-pass-threshold", "0.99", "--audit", "9", "--export", "none"])
         == 0
     )
-    assert "pictures that were passed over the detector looked at" in capsys.readouterr().out.replace("\n", " ")
+    assert "last audit: the detector looked at " in capsys.readouterr().out.replace("\n", " ")
     assert main(["annotate", str(second), "--output", str(out), "--device", "cpu", "--export", "none"]) == 0
     assert {row[0].seen_by for row in read_store(out).values()} <= {AUDIT, DETECTOR, FIRST_PASS}
     run = json.loads((out / "run.json").read_text())
