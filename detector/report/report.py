@@ -85,6 +85,7 @@ class _Survey:
             },
             "models": self._models(),
             "chunks": counts | {"all_rows": rows},
+            "audit": source.run.audit and source.run.audit.model_dump(mode="json"),
             "totals": self.totals.as_json() | _effort(listed),
             "places": listed,
             "names": [name.as_json() for name in self.names.list],
@@ -105,6 +106,8 @@ class _Survey:
                 name = self.names.index(found)
                 self.names.list[name].see(found)
                 second_look.add(found, name)
+            for found in record.detections:
+                self.quality.add(found)
             chosen = choice(record, threshold)
             if chosen:
                 gallery.add_file(record)
@@ -113,7 +116,6 @@ class _Survey:
                 row = gallery.add(record, found, name, place_of[record.deployment_id])
                 if row.picture and not found.suppressed:
                     self.names.list[name].consider(found.event_id or found.media_id, row)
-                self.quality.add(found)
 
     def _kinds(self) -> Kinds:
         given = self.source.run.decisions.get("kinds")

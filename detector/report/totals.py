@@ -29,6 +29,10 @@ NOTES = {  # of one file, and of several
         "lie outside the stated periods of their deployments and are in no event",
     ),
     "copies": ("is a copy of another and is in no event", "are copies of others and are in no event"),
+    "passed_over": (
+        "was passed over: the detector did not look at it, and it is called blank",
+        "were passed over: the detector did not look at them, and they are called blank",
+    ),
     "warned": ("could be read only in part", "could be read only in part"),
 }
 
@@ -67,6 +71,7 @@ class Totals:
             "without_zone": record.timestamp is not None and record.utc_offset_min is None,
             "outside": record.outside,
             "warned": record.warning is not None,
+            "passed_over": record.passed_over is not None,
         }
         self._counts.update(key for key, answer in answers.items() if answer)
         self._counts["detections"] += len(shown)

@@ -41,13 +41,13 @@ def test_each_script_and_style_is_there_and_used():
 
 
 def test_ids_that_scripts_ask_for_are_on_the_page_or_made_by_them():
-    asked = {name for text in SCRIPTS.values() for name in re.findall(r'(?:getElementById|\bput)\("([^"]+)"', text)}
+    asked = {name for text in SCRIPTS.values() for name in re.findall(r'(?:getElementById|\bput)\(\s*"([^"]+)"', text)}
     made = {name for text in SCRIPTS.values() for name in re.findall(r'\bid: "([^"]+)"', text)}
     assert asked <= {*re.findall(r'id="([^"]+)"', PAGE), *made}
 
 
 def test_constants_are_those_of_the_program():
-    [flags] = re.findall(r"hoopoe\.FLAG = \{(.*?)\}", SCRIPTS["data.js"])
+    [flags] = re.findall(r"(?s)hoopoe\.FLAG = \{(.*?)\}", SCRIPTS["data.js"])
     assert {name: int(value) for name, value in re.findall(r"(\w+): (\d+)", flags)} == {
         flag.name: flag.value for flag in Flag
     }

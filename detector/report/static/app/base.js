@@ -62,15 +62,37 @@ window.hoopoe = { taken: {}, summary: null };
     const numeric = header.map((_, column) => rows.length > 0 && rows.every((row) => isNumber(row[column])));
     const short = (value) => typeof value === "string" && value.length < 13;
     const cell = (value, column) =>
-      hoopoe.el("td", { class: numeric[column] ? "number" : short(value) ? "short" : null }, typeof value === "number" ? hoopoe.number(value) : value);
-    return hoopoe.el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
-      hoopoe.el("table", {},
+      hoopoe.el(
+        "td",
+        { class: numeric[column] ? "number" : short(value) ? "short" : null },
+        typeof value === "number" ? hoopoe.number(value) : value,
+      );
+    return hoopoe.el(
+      "div",
+      { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
+      hoopoe.el(
+        "table",
+        {},
         hoopoe.el("caption", {}, caption),
-        hoopoe.el("thead", {}, hoopoe.el("tr", {}, header.map((text, column) =>
-          hoopoe.el("th", { scope: "col", class: numeric[column] ? "number" : null }, text)))),
-        hoopoe.el("tbody", {}, rows.map((row) => hoopoe.el("tr", {}, row.map(cell))))));
+        hoopoe.el(
+          "thead",
+          {},
+          hoopoe.el(
+            "tr",
+            {},
+            header.map((text, column) =>
+              hoopoe.el("th", { scope: "col", class: numeric[column] ? "number" : null }, text),
+            ),
+          ),
+        ),
+        hoopoe.el(
+          "tbody",
+          {},
+          rows.map((row) => hoopoe.el("tr", {}, row.map(cell))),
+        ),
+      ),
+    );
   };
 
-  hoopoe.fold = (title, ...children) =>
-    hoopoe.el("details", {}, hoopoe.el("summary", {}, title), ...children);
+  hoopoe.fold = (title, ...children) => hoopoe.el("details", {}, hoopoe.el("summary", {}, title), ...children);
 })(window.hoopoe);

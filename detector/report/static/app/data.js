@@ -3,21 +3,34 @@
 
 (function (hoopoe) {
   // As `gallery.Flag` and `gallery.PLACES` of the program.
-  hoopoe.FLAG = { REVIEW: 1, LEFT_OUT: 2, NIGHT: 4, REVIEWED: 8, VIDEO: 16, LEAD: 32, PICTURE: 64, REPEAT: 128, CLIP: 256 };
+  hoopoe.FLAG = {
+    REVIEW: 1,
+    LEFT_OUT: 2,
+    NIGHT: 4,
+    REVIEWED: 8,
+    VIDEO: 16,
+    LEAD: 32,
+    PICTURE: 64,
+    REPEAT: 128,
+    CLIP: 256,
+  };
   hoopoe.PLACES = 10000;
 
   const loading = {};
   hoopoe.load = function (name) {
-    loading[name] = loading[name] || new Promise((resolve, reject) => {
-      const script = hoopoe.el("script", { src: `data/${name}.js` });
-      script.addEventListener("load", () => resolve(hoopoe.taken[name]));
-      script.addEventListener("error", () => reject(new Error(`data/${name}.js is missing: make the report again`)));
-      document.head.append(script);
-    });
+    loading[name] =
+      loading[name] ||
+      new Promise((resolve, reject) => {
+        const script = hoopoe.el("script", { src: `data/${name}.js` });
+        script.addEventListener("load", () => resolve(hoopoe.taken[name]));
+        script.addEventListener("error", () => reject(new Error(`data/${name}.js is missing: make the report again`)));
+        document.head.append(script);
+      });
     return loading[name];
   };
 
-  const chunkNames = (kind, count) => Array.from({ length: count }, (_, chunk) => `${kind}-${String(chunk).padStart(4, "0")}`);
+  const chunkNames = (kind, count) =>
+    Array.from({ length: count }, (_, chunk) => `${kind}-${String(chunk).padStart(4, "0")}`);
 
   async function columns(kind, count, length, each) {
     const parts = await Promise.all(chunkNames(kind, count).map(hoopoe.load));
@@ -44,7 +57,10 @@
     const { rows, indexChunks } = hoopoe.summary.chunks;
     const ids = [];
     hoopoe.rows = await columns("index", indexChunks, rows, (part) =>
-      part.ids.forEach((id, place) => { ids[part.firstMedia + place] = id; }));
+      part.ids.forEach((id, place) => {
+        ids[part.firstMedia + place] = id;
+      }),
+    );
     hoopoe.rows.ids = ids;
   };
 
@@ -81,7 +97,7 @@
   hoopoe.taxonNode = function (scientific) {
     const [english, hebrew] = hoopoe.summary.translations[scientific] || ["", ""];
     if (hoopoe.language === "hebrew" && hebrew) return spoken(hebrew, true);
-    if (hoopoe.language === "english" && english) return spoken(english);
+    if (hoopoe.language !== "scientific" && english) return spoken(english);
     return spoken(scientific, false, true);
   };
 

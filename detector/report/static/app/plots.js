@@ -43,14 +43,25 @@
 
   // Upright bars: values, the texts below some of them, and bands of night behind.
   hoopoe.bars = function (width, { values, labels, unit, label, night = [], marks = [] }) {
-    const height = 220, left = 44, bottom = 34, top = 26;
+    const height = 220,
+      left = 44,
+      bottom = 34,
+      top = 26;
     const ticks = hoopoe.wholeTicks(Math.max(...values, 0));
     const highest = ticks[ticks.length - 1];
     const step = (width - left - 4) / Math.max(values.length, 1);
     const y = (value) => height - bottom - (value / highest) * (height - bottom - top);
     const nodes = [];
     for (const [from, to] of night) {
-      nodes.push(svg("rect", { class: "night", x: left + from * step, y: top, width: (to - from) * step, height: height - bottom - top }));
+      nodes.push(
+        svg("rect", {
+          class: "night",
+          x: left + from * step,
+          y: top,
+          width: (to - from) * step,
+          height: height - bottom - top,
+        }),
+      );
     }
     for (const tick of ticks) {
       nodes.push(svg("line", { class: tick ? "grid" : "axis", x1: left, x2: width, y1: y(tick), y2: y(tick) }));
@@ -58,16 +69,30 @@
     }
     nodes.push(hoopoe.label(0, 12, unit));
     values.forEach((value, place) => {
-      const x = left + place * step, gap = Math.min(2, step / 5);
-      nodes.push(svg("rect", { class: "bar", x: x + gap / 2, y: y(value), width: Math.max(step - gap, 0.5), height: height - bottom - y(value) },
-        svg("title", {}, `${labels[place].title}: ${hoopoe.number(value)}`)));
+      const x = left + place * step,
+        gap = Math.min(2, step / 5);
+      nodes.push(
+        svg(
+          "rect",
+          {
+            class: "bar",
+            x: x + gap / 2,
+            y: y(value),
+            width: Math.max(step - gap, 0.5),
+            height: height - bottom - y(value),
+          },
+          svg("title", {}, `${labels[place].title}: ${hoopoe.number(value)}`),
+        ),
+      );
       if (labels[place].text) {
         const middle = labels[place].edge ? x : x + step / 2;
         nodes.push(hoopoe.label(middle, height - bottom + 17, labels[place].text, { "text-anchor": "middle" }));
       }
     });
     for (const { at, text } of marks) {
-      nodes.push(svg("line", { class: "mark", x1: left + at * step, x2: left + at * step, y1: top - 4, y2: height - bottom }));
+      nodes.push(
+        svg("line", { class: "mark", x1: left + at * step, x2: left + at * step, y1: top - 4, y2: height - bottom }),
+      );
       nodes.push(hoopoe.label(left + at * step, top - 9, text, { "text-anchor": "middle" }));
     }
     return hoopoe.canvas(width, height, label, ...nodes);
@@ -76,10 +101,18 @@
   // Lying bars with their names above them, so that long names fit on a phone.
   hoopoe.lyingBars = function (width, { values, names, texts, label }) {
     const row = 40;
-    const largest = Math.max(...values, 1e-9), room = width - 96;
+    const largest = Math.max(...values, 1e-9),
+      room = width - 96;
     const nodes = values.map((value, place) => [
       hoopoe.label(0, place * row + 14, names[place], { class: "tick name" }),
-      svg("rect", { class: "bar", x: 0, y: place * row + 20, width: Math.max((value / largest) * room, 1), height: 12, rx: 2 }),
+      svg("rect", {
+        class: "bar",
+        x: 0,
+        y: place * row + 20,
+        width: Math.max((value / largest) * room, 1),
+        height: 12,
+        rx: 2,
+      }),
       hoopoe.label(Math.max((value / largest) * room, 1) + 8, place * row + 30, texts[place]),
     ]);
     return hoopoe.canvas(width, Math.max(values.length, 1) * row, label, ...nodes);
@@ -91,15 +124,32 @@
     const shown = parts.filter((part) => part.value > 0);
     const draw = (width) => {
       let at = 0;
-      return hoopoe.canvas(width, 28, label, ...shown.map((part) => {
-        const wide = (part.value / total) * width, x = at;
-        at += wide;
-        return svg("rect", { class: `tone-${part.tone}`, x, y: 4, width: Math.max(wide - 2, 1), height: 20, rx: 3 });
-      }));
+      return hoopoe.canvas(
+        width,
+        28,
+        label,
+        ...shown.map((part) => {
+          const wide = (part.value / total) * width,
+            x = at;
+          at += wide;
+          return svg("rect", { class: `tone-${part.tone}`, x, y: 4, width: Math.max(wide - 2, 1), height: 20, rx: 3 });
+        }),
+      );
     };
-    const legend = el("ul", { class: "legend" }, shown.map((part) => el("li", {},
-      el("span", { class: `swatch tone-${part.tone}`, "aria-hidden": "true" }),
-      el("b", {}, hoopoe.number(part.value)), ` ${part.text} `, el("span", { class: "soft" }, hoopoe.percent(part.value / total)))));
+    const legend = el(
+      "ul",
+      { class: "legend" },
+      shown.map((part) =>
+        el(
+          "li",
+          {},
+          el("span", { class: `swatch tone-${part.tone}`, "aria-hidden": "true" }),
+          el("b", {}, hoopoe.number(part.value)),
+          ` ${part.text} `,
+          el("span", { class: "soft" }, hoopoe.percent(part.value / total)),
+        ),
+      ),
+    );
     return el("div", {}, hoopoe.figure("", draw), legend);
   };
 })(window.hoopoe);

@@ -7,14 +7,24 @@
   function footer() {
     const { models, version, made } = hoopoe.summary;
     const named = models.species ? ` and ${models.species.name} (${models.species.classes} classes)` : "";
-    hoopoe.put("footer", el("p", {}, `Hoopoe ${version}, ${made.slice(0, 10)}. `,
-      models.detector ? `Found by ${models.detector.name}${named}. ` : "",
-      "Nothing on this page comes from the network, and nothing leaves it."));
+    hoopoe.put(
+      "footer",
+      el(
+        "p",
+        {},
+        `Hoopoe ${version}, ${made.slice(0, 10)}. `,
+        models.detector ? `Found by ${models.detector.name}${named}. ` : "",
+        "Nothing on this page comes from the network, and nothing leaves it.",
+      ),
+    );
   }
 
   async function start() {
     if (!hoopoe.summary) {
-      hoopoe.put("overview-body", el("p", { class: "note" }, "data/summary.js is missing: make the report again, and keep its folder together."));
+      hoopoe.put(
+        "overview-body",
+        el("p", { class: "note" }, "data/summary.js is missing: make the report again, and keep its folder together."),
+      );
       return;
     }
     const parts = [hoopoe.renderOverview, hoopoe.renderSpecies];
