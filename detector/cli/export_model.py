@@ -98,7 +98,11 @@ def _loaded(source: str) -> Model:
         raise CheckpointError("this is an export already", where=source, hint=hint)
     if model_kind(source) == "classifier" or source.endswith(".pt"):
         return SpeciesClassifier.load(source)
-    return load_detector(source, "cpu", "fp32")
+    detector = load_detector(source, "cpu", "fp32")
+    if detector.runtime != "torch":
+        hint = "it is taken as it is, wherever a detector is"
+        raise CheckpointError("this detector is in another runtime's form already", where=source, hint=hint)
+    return detector
 
 
 def _print(manifest: ExportManifest, args: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from tests.detector.annotation.conftest import spread_labels
+from tests.detector.models.onnx.onnx_files import FILES, ULTRALYTICS, picture
 
+NAMES_OF_MEGADETECTOR = ("animal", "person", "vehicle")
 NAMES = {  # in a page -> in the tests
     "coco": "stand_ins/coco.safetensors",
     "coco-fast": "stand_ins/coco.safetensors",
@@ -36,6 +39,7 @@ train: {epochs: 1, batch_size: 4, warmup_steps: 1}
 def make_workshop(folder: Path) -> None:
     """The folder in which a page's commands run: models, cards, a data set, and tables of other programs."""
     _models(folder)
+    _foreign(folder)
     for card in ("CARD", "CARD1", "CARD2"):
         _card(folder / card, seed=len(card) + int(card[4:] or 0))
     _data_set(folder)
@@ -66,6 +70,16 @@ def _models(folder: Path) -> None:
     stats = {"mean": [0.5] * 3, "std": [0.25] * 3}
     for path in ("stand_ins/davit_tiny_il-all.safetensors", "species.safetensors"):
         backbones.save_pretrained(folder / path, net, class_to_idx=classes, rgb_stats=stats)
+
+
+def _foreign(folder: Path) -> None:
+    """Detectors of other programs, which find what is red (YOLOX: blue), and a picture of it."""
+    mega = replace(FILES["YOLOv8, v11"], metadata={**ULTRALYTICS, "names": str(dict(enumerate(NAMES_OF_MEGADETECTOR)))})
+    mega.write(folder / "md_v1000.onnx")
+    replace(FILES["YOLOX"], text="family: yolox\nnames: [animal, person, vehicle]\ncolours: rgb\n").write(
+        folder / "yolox_s.onnx"
+    )
+    Image.fromarray(picture((160, 120), (40, 30, 100, 80))).save(folder / "animal.jpg", quality=95)
 
 
 def _noise(seed: int) -> NDArray[np.uint8]:

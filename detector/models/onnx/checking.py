@@ -25,7 +25,10 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "unit": get_args(Unit),
 }
 TOP = 5  # detections that count where no boxes are known
-CLEARLY = 0.05  # by how much agreement must differ to say something
+CLEARLY, CLEARLY_BY_SCORE = (
+    0.05,
+    0.15,
+)  # by how much agreement must differ to say something, with known boxes or without
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,20 +85,29 @@ def check_conventions(
     """
     trials = list(_trials(detector, onnx_net(detector), image, known_xyxy))
     best = max(trial.agreement for trial in trials)
-    return [_verdict(option, [trial for trial in trials if trial.option == option], best) for option in CHOICES]
+    clearly = CLEARLY_BY_SCORE if known_xyxy is None else CLEARLY
+    return [
+        _verdict(option, [trial for trial in trials if trial.option == option], best, clearly)
+        for option in _judged(known_xyxy)
+    ]
 
 
-def _verdict(option: str, trials: Sequence[Trial], best: float) -> Verdict:
+def _judged(known: NDArray[np.float32] | None) -> list[str]:
+    """The conventions that a picture can judge: where it lies in the input changes scores a little, either way."""
+    return [option for option in CHOICES if known is not None or option != "placing"]
+
+
+def _verdict(option: str, trials: Sequence[Trial], best: float, clearly: float) -> Verdict:
     """What is to be said of one convention, where the best reading of all agrees so well."""
     told = next(trial for trial in trials if trial.as_told)
     others = sorted((trial for trial in trials if not trial.as_told), key=lambda trial: -trial.agreement)
     ahead = others[0].agreement - told.agreement
-    better = ahead > CLEARLY and others[0].agreement > best - CLEARLY
+    better = ahead > clearly and others[0].agreement > best - clearly
     return Verdict(
         option,
         told.value,
         others[0].value if better else None,
-        abs(ahead) > CLEARLY,
+        abs(ahead) > clearly,
         told.agreement,
         tuple((trial.value, trial.agreement) for trial in others),
     )
@@ -116,8 +128,8 @@ def _trials(
     detector: Detector, net: OnnxNet, image: NDArray[np.uint8], known: NDArray[np.float32] | None
 ) -> Iterator[Trial]:
     as_told = _agreement(detector, net, image, known)
-    for option, values in CHOICES.items():
-        for value in values:
+    for option in _judged(known):
+        for value in CHOICES[option]:
             if value == getattr(net.how, option):
                 yield Trial(option, value, True, as_told)
                 continue

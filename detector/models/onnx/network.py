@@ -65,6 +65,9 @@ class OnnxNet(nn.Module):
         # it has no weights that torch knows, and its pictures come on the CPU
         self.where = nn.Parameter(torch.zeros(0), requires_grad=False)
 
+    def __deepcopy__(self, memo: dict[int, object]) -> OnnxNet:
+        return self  # it has no weights that could be changed, and a runtime's network cannot be copied
+
     def forward(self, images: list[Tensor], targets: Any = None) -> list[dict[str, Tensor]]:
         """Detections of images, each (3, H, W) of uint8, or of floats in 0..1, no larger than the input.
 

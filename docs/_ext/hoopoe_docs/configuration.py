@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from detector.models.onnx.description import OnnxOptions
 from detector.training.config import Config
 from hoopoe_docs.markdown import cell, table
 
@@ -15,6 +16,12 @@ def configuration_page() -> str:
     """A section of keys a section of the configuration."""
     schema = Config.model_json_schema()
     return "\n".join(_sections(schema, schema["$defs"], ""))
+
+
+def onnx_page() -> str:
+    """The keys of the YAML beside an ONNX file."""
+    schema = OnnxOptions.model_json_schema()
+    return "\n".join(_sections(schema, schema.get("$defs", {}), ""))
 
 
 def _sections(model: dict[str, Any], definitions: dict[str, Any], prefix: str) -> list[str]:

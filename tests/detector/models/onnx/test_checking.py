@@ -38,7 +38,7 @@ def test_a_photo_of_nothing_decides_nothing(path: Path) -> None:
     model = load_detector(YOLO.write(path), "cpu")
     for known in (None, np.zeros((0, 4), np.float32)):
         verdicts = check_conventions(model, np.zeros((64, 64, 3), np.uint8), known)
-        assert [verdict.option for verdict in verdicts] == list(CHOICES)
+        assert {verdict.option for verdict in verdicts} >= CHOICES.keys() - {"placing"}
         assert not any(verdict.decided for verdict in verdicts)
 
 

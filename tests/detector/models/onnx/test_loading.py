@@ -11,6 +11,7 @@ import onnx
 import pytest
 
 from backbones.errors import CheckpointError, ConfigError
+from detector.cli.main import main
 from detector.models import detect, load_detector, save_detector
 from detector.models.coco import GROUPS
 from detector.models.onnx.categories import COCO_80, COCO_91, categories_of, names_in
@@ -235,3 +236,9 @@ def test_what_is_missing_and_what_cannot_be_is_said(path: Path, monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ConfigError, match=r"pip install 'hoopoe\[fast\]'"):
         load_detector(path, "cpu")
+
+
+def test_it_is_not_exported_again(path: Path, capsys) -> None:
+    YOLO.write(path)
+    assert main(["export-model", str(path), "--output", str(path.with_name("out"))]) == 2
+    assert "in another runtime's form already" in capsys.readouterr().err
