@@ -46,7 +46,10 @@ def models_at(speed: Speed, models: Models, output: Path, inputs: Sequence[Path]
     species = models.species
     if species is not None:
         species = fast_classifier(species, detector, folder / "species", photos)
-    return replace(models, detector=detector, species=species)
+    first = models.first_pass
+    if first is not None:
+        first = fast_detector(first, folder / "first_pass", photos)
+    return replace(models, detector=detector, species=species, first_pass=first)
 
 
 def _photos(card: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from backbones.errors import ConfigError
 from detector.conversion.tracing import for_tracing
 from detector.models.detector import Detector
 from detector.models.exported import BOXES, DENSE
@@ -91,7 +92,14 @@ class ClassifierDense(nn.Module):
 
 
 def cut(model: Detector | SpeciesClassifier) -> dict[str, Cut]:
-    """The dense parts of a model by name; the model is left as it is, and shares its weights with them."""
+    """The dense parts of a model by name; the model is left as it is.
+
+    Raises:
+        ConfigError: Another runtime has it already.
+    """
+    if model.runtime != "torch":
+        hint = "give the model that it was made from"
+        raise ConfigError(f"this model is run by {model.runtime} already", where=model.source, hint=hint)
     if isinstance(model, SpeciesClassifier):
         module = ClassifierDense(for_tracing(model.net))
         example = torch.zeros(2, 3, *model.size_hw)

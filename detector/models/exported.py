@@ -48,7 +48,8 @@ def load_exported(
         net.backbone, net.head = DenseBackbone(dense), CarriedRetinaNetHead(len(config.categories))
     else:
         outputs = net.roi_heads.box_predictor.cls_score.out_features
-        net.backbone = ProposingBackbone(dense, list(net.roi_heads.box_roi_pool.featmap_names) + ["pool"])
+        maps = len(net.rpn.anchor_generator.sizes) - 1  # and one by subsampling; a pool may know names of more
+        net.backbone = ProposingBackbone(dense, [*net.roi_heads.box_roi_pool.featmap_names[:maps], "pool"])
         net.rpn.head = CarriedRPNHead()
         net.roi_heads.box_head = PartBoxHead(runner.part(BOXES), (outputs, 4 * outputs))
         net.roi_heads.box_predictor = nn.Identity()

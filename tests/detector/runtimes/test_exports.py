@@ -1,0 +1,178 @@
+"""Exports of models: the boxes and names of torch at any size, from a folder that is believed only if it is whole."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+import backbones
+from backbones.errors import CheckpointError, ConfigError
+from detector.conversion.export import Target, export_plain
+from detector.models.building import build_detector
+from detector.models.config import ModelConfig
+from detector.models.detector import Detector
+from detector.models.prediction import detect
+from detector.models.saving import load_detector
+from detector.models.transform import IMAGENET_MEAN, IMAGENET_STD
+from detector.runtimes.manifest import EXPORT_FILE
+from detector.species.classifier import SpeciesClassifier, load_classifier
+
+SIZES_HW = ((96, 130), (130, 96), (64, 64), (64, 64))
+
+
+def nano_detector(backbone: str, **changes: Any) -> Detector:
+    """A small detector with random weights that finds much."""
+    torch.manual_seed(0)
+    small = {"davit_nano": {"dims": [16, 32, 64, 128]}, "biformer_nano": {"embed_dims": [32, 32, 64, 64]}}
+    config = ModelConfig(
+        backbone=backbone,
+        backbone_config=small[backbone],
+        backbone_size=(64, 64),
+        min_size=96,
+        max_size=130,
+        fpn_channels=64,
+        box_head_width=32,
+        proposals=20,
+        categories=("bird", "fox"),
+        score_threshold=0.0,
+        max_detections=30,
+        **changes,
+    )
+    net: Any = build_detector(config).eval()
+    for name, parameter in net.named_parameters():
+        if name.endswith(("cls_logits.weight", "cls_score.weight", "bbox_reg.weight")):
+            torch.nn.init.normal_(parameter, std=0.2)  # scores that differ: equal ones may come in any order
+    return Detector.of(net)
+
+
+def nano_classifier() -> SpeciesClassifier:
+    torch.manual_seed(0)
+    net = backbones.create_model("davit_nano", num_classes=5, input_size=(64, 64)).eval()
+    names = tuple("abcde")
+    return SpeciesClassifier("five", "0" * 64, names, (64, 64), IMAGENET_MEAN, IMAGENET_STD, "fp32", net)
+
+
+def pictures() -> list[NDArray[np.uint8]]:
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 255, (*size, 3), np.uint8) for size in SIZES_HW]
+
+
+@pytest.fixture(scope="module", params=["openvino retinanet biformer_nano", "onnx faster_rcnn davit_nano"])
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Detector, Path]:
+    """A detector, and the folder of its export."""
+    runtime, kind, backbone = request.param.split()
+    pytest.importorskip("openvino" if runtime == "openvino" else "onnxruntime")
+    detector = nano_detector(backbone, detector=kind)
+    folder = tmp_path_factory.mktemp("exports") / runtime
+    export_plain(detector, folder, Target(runtime))
+    return detector, folder
+
+
+@pytest.fixture(scope="module")
+def loaded(exported: tuple[Detector, Path]) -> Detector:
+    return load_detector(exported[1], "cpu", "fp32")
+
+
+def test_no_pictures_give_nothing(loaded: Detector) -> None:
+    assert detect(loaded, []) == []
+
+
+def test_an_export_finds_the_same_boxes_at_any_size(exported: tuple[Detector, Path], loaded: Detector) -> None:
+    detector, folder = exported
+    assert loaded.categories == detector.categories
+    assert loaded.runtime.split() == [folder.name, "fp32"]
+    for ours, theirs in zip(detect(detector, pictures()), detect(loaded, pictures()), strict=True):
+        assert len(ours) == len(theirs) > 0
+        np.testing.assert_allclose(theirs.scores, ours.scores, atol=1e-5)
+        np.testing.assert_allclose(theirs.boxes_xyxy, ours.boxes_xyxy, atol=1e-2)
+        assert theirs.labels.tolist() == ours.labels.tolist()
+
+
+def test_a_picture_in_a_batch_has_the_boxes_it_has_alone(loaded: Detector) -> None:
+    together = detect(loaded, pictures()[2:], batch_size=2)
+    alone = [detect(loaded, [picture])[0] for picture in pictures()[2:]]
+    for one, other in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(one.boxes_xyxy, other.boxes_xyxy)
+
+
+def test_an_export_is_not_saved_as_weights_nor_exported_again(loaded: Detector, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="not saved"):
+        loaded.save(tmp_path / "copy.safetensors")
+    with pytest.raises(ConfigError, match="already"):
+        export_plain(loaded, tmp_path / "again", Target("onnx"))
+
+
+def test_a_file_that_was_changed_or_lost_is_named(exported: tuple[Detector, Path], tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(exported[1], copy)
+    weights = max(copy.iterdir(), key=lambda path: path.stat().st_size)
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match="not the one that was exported") as caught:
+        load_detector(copy, "cpu")
+    assert weights.name in str(caught.value.where)
+    weights.unlink()
+    with pytest.raises(CheckpointError, match="missing"):
+        load_detector(copy, "cpu")
+
+
+@pytest.mark.parametrize("name", ["../dense.xml", "/etc/passwd", "a/b.xml", "..", ".hidden"])
+def test_no_part_lies_outside_the_folder(exported: tuple[Detector, Path], tmp_path: Path, name: str) -> None:
+    said = json.loads((exported[1] / EXPORT_FILE).read_text())
+    said["parts"]["dense"]["files"] = {name: "0" * 64}
+    (tmp_path / EXPORT_FILE).write_text(json.dumps(said))
+    with pytest.raises(CheckpointError, match="no export"):
+        load_detector(tmp_path, "cpu")
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda said: said.update(format="hoopoe-export-9"), lambda said: said["model"].update(backbone="none")]
+)
+def test_a_folder_that_says_what_cannot_be_is_refused(
+    exported: tuple[Detector, Path], tmp_path: Path, spoil: Any
+) -> None:
+    said = json.loads((exported[1] / EXPORT_FILE).read_text())
+    spoil(said)
+    (tmp_path / EXPORT_FILE).write_text(json.dumps(said))
+    with pytest.raises(CheckpointError):
+        load_detector(tmp_path, "cpu")
+
+
+def test_a_detector_is_no_classifier(exported: tuple[Detector, Path]) -> None:
+    with pytest.raises(CheckpointError, match="exported detector"):
+        load_classifier(exported[1])
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(ConfigError, match="something else"):
+        export_plain(nano_classifier(), tmp_path, Target("onnx"))
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def test_a_precision_that_a_runtime_has_not_is_refused() -> None:
+    with pytest.raises(ConfigError, match="int8 is for openvino"):
+        Target("onnx", "int8")
+
+
+def test_a_classifier_gives_the_same_logits_and_embeddings(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    birds = nano_classifier()
+    export_plain(birds, tmp_path / "birds", Target("onnx"))
+    loaded = load_classifier(tmp_path / "birds")
+    crops = np.random.default_rng(0).integers(0, 255, (3, 64, 64, 3), np.uint8)
+    ours, theirs = (each.logits(crops, return_embedding=True) for each in (birds, loaded))
+    np.testing.assert_allclose(theirs.logits, ours.logits, atol=1e-5)
+    np.testing.assert_allclose(theirs.embeddings, ours.embeddings, atol=1e-5)
+    assert loaded.logits(crops[:0]).logits.shape == (0, 5)
+    assert loaded.class_names == birds.class_names
+    assert replace(birds, net=loaded.net).logits(crops[:1]).logits.shape == (1, 5)
+    with pytest.raises(CheckpointError, match="exported classifier"):
+        load_detector(tmp_path / "birds")
