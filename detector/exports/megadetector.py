@@ -4,7 +4,9 @@ Source: MegaDetector, megadetector-output-format.md (lila.science/megadetector-o
 store are written, for these programs have thresholds of their own; only what a repeat or a person ruled out is not.
 A bird is an "animal" that is classified: its name first if it has one, and the species that it may be. The descriptions
 of the classes give every rank that is known, since Timelapse makes its tree of them and passes over empty ranks: a
-family that is chosen there would miss its species. Detections are sorted by confidence.
+family that is chosen there would miss its species. Detections are sorted by confidence. Each repeats its category and
+first class as `as_exported`, which other programs pass over, so that what a person changes is told when the file comes
+back; see `store.reviews.programs`.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from detector.exports.source import ExportOptions, ExportSource
 from detector.exports.taxa import candidates_of, lineage_of, taxon_of
 from detector.species.names.crosswalk import Crosswalk
 from detector.store.records import DetectionRecord, MediaRecord
+from detector.store.reviews.table import as_exported
 from detector.store.run_file import RunFile
 from detector.store.schema import LOWEST_SCORE
 from detector.types import Kind, TaxonName
@@ -93,6 +96,8 @@ def _detection(found: DetectionRecord, video: bool, classes: _Classes) -> dict[s
     classifications = _classifications(found, classes)
     if classifications:
         detection["classifications"] = classifications
+    first = classes.name_of(str(classifications[0][0])) if classifications else None
+    detection["as_exported"] = as_exported([CATEGORIES[str(detection["category"])], first])
     return detection
 
 
@@ -120,13 +125,20 @@ class _Classes:
     def __init__(self, crosswalk: Crosswalk) -> None:
         self._crosswalk = crosswalk
         self._ids: dict[str, str] = {}
+        self._names: list[str] = []
         self._taxa: dict[str, TaxonName] = {}
 
     def id_of(self, taxon: TaxonName) -> str:
-        key = self._ids.setdefault(taxon.name or taxon.display_name, str(len(self._ids) + 1))
+        name = taxon.name or taxon.display_name
+        if name not in self._ids:
+            self._names.append(name)
+        key = self._ids.setdefault(name, str(len(self._names)))
         if key not in self._taxa or (taxon.rank and self._taxa[key].rank is None):
             self._taxa[key] = taxon
         return key
+
+    def name_of(self, key: str) -> str:
+        return self._names[int(key) - 1]
 
     @property
     def names(self) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """observations.csv of a Camtrap DP package that people have edited, in our packages or in those of other programs.
 
-An observation of a person says so (classificationMethod human) and is signed. A row that is missing says nothing:
-people filter tables. Rows of whole events cannot be taken: a word is of boxes or of a file.
+An observation of a person says so (classificationMethod human) and is signed. Of other rows those count that differ
+from the store, if it has not been decided anew since. A row that is missing says nothing: people filter tables. Rows of
+whole events cannot be taken: a word is of boxes or of a file.
 """
 
 from __future__ import annotations
@@ -70,6 +71,9 @@ def _word(row: Row, files: Mapping[str, str]) -> Word | None:
         place=Place() if whole_event else _place(row, files),
         label=label,
         signed=person,
+        # what we write of a file in which nothing was found
+        edited=False if label == "nothing" and not person and row["observationID"].endswith("_none") else None,
+        probability=None if person else as_number(row["classificationProbability"]),
         reviewer=(row["classifiedBy"] if person else "") or ANYBODY,
         said_at=moment(row["classificationTimestamp"]) if person else None,
         region=row["eventID"] if whole_event else "",

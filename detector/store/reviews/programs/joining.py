@@ -27,6 +27,7 @@ from detector.store.run_json import read_run
 from detector.types import Kind
 
 SAME_IOU = 0.5
+SAME_PROBABILITY = 1e-4  # tables hold five digits
 SAME_TIME_S = 0.05  # a frame of Label Studio's 25 a second, and a little
 DEFAULT_THRESHOLD = 0.2
 DRAWN = (
@@ -55,6 +56,9 @@ def join_words(folder: Path, heard: Heard, now: datetime) -> ReviewTable:
     for word in heard.words:
         if word.place.item is None and word.place.path is None:
             continue
+        if word.edited is False:
+            joining.unchanged += 1
+            continue
         found = files.item_of(word.place.item, word.place.path)
         if found.problem:
             joining.wrong.append(f"{word.where}: {found.problem}")
@@ -65,8 +69,11 @@ def join_words(folder: Path, heard: Heard, now: datetime) -> ReviewTable:
             joining.item(record, words)
     total, taken = len(heard.words), len(heard.words) - len(joining.wrong)
     count = f"{taken} of {total} entries joined, {joining.unchanged} of which say what the store says"
-    note = count if total else "nobody has said anything in it"
-    return ReviewTable(tuple(joining.said), (*heard.wrong, *joining.wrong), (*heard.notes, note))
+    notes = [*heard.notes, count if total else "nobody has said anything in it"]
+    if joining.stale:
+        passed_over = f"{joining.stale} entries that nobody signed are older than what the store says by now"
+        notes.append(f"{passed_over}, and were passed over: export again to correct those")
+    return ReviewTable(tuple(joining.said), (*heard.wrong, *joining.wrong), tuple(notes))
 
 
 def _threshold(folder: Path) -> float:
@@ -77,13 +84,14 @@ def _threshold(folder: Path) -> float:
 
 @dataclass
 class _Joining:
-    """Reviews as they come, what could not be joined, and how many words say nothing new."""
+    """Reviews as they come, what could not be joined, and how many words say nothing new, or are outdated."""
 
     threshold: float
     now: datetime
     said: list[Said] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     unchanged: int = 0
+    stale: int = 0
 
     def events(self, words: Sequence[Word], folder: Path) -> None:
         """Take words on whole events, which change nothing, or cannot be taken."""
@@ -92,6 +100,8 @@ class _Joining:
             event = known.get(word.region)
             if event is not None and _says_so(word, event.kind, (event.name, event.display_name)):
                 self.unchanged += 1
+            elif not word.signed and (event is None or _changed(word, event.confidence)):
+                self.stale += 1
             else:
                 self.wrong.append(f"{word.where}: {EVENT}")
 
@@ -145,8 +155,8 @@ class _Joining:
         same = _says(word, found)
         if same and (not word.signed or found.reviewed_by == word.reviewer or word.label == ANY_ANIMAL):
             self.unchanged += 1
-        elif word.label == ANY_ANIMAL:
-            self.wrong.append(f"{word.where}: {UNNAMED}")
+        elif not word.signed and not word.edited and (found.reviewed_by or _changed(word, _sureness(found))):
+            self.stale += 1
         else:
             self._add(record, word, found)
 
@@ -191,6 +201,15 @@ def _pairs(record: MediaRecord, words: Sequence[Word]) -> dict[int, DetectionRec
     return joined
 
 
+def _changed(word: Word, probability: float | None) -> bool:
+    """Whether what the store decided has changed since the word was exported."""
+    return word.probability is not None and abs(word.probability - (probability or 0.0)) > SAME_PROBABILITY
+
+
+def _sureness(found: DetectionRecord) -> float:
+    return found.score if found.confidence is None else found.confidence
+
+
 def _iou(xywh: Sequence[float], found: DetectionRecord) -> float:
     own, its = (xywh_to_xyxy(np.array([box], float)) for box in (xywh, (found.x, found.y, found.w, found.h)))
     return float(box_iou(own, its)[0, 0])
@@ -209,7 +228,7 @@ def _says(word: Word, found: DetectionRecord) -> bool:
     ranked = [name_key(name) for name in word.ranked]
     if not own & set(ranked):  # what is shown of a box that may be no bird has no names
         return False
-    sure = found.score if found.confidence is None else found.confidence
+    sure = _sureness(found)
     surer = {name_key(each.name) for each in found.candidates if each.confidence >= sure}
     return ranked[0] in own | surer
 

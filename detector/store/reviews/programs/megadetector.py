@@ -1,7 +1,7 @@
 """MegaDetector's batch output (results.json) that somebody has edited by hand or by a script.
 
-The format knows no person, so only what differs from the store is a word. A detection that is missing says nothing:
-programs leave out what is below a threshold.
+The format knows no person, so only what differs is a word: from what was exported, which our files repeat in each
+detection, or from the store. A detection that is missing says nothing: programs leave out what is below a threshold.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import msgspec
 from backbones.errors import DataError
 from detector.base.json_text import JSON_FAULTS, JsonError, decode_json
 from detector.store.reviews.programs.words import ANY_ANIMAL, Box, Heard, Place, Word
+from detector.store.reviews.table import as_exported
 
 _HINT = "see https://lila.science/megadetector-output-format"
 
@@ -29,6 +30,7 @@ class _Detection(msgspec.Struct):
     bbox: Box
     frame_number: int | None = None
     classifications: list[tuple[str | int, float]] | None = None
+    as_exported: str | None = None
 
 
 class _Image(msgspec.Struct):
@@ -73,7 +75,9 @@ def _word(where: str, file: str, raw: msgspec.Raw, content: _Results) -> Word:
     animal = category.casefold() == "animal"
     label = (ranked[0] if ranked else ANY_ANIMAL) if animal else category
     place = Place(path=file, frame=found.frame_number, xywh=found.bbox)
-    return Word(where, place, label, ranked=ranked if animal else ())
+    now = as_exported([category, ranked[0] if ranked else None])
+    edited = None if found.as_exported is None else now != found.as_exported
+    return Word(where, place, label, ranked=ranked if animal else (), edited=edited)
 
 
 def _name(names: Mapping[str, str], key: str | int, what: str) -> str:

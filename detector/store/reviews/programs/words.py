@@ -59,6 +59,8 @@ class Word:
         label: A name, or a word for a kind; ANY_ANIMAL.
         ranked: All the names that it gives, the surest first, where the program lists several.
         signed: Whether a person said it, even where the store says so already; else it is one only where it differs.
+        edited: Whether it differs from what was exported; None: the file does not tell.
+        probability: That came with it when it was exported, by which it is told whether the store has changed since.
         reviewer: Who.
         said_at: When; None: not given.
         group: Within which a box can be meant once, such as one person's annotation of a picture.
@@ -70,6 +72,8 @@ class Word:
     label: str
     ranked: tuple[str, ...] = ()
     signed: bool = False
+    edited: bool | None = None
+    probability: float | None = None
     reviewer: str = ANYBODY
     said_at: datetime | None = None
     comment: str | None = None

@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from detector.store.reviews.log import Imported, read_reviews
+from detector.decisions.decide import decide
+from detector.decisions.options import DecideOptions
+from detector.store.reviews.log import Imported, Review, append_reviews, read_reviews
+from detector.types import media_id
 
 AS_MADE = {
     ("a.jpg", 0, 0): "Corvus cornix",
@@ -59,6 +63,31 @@ def test_results_of_megadetector_name_boxes_and_change_their_kind(store: Path, s
     assert (imported.new, imported.wrong) == (2, ())
     assert names() == AS_MADE | {("a.jpg", 0, 0): "Spilopelia senegalensis", ("b.jpg", 0, 0): "person"}
     assert say(store / "edited.json").new == 0
+
+
+def test_results_of_other_decisions_say_only_what_was_edited_in_them(store: Path, say: Say, names) -> None:
+    def edit(content: dict) -> None:
+        content["classification_categories"]["7"] = "Merops apiaster"
+        content["images"][0]["detections"][0]["classifications"] = [["7", 1.0]]
+
+    decide(store, DecideOptions(name_threshold=1.0))  # by now the store names no species
+    imported = say(edit_json(store, "results.json", edit))
+    assert (imported.new, imported.wrong) == (1, ())
+
+
+def test_results_that_do_not_tell_what_was_exported_never_overrule_a_person(store: Path, say: Say, names) -> None:
+    def edit(content: dict) -> None:
+        for image in content["images"]:
+            for found in image["detections"] or ():
+                del found["as_exported"]
+
+    path = edit_json(store, "results.json", edit)
+    append_reviews(store, [Review(datetime(2024, 6, 1), "Noa", "nothing", media_id("card", "DCIM/b.jpg"), 0, 0)])
+    decided = names()
+    imported = say(path)
+    assert (imported.new, imported.wrong) == (0, ())
+    assert "1 entries that nobody signed are older" in imported.notes[-1]
+    assert names() == decided == AS_MADE | {("b.jpg", 0, 0): "nothing"}
 
 
 def test_faults_in_results_of_megadetector_are_listed_and_cost_no_other(store: Path, say: Say, names) -> None:
@@ -138,6 +167,17 @@ def test_observations_that_people_corrected_and_signed(encoding, delimiter, stor
         ("nothing", None, "Noa"),
     }
     assert say(path).new == 0
+
+
+def test_observations_of_other_decisions_say_only_what_was_signed_in_them(store: Path, say: Say, names) -> None:
+    def edit(rows: dict[str, dict[str, str]]) -> None:
+        row_of(rows, store, "a.jpg").update(classificationMethod="human", classifiedBy="Noa")
+
+    path = edit_observations(store, edit)
+    decide(store, DecideOptions(name_threshold=1.0))  # by now the store names no species
+    imported = say(path)
+    assert (imported.new, imported.wrong) == (1, ())
+    assert "entries that nobody signed are older" in imported.notes[-1]
 
 
 def test_faults_in_observations_are_listed_and_cost_no_other(store: Path, say: Say, names) -> None:
