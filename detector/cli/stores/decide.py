@@ -18,6 +18,7 @@ from detector.cli.terminal.tables import results, say
 EXAMPLES = (
     "hoopoe decide OUT --score-threshold 0.3 --deployments deployments.csv",
     "hoopoe decide OUT --reviews OUT/results.csv",
+    "hoopoe decide OUT --reviews project-1-at-2026-11-28.json",
 )
 
 
@@ -32,9 +33,10 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--reviews",
         type=file_of("reviews", "results.csv"),
-        metavar="TABLE",
-        help="what people said of boxes, to add to the store: a CSV or Excel table, or an exported results.csv or "
-        "results.xlsx in which kinds or names were changed",
+        metavar="FILE",
+        help="what people said of boxes, to add to the store: a CSV or Excel table, an exported results.csv or "
+        "results.xlsx in which kinds or names were changed, or what they corrected in other programs: Label Studio's JSON "
+        "export, Timelapse's CSV, a Camtrap DP package, MegaDetector's results",
     )
 
 
