@@ -35,8 +35,8 @@ def add_arguments(parser: CommandParser) -> None:
         type=file_of("reviews", "results.csv"),
         metavar="FILE",
         help="what people said of boxes, to add to the store: a CSV or Excel table, an exported results.csv or "
-        "results.xlsx in which kinds or names were changed, or what they corrected in other programs: Label Studio's JSON "
-        "export, Timelapse's CSV, a Camtrap DP package, MegaDetector's results",
+        "results.xlsx in which kinds or names were changed, or what they corrected in other programs: Label Studio's "
+        "JSON export, Timelapse's CSV, a Camtrap DP package, MegaDetector's results",
     )
 
 
