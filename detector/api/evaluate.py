@@ -24,7 +24,7 @@ from detector.evaluation.evaluation import Evaluation
 from detector.evaluation.ground_truth import read_ground_truth
 from detector.evaluation.slices import LOCATION
 from detector.evaluation.writer import write_evaluation
-from detector.models.detector import Detector
+from detector.models.detector import Detector, Suppression
 from detector.models.saving import load_detector
 
 
@@ -38,6 +38,7 @@ class EvaluateOptions(TypedDict, total=False):
         max_detections: Of an image, and of each of its categories for AP; None: the detector's, and COCO's 100.
         tile: Look for small birds in tiles at native resolution too.
         tta: See each picture mirrored and at other sizes too, and fuse what is found; not together with `tile`.
+        suppression: "soft" lowers the score of a box that overlaps a better one, where "hard" drops it; not with `tta`.
         categories: YAML file that maps annotated names to the detector's; None: as in its training.
         agnostic: All annotated categories are `bird`, and so are a species detector's.
         negatives: A folder of other pictures, which surely show no bird, to count false boxes in.
@@ -49,6 +50,7 @@ class EvaluateOptions(TypedDict, total=False):
     max_detections: int | None
     tile: bool
     tta: bool
+    suppression: Suppression
     categories: Source | None
     agnostic: bool
     negatives: Source | None
@@ -143,6 +145,7 @@ def _detection_options(options: EvaluateOptions) -> DetectionOptions:
         max_detections=None if most is None else checked_whole(most, "max_detections"),
         tile=bool(options.get("tile", False)),
         tta=bool(options.get("tta", False)),
+        suppression=options.get("suppression", "hard"),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import overload
 
 from torch import nn
@@ -10,8 +11,9 @@ from torch import nn
 from detector.api.checks import checked_share, checked_whole
 from detector.api.images import Image, is_one, rgb_array, rgb_arrays
 from detector.base.checks import expect
-from detector.models.detector import Detector
+from detector.models.detector import Detector, Suppression
 from detector.models.prediction import detect
+from detector.models.soft import refuse_soft_views
 from detector.models.tta import detect_augmented
 from detector.types import Detections
 
@@ -26,6 +28,7 @@ def predict(  # type: ignore[overload-overlap]  # a str is also an iterable
     score_threshold: float = ...,
     batch_size: int = ...,
     tta: bool = ...,
+    suppression: Suppression = ...,
 ) -> Detections: ...
 @overload
 def predict(
@@ -35,6 +38,7 @@ def predict(
     score_threshold: float = ...,
     batch_size: int = ...,
     tta: bool = ...,
+    suppression: Suppression = ...,
 ) -> list[Detections]: ...
 def predict(
     detector: Detector | nn.Module,
@@ -43,6 +47,7 @@ def predict(
     score_threshold: float = SHOWN_SCORE,
     batch_size: int = 8,
     tta: bool = False,
+    suppression: Suppression = "hard",
 ) -> Detections | list[Detections]:
     """Find birds in pictures of any sizes; a picture gets the same detections whatever it is given together with.
 
@@ -55,6 +60,8 @@ def predict(
         score_threshold: Detections below are left out; 0 gives all that the detector itself does not drop.
         batch_size: Pictures, or views of one, in one pass through the network, at most.
         tta: See each picture mirrored, smaller and larger too, and fuse what is found; takes six to nine times as long.
+        suppression: "hard" drops a box that overlaps a better one of its category, so that of two birds close together
+            one may be lost; "soft" lowers its score, so that some birds are told twice. Not together with `tta`.
 
     Returns:
         The detections of one picture, or a list of those of several: the best first, boxes in the picture's pixels,
@@ -76,6 +83,9 @@ def predict(
     threshold = checked_share(score_threshold, "score_threshold")
     size = checked_whole(batch_size, "batch_size")
     expect(tta, bool, "True or False", where="tta", hint="leave it out")
+    model = replace(model, suppression=suppression)
+    if tta and suppression == "soft":
+        refuse_soft_views()
     find = detect_augmented if tta else detect
     if is_one(images):
         return find(model, [rgb_array(images)], batch_size=size, score_threshold=threshold)[0]

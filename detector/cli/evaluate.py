@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from detector.cli.options.devices import add_device_arguments, device_and_precision
 from detector.cli.options.models import check_detector
 from detector.cli.options.paths import file_of, folder_of, new_folder_of
-from detector.cli.options.shared import add_images_argument
+from detector.cli.options.shared import add_images_argument, add_suppression_argument
 from detector.cli.terminal.parser import CommandParser
 from detector.cli.terminal.tables import new_table, results, say
 
@@ -71,6 +71,7 @@ def add_arguments(parser: CommandParser) -> None:
     seen.add_argument(
         "--tta", action="store_true", help="see pictures mirrored and at other sizes too; 6 to 9 times slower"
     )
+    add_suppression_argument(parser)
     parser.add_rare_argument(
         "--workers", type=int, metavar="N", help="processes that read pictures (default: one a core)"
     )
@@ -97,6 +98,7 @@ def run(args: argparse.Namespace) -> int:
         max_detections=args.max_detections,
         tile=args.tile,
         tta=args.tta,
+        suppression=args.suppression,
         categories=args.categories,
         agnostic=args.agnostic,
         negatives=args.negatives,

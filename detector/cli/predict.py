@@ -10,6 +10,7 @@ from backbones.errors import ConfigError, HoopoeError
 from detector.cli.options.devices import add_device_arguments, device_and_precision
 from detector.cli.options.models import check_detector
 from detector.cli.options.paths import each_of, new_folder_of
+from detector.cli.options.shared import add_suppression_argument
 from detector.cli.terminal import exit_codes
 from detector.cli.terminal.messages import print_error
 from detector.cli.terminal.parser import CommandParser
@@ -50,6 +51,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--tta", action="store_true", help="see pictures mirrored and at other sizes too; 6 to 9 times slower"
     )
+    add_suppression_argument(parser)
     add_device_arguments(parser)
 
 
@@ -81,8 +83,9 @@ def run(args: argparse.Namespace) -> int:
         errors.append(error)
         found.append((picture, Found(picture.name, failure=error.problem)))
 
+    how = {"tta": args.tta, "suppression": args.suppression}
     for picture, image in read_each(pictures, "detecting", failed):
-        boxes = predict(detector, image, score_threshold=args.score_threshold, tta=args.tta)
+        boxes = predict(detector, image, score_threshold=args.score_threshold, **how)
         found.append((picture, Found(picture.name, (image.shape[1], image.shape[0]), boxes)))
         if picture in drawn:
             save_image(draw_detections(image, boxes.boxes_xyxy, boxes.names, boxes.scores), drawn[picture])

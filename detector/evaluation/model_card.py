@@ -62,7 +62,7 @@ class CardFacts:
         data: The content of its run's data.json; empty where that is not at hand.
         figures: On the set it was evaluated on; None: on none.
         images_per_second: Of that evaluation, the reading of pictures included.
-        seen_with: The option of that evaluation by which pictures were seen in several views; None: they were not.
+        seen_with: The options of that evaluation by which more was found than by default; None: there were none.
         false_boxes: Found on pictures without birds, by what these are: "of this set", "of others".
     """
 
@@ -162,7 +162,7 @@ def _figures(facts: CardFacts) -> Iterator[str]:
         yield "No bird was there to find, so that there is no figure."
         return
     if facts.seen_with:
-        yield f"Pictures were seen with `{facts.seen_with}`: figures and speed hold for this option alone."
+        yield f"Pictures were seen with `{facts.seen_with}`: figures and speed hold with this alone."
     kind = "cameras" if figures.by_camera else "pictures"
     yield (
         f"In brackets: 95 % intervals, the percentiles of {DRAWS} draws of {kind} with replacement; of pictures in a "

@@ -82,6 +82,8 @@ class JoinedClasses(NormalizeAndPad):
         groups: Names of the classes in each group.
     """
 
+    across_names = False
+
     def __init__(self, config: ModelConfig, classes: list[str], groups: dict[str, tuple[str, ...]]) -> None:
         super().__init__(IMAGENET_MEAN, IMAGENET_STD, 0, config.nms_iou, config.max_detections)
         group_of = {name: index for index, names in enumerate(groups.values()) for name in names}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 import torchvision
@@ -20,6 +20,7 @@ from detector.models.building import config_of
 from detector.models.config import ModelConfig
 
 PRECISIONS = ("fp32", "bf16")
+Suppression = Literal["hard", "soft"]
 
 
 def _versions() -> dict[str, str]:
@@ -66,6 +67,8 @@ class Detector:
         precision: "bf16" runs convolutions and matrix products in bfloat16; boxes and scores stay float32.
         source: Where it was loaded from: its file, or `coco`; None where it is in no file.
         runtime: What runs its dense parts: "torch", or for an export such as "openvino int8+bf16".
+        suppression: "hard" drops a box that overlaps a better one of its category by more than `nms_iou`; "soft" lowers
+            its score (`detector.models.soft`).
 
     Example:
         >>> model = hp.load_detector("birds.safetensors")
@@ -82,6 +85,7 @@ class Detector:
     precision: Precision = "fp32"
     source: str | None = None
     runtime: str = "torch"
+    suppression: Suppression = "hard"
 
     def __post_init__(self) -> None:
         hint = "use load_detector, or Detector.of(net)"
@@ -90,6 +94,9 @@ class Detector:
         if self.precision not in PRECISIONS:
             problem = f"a precision is fp32 or bf16, not {self.precision!r}"
             raise ConfigError(problem, where="Detector", hint="leave it out")
+        if self.suppression not in get_args(Suppression):
+            problem = f"suppression is hard or soft, not {self.suppression!r}"
+            raise ConfigError(problem, where="suppression", hint="leave it out")
 
     @classmethod
     def of(cls, net: nn.Module, precision: Precision = "fp32") -> Detector:

@@ -15,6 +15,7 @@ from backbones.inference.classification import evaluating
 from detector.boxes import clip_boxes
 from detector.data.resizing import scale_boxes
 from detector.models.detector import Detector
+from detector.models.soft import suppressing_softly
 from detector.models.tiling import View
 from detector.types import Detections
 
@@ -64,13 +65,17 @@ def detect_resized(
         The detections of each image in the pixels of its original, the best first.
     """
     net, device = detector.net, detector.device
-    with evaluating(net), torch.autocast(device.type, torch.bfloat16, enabled=detector.precision == "bf16"):
+    with (
+        evaluating(net),
+        suppressing_softly(detector) as softened,
+        torch.autocast(device.type, torch.bfloat16, enabled=detector.precision == "bf16"),
+    ):
         outputs = net([image.to(device, non_blocking=True) for image in images])
     detections = []
     for output, image, original_wh in zip(outputs, images, originals_wh, strict=True):
         boxes = scale_boxes(output["boxes"].cpu().numpy(), (image.shape[2], image.shape[1]), original_wh)
         scores, labels = output["scores"].cpu().numpy(), output["labels"].cpu().numpy()
-        detections.append(Detections(clip_boxes(boxes, original_wh), scores, labels, detector.categories))
+        detections.append(softened(Detections(clip_boxes(boxes, original_wh), scores, labels, detector.categories)))
     return detections
 
 

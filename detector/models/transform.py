@@ -27,6 +27,8 @@ class NormalizeAndPad(GeneralizedRCNNTransform):
         max_detections: Detections of an image that stay after that, the best first; None: as many as there are.
     """
 
+    across_names = True  # whether nms_iou holds for two names
+
     def __init__(
         self,
         mean: Sequence[float],

@@ -36,6 +36,17 @@ def add_set_argument(parser: CommandParser, example: str) -> None:
     )
 
 
+def add_suppression_argument(parser: CommandParser) -> None:
+    """Declare --suppression."""
+    parser.add_rare_argument(
+        "--suppression",
+        choices=("hard", "soft"),
+        default="hard",
+        help="of boxes that overlap a better one: hard drops them; soft lowers their scores, so that the second of two "
+        "birds close together stays (default: %(default)s)",
+    )
+
+
 def at_least(least: int) -> Callable[[str], int]:
     """What argparse takes as `type`: a whole number from `least` up."""
 

@@ -76,11 +76,11 @@ class Mlflow:
     """A run of MLflow, by its client, so that a program that uses MLflow itself is left alone."""
 
     def __init__(self, folder: RunFolder, settings: Mapping[str, Any], known: str | None) -> None:
-        logging.getLogger("mlflow").setLevel(logging.WARNING)  # its greetings, and those of its database
-        logging.getLogger("alembic").setLevel(logging.WARNING)
         from mlflow import MlflowClient
         from mlflow.entities import Metric, Param
 
+        for name in ("mlflow", "alembic"):  # its greetings, and those of its database
+            logging.getLogger(name).setLevel(logging.WARNING)
         self.client, self.metric = MlflowClient(), Metric
         if known is not None:
             self.id = known
