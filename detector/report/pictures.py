@@ -7,8 +7,11 @@ some has no clip: between the frames that the detector saw, nobody knows where t
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 import cv2
 import numpy as np
@@ -31,7 +34,7 @@ SMALLEST_PX = 96  # what is smaller is enlarged, smoothly, where a browser would
 QUALITY = 80  # of JPEG
 AROUND_S = 2.0  # of a clip before and after what is seen
 LONGEST_S = 30.0  # of a clip
-COLUMNS = ("card", "media_id")
+COLUMNS = ("card", "media_id", "made_of")
 
 
 def crop_name(media_id: str, frame_number: int, box: int) -> str:
@@ -39,9 +42,41 @@ def crop_name(media_id: str, frame_number: int, box: int) -> str:
     return f"{media_id[:3]}/{media_id}-{frame_number}-{box}.jpg"
 
 
+def made_of(task: MediaTask) -> str:
+    """A hash of all that the pictures of a file depend on, but for the file, which does not change."""
+    boxes = [(found.frame_number, found.box, found.x, found.y, found.w, found.h) for found in task.shown]
+    hidden = [(found.frame_number, found.x, found.y, found.w, found.h) for found in task.hidden]
+    made_by = (CROP_PX, FRAME_PX, CLIP_PX, CROP_MARGIN, SMALLEST_PX, QUALITY, AROUND_S, LONGEST_S)
+    return hashlib.blake2b(repr((boxes, hidden, made_by)).encode(), digest_size=8).hexdigest()
+
+
+class EarlierPictures:
+    """The pictures of an earlier report: those of a file stay as long as they would come out the same.
+
+    Args:
+        folder: Of the pictures.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._made: dict[str, tuple[str, list[str]]] = {}
+        with suppress(OSError, UnicodeDecodeError, csv.Error), _open_index(folder) as file:
+            for row in csv.DictReader(file):
+                picture, media_id, key = (row.get(name) or "" for name in ("picture", "media_id", "made_of"))
+                self._made.setdefault(media_id, (key, []))[1].append(picture)
+
+    def __call__(self, task: MediaTask) -> bool:
+        """Whether all pictures of a file are there, and are what would be made now."""
+        key, names = self._made.get(task.record.media_id, ("", []))
+        return key == made_of(task) and all((task.folder / name).is_file() for name in names)
+
+
+def _open_index(folder: Path) -> TextIO:
+    return (folder / INDEX).open(encoding="utf-8-sig", newline="")
+
+
 def pictures_there(folder: Path) -> set[str]:
     """The names of all pictures that the index lists."""
-    with (folder / INDEX).open(encoding="utf-8-sig", newline="") as file:
+    with _open_index(folder) as file:
         return {row["picture"] for row in csv.DictReader(file)}
 
 
@@ -63,12 +98,12 @@ def make_report_pictures(task: MediaTask) -> Iterator[WrittenPicture]:
     if record.media_type == "video" and not task.hidden:
         name = f"{stem}.mp4"
         _write_clip(task, task.folder / name)
-        yield WrittenPicture(name, (record.card, record.media_id))
+        yield WrittenPicture(name, (record.card, record.media_id, made_of(task)))
 
 
 def _written(task: MediaTask, name: str, content: bytes) -> WrittenPicture:
     write_bytes(task.folder / name, content, durable=False)
-    return WrittenPicture(name, (task.record.card, task.record.media_id))
+    return WrittenPicture(name, (task.record.card, task.record.media_id, made_of(task)))
 
 
 def _of_size(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:

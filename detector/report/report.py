@@ -20,7 +20,7 @@ from detector.exports.source import ExportOptions, ExportSource
 from detector.report.events import EventColumns
 from detector.report.gallery import Choice, Gallery
 from detector.report.names import Names, order_of, translations
-from detector.report.pictures import COLUMNS, make_report_pictures, pictures_there
+from detector.report.pictures import COLUMNS, EarlierPictures, make_report_pictures, pictures_there
 from detector.report.places import coordinates, count_events, places, rate
 from detector.report.quality import Quality
 from detector.report.scripts import Scripts
@@ -40,7 +40,16 @@ def write_report(source: ExportSource, folder: Path, options: ExportOptions) -> 
     every = Choice()
     rows = sum(len(every(record, options.score_threshold)) for record in source.media())
     choice = Choice.of(rows)
-    form = PictureFormat(f"{FOLDER}/pictures", make_report_pictures, COLUMNS, ("photo", "video"), choice, PEOPLE)
+    pictures = report / "pictures"
+    form = PictureFormat(
+        f"{FOLDER}/pictures",
+        make_report_pictures,
+        COLUMNS,
+        ("photo", "video"),
+        choose=choice,
+        blur=PEOPLE,
+        are_there=EarlierPictures(pictures),
+    )
     make_pictures(source, folder, options, form)
     scripts = Scripts(report / "data")
     scripts.write("summary", _Survey(source, options, report).write(scripts, choice, rows))

@@ -22,7 +22,7 @@ def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe report`."""
     parser.epilog = (
         "OUT/report holds all that the page needs: copy the folder as a whole. Its numbers are those of the exported "
-        "tables. It is not made again by itself: pictures take long."
+        "tables. It is not made again by itself."
     )
     add_store_argument(parser)
     parser.add_argument("--open", action="store_true", help="also show it in the browser")

@@ -69,6 +69,10 @@ class WrittenPicture:
     cells: tuple[Cell, ...]
 
 
+def _never(_: MediaTask) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class PictureFormat:
     """A kind of pictures.
@@ -80,6 +84,7 @@ class PictureFormat:
         media_types: Of which files.
         choose: The detections of a file to show, from the threshold up.
         blur: What is blurred where the user does not say.
+        are_there: Whether the pictures of a file are those of an earlier export, and stay.
     """
 
     folder: str
@@ -88,6 +93,7 @@ class PictureFormat:
     media_types: tuple[MediaType, ...]
     choose: Callable[[MediaRecord, float], tuple[DetectionRecord, ...]] = MediaRecord.shown
     blur: Blur = NONE
+    are_there: Callable[[MediaTask], bool] = _never
 
 
 def make_pictures(source: ExportSource, store: Path, options: ExportOptions, pictures: PictureFormat) -> Path:
@@ -192,7 +198,11 @@ def _tasks(
             ledger.failures.append(error)
             continue
         if record.card not in absent and is_there(file):
-            yield MediaTask(file, record, shown, folder, hidden_in(record, options.blur or pictures.blur))
+            task = MediaTask(file, record, shown, folder, hidden_in(record, options.blur or pictures.blur))
+            if pictures.are_there(task):
+                ledger.keep(record)
+            else:
+                yield task
         else:
             ledger.keep(record)
             missed[record.card] += 1

@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -14,7 +15,7 @@ from detector.exports.export import export
 from detector.exports.pictures.blurring import hidden_in
 from detector.exports.pictures.media_files import MediaTask
 from detector.report.gallery import Choice, Flag
-from detector.report.pictures import make_report_pictures
+from detector.report.pictures import COLUMNS, EarlierPictures, make_report_pictures
 from detector.report.scripts import read_script
 from detector.types import media_id
 
@@ -186,10 +187,31 @@ def test_a_video_with_people_has_no_clip_unless_nothing_is_blurred(tmp_path, sto
     assert sum(made.name.endswith(".mp4") for made in make_report_pictures(task)) == clips
 
 
+def test_pictures_that_would_come_out_the_same_are_not_made_again(tmp_path, store_maker, card):
+    found = store_maker.detection("m0", x=0.1)
+    record = store_maker.media("a.jpg", detections=[found], width=400, height=300)
+    task = MediaTask(card / "a.jpg", record, record.detections, tmp_path / "pictures")
+    assert not EarlierPictures(task.folder)(task)  # there are none
+    made = list(make_report_pictures(task))
+    lines = [",".join(("picture", *COLUMNS)), *(",".join((each.name, *each.cells)) for each in made)]
+    (task.folder / "index.csv").write_text("\n".join(lines), encoding="utf-8-sig")
+    assert EarlierPictures(task.folder)(task)
+    moved = replace(task, shown=(replace(found, x=0.2),))
+    assert not EarlierPictures(task.folder)(moved)
+    assert not EarlierPictures(task.folder)(replace(task, hidden=(found,)))
+    (task.folder / made[0].name).unlink()
+    assert not EarlierPictures(task.folder)(task)
+    (task.folder / "index.csv").write_bytes(b"\xff\xfe no table")
+    assert not EarlierPictures(task.folder)(task)
+
+
 def test_without_its_card_a_report_keeps_the_pictures_that_it_had(store_maker, card, capsys):
     folder = store_of(store_maker, card)
     assert main(["report", str(folder)]) == 0
     before = sorted(path.name for path in (folder / "report" / "pictures").rglob("*.jpg"))
+    written = {path: path.stat().st_mtime_ns for path in (folder / "report" / "pictures").rglob("*.jpg")}
+    assert main(["report", str(folder)]) == 0  # and makes none anew
+    assert written == {path: path.stat().st_mtime_ns for path in (folder / "report" / "pictures").rglob("*.jpg")}
     card.rename(card.with_name("away"))
     assert main(["report", str(folder)]) == 1
     assert "is not there" in capsys.readouterr().err
