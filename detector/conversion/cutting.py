@@ -45,7 +45,8 @@ class RetinaNetDense(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """(B, A * K, h, w) a level, then (B, A * 4, h, w) a level."""
-        maps = list(self.backbone(images).values())
+        tower = getattr(self.head, "tower", nn.Identity())  # of a light head
+        maps = [tower(each) for each in self.backbone(images).values()]
         classes, boxes = self.head.classification_head, self.head.regression_head
         logits = [classes.cls_logits(classes.conv(each)) for each in maps]
         return *logits, *(boxes.bbox_reg(boxes.conv(each)) for each in maps)

@@ -87,7 +87,7 @@ def read_rules(run: RunFile, options: DecideOptions) -> Rules:
             raise ConfigError(
                 f"this calibration was fitted for another classifier than {run.species.name}",
                 where=options.calibration,
-                hint="run `hoopoe calibrate` with the classifier of this store",
+                hint=f"run `hoopoe calibrate` with what ran here: --species {run.species.source or run.species.name}",
             )
     kinds = _kinds(crosswalk, options)
     classes = run.species.classes if run.species else (categories if names_species(categories, kinds) else [])

@@ -71,6 +71,9 @@ class ModelConfig(Section):
     fpn_channels: Annotated[int, Field(ge=2 * GROUPS, le=8192, multiple_of=GROUPS)] = 256
     """Channels of the feature pyramid and of the heads' convolutions."""
 
+    light_head: bool = False
+    """A twentieth of the head's arithmetic, by layers that classes and boxes share (retinanet): for CPUs."""
+
     anchor_scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
     """Size of all anchors, relative to 8 (faster_rcnn) or 4, 5, 6.3 (retinanet) times the stride; birds are small."""
 

@@ -4,6 +4,7 @@ Under autocast the convolutions run in bfloat16; from these outputs on, boxes, s
 differs from torchvision's in that GroupNorm stands in place of the box head's BatchNorm.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from torchvision.ops.poolers import initLevelMapper
 from detector.models.config import GROUPS, ModelConfig
 
 ROI_SIZE = 7  # cells along the side of a pooled box
+LIGHT_DEPTH = 2  # layers of the light head
 RPN_DEPTH = {"v1": 1, "v2": 2}
 
 
@@ -52,6 +54,30 @@ class Float32RetinaNetHead(RetinaNetHead):
 
     def forward(self, x: list[Tensor]) -> dict[str, Tensor]:
         return {name: output.float() for name, output in super().forward(x).items()}
+
+
+class LightRetinaNetHead(Float32RetinaNetHead):
+    """The same with two depthwise-separable layers that classes and boxes share, in place of eight convolutions.
+
+    At stride 8 the plain head costs as much as a backbone; this one takes a twentieth of its arithmetic.
+    """
+
+    def __init__(
+        self, in_channels: int, num_anchors: int, num_classes: int, norm_layer: Callable[..., nn.Module] | None
+    ) -> None:
+        super().__init__(in_channels, num_anchors, num_classes)
+        self.classification_head.conv = self.regression_head.conv = nn.Identity()
+        self.tower = nn.Sequential(*(_separable(in_channels, norm_layer) for _ in range(LIGHT_DEPTH)))
+
+    def forward(self, x: list[Tensor]) -> dict[str, Tensor]:
+        return super().forward([self.tower(each) for each in x])
+
+
+def _separable(channels: int, norm_layer: Callable[..., nn.Module] | None) -> nn.Sequential:
+    """(B, C, H, W) -> (B, C, H, W), by a 3 x 3 convolution of each channel, and a 1 x 1 convolution of all."""
+    depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+    norm = nn.Identity() if norm_layer is None else norm_layer(channels)
+    return nn.Sequential(depthwise, nn.Conv2d(channels, channels, 1), norm, nn.ReLU(inplace=True))
 
 
 class StrideRoIAlign(MultiScaleRoIAlign):
@@ -94,7 +120,8 @@ def box_predictor(config: ModelConfig) -> FastRCNNPredictor:
 def retinanet_head(config: ModelConfig, anchors_per_cell: int) -> RetinaNetHead:
     """RetinaNet's head; v2 has GroupNorm and learns boxes by GIoU instead of L1."""
     norm_layer = partial(nn.GroupNorm, GROUPS) if config.version == "v2" else None
-    head = Float32RetinaNetHead(config.fpn_channels, anchors_per_cell, len(config.categories), norm_layer)
+    kind = LightRetinaNetHead if config.light_head else Float32RetinaNetHead
+    head = kind(config.fpn_channels, anchors_per_cell, len(config.categories), norm_layer)
     if config.version == "v2":
         head.regression_head._loss_type = "giou"
     return head
