@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,13 +67,15 @@ class Session:
         model = _parsed(file)
         beside = sorted({_beside(file, tensor) for tensor in _tensors(model) if tensor.data_location == 1})
         self.sha256 = _joint_hash([file, *beside])
-        self.metadata = {each.key: each.value for each in model.metadata_props}
+        said = {each.key: each.value for each in model.metadata_props}
+        self.metadata = {key: value for key, value in said.items() if isinstance(value, str)}  # bytes: damaged
         options = runtime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         providers = _providers(runtime, device)
-        options.log_severity_level = 3  # errors are raised; warnings are of no use to who runs it
+        options.log_severity_level = 4  # errors are raised
         try:
-            self._session: Any = runtime.InferenceSession(str(file), options, providers)
+            with contextlib.redirect_stdout(io.StringIO()):  # it prints what it also raises
+                self._session: Any = runtime.InferenceSession(str(file), options, providers)
         except Exception as error:  # its classes of errors share no base but this
             raise _damaged(file, error) from error
         self.input, self._sizes_input = _image_input(file, self._session.get_inputs())

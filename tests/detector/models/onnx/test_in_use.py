@@ -39,6 +39,8 @@ def test_it_is_evaluated_as_ours_are(path: Path, tmp_path: Path) -> None:
     card = (tmp_path / "report" / "model_card.md").read_text()
     assert "- Detector: onnx yolov8" in card
     assert "davit" not in card
+    tiled = hp.evaluate(path, tmp_path / "truth.json", tmp_path, tile=True, workers=0)
+    assert tiled.metrics.AR100 > 0.9
 
 
 @pytest.mark.parametrize("file", ["YOLOv8, v11", "YOLOv8, open size and batch", "RF-DETR"])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import onnx
 import pytest
 
-from backbones.errors import CheckpointError, ConfigError
+from backbones.errors import CheckpointError, ConfigError, HoopoeError
 from detector.cli.main import main
 from detector.models import detect, load_detector, save_detector
 from detector.models.coco import GROUPS
@@ -184,6 +186,19 @@ def test_a_truncated_file_is_named(size: int, path: Path) -> None:
     path.write_bytes(content[:size])
     with pytest.raises(CheckpointError, match=r"finder\.onnx"):
         load_detector(path, "cpu")
+
+
+def test_a_damaged_file_is_read_or_named_and_nothing_else(path: Path, capfd) -> None:
+    content, random = YOLO.write(path).read_bytes(), Random(0)
+    for _ in range(150):
+        damaged = bytearray(content)
+        for _ in range(random.choice([1, 2, 5])):
+            place = random.randrange(len(damaged))
+            damaged[place : place + random.randrange(3)] = random.randbytes(random.randrange(1, 3))
+        path.write_bytes(damaged)
+        with contextlib.suppress(HoopoeError):
+            detect(load_detector(path, "cpu"), [picture((128, 96), BOX)])
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(
