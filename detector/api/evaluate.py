@@ -39,6 +39,7 @@ class EvaluateOptions(TypedDict, total=False):
         tile: Look for small birds in tiles at native resolution too.
         tta: See each picture mirrored and at other sizes too, and fuse what is found; not together with `tile`.
         suppression: "soft" lowers the score of a box that overlaps a better one, where "hard" drops it; not with `tta`.
+            None: as the detector says.
         categories: YAML file that maps annotated names to the detector's; None: as in its training.
         agnostic: All annotated categories are `bird`, and so are a species detector's.
         negatives: A folder of other pictures, which surely show no bird, to count false boxes in.
@@ -50,7 +51,7 @@ class EvaluateOptions(TypedDict, total=False):
     max_detections: int | None
     tile: bool
     tta: bool
-    suppression: Suppression
+    suppression: Suppression | None
     categories: Source | None
     agnostic: bool
     negatives: Source | None
@@ -145,7 +146,7 @@ def _detection_options(options: EvaluateOptions) -> DetectionOptions:
         max_detections=None if most is None else checked_whole(most, "max_detections"),
         tile=bool(options.get("tile", False)),
         tta=bool(options.get("tta", False)),
-        suppression=options.get("suppression", "hard"),
+        suppression=options.get("suppression"),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import overload
 
 from torch import nn
@@ -13,7 +12,7 @@ from detector.api.images import Image, is_one, rgb_array, rgb_arrays
 from detector.base.checks import expect
 from detector.models.detector import Detector, Suppression
 from detector.models.prediction import detect
-from detector.models.soft import refuse_soft_views
+from detector.models.soft import with_suppression
 from detector.models.tta import detect_augmented
 from detector.types import Detections
 
@@ -28,7 +27,7 @@ def predict(  # type: ignore[overload-overlap]  # a str is also an iterable
     score_threshold: float = ...,
     batch_size: int = ...,
     tta: bool = ...,
-    suppression: Suppression = ...,
+    suppression: Suppression | None = ...,
 ) -> Detections: ...
 @overload
 def predict(
@@ -38,7 +37,7 @@ def predict(
     score_threshold: float = ...,
     batch_size: int = ...,
     tta: bool = ...,
-    suppression: Suppression = ...,
+    suppression: Suppression | None = ...,
 ) -> list[Detections]: ...
 def predict(
     detector: Detector | nn.Module,
@@ -47,7 +46,7 @@ def predict(
     score_threshold: float = SHOWN_SCORE,
     batch_size: int = 8,
     tta: bool = False,
-    suppression: Suppression = "hard",
+    suppression: Suppression | None = None,
 ) -> Detections | list[Detections]:
     """Find birds in pictures of any sizes; a picture gets the same detections whatever it is given together with.
 
@@ -61,7 +60,8 @@ def predict(
         batch_size: Pictures, or views of one, in one pass through the network, at most.
         tta: See each picture mirrored, smaller and larger too, and fuse what is found; takes six to nine times as long.
         suppression: "hard" drops a box that overlaps a better one of its category, so that of two birds close together
-            one may be lost; "soft" lowers its score, so that some birds are told twice. Not together with `tta`.
+            one may be lost; "soft" lowers its score, so that some birds are told twice, and does not go with `tta`;
+            None: as the detector says.
 
     Returns:
         The detections of one picture, or a list of those of several: the best first, boxes in the picture's pixels,
@@ -83,9 +83,7 @@ def predict(
     threshold = checked_share(score_threshold, "score_threshold")
     size = checked_whole(batch_size, "batch_size")
     expect(tta, bool, "True or False", where="tta", hint="leave it out")
-    model = replace(model, suppression=suppression)
-    if tta and suppression == "soft":
-        refuse_soft_views()
+    model = with_suppression(model, suppression, tta=tta)
     find = detect_augmented if tta else detect
     if is_one(images):
         return find(model, [rgb_array(images)], batch_size=size, score_threshold=threshold)[0]

@@ -22,7 +22,7 @@ from detector.evaluation.views import ViewedDataset, ViewedImage, viewed_loader
 from detector.models.building import EVERY_DETECTION
 from detector.models.detector import Detector, Suppression
 from detector.models.prediction import detect_resized, detect_views, one_name_each
-from detector.models.soft import refuse_soft_views
+from detector.models.soft import with_suppression
 from detector.models.tiling import merge_views, tiled_views
 from detector.models.tta import augmented_views, fuse_views
 from detector.types import Detections
@@ -39,7 +39,8 @@ class DetectionOptions:
         max_detections: Detections of an image; None: the detector's own.
         tile: Look for small birds in tiles at native resolution too, as `annotate --tile` does.
         tta: See each picture mirrored and at other sizes too, and fuse what is found (`detector.models.tta`).
-        suppression: "soft" lowers the score of a box that overlaps a better one, where "hard" drops it.
+        suppression: "soft" lowers the score of a box that overlaps a better one, where "hard" drops it; None: the
+            detector's own.
         one_label: Say where birds are, each once, and not which: every label is 0.
         rank: This process. All of them get everything.
         world_size: The number of processes.
@@ -51,7 +52,7 @@ class DetectionOptions:
     max_detections: int | None = None
     tile: bool = False
     tta: bool = False
-    suppression: Suppression = "hard"
+    suppression: Suppression | None = None
     one_label: bool = False
     rank: int = 0
     world_size: int = 1
@@ -60,13 +61,10 @@ class DetectionOptions:
         if self.tile and self.tta:
             problem = "tile and tta look at a picture in ways that do not go together"
             raise ConfigError(problem, hint="take tile for small birds in large pictures, tta for all others")
-        if self.tta and self.suppression == "soft":
-            refuse_soft_views()
 
-    @property
-    def words(self) -> str | None:
-        """The options of the command that change what is found; None where there are none."""
-        given = {"--tile": self.tile, "--tta": self.tta, "--suppression soft": self.suppression == "soft"}
+    def words(self, suppression: Suppression) -> str | None:
+        """The options of the command that change what is found, suppression among them; None where there are none."""
+        given = {"--tile": self.tile, "--tta": self.tta, "--suppression soft": suppression == "soft"}
         return " ".join(word for word, is_given in given.items() if is_given) or None
 
 
@@ -110,7 +108,7 @@ def detect_all(
         advance: Told of the images of each batch that is done.
     """
     detections: dict[int, Detections] = {}
-    detector = replace(detector, suppression=options.suppression)
+    detector = with_suppression(detector, options.suppression, tta=options.tta)
     start = time.perf_counter()
     lowest = options.score_threshold
     if options.tta and lowest is not None:  # of fused boxes; a view keeps what may yet be fused
@@ -128,7 +126,7 @@ def detect_all(
         torch.distributed.all_gather_object(gathered, (detections, seconds))
         detections = {image: each for part, _ in gathered for image, each in part.items()}
         seconds = max(part_seconds for _, part_seconds in gathered)
-    return DetectedSet(detections, seconds, options.words)
+    return DetectedSet(detections, seconds, options.words(detector.suppression))
 
 
 Batch = tuple[Sequence[int], list[Detections]]

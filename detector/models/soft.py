@@ -14,21 +14,24 @@ import numpy as np
 
 from backbones.errors import ConfigError
 from detector.models.building import EVERY_DETECTION
-from detector.models.detector import Detector
+from detector.models.detector import Detector, Suppression
 from detector.models.fusing import soft_nms
 from detector.types import Detections
 
 NO_IOU = 2.0  # that no two boxes exceed: nothing is suppressed
 
 
-def refuse_soft_views() -> None:
-    """Refuse soft suppression where boxes of several views are fused.
+def with_suppression(detector: Detector, suppression: Suppression | None, *, tta: bool) -> Detector:
+    """A detector that suppresses so; None: as it did.
 
     Raises:
-        ConfigError: Always.
+        ConfigError: It is to do so softly where boxes of several views are fused.
     """
-    hint = "tta fuses the boxes of its views, which takes the place of suppression; leave one of them out"
-    raise ConfigError("soft suppression and tta do not go together", where="suppression", hint=hint)
+    detector = detector if suppression is None else replace(detector, suppression=suppression)
+    if tta and detector.suppression == "soft":
+        hint = "tta fuses the boxes of its views, which takes the place of suppression; leave one of them out"
+        raise ConfigError("soft suppression and tta do not go together", where="suppression", hint=hint)
+    return detector
 
 
 @contextlib.contextmanager

@@ -24,7 +24,6 @@ FREE_KEYS = frozenset(
 EPOCHS = "train.epochs"  # may grow, which changes the result by a stated rule
 # of Hoopoe 0.2: a run that was started with them, and is gone on with by what is left out today, keeps them
 DEFAULTS_BEFORE: Mapping[str, Any] = {
-    EPOCHS: 50,
     "train.eval_epochs": 1,
     "train.patience": None,
     "train.lr_scaling": LR_SCALING_BEFORE,

@@ -16,8 +16,10 @@ from torchvision.ops import box_iou
 from backbones.errors import ConfigError
 from detector.api.predict import predict
 from detector.evaluation.detecting import DetectionOptions, limited
-from detector.models.detector import Detector
+from detector.models.building import config_of
+from detector.models.detector import Detector, DetectorMeta
 from detector.models.prediction import detect, image_tensor
+from detector.models.soft import with_suppression
 
 FOUND = 60  # before suppression; a plain loop over more takes its time
 
@@ -101,12 +103,15 @@ def test_what_it_cannot_go_with_is_refused(make_detector, picture) -> None:
         predict(make_detector(one_name=True), picture, suppression="soft")
     with pytest.raises(ConfigError, match="soft suppression and tta"):
         predict(make_detector(), picture, suppression="soft", tta=True)
+    soft = Detector(make_detector(), DetectorMeta(config_of(make_detector())), suppression="soft")
     with pytest.raises(ConfigError, match="soft suppression and tta"):
-        DetectionOptions(tta=True, suppression="soft")
+        predict(soft, picture, tta=True)
+    assert with_suppression(soft, None, tta=False).suppression == "soft"
+    assert with_suppression(soft, "hard", tta=True).suppression == "hard"
     with pytest.raises(ConfigError, match="suppression is hard or soft, not 'none'"):
         predict(make_detector(), picture, suppression="none")  # type: ignore[arg-type]
 
 
 def test_figures_say_what_they_hold_with() -> None:
-    assert DetectionOptions().words is None
-    assert DetectionOptions(tile=True, suppression="soft").words == "--tile --suppression soft"
+    assert DetectionOptions().words("hard") is None
+    assert DetectionOptions(tile=True).words("soft") == "--tile --suppression soft"

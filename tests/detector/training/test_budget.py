@@ -76,8 +76,7 @@ def test_a_check_on_a_few_images_is_no_longer_than_it_was(make_request) -> None:
 
 def test_a_run_of_before_goes_on_by_the_defaults_of_before(make_request, metrics_of) -> None:
     """Its checkpoint does not know `lr_scaling`; 4 images a step have all of the rate, not half of it."""
-    before = {key: value for key, value in DEFAULTS_BEFORE.items() if key != "train.epochs"}
-    settings = [f"{key}={'null' if value is None else value}" for key, value in before.items()]
+    settings = [f"{key}={'null' if value is None else value}" for key, value in DEFAULTS_BEFORE.items()]
     flat = ("train.warmup_steps=0", "train.final_lr_factor=1")
     run = train_detector(make_request("run", *settings, *flat, "train.epochs=1"))
     content = torch.load(run.files.last)
@@ -87,7 +86,7 @@ def test_a_run_of_before_goes_on_by_the_defaults_of_before(make_request, metrics
 
     defaults = Config().model_dump(mode="json")
     today = []
-    for key in before:
+    for key in DEFAULTS_BEFORE:
         section, name = key.split(".")
         value = defaults[section][name]
         today.append(f"{key}={'null' if value is None else value}")
