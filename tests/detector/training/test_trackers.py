@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from backbones.errors import ConfigError
 from detector.training.records import trackers
 from detector.training.records.run_folder import RunFolder
-from detector.training.records.trackers import Ending, Trackers, open_trackers
+from detector.training.records.trackers import Ending, TensorBoard, Trackers, open_trackers
 from detector.training.run import train_detector
 
 SETTINGS = {"train.lr": 2e-4, "model.categories": ["x" * 600]}
@@ -102,6 +104,23 @@ def test_one_that_cannot_begin_is_an_error_with_a_hint(folder: RunFolder, fake: 
     with pytest.raises(ConfigError, match=r"wandb cannot keep this run \(ConnectionError: the network") as caught:
         open_trackers(["wandb"], folder, {"train.epochs": 1})
     assert "WANDB_MODE=offline" in caught.value.hint
+
+
+def test_tensorboard_shows_figures_and_pictures_and_forgets_what_was_after_a_checkpoint(folder: RunFolder) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for resumed_at, steps in ((0, (2, 4)), (2, (3,))):
+        board = TensorBoard(folder, resumed_at)
+        for step in steps:
+            board.scalars(step, {"validation/AP50": step / 8})
+            board.picture(step, "examples", PICTURE)
+        board.close([], "stopped")
+    shown = EventAccumulator(str(folder.tensorboard)).Reload()
+    assert [(each.step, each.value) for each in shown.Scalars("validation/AP50")] == [(2, 0.25), (3, 0.375)]
+    pictures = shown.Images("examples")
+    assert [each.step for each in pictures] == [2, 3]
+    decoded = np.asarray(Image.open(io.BytesIO(pictures[0].encoded_image_string)))
+    np.testing.assert_array_equal(decoded, PICTURE)
 
 
 def test_mlflow_keeps_settings_figures_pictures_and_files(folder: RunFolder, monkeypatch) -> None:
