@@ -15,6 +15,7 @@ from scipy.stats import binom
 from backbones.errors import ConfigError
 from detector.annotation.auditing import estimate
 from detector.annotation.options import SeeingOptions
+from detector.annotation.reclassification import reclassify
 from detector.annotation.request import AnnotateRequest, AuditRequest, Models
 from detector.annotation.run import annotate
 from detector.cli.main import main
@@ -23,10 +24,11 @@ from detector.decisions.options import DecideOptions
 from detector.exports.export import export
 from detector.models.limits import with_score_threshold
 from detector.models.prediction import detect
+from detector.species.classifier import SpeciesClassifier
 from detector.store.records_reader import read_effort, read_media
 from detector.store.run_json import load_run
 from detector.store.schema import AUDIT, DETECTOR, FIRST_PASS
-from tests.detector.annotation.conftest import picture, save_video
+from tests.detector.annotation.conftest import picture, save_species, save_video
 from tests.detector.annotation.store_checks import assert_same_facts, read_store
 
 
@@ -229,6 +231,18 @@ def test_still_photos_of_an_empty_burst_are_passed_over_and_audited(annotated, t
     assert (row.moved, row.seen_by) == (False, AUDIT)
     assert load_run(tmp_path / "out").audit.passed_over == report.audited.files == 2
     assert decide(tmp_path / "out", DecideOptions()).by_motion_gate == 0
+
+
+def test_an_audit_after_another_classifier_is_of_that_one(annotated, make_card, settings, tmp_path):
+    card, out = make_card(photos=4, videos=0), tmp_path / "out"
+    annotated("out", card)
+    other = SpeciesClassifier.load(save_species(tmp_path / "other.safetensors", seed=9))
+    reclassify(out, other, settings)
+    _, facts = annotated("out", card, audit=100, species=other)
+    _, afresh = annotated("afresh", card, audit=100, species=other)
+    assert_same_facts(facts, afresh)
+    decide(out, DecideOptions())  # every part has the logits of the classifier that counts
+    assert reclassify(out, other, settings).files == 0
 
 
 def test_audited_frames_of_a_renamed_card_and_a_video_keep_their_places(annotated, tmp_path):

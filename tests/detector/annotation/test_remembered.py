@@ -130,13 +130,16 @@ def test_a_network_in_memory_is_told_from_another(make_card, tmp_path, detector,
 
 
 def test_the_library_remembers_as_the_command_does(make_card, tmp_path, detector, species):
-    options = {"tile": True, "classify_from": 0.3, "name_threshold": 0.5}
+    options = {"tile": True, "classify_from": 0.3, "name_threshold": 0.5, "first_pass": detector, "audit": 1}
+    options |= {"first_pass_threshold": 0.99, "proposals": 40}
     out, quiet = tmp_path / "out", {"workers": 1, "quiet": True}
     hp.annotate(make_card("north", photos=1, videos=0), out, detector=detector, species=species, **options, **quiet)
     before = load_run(out)
     store = hp.annotate(make_card("south", photos=1, videos=0), out, **quiet)
     after = load_run(out)
-    assert (after.species, after.options, after.decisions) == (before.species, before.options, before.decisions)
+    for name in ("species", "first_pass", "options", "decisions", "audit"):
+        assert getattr(after, name) == getattr(before, name)
+    assert (before.options["proposals"], before.audit.sampled) == (40, before.audit.passed_over)
     assert store.media.num_rows == 2
 
 

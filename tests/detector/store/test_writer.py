@@ -147,6 +147,21 @@ def test_failures_are_forgotten_on_demand_and_nothing_else(tmp_path: Path, facts
     assert finished(tmp_path) == {good.media_id, mended.media_id}
 
 
+def test_items_are_replaced_whole_and_nothing_else(tmp_path: Path, facts_maker: SimpleNamespace) -> None:
+    items = [[facts_maker.row("a.jpg")], [facts_maker.row("b.mp4", frame_number=n) for n in (0, 5)]]
+    facts_maker.write(tmp_path, items)
+    facts_maker.write(tmp_path, [[facts_maker.row("c.jpg", boxes=None)]])
+    new = [[facts_maker.row(path, boxes=[facts_maker.box()], seen_by="audit")] for path in ("a.jpg", "c.jpg")]
+    with FactsWriter(tmp_path) as writer:
+        writer.replace([])
+        assert [rows[0].path for rows in read_all(tmp_path)] == ["a.jpg", "b.mp4", "c.jpg"]
+        writer.replace(new)
+        assert len(writer.finished) == 3
+    assert sorted(read_all(tmp_path), key=lambda rows: rows[0].path) == [*map(tuple, (new[0], items[1], new[1]))]
+    with FactsWriter(tmp_path) as writer, pytest.raises(ValueError, match="in the store already"):
+        writer.add(new[0])
+
+
 def test_second_writer_is_refused(tmp_path: Path) -> None:
     script = "import sys; from pathlib import Path; from detector.store.writer import FactsWriter;"
     script += f"FactsWriter(Path({str(tmp_path)!r}))"
