@@ -70,7 +70,7 @@ def family_of(shapes: Shapes, classes: int | None, description: str, ready: Coll
     """
     if {"dets", "labels"} <= shapes.keys():
         return "rfdetr"
-    if _pair(shapes) or _trio(shapes) or ("rtdetr" in description and _main(shapes)):
+    if _named_pair(shapes) or _trio(shapes) or ("rtdetr" in description and _main(shapes)):
         return "rtdetr"
     main = _main(shapes)
     if main is None or classes is None:
@@ -92,7 +92,7 @@ def layout_of(family: str, shapes: Shapes, ready: Collection[str], size_wh: tupl
         ready: Outputs that give a score and a category a box; see `labelled`.
         size_wh: Of the input for which these are the shapes.
     """
-    pair, trio, main = _pair(shapes), _trio(shapes), _main(shapes)
+    pair, trio, main = _named_pair(shapes) or _pair(shapes), _trio(shapes), _main(shapes)
     if family in ("rtdetr", "rfdetr"):
         if trio:
             return Layout("three", trio, None)
@@ -124,12 +124,15 @@ def _main(shapes: Shapes) -> str | None:
     return of_three[0] if len(of_three) == 1 or (of_three and of_three[0] in ("output", "output0")) else None
 
 
-def _pair(shapes: Shapes) -> tuple[str, str] | None:
-    """Boxes (B, N, 4) and scores (B, N, C), by their names first: with four classes shapes do not tell them apart."""
+def _named_pair(shapes: Shapes) -> tuple[str, str] | None:
+    """Boxes (B, N, 4) and logits (B, N, C) by their names: with four classes shapes do not tell them apart."""
     boxes = next((name for name in _BOXES if len(shapes.get(name, ())) == 3 and shapes[name][2] == 4), None)
     logits = next((name for name in _LOGITS if len(shapes.get(name, ())) == 3), None)
-    if boxes and logits:
-        return boxes, logits
+    return (boxes, logits) if boxes and logits else None
+
+
+def _pair(shapes: Shapes) -> tuple[str, str] | None:
+    """The same, under whatever names; they may be another kind of network's, so that a person must say so."""
     of_three = {name: shape for name, shape in shapes.items() if len(shape) == 3}
     fours = [name for name, shape in of_three.items() if shape[2] == 4]
     if len(of_three) == 2 and len(fours) == 1 and len({shape[1] for shape in of_three.values()}) == 1:

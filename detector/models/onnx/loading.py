@@ -16,7 +16,7 @@ from detector.base.version import __version__
 from detector.models.detector import Detector, DetectorMeta
 from detector.models.onnx.categories import COCO_80, COCO_91, Categories, by_number, categories_of, names_in
 from detector.models.onnx.description import FAMILIES, Conventions, OnnxOptions, read_options, yaml_of, yaml_to_write
-from detector.models.onnx.layouts import Layout, Shapes, family_of, labelled, layout_of
+from detector.models.onnx.layouts import Layout, Outputs, Shapes, family_of, labelled, layout_of
 from detector.models.onnx.network import OnnxConfig, OnnxNet
 from detector.models.onnx.session import Session, text_value
 
@@ -57,6 +57,7 @@ def load_onnx(file: Path, device: torch.device | str | None = None, precision: s
         raise _unclear(file, shapes, family, layout)
     categories = categories_of(known if known is not None else _coco_names(layout, family))
     _check_count(file, layout, family, categories)
+    _check_logits(file, layout, outputs, options)
     how = _conventions(family, layout, options)
     config = _config(categories, how, size_wh, options)
     stride = _stride(session) if session.input.size_wh is None else None
@@ -115,6 +116,16 @@ def _check_count(file: Path, layout: Layout, family: str, categories: Categories
         raise CheckpointError(problem, where=file, hint=hint)
     if not categories.names:
         raise CheckpointError("no category is left", where=yaml_of(file), hint="name one that is not null")
+
+
+def _check_logits(file: Path, layout: Layout, outputs: Outputs, options: OnnxOptions) -> None:
+    """Refuse to take scores for logits where nobody says what they are: a sigmoid would make them all high."""
+    if layout.form != "two" or options.logits is not None:
+        return
+    values = outputs[layout.outputs[1]]
+    if values.min() >= 0 and values.max() <= 1:
+        hint = f"say in {yaml_of(file).name} `logits: false` if they are scores, `logits: true` if they are not"
+        raise CheckpointError(f"{layout.outputs[1]} lies in 0..1, as scores do, not logits", where=file, hint=hint)
 
 
 def _conventions(family: str, layout: Layout, options: OnnxOptions) -> Conventions:

@@ -18,7 +18,7 @@ from detector.models import detect, load_detector, save_detector
 from detector.models.coco import GROUPS
 from detector.models.onnx.categories import COCO_80, COCO_91, categories_of, names_in
 from detector.models.onnx.layouts import family_of
-from tests.detector.models.onnx.onnx_files import COLUMNS, FILES, NAMED, READY, SCORE, File, picture
+from tests.detector.models.onnx.onnx_files import COLUMNS, FILES, LOGITS, NAMED, READY, SCORE, File, picture
 
 YOLO = FILES["YOLOv8, v11"]
 BOX = (32, 16, 96, 60)
@@ -48,6 +48,13 @@ def load(file: File, path: Path):
         ({"logits": (1, 300, 80), "pred_boxes": (1, 300, 4)}, None, "", (), "rtdetr"),
         ({"dets": (1, 300, 4), "labels": (1, 300, 4)}, None, "", (), "rfdetr"),
         ({"labels": (1, 300), "boxes": (1, 300, 4), "scores": (1, 300)}, None, "", (), "rtdetr"),
+        (
+            {"boxes": (1, 300, 4), "scores": (1, 300, 80)},
+            None,
+            "",
+            (),
+            None,
+        ),  # YOLO-NAS's are neither logits nor shares
         ({"output": (1, 8400, 85)}, None, "", (), None),  # YOLOX says nothing of itself
     ],
 )
@@ -178,6 +185,20 @@ def test_logits_are_not_taken_for_scores(path: Path) -> None:
     model = load(replace(YOLO, ends=ends), path)
     with pytest.raises(CheckpointError, match=r"between 0 and 7, and not in 0\.\.1"):
         detect(model, [picture((128, 96), BOX)])
+
+
+def test_scores_are_not_taken_for_logits(path: Path) -> None:
+    file = FILES["RT-DETR of transformers"]
+    scores = replace(
+        file, ends=file.ends.replace(*LOGITS_AS_SCORES).replace("value_float = -10.0", "value_float = 0.0")
+    )
+    with pytest.raises(CheckpointError, match=r"logits lies in 0\.\.1, as scores do"):
+        load(scores, path)
+    found = detect(load(replace(scores, text=f"{scores.text}logits: false"), path), [picture((128, 96), BOX)])[0]
+    assert found.scores.tolist() == [pytest.approx(SCORE)]
+
+
+LOGITS_AS_SCORES = (LOGITS, "\n  logit = Identity (found)\n  low = Identity (none)\n")
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, -10])
