@@ -16,7 +16,7 @@ from backbones.errors import ConfigError
 from backbones.registry import get_config
 from detector.models.anchors import FASTER_RCNN_SIZES, RETINANET_SIZES, StrideAnchors
 from detector.models.baseline.resnet import (
-    RESNET,
+    RESNETS,
     ResNetBody,
     check_resnet,
     resnet_anchors,
@@ -56,9 +56,9 @@ def build_detector(config: ModelConfig, *, load_weights: bool = True) -> nn.Modu
         CheckpointError, DownloadError: The weights cannot be used, or not be fetched.
     """
     body: Backbone | ResNetBody
-    if config.backbone == RESNET:
+    if config.backbone in RESNETS:
         check_resnet(config)
-        body, config = ResNetBody(), _with_defaults(config)
+        body, config = ResNetBody(config.backbone), _with_defaults(config)
     elif config.weights is not None and load_weights:
         body, config = _pretrained_backbone(config)
     else:

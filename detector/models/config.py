@@ -33,7 +33,7 @@ class ModelConfig(Section):
     """Names of the categories, in the order of the labels; training takes them from its data."""
 
     backbone: Name = "davit_tiny"
-    """Network under the detector, one of backbones.list_models()."""
+    """Network under the detector: one of backbones.list_models(), or torchvision's resnet18 or resnet50."""
 
     weights: Name | None = None
     """What the backbone starts from: published weights, the path of a classifier, or null for random ones."""

@@ -20,7 +20,7 @@ from torchvision.models.detection import (
     RetinaNet_ResNet50_FPN_Weights,
 )
 
-from detector.models.baseline.resnet import RESNET
+from detector.models.baseline.resnet import RESNET, RESNETS
 from detector.models.coco import read_weights
 from detector.models.config import ModelConfig
 from detector.models.pyramid import BODY_PREFIX, LATERALS
@@ -62,8 +62,8 @@ def coco_start(config: ModelConfig) -> tuple[dict[str, Tensor], ModelConfig]:
         config: The detector to start; its kind and version decide which of torchvision's four it is.
 
     Returns:
-        Tensors by name, for a `resnet50` all of them. For our own backbones: without torchvision's backbone and the
-        laterals above it, and the BatchNorm of version 2's pyramid folded into the convolutions before it.
+        Tensors by name, for a `resnet50` all of them. For other backbones: without torchvision's and the laterals above
+        it; for our own with the BatchNorm of version 2's pyramid folded into the convolutions before it.
 
     Raises:
         DownloadError: The file is not in torch hub's cache, and cannot be fetched.
@@ -75,7 +75,9 @@ def coco_start(config: ModelConfig) -> tuple[dict[str, Tensor], ModelConfig]:
         _shift_variances(state, BATCH_NORM_EPS - start.eps)
     else:
         dropped = (BODY_PREFIX, *LATERALS)
-        state = _folded({name: tensor for name, tensor in state.items() if not name.startswith(dropped)})
+        state = {name: tensor for name, tensor in state.items() if not name.startswith(dropped)}
+        # a smaller ResNet has the same norms in its pyramid
+        state = state if config.backbone in RESNETS else _folded(state)
     known = ModelConfig(
         detector=config.detector,
         version=config.version,

@@ -1,6 +1,6 @@
-"""ResNet-50 under a detector, as torchvision builds it: the common baseline, under torchvision's own names.
+"""ResNets under a detector, as torchvision builds them: the common baseline, under torchvision's own names.
 
-A detector with this backbone has the tensors of torchvision's `fasterrcnn_resnet50_fpn` (v1), its `_v2`,
+A detector with `resnet50` has the tensors of torchvision's `fasterrcnn_resnet50_fpn` (v1), its `_v2`,
 `retinanet_resnet50_fpn` or its `_v2`, and finds the same: BatchNorm in place of our norms, and torchvision's anchors.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
-from torchvision.models import resnet50
+from torchvision.models import resnet18, resnet50
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FastRCNNConvFCHead, TwoMLPHead
 from torchvision.ops.feature_pyramid_network import ExtraFPNBlock, LastLevelMaxPool
@@ -20,19 +20,24 @@ from detector.models.anchors import FASTER_RCNN_SIZES, RETINANET_SIZES, Float32A
 from detector.models.config import ModelConfig
 from detector.models.pyramid import CoarseLevels, PyramidBackbone
 
-RESNET = "resnet50"
+RESNET = "resnet50"  # what torchvision's detectors of COCO have
+RESNETS = {RESNET: (resnet50, (256, 512, 1024, 2048)), "resnet18": (resnet18, (64, 128, 256, 512))}  # and channels
 LAYERS = ("layer1", "layer2", "layer3", "layer4")
 
 
 class ResNetBody(nn.Module):
-    """torchvision's ResNet-50 without its classifier, as a backbone; each layer is a stage, under its own name."""
+    """torchvision's ResNet without its classifier, as a backbone; each layer is a stage, under its own name.
 
-    return_channels = (256, 512, 1024, 2048)
+    Args:
+        name: One of `RESNETS`.
+    """
+
     return_strides = (4, 8, 16, 32)
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__()
-        net = resnet50(weights=None)
+        build, self.return_channels = RESNETS[name]
+        net = build(weights=None)
         self.conv1, self.bn1, self.relu, self.maxpool = net.conv1, net.bn1, net.relu, net.maxpool
         self.layer1, self.layer2, self.layer3, self.layer4 = net.layer1, net.layer2, net.layer3, net.layer4
         self.frozen_stages: int | None = None
@@ -86,7 +91,7 @@ class NormedResNetPyramid(ResNetPyramid):
 
 
 def check_resnet(config: ModelConfig) -> None:
-    """Refuse what a ResNet-50 has not.
+    """Refuse what a ResNet has not.
 
     Raises:
         ConfigError: A setting is one of our own backbones'.
@@ -94,9 +99,10 @@ def check_resnet(config: ModelConfig) -> None:
     hint = "leave it out; `--init coco` starts from torchvision's detector of COCO"
     for name, value in (("weights", config.weights), ("drop_path", config.drop_path)):
         if value is not None:
-            raise ConfigError(f"{RESNET} knows no {name}", where=f"model.{name}", hint=hint)
+            raise ConfigError(f"{config.backbone} knows no {name}", where=f"model.{name}", hint=hint)
     if config.backbone_config:
-        raise ConfigError(f"{RESNET} is as torchvision builds it", where="model.backbone_config", hint="leave it out")
+        problem = f"{config.backbone} is as torchvision builds it"
+        raise ConfigError(problem, where="model.backbone_config", hint="leave it out")
 
 
 def resnet_pyramid(config: ModelConfig, body: Any) -> PyramidBackbone:

@@ -117,6 +117,17 @@ def test_a_resnet_takes_over_everything_and_finds_the_same_birds(version: str, h
 
 
 @torch.no_grad()
+def test_a_smaller_resnet_takes_over_pyramid_and_heads(hub: Path) -> None:
+    given = publish(hub, "faster_rcnn", "v2").state_dict()
+    model = make("faster_rcnn", "v2", backbone="resnet18", categories=["bird"])
+    report = init_from_detector(model, "coco")
+    taken = {name: tensor for name, tensor in model.state_dict().items() if name in report.copied}
+    assert all(torch.equal(tensor, given[name]) for name, tensor in taken.items() if "box_predictor" not in name)
+    assert {name.split(".")[2] for name in report.left} == {"inner_blocks"}
+    assert not model.backbone.batch_norm_frozen
+
+
+@torch.no_grad()
 def test_other_widths_and_ratios_keep_what_is_new_and_say_so(hub: Path) -> None:
     publish(hub, "retinanet", "v2")
     model = make("retinanet", "v2", fpn_channels=64, anchor_ratios=[1.0], anchor_scale=0.5)

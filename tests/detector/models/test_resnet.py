@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torchvision.models import detection
+from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 
 from backbones.errors import ConfigError
 from detector.models.building import build_detector
@@ -104,3 +105,11 @@ def test_checkpointing_gives_the_same_gradients() -> None:
 def test_settings_of_our_own_backbones_are_refused(setting: dict) -> None:
     with pytest.raises(ConfigError, match=rf"model\.{next(iter(setting))}"):
         small(**setting)
+
+
+def test_the_smaller_one_is_torchvisions_too() -> None:
+    theirs = detection.FasterRCNN(resnet_fpn_backbone(backbone_name="resnet18", weights=None, trainable_layers=5), 2)
+    with torch.device("meta"):
+        ours = build_detector(ModelConfig.model_validate({"backbone": "resnet18"}))
+    shapes = {name: each.shape for name, each in ours.state_dict().items() if "num_batches" not in name}
+    assert shapes == {name: each.shape for name, each in theirs.state_dict().items()}
