@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -25,6 +25,18 @@ if TYPE_CHECKING:
 
 CONFIG = "demo_nano"
 MARK = ".hoopoe-demo"  # in a folder that a demo made, and may clear
+
+
+# commands after each other in one process, which imports what they need once
+_LINE = """
+import json, shlex, sys
+from detector.cli.main import main
+
+for words in json.loads(sys.argv[1]):
+    print("$ hoopoe", shlex.join(word for word in words if word != "--quiet"))
+    if code := main(words):
+        sys.exit(code)
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,27 +184,21 @@ class Demo:
             raise CommandFailedError(code)
 
     def _line(self, name: str, commands: Sequence[Sequence[object]], environment: Mapping[str, str]) -> int:
-        """Run commands in processes of their own until one fails; returns the last exit code."""
-        code, shown = 0, isinstance(current(), TextLog)  # to programs, the events of two at once say nothing
-        for words in commands:
-            texts = [str(word) for word in words]
-            self.say(f"{name}: $ hoopoe {shlex.join(texts)}")
-            arguments = [sys.executable, "-m", "detector.cli.main", *texts, *([] if shown else ["--quiet"])]
-            with subprocess.Popen(
-                arguments,
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-            ) as process:
-                assert process.stdout is not None
-                for text in process.stdout:
-                    self.say(f"{name}: {text.rstrip()}")
-            code = process.returncode
-            if code:
-                break
-        return code
+        """Run commands in a process of their own until one fails; returns the last exit code."""
+        shown = isinstance(current(), TextLog)  # to programs, the events of two at once say nothing
+        lines = [[*map(str, words), *([] if shown else ["--quiet"])] for words in commands]
+        with subprocess.Popen(
+            [sys.executable, "-c", _LINE, json.dumps(lines)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as process:
+            assert process.stdout is not None
+            for text in process.stdout:
+                self.say(f"{name}: {text.rstrip()}")
+        return process.returncode
 
     def say_where_to_look(self) -> None:
         """List what has been made."""

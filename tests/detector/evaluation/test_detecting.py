@@ -1,5 +1,6 @@
 """What evaluates is what predicts: limits, one name a bird, tiles, and whose labels count."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -196,7 +197,11 @@ def test_tiles_and_augmentation_together_are_refused() -> None:
 def test_a_card_says_how_pictures_were_seen(option: str, drawn_set: Path, tmp_path: Path) -> None:
     path = tmp_path / "one.safetensors"
     save_detector(path, detector_of())
-    words = ["evaluate", str(path), "--annotations", str(drawn_set / "val.json"), "--images"]
+    document = json.loads((drawn_set / "val.json").read_text())
+    one = document["images"][0]["id"]
+    boxes = [each for each in document["annotations"] if each["image_id"] == one]
+    (tmp_path / "one.json").write_text(json.dumps(document | {"images": document["images"][:1], "annotations": boxes}))
+    words = ["evaluate", str(path), "--annotations", str(tmp_path / "one.json"), "--images"]
     words += [str(drawn_set / "images"), "--device", "cpu", "--workers", "0", "--agnostic"]
     assert main([*words, "--output", str(tmp_path / "out"), *option.split()]) == 0
     card = (tmp_path / "out" / "model_card.md").read_text(encoding="utf-8")
