@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import detector as hp
 from backbones.errors import CheckpointError, ConfigError, DataError
 from detector.api.predict import predict
+from detector.cli.main import main
 from detector.data.config import NegativesConfig
 from detector.data.negatives import read_negatives
 from detector.evaluation.detecting import DetectionOptions
@@ -37,7 +39,8 @@ def blanks(tmp_path_factory):
     return folder
 
 
-SHORT = ("data.negatives.mine_epochs=1", "data.negatives.score=0.06")
+SMALL = ("model.min_size=64", "model.max_size=64", "train.batch_size=6")
+SHORT = (*SMALL, "data.negatives.mine_epochs=1", "data.negatives.mined=4", "data.negatives.score=0.06")
 
 
 def test_a_folder_without_pictures_is_no_set_of_negatives(make_request, tmp_path):
@@ -61,7 +64,7 @@ def test_negatives_that_cannot_be_read_are_listed(blanks, tmp_path):
 
 @pytest.fixture(scope="module")
 def stopping():
-    """Run until two steps of the second epoch are done."""
+    """Run until a step of the second epoch is done."""
 
     def stopped(request):
         opened = running.open_session
@@ -72,7 +75,7 @@ def stopping():
 
             def log_and_stop(position, *rest):
                 log(position, *rest)
-                if (position.epoch, position.batch) == (1, 2):
+                if (position.epoch, position.batch) == (1, 1):
                     session.stop.signal = signal.SIGTERM
 
             session.log = log_and_stop
@@ -138,7 +141,7 @@ def test_cameras_of_the_validation_set_are_told(blanks, make_request, drawn_set,
 @pytest.fixture(scope="module")
 def detector():
     config = ModelConfig(
-        backbone="davit_nano", min_size=96, max_size=96, fpn_channels=64, box_head_width=32, categories=("owl", "tit")
+        backbone="davit_nano", min_size=64, max_size=64, fpn_channels=64, box_head_width=32, categories=("owl", "tit")
     )
     return Detector.of(build_detector(config), "fp32")
 
@@ -192,10 +195,27 @@ def test_a_checkpoint_of_other_negatives_is_refused(blanks):
 def test_a_run_from_a_detector_begins_with_those_that_it_finds_birds_in(blanks, make_request, tmp_path, detector):
     start = tmp_path / "start.safetensors"
     save_detector(start, detector)
-    settings = ("train.epochs=1", "data.negatives.score=0.01")
+    settings = (*SMALL, "train.epochs=1", "data.negatives.score=0.01")
     run = train_detector(make_request("run", *settings, validation=[], negatives=[blanks], init=str(start)))
     scores = load_checkpoint(run.files.last).false_scores
     assert (
         scores
         == searched(load_detector(start, "cpu", "fp32"), like(blanks, ("none of its names",)), mined=12)[0].scores
     ).all()
+
+
+def test_the_command_and_the_library_take_folders_and_a_run_knows_its_own(
+    blanks, command, tiny_yaml, drawn_set, tmp_path
+):
+    run = tmp_path / "run"
+    settings = ["--set", *SMALL, "train.epochs=1", "data.negatives.share=0.1", "data.licence=CC0-1.0"]
+    assert main(command(tiny_yaml, run, "--negatives", str(blanks / "cam0"), *settings)) == 0
+    assert main(["train", "--resume", str(run)]) == 0, "finished, with the same negatives"
+    card = (run / "model_card.md").read_text()
+    assert "Further pictures without birds, taught as background: 6" in card
+    assert "The training pictures and boxes: CC0-1.0" in card
+    data = (drawn_set / "train.json", drawn_set / "images")
+    with pytest.raises(ConfigError, match="no such folder"):
+        hp.train(tiny_yaml, train=data, output=tmp_path / "other", negatives=tmp_path / "none")
+    with pytest.raises(DataError, match="have boxes in the training set"):
+        hp.train(tiny_yaml, train=data, output=tmp_path / "other", negatives=[blanks, drawn_set / "images"])
