@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from detector.models.detector import Detector
 from detector.models.exported import BOXES, DENSE
 from detector.species.classifier import CLASSIFIER, SpeciesClassifier
 
+FOUND = ("boxes", "scores", "labels")
 EXAMPLE_SIDE = 256  # pixels: an example shows which operators there are; all sizes are free
 LAST_LAYERS = ("cls_logits", "bbox_reg", "bbox_pred", "cls_score", "classifier")  # never in 8 bits
 
@@ -28,12 +29,29 @@ class Cut:
         example: An input.
         free: Names of the input's sizes that may change, by dimension.
         outputs: Names of the outputs.
+        input: Name of the input.
+        free_outputs: Names of the outputs' sizes that may change, by output, where they do not follow from the input's.
     """
 
     module: nn.Module
     example: Tensor
     free: Mapping[int, str]
     outputs: tuple[str, ...]
+    input: str = "input"
+    free_outputs: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+
+
+class WholeDetector(nn.Module):
+    """A picture (3, H, W), RGB in 0..1, of any size -> boxes xyxy (N, 4) in its pixels, scores (N,), labels (N,)."""
+
+    def __init__(self, net: Any) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
+        """Boxes, scores and labels, the best first."""
+        found = self.net([picture])[0]
+        return tuple(found[name] for name in FOUND)
 
 
 class RetinaNetDense(nn.Module):
@@ -90,6 +108,16 @@ class ClassifierDense(nn.Module):
         """Embeddings and logits."""
         embedding = self.net.embedding(images)
         return embedding, self.net.classifier(embedding)
+
+
+def whole(model: Detector) -> Cut:
+    """A RetinaNet with its anchors, decoding and suppression, for programs that have none of these."""
+    torch.manual_seed(0)
+    picture = torch.rand(3, EXAMPLE_SIDE, EXAMPLE_SIDE + 32)
+    found = {name: {0: "found"} for name in FOUND}
+    return Cut(
+        WholeDetector(for_tracing(model.net)).eval(), picture, {1: "height", 2: "width"}, FOUND, "picture", found
+    )
 
 
 def cut(model: Detector | SpeciesClassifier) -> dict[str, Cut]:

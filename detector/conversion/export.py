@@ -15,7 +15,7 @@ import torch
 from backbones.errors import ConfigError, HoopoeError
 from detector import __version__
 from detector.base.content_hash import sha256_of
-from detector.conversion.cutting import Cut, cut
+from detector.conversion.cutting import Cut, cut, whole
 from detector.conversion.writing import openvino_model, write_aot, write_onnx, write_openvino
 from detector.models.detector import Detector
 from detector.runtimes.manifest import (
@@ -30,6 +30,7 @@ from detector.runtimes.manifest import (
 from detector.runtimes.part import runtime_module
 from detector.species.classifier import SpeciesClassifier
 
+WHOLE = "detector"  # a part for other programs: the network with its boxes
 Model = Detector | SpeciesClassifier
 PRECISIONS: Mapping[RuntimeName, tuple[ExportPrecision, ...]] = {
     "openvino": ("fp32", "bf16", "int8"),
@@ -68,6 +69,8 @@ def export_plain(model: Model, output: Path, target: Target) -> ExportManifest:
     """
     with new_export(output) as folder:
         files = {name: written(each, folder.path, name, target) for name, each in cut(model).items()}
+        if target.runtime == "onnx" and isinstance(model, Detector) and model.meta.config.detector == "retinanet":
+            files[WHOLE] = write_onnx(whole(model), folder.path, WHOLE)
         return folder.finish(described(model, target, folder.path, files))
 
 

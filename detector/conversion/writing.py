@@ -53,9 +53,9 @@ def write_onnx(cut: Cut, folder: Path, name: str) -> tuple[str, ...]:
             cut.module,
             (cut.example,),
             str(file),
-            input_names=["input"],
+            input_names=[cut.input],
             output_names=list(cut.outputs),
-            dynamic_axes={"input": dict(cut.free)},
+            dynamic_axes={name: dict(free) for name, free in {cut.input: cut.free, **cut.free_outputs}.items()},
             opset_version=ONNX_OPSET,
             dynamo=False,
         )

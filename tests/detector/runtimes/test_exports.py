@@ -150,6 +150,23 @@ def test_a_detector_is_no_classifier(exported: tuple[Detector, Path]) -> None:
         load_classifier(exported[1])
 
 
+def test_other_programs_find_a_retinanets_boxes_in_one_file(tmp_path: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    detector = nano_detector("davit_nano", detector="retinanet", light_head=True)
+    export_plain(detector, tmp_path / "export", Target("onnx"))
+    session = runtime.InferenceSession(tmp_path / "export" / "detector.onnx")
+    for size in ((70, 100), (128, 64)):  # neither is the example's
+        picture = torch.rand(3, *size)
+        boxes, scores, labels = session.run(None, {"picture": picture.numpy()})
+        with torch.inference_mode():
+            found = detector.net([picture])[0]
+        np.testing.assert_allclose(scores, found["scores"], atol=1e-5)
+        distances = np.abs(boxes[:, None] - found["boxes"].numpy()[None]).max(axis=2)
+        assert distances.min(axis=1).max() < 1e-2  # those of equal score may come in any order
+        assert set(labels.tolist()) == set(found["labels"].tolist())
+    assert len(detect(load_detector(tmp_path / "export", "cpu"), pictures()[:1])[0]) > 0
+
+
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(ConfigError, match="something else"):
