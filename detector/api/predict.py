@@ -12,7 +12,7 @@ from detector.api.images import Image, is_one, rgb_array, rgb_arrays
 from detector.base.checks import expect
 from detector.models.detector import Detector, Suppression
 from detector.models.prediction import detect
-from detector.models.soft import with_suppression
+from detector.models.suppressing.soft import with_suppression
 from detector.models.tta import detect_augmented
 from detector.types import Detections
 

@@ -22,7 +22,7 @@ from detector.evaluation.views import ViewedDataset, ViewedImage, viewed_loader
 from detector.models.building import EVERY_DETECTION
 from detector.models.detector import Detector, Suppression
 from detector.models.prediction import detect_resized, detect_views, one_name_each
-from detector.models.soft import with_suppression
+from detector.models.suppressing.soft import with_suppression
 from detector.models.tiling import merge_views, tiled_views
 from detector.models.tta import augmented_views, fuse_views
 from detector.types import Detections

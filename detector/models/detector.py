@@ -68,7 +68,7 @@ class Detector:
         source: Where it was loaded from: its file, or `coco`; None where it is in no file.
         runtime: What runs its dense parts: "torch", or for an export such as "openvino int8+bf16".
         suppression: "hard" drops a box that overlaps a better one of its category by more than `nms_iou`; "soft" lowers
-            its score (`detector.models.soft`).
+            its score (`detector.models.suppressing.soft`).
 
     Example:
         >>> model = hp.load_detector("birds.safetensors")

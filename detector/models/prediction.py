@@ -15,7 +15,7 @@ from backbones.inference.classification import evaluating
 from detector.boxes import clip_boxes
 from detector.data.resizing import scale_boxes
 from detector.models.detector import Detector
-from detector.models.soft import suppressing_softly
+from detector.models.suppressing.soft import suppressing_softly
 from detector.models.tiling import View
 from detector.types import Detections
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from detector.data.resizing import SizeRule
 from detector.models.detector import Detector
-from detector.models.fusing import fuse_boxes
 from detector.models.prediction import check_picture, detect_views, image_tensor, one_name_each
+from detector.models.suppressing.fusing import fuse_boxes
 from detector.models.tiling import View, whole_view
 from detector.models.transform import PAD_MULTIPLE
 from detector.types import Detections

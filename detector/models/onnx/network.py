@@ -166,7 +166,7 @@ class OnnxNet(nn.Module):
         if self.how.nms_iou is None:
             kept = torch.argsort(values, descending=True, stable=True)
         else:
-            kept = batched_nms(boxes, values, numbers, self.how.nms_iou)
+            kept = batched_nms(boxes, values, numbers, self.nms_thresh)
         return self.transform.finished({"boxes": boxes[kept], "scores": values[kept], "labels": numbers[kept]})
 
     def _checked(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:

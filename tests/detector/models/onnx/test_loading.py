@@ -126,6 +126,12 @@ def test_boxes_of_one_bird_are_suppressed_and_the_surest_stays(path: Path) -> No
     assert len(both) == 2
 
 
+def test_it_suppresses_softly_if_asked(path: Path) -> None:
+    twice = COLUMNS.replace("table = Unsqueeze (row, middle)", TWICE)
+    model = replace(load(replace(YOLO, ends=twice), path), suppression="soft")
+    assert len(detect(model, [picture((128, 96), BOX)])[0]) == 2
+
+
 TWICE = """
   less = Constant <value_float = 0.95> ()
   weak = Mul (row, less)

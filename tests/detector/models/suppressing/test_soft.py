@@ -19,7 +19,7 @@ from detector.evaluation.detecting import DetectionOptions, limited
 from detector.models.building import config_of
 from detector.models.detector import Detector, DetectorMeta
 from detector.models.prediction import detect, image_tensor
-from detector.models.soft import with_suppression
+from detector.models.suppressing.soft import with_suppression
 
 FOUND = 60  # before suppression; a plain loop over more takes its time
 

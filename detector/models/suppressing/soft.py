@@ -15,7 +15,7 @@ import numpy as np
 from backbones.errors import ConfigError
 from detector.models.building import EVERY_DETECTION
 from detector.models.detector import Detector, Suppression
-from detector.models.fusing import soft_nms
+from detector.models.suppressing.fusing import soft_nms
 from detector.types import Detections
 
 NO_IOU = 2.0  # that no two boxes exceed: nothing is suppressed

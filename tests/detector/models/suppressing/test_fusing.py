@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.models.fusing import fuse_boxes, soft_nms
+from detector.models.suppressing.fusing import fuse_boxes, soft_nms
 from detector.types import Detections
 
 
