@@ -120,7 +120,7 @@ class _Joining:
             self._of_boxes(record, group)
 
     def _of_file(self, record: MediaRecord, words: Sequence[Word]) -> None:
-        for group in {word.group for word in words}:
+        for group in dict.fromkeys(word.group for word in words):
             same = [word for word in words if word.group == group]
             if len({name_key(word.label) for word in same}) > 1:
                 problem = f"{', '.join(sorted({word.label for word in same}))} are said of one file, not of which boxes"

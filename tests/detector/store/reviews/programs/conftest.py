@@ -73,11 +73,11 @@ def say(store: Path) -> Callable[[Path], Imported]:
 
 
 @pytest.fixture
-def names(store: Path) -> Callable[[], Names]:
+def names(store: Path) -> Callable[..., Names]:
     """What each box is called once the reviews are decided on: a name, a kind, or `nothing`."""
 
-    def decided() -> Names:
-        decide(store, DecideOptions())
+    def decided(**options: str) -> Names:
+        decide(store, DecideOptions(**options))
         return {
             (record.path.removeprefix("DCIM/"), found.frame_number, found.box): (
                 "nothing" if found.suppressed else found.name or found.kind

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from backbones.errors import DataError
+from detector.cli.main import main
 from detector.store.reviews.log import Imported, read_reviews
 from detector.store.reviews.programs.timelapse import read_timelapse
 from tests.detector.store.reviews.programs.test_round_trips import AS_MADE
@@ -91,6 +92,19 @@ def test_faults_are_listed_and_cost_no_other(store: Path, say: Say, names) -> No
     )
     assert len(imported.wrong) == len(problems)
     assert all(any(problem in line for line in imported.wrong) for problem in problems)
+
+
+def test_the_command_says_what_joined_and_lists_the_rest(store: Path, names, capsys) -> None:
+    rows = "Card,b.jpg,DCIM,,false,דוכיפת,1,false,Noa,\nCard,z.jpg,DCIM,,false,Hoopoe,1,false,Noa,\n"
+    table = write(store, HEADER + rows)
+    taxonomy = store / "taxonomy.csv"
+    taxonomy.write_text("class_name,scientific_name,hebrew_name\nHoopoe,Upupa epops,דוכיפת\n", encoding="utf-8")
+    assert main(["decide", str(store), "--reviews", str(table), "--taxonomy", str(taxonomy)]) == 1
+    said = capsys.readouterr()
+    assert "1 new reviews of TimelapseData.csv" in said.out
+    assert "1 of 2 entries joined" in said.out
+    assert "row 3: there is no file 'DCIM/z.jpg' in this store" in " ".join(said.err.split())
+    assert names(taxonomy=str(taxonomy)) == AS_MADE | {("b.jpg", 0, 0): "Upupa epops"}
 
 
 def test_a_table_without_a_column_of_species_is_refused_in_words(tmp_path: Path) -> None:
