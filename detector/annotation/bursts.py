@@ -4,7 +4,8 @@ A photo is passed over where all of this holds:
 - it follows another photo of its folder within `BURST_MS`, by the camera's clock;
 - nothing has moved since the last photo of the burst that a model saw, whole frame, by `MotionGate`, and both show one
   scene in one light: a flash that failed hides what the next photo shows;
-- and in that photo nothing at all was found, from the lowest score up that the store keeps.
+- and in that photo nothing at all was found, from the lowest score up that the store keeps; with a first pass, nothing
+  that it would have sent on.
 
 So a photo after one with an animal is always seen by a model, and no count of animals at once (MaxN) can fall: what was
 there is counted where it was found, and what comes moves. A photo that could not be read, that has no time, or before
