@@ -33,7 +33,7 @@ from detector.models.detector import Detector
 from detector.species.classifier import SpeciesClassifier
 from detector.store.run_json import read_run
 
-SETTINGS = ("batch_size", "workers", "quiet", "retry_failed", "roots")
+SETTINGS = ("batch_size", "workers", "quiet", "retry_failed", "roots", "audit")
 
 
 def annotate(
@@ -43,7 +43,6 @@ def annotate(
     detector: Detector | Source | None = None,
     species: SpeciesClassifier | Source | None = None,
     first_pass: Detector | Source | None = None,
-    audit: int | None = None,
     **options: Any,
 ) -> Store:
     """Find the birds in photos and videos, name them, and decide sequences, events and counts.
@@ -60,11 +59,11 @@ def annotate(
             birds unnamed.
         first_pass: A fast detector that looks first, such as "coco-fast": the other looks where it finds something;
             None: the store's, if it was made with one; "none": the detector sees all.
-        audit: Pictures that were passed over, chosen at random, at which the detector looks afterwards; None: none.
         options: What is seen: fields of `SeeingOptions` (frame_interval, tile, motion_gate ...). What is decided of it:
             fields of `DecideOptions` (deployments, priors, calibration, score_threshold ...); those that are not given
-            stay as they were. How it goes about it: batch_size, workers, quiet, retry_failed; and roots, where cards
-            that have moved are now: `{"CARD1": "E:/CARD1"}`.
+            stay as they were. How it goes about it: batch_size, workers, quiet, retry_failed; roots, where cards
+            that have moved are now: `{"CARD1": "E:/CARD1"}`; and audit, at how many pictures that were passed over,
+            chosen at random, the detector looks afterwards.
 
     Returns:
         The store: `.media`, `.detections`, `.events` as Arrow tables, `.decide(...)`, `.export(...)`.
@@ -91,6 +90,7 @@ def annotate(
     before = DecideOptions.model_validate({} if run is None else run.decisions)
     wanted = decide_options(before, decisions)
     read_rules(annotating.models_entry(models), wanted)  # a wrong table is found before hours
+    audit = settings.pop("audit", None)
     audited = None if audit is None else AuditRequest(checked_whole(audit, "audit"), wanted.score_threshold)
     request = AnnotateRequest(inputs, folder, _seeing(folder, seeing), roots, audited)
     report = annotating.annotate(request, models, _settings(settings, models))
