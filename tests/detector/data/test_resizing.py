@@ -1,12 +1,13 @@
 """Resizing: torchvision's rule for sizes, Pillow's pixels."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from detector.data.resizing import SizeRule, resize, scale_boxes
+from detector.data.resizing import InputRule, SizeRule, resize, scale_boxes
 
 sides = st.integers(1, 9000)
 
@@ -60,3 +61,30 @@ def test_picture_of_that_size_is_returned_as_it_is():
 def test_boxes_scale_with_their_picture():
     boxes = np.array([[1, 2, 3, 4]], np.float32)
     np.testing.assert_allclose(scale_boxes(boxes, (10, 10), (20, 5)), [[2, 1, 6, 2]])
+
+
+@given(sides, sides, st.integers(32, 1280), st.integers(32, 1280), st.booleans(), st.booleans())
+def test_pictures_lie_in_the_box_of_another_program(width, height, box_width, box_height, stretched, floored):
+    """Ultralytics' LetterBox rounds, YOLOX' preproc cuts off, DETRs stretch."""
+    box_wh = (box_width, box_height)
+    rule = InputRule.box(box_wh, stretched=stretched, floored=floored, linear=True)
+    size = rule.size((width, height))
+    ratio = min(box_height / height, box_width / width)
+    fitted = [width * ratio, height * ratio]
+    expected = box_wh if stretched else tuple(max(1, int(side) if floored else round(side)) for side in fitted)
+    assert size == expected
+    assert all(mine <= its for mine, its in zip(size, box_wh, strict=True))
+    assert rule.sizes(np.array([[width, height]])).tolist() == [list(size)]
+    assert rule.fits(size) == (not stretched)
+    assert not rule.fits((box_width + 1, box_height))
+
+
+def test_linear_pixels_are_opencvs_and_smooth_ones_ours():
+    image = np.random.default_rng(0).integers(0, 256, (64, 80, 3), np.uint8)
+    for linear, expected in ((True, cv2.resize(image, (40, 32))), (False, resize(image, (40, 32)))):
+        rule = InputRule.box((40, 40), stretched=False, floored=False, linear=linear)
+        np.testing.assert_array_equal(rule.resize(image, rule.size((80, 64))), expected)
+    assert InputRule.box((40, 40), stretched=False, floored=False, linear=True).sizes(np.zeros((0, 2), int)).shape == (
+        0,
+        2,
+    )
