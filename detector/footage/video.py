@@ -281,7 +281,8 @@ class Video:
 
     def _as_frame(self, frame: av.VideoFrame, number: int) -> Frame:
         orientation = _orientation(frame)  # of each frame, like its size and pixel format: they may change midway
-        pixels = orient(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), orientation)
+        # one thread: FFmpeg would start some for each frame, and a frame whose side data was read ends late
+        pixels = orient(np.asarray(frame.to_ndarray(format="rgb24", threads=1), np.uint8), orientation)
         size_wh = (pixels.shape[1], pixels.shape[0])
         return Frame(pixels, size_wh, number, float(self._index.times_s[number]))
 

@@ -118,8 +118,11 @@ class VideoEncoder(Closing):
         self._stream.width, self._stream.height = self._size_wh
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.time_base = Fraction(1, TICKS_A_SECOND)
+        self._stream.codec_context.thread_count = (
+            1  # there is a process a core; x264 would start one a core of the machine
+        )
         if self._stream.codec_context.name == "libx264":
-            self._stream.options = {"crf": "23", "preset": "veryfast"}
+            self._stream.options = {"crf": "23", "preset": "veryfast", "threads": "1"}
         else:
             self._stream.bit_rate = 4_000_000
 
