@@ -22,6 +22,7 @@ from detector.api.checks import (
     checked_whole,
     refuse_unknown,
 )
+from detector.api.speed import checked_speed, models_at
 from detector.api.store import Store, decide_options
 from detector.base.checks import described, expect, given_path
 from detector.decisions.decide import decide
@@ -33,7 +34,7 @@ from detector.models.detector import Detector
 from detector.species.classifier import SpeciesClassifier
 from detector.store.run_json import read_run
 
-SETTINGS = ("batch_size", "workers", "quiet", "retry_failed", "roots", "audit")
+SETTINGS = ("batch_size", "workers", "quiet", "retry_failed", "roots", "audit", "speed")
 
 
 def annotate(
@@ -61,9 +62,10 @@ def annotate(
             None: the store's, if it was made with one; "none": the detector sees all.
         options: What is seen: fields of `SeeingOptions` (frame_interval, tile, motion_gate ...). What is decided of it:
             fields of `DecideOptions` (deployments, priors, calibration, score_threshold ...); those that are not given
-            stay as they were. How it goes about it: batch_size, workers, quiet, retry_failed; roots, where cards
-            that have moved are now: `{"CARD1": "E:/CARD1"}`; and audit, at how many pictures that were passed over,
-            chosen at random, the detector looks afterwards.
+            stay as they were. How it goes about it: speed ("exact", or "fast": models in 8 bits on CPUs, measured on the
+            photos first), batch_size, workers, quiet, retry_failed; roots, where cards that have moved are now:
+            `{"CARD1": "E:/CARD1"}`; and audit, at how many pictures that were passed over, chosen at random, the
+            detector looks afterwards.
 
     Returns:
         The store: `.media`, `.detections`, `.events` as Arrow tables, `.decide(...)`, `.export(...)`.
@@ -85,7 +87,8 @@ def annotate(
     refuse_unknown(options, [name for part in parts for name in part], "annotate")
     seeing, decisions, settings = ({name: options[name] for name in part if name in options} for part in parts)
     roots = checked_roots(settings.pop("roots", {}), "roots")
-    models = _models(folder, detector, species, first_pass)
+    speed = checked_speed(settings.pop("speed", "exact"))
+    models = models_at(speed, _models(folder, detector, species, first_pass), folder, inputs)
     run = read_run(folder)
     before = DecideOptions.model_validate({} if run is None else run.decisions)
     wanted = decide_options(before, decisions)

@@ -10,6 +10,7 @@ from typing import Literal
 
 from backbones.errors import ConfigError
 from detector.annotation.request import Models
+from detector.base.checks import described
 from detector.base.pictures import PHOTO_SUFFIXES, pictures_in
 from detector.base.reporting import warn
 from detector.conversion.fast import FAST, fast_classifier, fast_detector
@@ -50,6 +51,17 @@ def models_at(speed: Speed, models: Models, output: Path, inputs: Sequence[Path]
     if first is not None:
         first = fast_detector(first, folder / "first_pass", photos)
     return replace(models, detector=detector, species=species, first_pass=first)
+
+
+def checked_speed(speed: object) -> Speed:
+    """How fast a run is to be.
+
+    Raises:
+        ConfigError: It is neither of the two.
+    """
+    if speed == "exact" or speed == "fast":
+        return speed
+    raise ConfigError(f"a speed is exact or fast, not {described(speed)}", where="speed", hint="leave it out")
 
 
 def _photos(card: Path) -> list[Path]:

@@ -1,0 +1,90 @@
+"""`--speed fast`: which models are made fast, and when not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from backbones.errors import ConfigError, HoopoeError
+from detector.annotation.request import Models
+from detector.api.speed import checked_speed, models_at
+from detector.conversion import fast
+from detector.models.detector import Detector
+from detector.models.prediction import detect
+from detector.models.saving import load_detector
+from detector.store.run_file import DetectorEntry, RunFile
+from detector.store.run_json import write_run
+from tests.detector.runtimes.nano_models import nano_detector
+
+
+@pytest.fixture
+def detector() -> Detector:
+    return replace(nano_detector("davit_nano", detector="retinanet"), sha256="a" * 64)
+
+
+def test_exact_models_stay_as_they_are(detector: Detector, tmp_path: Path) -> None:
+    models = Models(detector)
+    assert models_at("exact", models, tmp_path, []) is models
+
+
+def test_another_speed_is_refused() -> None:
+    with pytest.raises(ConfigError, match="exact or fast"):
+        checked_speed("faster")
+
+
+def test_a_store_of_the_exact_models_is_not_gone_on_with_fast(detector: Detector, tmp_path: Path) -> None:
+    write_run(tmp_path, RunFile(detector=DetectorEntry(name="d", sha256=detector.sha256, categories=["bird", "fox"])))
+    with pytest.raises(ConfigError, match="exact models"):
+        models_at("fast", Models(detector), tmp_path, [])
+
+
+def test_without_photos_it_is_bf16_once_and_says_so(
+    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("openvino")
+    pytest.importorskip("nncf")
+    made = models_at("fast", Models(detector), tmp_path, []).detector
+    assert made.runtime.startswith("openvino")
+    assert "0 photos can be read" in capsys.readouterr().err
+
+    def never(*_: Any) -> None:
+        raise AssertionError("it was made already")
+
+    monkeypatch.setattr(fast, "export_plain", never)
+    again = models_at("fast", Models(detector), tmp_path, []).detector
+    assert again.sha256 == made.sha256
+    assert models_at("fast", Models(again), tmp_path, []).detector is again
+
+
+@pytest.mark.slow
+def test_8_bits_are_measured_and_a_spoiled_export_names_layers(
+    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("nncf")
+    from detector.conversion import agreement, quantising
+    from detector.conversion.export import Target
+    from detector.conversion.photos import chosen_photos
+
+    rng = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    for number in range(15):
+        Image.fromarray(rng.integers(0, 255, (96, 128, 3), np.uint8)).save(tmp_path / "photos" / f"{number:02}.png")
+    photos = chosen_photos(tmp_path / "photos")
+    asked = quantising.Quantising(tmp_path / "photos", allow_loss=True)
+    target = Target(precision="int8")
+    manifest = quantising.export_detector_int8(detector, tmp_path / "int8", target, asked, photos)
+    assert manifest.agreement["photos"] == 5
+    loaded = load_detector(tmp_path / "int8", "cpu")
+    assert loaded.runtime.startswith("openvino int8")
+    assert len(detect(loaded, list(photos.held_out))) == 5
+    monkeypatch.setattr(agreement, "FOUND_FROM", 2.0)  # then nothing is found
+    with pytest.raises(HoopoeError, match="loses too much"):
+        quantising.export_detector_int8(
+            detector, tmp_path / "refused", target, replace(asked, allow_loss=False), photos
+        )
+    assert not (tmp_path / "refused").exists()
