@@ -62,8 +62,8 @@ def annotate(
             None: the store's, if it was made with one; "none": the detector sees all.
         options: What is seen: fields of `SeeingOptions` (frame_interval, tile, motion_gate ...). What is decided of it:
             fields of `DecideOptions` (deployments, priors, calibration, score_threshold ...); those that are not given
-            stay as they were. How it goes about it: speed ("exact", or "fast": models in 8 bits on CPUs, measured on the
-            photos first), batch_size, workers, quiet, retry_failed; roots, where cards that have moved are now:
+            stay as they were. How it goes about it: speed ("exact", or "fast": models in 8 bits on CPUs, measured on
+            the photos first), batch_size, workers, quiet, retry_failed; roots, where cards that have moved are now:
             `{"CARD1": "E:/CARD1"}`; and audit, at how many pictures that were passed over, chosen at random, the
             detector looks afterwards.
 
