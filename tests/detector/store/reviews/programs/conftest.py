@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,7 +77,7 @@ def say(store: Path) -> Callable[[Path], Imported]:
 def names(store: Path) -> Callable[..., Names]:
     """What each box is called once the reviews are decided on: a name, a kind, or `nothing`."""
 
-    def decided(**options: str) -> Names:
+    def decided(**options: Any) -> Names:
         decide(store, DecideOptions(**options))
         return {
             (record.path.removeprefix("DCIM/"), found.frame_number, found.box): (
