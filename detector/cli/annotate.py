@@ -37,19 +37,19 @@ def add_arguments(parser: CommandParser) -> None:
         "--speed",
         choices=("exact", "fast"),
         default="exact",
-        help="fast: models in 8 bits on CPUs, measured on your photos first (default: %(default)s)",
+        help="fast: in 8 bits on CPUs, measured on your photos",
     )
     parser.add_argument(
         "--frame-interval",
         metavar="S",
-        help="of videos: seconds between frames, all, or keyframes (default: 1.0)",
+        help="seconds between video frames (1.0), all, or keyframes",
     )
     parser.add_argument(
         "--first-pass",
         metavar="MODEL",
-        help="a fast detector that looks first, such as coco-fast: the other looks where it finds something",
+        help="a fast detector that looks first, such as coco-fast",
     )
-    parser.add_argument(
+    parser.add_rare_argument(
         "--audit",
         type=int,
         metavar="N",

@@ -64,7 +64,7 @@ def add_work_arguments(parser: CommandParser) -> None:
 
 def add_retry_argument(parser: CommandParser) -> None:
     """Declare --retry-failed."""
-    parser.add_argument("--retry-failed", action="store_true", help="look again at files that failed before")
+    parser.add_rare_argument("--retry-failed", action="store_true", help="look again at files that failed before")
 
 
 def add_result_arguments(parser: CommandParser) -> None:

@@ -46,7 +46,7 @@ def add_decision_arguments(parser: CommandParser) -> None:
         "--score-threshold", type=float, metavar="SCORE", help="boxes count from this score up (default: 0.2)"
     )
     parser.add_argument(
-        "--name-threshold", type=float, metavar="P", help="names are given from this confidence up (default: 0.65)"
+        "--name-threshold", type=float, metavar="P", help="names count from this confidence up (default: 0.65)"
     )
     parser.add_argument(
         "--independence",
