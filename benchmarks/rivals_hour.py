@@ -32,7 +32,7 @@ from detector.data.dataset import EvaluationDataset, Item, Key, TrainingDataset
 from detector.data.packed import Annotations
 from detector.data.resizing import SizeRule, scale_boxes
 from detector.evaluation.evaluation import evaluate_detections
-from detector.training.ema import averaged
+from detector.training.optimising.ema import averaged
 
 SIDE = 640  # the long side of all pictures, as in first_hour
 STRIDE = 32

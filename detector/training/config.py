@@ -137,7 +137,7 @@ class TrainConfig(Section):
 
     @property
     def last_epoch(self) -> int:
-        """Epochs of a run that has begun, where they are a number (`detector.training.budget`)."""
+        """Epochs of a run that has begun, where they are a number (`detector.training.optimising.budget`)."""
         assert self.epochs != "auto"
         return self.epochs
 

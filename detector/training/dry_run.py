@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from detector.data.doctor.box_sizes import Unmatched
-from detector.training.budget import steps_an_epoch, with_budget
 from detector.training.config import REFERENCE_BATCH, Config
 from detector.training.data import RunData, summarise_set
 from detector.training.devices import chosen_accelerator
 from detector.training.memory import estimate_memory
-from detector.training.optimiser import parameter_counts
+from detector.training.optimising.budget import steps_an_epoch, with_budget
+from detector.training.optimising.optimiser import parameter_counts
+from detector.training.optimising.schedule import learning_rate, peak_rate
 from detector.training.resolving import Request, Resolved, resolve
-from detector.training.schedule import learning_rate, peak_rate
 from detector.training.single_values import refuse_single_values
 
 SHOWN_CATEGORIES = 12

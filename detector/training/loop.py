@@ -15,9 +15,9 @@ from detector.data.loader import Batch, Loader, to_device
 from detector.training.batches import seed_step, split_batch
 from detector.training.checkpoints import Position
 from detector.training.guards import out_of_memory_explained
-from detector.training.optimiser import drop_gradients_beyond_laterals, set_learning_rate
+from detector.training.optimising.optimiser import drop_gradients_beyond_laterals, set_learning_rate
+from detector.training.optimising.schedule import learning_rate, trains_laterals_alone
 from detector.training.records.progress import GRADIENT_NORM
-from detector.training.schedule import learning_rate, trains_laterals_alone
 from detector.training.session import Session
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from detector.models.building import config_of
 from detector.training.config import TrainConfig
-from detector.training.optimiser import parameter_counts
+from detector.training.optimising.optimiser import parameter_counts
 
 ROI_CELLS = 7 * 7  # of a proposal, in Faster R-CNN's box head
 PROBE_SIDE = 256  # pixels of the image that is tried

@@ -29,7 +29,7 @@ from detector.training.devices import (
     process_numbers,
     training_precision,
 )
-from detector.training.optimiser import resolved_layer_decay
+from detector.training.optimising.optimiser import resolved_layer_decay
 from detector.training.records.run_folder import RunFolder
 from detector.training.records.trackers import refuse_missing_trackers
 from detector.training.resuming import refuse_another_run, resumed

@@ -12,8 +12,8 @@ from detector.base.reporting import warn
 from detector.training.checkpoints import LR_SCALING_BEFORE, Checkpoint
 from detector.training.config import Config
 from detector.training.data import RunData
+from detector.training.optimising.schedule import learning_rate
 from detector.training.records.run_folder import RunFolder
-from detector.training.schedule import learning_rate
 
 # what may change between two parts of a run without changing its result; annotations that `error` took, it takes as
 # `repair` does

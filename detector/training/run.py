@@ -17,16 +17,16 @@ from detector.evaluation.card_file import write_model_card
 from detector.evaluation.detecting import DetectionOptions
 from detector.evaluation.evaluation import evaluate
 from detector.models.saving import load_detector
-from detector.training.budget import with_budget
 from detector.training.checkpoints import Learner, Position
 from detector.training.config import REFERENCE_BATCH
 from detector.training.devices import make_fabric, refuse_missing_devices, with_shared_statistics
-from detector.training.ema import averaged
 from detector.training.guards import lost_process_explained
 from detector.training.loop import train
 from detector.training.memory import fits_on_gpu, largest_that_fits, most_useful
 from detector.training.negatives import HardNegatives
-from detector.training.optimiser import build_optimiser
+from detector.training.optimising.budget import with_budget
+from detector.training.optimising.ema import averaged
+from detector.training.optimising.optimiser import build_optimiser
 from detector.training.pictures import with_readable_pictures
 from detector.training.records.progress import Display
 from detector.training.records.recorder import Recorder, read_metrics

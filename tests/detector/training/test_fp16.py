@@ -15,7 +15,7 @@ from detector.training import loop
 from detector.training.batches import seed_step
 from detector.training.checkpoints import load_checkpoint
 from detector.training.devices import training_precision
-from detector.training.optimiser import set_learning_rate
+from detector.training.optimising.optimiser import set_learning_rate
 from detector.training.run import train_detector
 
 # processors are slow in fp16

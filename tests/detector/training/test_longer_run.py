@@ -12,7 +12,7 @@ from backbones.errors import ConfigError
 from detector.config import load_config
 from detector.models.saving import read_detector
 from detector.training.config import Config
-from detector.training.optimiser import set_learning_rate
+from detector.training.optimising.optimiser import set_learning_rate
 from detector.training.run import train_detector
 from tests.detector.training.conftest import request_of
 

@@ -16,7 +16,7 @@ import torch
 from backbones.errors import CheckpointError, ConfigError, DataError
 from detector.cli.main import main
 from detector.models.saving import read_detector
-from detector.training.optimiser import set_learning_rate
+from detector.training.optimising.optimiser import set_learning_rate
 from detector.training.run import train_detector
 
 # everything that could carry hidden state

@@ -14,15 +14,15 @@ from detector.config import parse_config
 from detector.models.building import build_detector
 from detector.models.config import ModelConfig
 from detector.training.config import Config, TrainConfig
-from detector.training.ema import averaged
-from detector.training.optimiser import (
+from detector.training.optimising.ema import averaged
+from detector.training.optimising.optimiser import (
     build_optimiser,
     drop_gradients_beyond_laterals,
     parameter_counts,
     resolved_layer_decay,
     set_learning_rate,
 )
-from detector.training.schedule import learning_rate, lr_factor, peak_rate, trains_laterals_alone
+from detector.training.optimising.schedule import learning_rate, lr_factor, peak_rate, trains_laterals_alone
 
 SMALL = {"fpn_channels": 64, "box_head_width": 32}
 

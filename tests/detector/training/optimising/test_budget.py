@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.config import load_config
-from detector.training.budget import USUAL_EPOCHS, epochs_within
 from detector.training.config import Config, TrainConfig
 from detector.training.dry_run import describe_run
+from detector.training.optimising.budget import USUAL_EPOCHS, epochs_within
 from detector.training.resuming import DEFAULTS_BEFORE
 from detector.training.run import train_detector
 

@@ -1,0 +1,1 @@
+"""How weights change over a run: its length, learning rate, optimiser and average."""
