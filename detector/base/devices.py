@@ -45,7 +45,7 @@ def _best_device() -> torch.device:
             if bool((product.cpu() == 3).all()):
                 return torch.device(kind)
             said = "it computes wrongly"
-        except (RuntimeError, NotImplementedError) as error:
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
             said = str(error).splitlines()[0][:120]
         warn(f"{kind} is there, but cannot be used ({said}): the next best device is taken")
     return torch.device("cpu")
