@@ -32,7 +32,7 @@ def add_arguments(parser: CommandParser) -> None:
         "--format",
         choices=("openvino", "onnx", "aot"),
         default="openvino",
-        help="openvino for CPUs, onnx for other programs, aot: compiled by torch (default: %(default)s)",
+        help="openvino for CPUs, onnx for other programs, aot: a classifier compiled by torch (default: %(default)s)",
     )
     parser.add_argument(
         "--precision",

@@ -67,6 +67,9 @@ def export_plain(model: Model, output: Path, target: Target) -> ExportManifest:
         ConfigError: The folder holds something else, or the runtime is not installed.
         HoopoeError: The runtime cannot take the model.
     """
+    if target.runtime == "aot" and isinstance(model, Detector):
+        problem = "aot takes classifiers: torch's compiler needs fixed sizes for a detector"
+        raise ConfigError(problem, where="--format", hint="use openvino, or run the detector as it is")
     with new_export(output) as folder:
         files = {name: written(each, folder.path, name, target) for name, each in cut(model).items()}
         if target.runtime == "onnx" and isinstance(model, Detector) and model.meta.config.detector == "retinanet":

@@ -136,6 +136,21 @@ def test_a_precision_that_a_runtime_has_not_is_refused() -> None:
         Target("onnx", "int8")
 
 
+def test_a_detector_is_not_compiled(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="takes classifiers"):
+        export_plain(nano_detector("davit_nano"), tmp_path / "export", Target("aot"))
+
+
+@pytest.mark.slow
+def test_a_compiled_classifier_gives_the_same_logits(tmp_path: Path) -> None:
+    birds = nano_classifier()
+    export_plain(birds, tmp_path / "birds", Target("aot"))
+    loaded = load_classifier(tmp_path / "birds", "cpu")
+    for count in (1, 2, 5):
+        crops = np.random.default_rng(0).integers(0, 255, (count, 64, 64, 3), np.uint8)
+        np.testing.assert_allclose(loaded.logits(crops).logits, birds.logits(crops).logits, atol=1e-5)
+
+
 def test_a_classifier_gives_the_same_logits_and_embeddings(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     birds = nano_classifier()
