@@ -19,6 +19,7 @@ MOST_PARAMETERS = 6  # beyond, a value says what belongs together
 MORE_PARAMETERS = {
     "backbones/inference/classification.py infer_image": "the signature of birder's, which the cards of models call",
     "backbones/routing_attention.py bi_level_routing_attention": "tensors and numbers of an attention, as torch's own",
+    "backbones/routing_attention.py plain_routed_attention": "the same attention, for exporters",
     "backbones/routing_attention.py _forward": "an operator of torch takes tensors and numbers, no values",
     "backbones/routing_attention.py _backward": "the same",
     "backbones/routing_attention_triton.py routed_attention": "the same",

@@ -17,7 +17,7 @@ from detector.annotation.facts import ItemRows, Rows, RowsOptions
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.readers import Arrival, Readers, reading
 from detector.annotation.request import Models, RunSettings
-from detector.annotation.sieve import Sieve, Sifted
+from detector.annotation.sifting.sieve import Sieve, Sifted
 from detector.annotation.stages import ClassificationStage, DetectionStage, may_be_bird
 from detector.annotation.values import FrameKey, FrameResult, ItemFacts
 from detector.species.crops import crops_of

@@ -10,7 +10,6 @@ import torch
 import torchvision
 
 from backbones.errors import ConfigError
-from detector.annotation.auditing import audit
 from detector.annotation.cards import FoundCards, find_cards
 from detector.annotation.facts import Rows
 from detector.annotation.local import LocalAnnotation
@@ -19,6 +18,7 @@ from detector.annotation.remembered import sha256_of_weights, stored_seeing
 from detector.annotation.report import Outcome, RunReport
 from detector.annotation.request import DEFAULT, AnnotateRequest, Models, RunSettings
 from detector.annotation.running import run_store
+from detector.annotation.sifting.auditing import audit
 from detector.base.version import __version__
 from detector.models.detector import Detector
 from detector.models.limits import with_proposals, with_score_threshold

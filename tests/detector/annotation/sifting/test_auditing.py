@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from detector.annotation.auditing import Census, audited, estimate
 from detector.annotation.request import AuditRequest
+from detector.annotation.sifting.auditing import Census, audited, estimate
 from detector.store.schema import AUDIT, DETECTOR, FIRST_PASS
 
 REQUEST = AuditRequest(300, 0.2)

@@ -14,11 +14,11 @@ import pytest
 from PIL import ExifTags, Image
 
 from backbones.errors import ConfigError
-from detector.annotation import auditing
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.reclassification import reclassify
 from detector.annotation.request import AnnotateRequest, AuditRequest, Models
 from detector.annotation.run import annotate
+from detector.annotation.sifting import auditing
 from detector.cli.main import main
 from detector.decisions.decide import decide
 from detector.decisions.options import DecideOptions

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.annotation.bursts import Bursts
 from detector.annotation.decoding import DecodedFrame
+from detector.annotation.sifting.bursts import Bursts
 from detector.annotation.values import FrameFacts, FrameKey
 from detector.types import MediaItem
 

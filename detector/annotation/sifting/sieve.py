@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from detector.annotation.bursts import Bursts
 from detector.annotation.decoding import DecodedFrame
+from detector.annotation.sifting.bursts import Bursts
 from detector.annotation.stages import DetectionStage
 from detector.annotation.values import FrameKey, FrameResult, FrameViews, ItemFacts
 from detector.models.detector import Detector
