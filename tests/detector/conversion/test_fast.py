@@ -32,6 +32,12 @@ def test_exact_models_stay_as_they_are(detector: Detector, tmp_path: Path) -> No
     assert models_at("exact", models, tmp_path, []) is models
 
 
+def test_biformer_stays_in_torch_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    models = Models(nano_detector("biformer_nano", detector="retinanet"))
+    assert models_at("fast", models, tmp_path, []).detector is models.detector
+    assert "no faster with biformer_nano" in capsys.readouterr().err
+
+
 def test_another_speed_is_refused() -> None:
     with pytest.raises(ConfigError, match="exact or fast"):
         checked_speed("faster")
