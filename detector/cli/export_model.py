@@ -80,7 +80,8 @@ def run(args: argparse.Namespace) -> int:
         _print(export_plain(model, args.output, target), args)
         return 0
 
-    from detector.conversion.quantising import Quantising, export_int8
+    from detector.conversion.int8 import export_int8
+    from detector.conversion.quantising import Quantising
 
     asked = Quantising(args.photos, args.annotations, tuple(args.keep_float), args.allow_loss)
     _print(export_int8(model, args.output, target, asked), args)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from detector.conversion.agreement import measured_classifier
 from detector.conversion.cutting import cut
 from detector.conversion.export import Target, described, new_export
 from detector.conversion.photos import CALIBRATING, HELD_OUT, LEAST
+from detector.conversion.quantising import Quantising, quantise, refuse
 from detector.conversion.writing import openvino_model, write_openvino
 from detector.runtimes.manifest import ExportManifest
 from detector.species.calibrating.labelled import labels_of
@@ -23,9 +23,6 @@ from detector.species.classifier import SpeciesClassifier
 from detector.species.crops import cut_crops
 from detector.species.names.crosswalk import load_crosswalk
 from detector.species.names.taxonomy import Taxonomy
-
-if TYPE_CHECKING:
-    from detector.conversion.quantising import Quantising
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,9 +77,7 @@ def chosen_crops(model: SpeciesClassifier, folder: Path, most: int = 3 * (CALIBR
 def export_classifier_int8(
     model: SpeciesClassifier, output: Path, target: Target, asked: Quantising, crops: Crops
 ) -> ExportManifest:
-    """Write a classifier into a folder in 8 bits; see `export_int8`."""
-    from detector.conversion.quantising import quantise, refuse
-
+    """Write a classifier into a folder in 8 bits; see `int8.export_int8`."""
     with new_export(output) as folder:
         files = {}
         for name, part in cut(model).items():

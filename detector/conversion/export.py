@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from backbones.errors import ConfigError, HoopoeError
-from detector import __version__
 from detector.base.content_hash import sha256_of
+from detector.base.version import __version__
 from detector.conversion.cutting import Cut, cut, whole
 from detector.conversion.writing import openvino_model, write_aot, write_onnx, write_openvino
 from detector.models.detector import Detector

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from backbones.errors import DataError, HoopoeError
 from detector.base.reporting import say, task, warn
 from detector.conversion.crops import Crops, export_classifier_int8
+from detector.conversion.detector_int8 import export_detector_int8
 from detector.conversion.export import Target, export_plain
 from detector.conversion.photos import LEAST, Chosen, Photos, chosen_of
-from detector.conversion.quantising import Quantising, export_detector_int8
+from detector.conversion.quantising import Quantising
 from detector.models.detector import Detector
 from detector.models.exported import load_exported
 from detector.models.prediction import detect

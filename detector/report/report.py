@@ -11,8 +11,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from detector import __version__
 from detector.base.files import write_bytes
+from detector.base.version import __version__
 from detector.exports.names import FileNames
 from detector.exports.pictures.blurring import PEOPLE
 from detector.exports.pictures.media_files import PictureFormat, make_pictures

@@ -72,18 +72,19 @@ def test_8_bits_are_measured_and_a_spoiled_export_names_layers(
     detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("nncf")
-    from detector.conversion import agreement, quantising
+    from detector.conversion import agreement, detector_int8
     from detector.conversion.export import Target
     from detector.conversion.photos import chosen_photos
+    from detector.conversion.quantising import Quantising
 
     rng = np.random.default_rng(0)
     (tmp_path / "photos").mkdir()
     for number in range(15):
         Image.fromarray(rng.integers(0, 255, (96, 128, 3), np.uint8)).save(tmp_path / "photos" / f"{number:02}.png")
     photos = chosen_photos(tmp_path / "photos")
-    asked = quantising.Quantising(tmp_path / "photos", allow_loss=True)
+    asked = Quantising(tmp_path / "photos", allow_loss=True)
     target = Target(precision="int8")
-    manifest = quantising.export_detector_int8(detector, tmp_path / "int8", target, asked, photos)
+    manifest = detector_int8.export_detector_int8(detector, tmp_path / "int8", target, asked, photos)
     assert manifest.agreement["photos"] == 5
     loaded = load_detector(tmp_path / "int8", "cpu")
     assert loaded.runtime.startswith("openvino int8")
@@ -91,7 +92,7 @@ def test_8_bits_are_measured_and_a_spoiled_export_names_layers(
     monkeypatch.setattr(agreement, "SHOWN_FROM", 0.0)  # all boxes count, and none is found
     monkeypatch.setattr(agreement, "FOUND_FROM", 2.0)
     with pytest.raises(HoopoeError, match="loses too much"):
-        quantising.export_detector_int8(
+        detector_int8.export_detector_int8(
             detector, tmp_path / "refused", target, replace(asked, allow_loss=False), photos
         )
     assert not (tmp_path / "refused").exists()
