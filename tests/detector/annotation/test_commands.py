@@ -25,7 +25,7 @@ MODELS = ["--detector", "missing.safetensors"]
     ("options", "words"),
     [
         (["--score-threshold", "2"], "0 to 1"),
-        (["--frame-interval", "often"], "--frame-interval"),
+        (["--frame-interval", "often"], "frame interval"),
         (["--export", "megadetektor"], "did you mean megadetector"),
         (["--deployments", "gone.csv"], "gone.csv"),
         (["--batch-size", "0"], "--batch-size"),
