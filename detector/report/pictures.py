@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -59,7 +60,9 @@ class EarlierPictures:
 
     def __init__(self, folder: Path) -> None:
         self._made: dict[str, tuple[str, list[str]]] = {}
+        self._written_ns = 0
         with suppress(OSError, UnicodeDecodeError, csv.Error), _open_index(folder) as file:
+            self._written_ns = os.fstat(file.fileno()).st_mtime_ns
             for row in csv.DictReader(file):
                 picture, media_id, key = (row.get(name) or "" for name in ("picture", "media_id", "made_of"))
                 self._made.setdefault(media_id, (key, []))[1].append(picture)
@@ -67,7 +70,13 @@ class EarlierPictures:
     def __call__(self, task: MediaTask) -> bool:
         """Whether all pictures of a file are there, and are what would be made now."""
         key, names = self._made.get(task.record.media_id, ("", []))
-        return key == made_of(task) and all((task.folder / name).is_file() for name in names)
+        return key == made_of(task) and all(self._is_of_then(task.folder / name) for name in names)
+
+    def _is_of_then(self, picture: Path) -> bool:
+        """Whether it is there, and not of a later report that was stopped, blurred otherwise: the index comes last."""
+        with suppress(OSError):
+            return picture.stat().st_mtime_ns <= self._written_ns
+        return False
 
 
 def _open_index(folder: Path) -> TextIO:
@@ -95,8 +104,10 @@ def make_report_pictures(task: MediaTask) -> Iterator[WrittenPicture]:
             crop = _of_size(cut(image, one, CROP_MARGIN))
             yield _written(task, crop_name(record.media_id, number, one.box), encode_jpeg(crop, QUALITY))
         yield _written(task, f"{stem}-{number}.jpg", encode_jpeg(shrink(image, FRAME_PX), QUALITY))
-    if record.media_type == "video" and not task.hidden:
-        name = f"{stem}.mp4"
+    name = f"{stem}.mp4"
+    if task.hidden:
+        (task.folder / name).unlink(missing_ok=True)  # of a report without blurring that was stopped
+    elif record.media_type == "video":
         _write_clip(task, task.folder / name)
         yield WrittenPicture(name, (record.card, record.media_id, made_of(task)))
 

@@ -28,15 +28,26 @@ def print_exports(console: Console, output: Path, refreshed: RefreshResult) -> N
 
 
 def old_lines(output: Path, old: list[str]) -> list[str]:
-    """What is said of formats that show decisions of before."""
-    from detector.exports.formats import FORMATS
+    """What is said of formats that show decisions of before: a line for those that were blurred alike."""
+    from detector.store.run_file import ExportEntry
+    from detector.store.run_json import load_run
 
     if not old:
         return []
+    exports = load_run(output).exports
+    alike: dict[object, list[str]] = {}
+    for name in old:
+        alike.setdefault(exports.get(name, ExportEntry()).options.get("blur"), []).append(name)
+    return [_old_line(output, names, blur) for blur, names in alike.items()]
+
+
+def _old_line(output: Path, old: list[str], blur: object) -> str:
+    from detector.exports.formats import FORMATS
+
     names = ", ".join(FORMATS[name].writes for name in old)
     verb = "shows" if len(old) == 1 else "show"
-    again = f"hoopoe export {_word(output)} --format {','.join(old)}"
-    return [f"old: {names} {verb} decisions of before; `{again}` writes anew"]
+    again = f"hoopoe export {_word(output)} --format {','.join(old)}{f' --blur {blur}' if blur else ''}"
+    return f"old: {names} {verb} decisions of before; `{again}` writes anew"
 
 
 def print_next(console: Console, output: Path, summary: DecisionSummary) -> None:

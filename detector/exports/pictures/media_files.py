@@ -3,7 +3,7 @@
 Files are read in processes of their own, so that one that cannot be read, or crashes a decoder, costs only itself.
 Each picture is written whole; index.csv comes last. Pictures of an earlier export that are no longer among the new
 ones are removed by its index, and nothing else is: what people put into the folder stays, and so do the pictures of a
-card that is not there.
+card that is not there, but for those that may show whom nobody is to recognise.
 """
 
 from __future__ import annotations
@@ -188,6 +188,7 @@ def _tasks(
     roots = options.card_roots(source.run)
     absent = source.absent(roots)
     missed: Counter[str] = Counter()
+    removed: Counter[str] = Counter()
     for record in source.media():
         shown = pictures.choose(record, options.score_threshold)
         if record.failure is not None or not shown or record.media_type not in pictures.media_types:
@@ -197,20 +198,23 @@ def _tasks(
         except HoopoeError as error:
             ledger.failures.append(error)
             continue
-        if record.card not in absent and is_there(file):
-            task = MediaTask(file, record, shown, folder, hidden_in(record, options.blur or pictures.blur))
-            if pictures.are_there(task):
-                ledger.keep(record)
-            else:
-                yield task
-        else:
-            ledger.keep(record)
+        task = MediaTask(file, record, shown, folder, hidden_in(record, options.blur or pictures.blur))
+        there = record.card not in absent and is_there(file)
+        if not there:
             missed[record.card] += 1
+        if pictures.are_there(task) or not (there or task.hidden):
+            ledger.keep(record)
+        elif there:
+            yield task
+        else:  # what an earlier export showed may not be blurred
+            removed[record.card] += 1
     for card, count in missed.items():
         if card in absent:
             problem = f"card '{card}' is not there ({absent[card]}): its {count} files keep the pictures that they had"
         else:
             problem = f"{count} files of card '{card}' are not there now: they keep the pictures that they had"
+        if removed[card]:
+            problem += f", but for {removed[card]} with people to blur"
         ledger.failures.append(
             HoopoeError(problem, where=roots[card], hint=f"put it in, or give --root {card}=PATH (from Python roots)")
         )
@@ -225,7 +229,8 @@ def _written(
             if isinstance(event, Produced):
                 yield event.value
             elif isinstance(event, Failed):
-                ledger.keep(event.task.record)
+                if not event.task.hidden:
+                    ledger.keep(event.task.record)
                 ledger.failures.append(event.error)
 
 

@@ -53,7 +53,7 @@ def make_video(task: MediaTask) -> Iterator[WrittenPicture]:
     path = task.folder / name
     with atomic_path(path, durable=False) as unfinished, VideoEncoder(unfinished, video.info.frame_rate) as encoder:
         for frame in video.read("all"):
-            picture = hide(shrink(frame.image, LONGEST_SIDE), hidden.at(frame.frame_number))
+            picture = hide(shrink(frame.image, LONGEST_SIDE), hidden.around(frame.frame_number))
             encoder.add(draw(picture, boxes.at(frame.frame_number)), frame.time_s)
     yield WrittenPicture(name, index_cells(task.record, task.shown))
 
@@ -88,6 +88,14 @@ class MovingBoxes:
             *(_between(start, target, way) for start, target in moving),
             *(box for box in (earlier if way < 0.5 else later) if box.individual_id not in moved),
         )
+
+    def around(self, frame_number: int) -> tuple[DetectionRecord, ...]:
+        """Those of this frame; between sampled frames all of both, and those on the way: wherever one may be."""
+        place = bisect_right(self._numbers, frame_number)
+        sides = self._numbers[max(place - 1, 0) : place + 1]
+        if frame_number in sides:
+            return self._found.get(frame_number, ())
+        return (*self.at(frame_number), *(box for number in sides for box in self._found.get(number, ())))
 
 
 def _between(start: DetectionRecord, target: DetectionRecord, way: float) -> DetectionRecord:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from detector.cli.main import main
+from detector.cli.summary.exported import old_lines
 from detector.decisions.decide import decide
 from detector.decisions.options import DecideOptions
 from detector.exports.export import export
@@ -60,6 +61,15 @@ def test_pictures_are_named_and_not_made(store):
     assert refresh(store, asked=()).paths == []
     assert {path.parent.name for path in refresh(store, asked=("crops",)).paths} == {"crops", store.name}
     assert old_formats(store) == []
+
+
+def test_what_was_blurred_is_to_be_blurred_again(store):
+    export(store, ["crops"], ExportOptions(blur="people"))
+    export(store, ["coco"])
+    decide(store, DecideOptions.model_validate({"score_threshold": 0.6}))
+    blurred, other = sorted(old_lines(store, old_formats(store)), key=lambda line: "coco" in line)
+    assert "--format crops --blur people`" in blurred
+    assert "--format coco`" in other
 
 
 def test_exports_of_a_store_that_kept_no_record_are_old(store):

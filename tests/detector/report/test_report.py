@@ -1,6 +1,7 @@
 """The report of a store: the numbers of its tables, and pictures that tell no more than they should."""
 
 import csv
+import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -184,7 +185,11 @@ def test_a_video_with_people_has_no_clip_unless_nothing_is_blurred(tmp_path, sto
     found = store_maker.detection("m0", individual_id="i")
     record = store_maker.media("v.mp4", detections=[found, person], media_type="video", width=64, height=48)
     task = MediaTask(card / "v.mp4", record, Choice()(record, 0.2), tmp_path, hidden_in(record, blur))
+    clip = tmp_path / record.media_id[:3] / f"{record.media_id}.mp4"
+    clip.parent.mkdir()
+    clip.touch()  # of a report without blurring that was stopped
     assert sum(made.name.endswith(".mp4") for made in make_report_pictures(task)) == clips
+    assert clip.exists() == bool(clips)
 
 
 def test_pictures_that_would_come_out_the_same_are_not_made_again(tmp_path, store_maker, card):
@@ -199,6 +204,9 @@ def test_pictures_that_would_come_out_the_same_are_not_made_again(tmp_path, stor
     moved = replace(task, shown=(replace(found, x=0.2),))
     assert not EarlierPictures(task.folder)(moved)
     assert not EarlierPictures(task.folder)(replace(task, hidden=(found,)))
+    later_ns = (task.folder / "index.csv").stat().st_mtime_ns + 10**9
+    os.utime(task.folder / made[0].name, ns=(later_ns, later_ns))  # a report that was stopped had begun to replace it
+    assert not EarlierPictures(task.folder)(task)
     (task.folder / made[0].name).unlink()
     assert not EarlierPictures(task.folder)(task)
     (task.folder / "index.csv").write_bytes(b"\xff\xfe no table")
@@ -217,3 +225,15 @@ def test_without_its_card_a_report_keeps_the_pictures_that_it_had(store_maker, c
     assert "is not there" in capsys.readouterr().err
     assert sorted(path.name for path in (folder / "report" / "pictures").rglob("*.jpg")) == before
     assert all(value & Flag.PICTURE for value in index_of(folder)["flags"])
+
+
+def test_without_its_card_no_picture_stays_of_people_who_are_to_be_blurred_now(store_maker, card, capsys):
+    folder = store_of(store_maker, card)
+    assert main(["report", str(folder), "--blur", "none"]) == 0
+    card.rename(card.with_name("away"))
+    assert main(["report", str(folder)]) == 1
+    assert "but for 1 with people to blur" in capsys.readouterr().err
+    left = {path.name.split("-")[0] for path in (folder / "report" / "pictures").rglob("*.jpg")}
+    assert left == {media_id("card", "v.mp4")}
+    assert main(["report", str(folder), "--blur", "none"]) == 1
+    assert "but for" not in capsys.readouterr().err
