@@ -13,6 +13,7 @@ from typing import Any
 
 from detector.base.files import write_bytes
 from detector.base.version import __version__
+from detector.decisions.decide import audit_words
 from detector.exports.names import FileNames
 from detector.exports.pictures.blurring import PEOPLE
 from detector.exports.pictures.media_files import PictureFormat, make_pictures
@@ -94,7 +95,7 @@ class _Survey:
             },
             "models": self._models(),
             "chunks": counts | {"all_rows": rows},
-            "audit": source.run.audit and source.run.audit.model_dump(mode="json"),
+            "audit": None if source.run.audit is None else audit_words(source.run.audit),
             "totals": self.totals.as_json() | _effort(listed),
             "places": listed,
             "names": [name.as_json() for name in self.names.list],
@@ -115,7 +116,7 @@ class _Survey:
                 name = self.names.index(found)
                 self.names.list[name].see(found)
                 second_look.add(found, name)
-            for found in record.detections:
+            for found in Choice()(record, threshold):  # "nothing" is said of boxes that were never shown, too
                 self.quality.add(found)
             chosen = choice(record, threshold)
             if chosen:

@@ -47,6 +47,19 @@ def test_it_shows_the_numbers_of_the_tables_and_filters_boxes(visit, decided_sto
     assert page.inner_text("#gallery-count") == "1 bird or thing"
 
 
+def test_what_has_no_confidence_comes_last_and_a_number_that_is_cleared_filters_nothing(visit, decided_store):
+    export(decided_store, ["report"])
+    page = visit(decided_store).page
+    for order in ("sure", "unsure"):
+        page.select_option('[data-filter="sort"]', order)
+        assert page.locator(".card .title").last.text_content() == "person"
+    page.click("text=More filters")
+    for value, count in (("10", "0 birds and things"), ("", "5 birds and things")):
+        page.fill("[data-filter=most]", value)
+        page.dispatch_event("[data-filter=most]", "change")
+        assert page.inner_text("#gallery-count") == count
+
+
 def test_names_are_in_the_language_of_the_reader(visit, decided_store):
     export(decided_store, ["report"])
     page = visit(decided_store).page

@@ -1,5 +1,7 @@
 """How often names were right, where people said what it is."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,3 +68,11 @@ def test_what_is_no_bird_is_wrong_and_a_wider_name_is_neither(said):
     quality.add(said(1, kind="animal", display_name="fox", name=None, rank=None))
     quality.add(said(2, name="Upupa", rank="genus"))
     assert quality.as_json()["pairs"] == [["nothing", "Upupa epops", 1], ["fox", "Upupa epops", 1]]
+
+
+def test_a_name_of_the_models_is_no_persons_word_though_a_person_said_bird_or_knew_no_more(said):
+    quality = Quality()
+    quality.add(replace(said(0), confidence=0.95))  # "a bird", or "real"
+    quality.add(said(1, kind="uncertain", name=None, rank=None))
+    quality.add(said(2, kind="undecided", name=None, rank=None))
+    assert quality.as_json() is None

@@ -18,6 +18,9 @@ from detector.exports.pictures.media_files import MediaTask
 from detector.report.gallery import Choice, Flag
 from detector.report.pictures import COLUMNS, EarlierPictures, make_report_pictures
 from detector.report.scripts import read_script
+from detector.store.records import Candidate
+from detector.store.run_file import AuditEntry
+from detector.store.run_json import update_run
 from detector.types import media_id
 
 
@@ -237,3 +240,24 @@ def test_without_its_card_no_picture_stays_of_people_who_are_to_be_blurred_now(s
     assert left == {media_id("card", "v.mp4")}
     assert main(["report", str(folder), "--blur", "none"]) == 1
     assert "but for" not in capsys.readouterr().err
+
+
+def test_boxes_that_were_never_shown_are_no_mistakes_of_names_though_a_person_says_nothing_of_the_whole_file(
+    tmp_path, store_maker
+):
+    item = media_id("card", "a.jpg")
+    nothing = {"reviewed_by": "ana", "suppressed": True, "candidates": (Candidate("Upupa epops", 0.5),)}
+    found = [store_maker.detection(item, box=box, score=score, **nothing) for box, score in enumerate((0.9, 0.1, 0.06))]
+    folder = store_maker.write(tmp_path / "store", [store_maker.media("a.jpg", detections=found)])
+    export(folder, ["report"])
+    assert summary_of(folder)["quality"]["birds"] == 1
+
+
+def test_an_audit_is_told_in_the_words_of_decide(decided_store):
+    entry = AuditEntry(
+        passed_over=1000, sampled=300, with_birds=1, seen_with_birds=50, missed=0.0625, low=0.0017, high=0.27,
+        confidence=0.95, score_threshold=0.2,
+    )  # fmt: skip
+    update_run(decided_store, lambda run: run.model_copy(update={"audit": entry}))
+    export(decided_store, ["report"])
+    assert "about 6.2% of all pictures with birds had been passed over" in summary_of(decided_store)["audit"]

@@ -19,9 +19,15 @@
   };
   hoopoe.filters = { ...ALL };
 
+  // What has no confidence comes last, by its score.
+  function byConfidence(sign) {
+    return ({ confidence, score }) =>
+      (row) =>
+        confidence[row] < 0 ? 2000 + sign * score[row] : sign * confidence[row];
+  }
   const SORTS = {
-    sure: ["surest first", (rows) => (row) => -sureness(rows, row)],
-    unsure: ["least sure first", (rows) => (row) => sureness(rows, row)],
+    sure: ["surest first", byConfidence(-1)],
+    unsure: ["least sure first", byConfidence(1)],
     time: ["by time", (rows) => (row) => (rows.time[row] < 0 ? NEVER : rows.time[row])],
     latest: ["latest first", (rows) => (row) => -rows.time[row]],
     file: ["by camera and file", () => (row) => row],
@@ -34,7 +40,6 @@
     left_out: "left out",
     failed: "files that failed",
   };
-  const sureness = (rows, row) => (rows.confidence[row] < 0 ? rows.score[row] - 2000 : rows.confidence[row]); // without a name last
   const orders = {},
     NEVER = 1e9; // minutes, later than any year 3000
 
@@ -126,7 +131,7 @@
   // The controls; changed(filters) is called after each change.
   hoopoe.filterControls = function (changed) {
     const set = (key, value) => {
-      hoopoe.filters[key] = typeof ALL[key] === "number" ? Number(value) : value;
+      hoopoe.filters[key] = value === "" ? ALL[key] : typeof ALL[key] === "number" ? Number(value) : value;
       changed();
     };
     const input = (key, label, attributes) =>

@@ -41,23 +41,10 @@
     );
   }
 
-  // What an audit found among the pictures that the detector did not look at.
-  function auditNote(audit) {
-    if (!audit) return [];
-    const text =
-      `A random sample of ${number(audit.sampled)} of ${counted(audit.passed_over, "picture")} that were passed over ` +
-      `shows birds in ${number(audit.with_birds)}`;
-    if (audit.missed === null) return [`${text}.`];
-    const { missed, low, high } = audit;
-    return [
-      `${text}: about ${hoopoe.percent(missed)} of all with birds are missed (${hoopoe.percent(low)} to ${hoopoe.percent(high)}).`,
-    ];
-  }
-
   hoopoe.renderOverview = function () {
-    const { totals, places, names, options } = hoopoe.summary,
+    const { totals, places, names, options, audit } = hoopoe.summary,
       counts = totals.counts;
-    const notes = [...totals.notes, ...auditNote(hoopoe.summary.audit)];
+    const notes = audit ? [...totals.notes, audit] : totals.notes;
     const birds = names.filter((name) => name.kind === "bird");
     const species = birds.filter((name) => name.rank === "species" && name.detections > 0).length;
     const events = birds.reduce((sum, name) => sum + name.events, 0);

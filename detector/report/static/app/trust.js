@@ -53,8 +53,9 @@
       }
     }
     if (!counts.some(Boolean)) return null;
-    const threshold = hoopoe.summary.options.name_threshold,
-      caption = "Birds by how sure their names are";
+    const { chunks, options } = hoopoe.summary,
+      threshold = options.name_threshold,
+      caption = "Birds by how sure their names are" + (chunks.rows < chunks.all_rows ? ", of those in the gallery" : "");
     const labels = counts.map((_, place) => ({
       title: `${place * 5} to ${place * 5 + 5} %`,
       text: place % 4 === 0 ? `${place * 5} %` : "",
