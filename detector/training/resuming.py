@@ -19,7 +19,7 @@ from detector.training.records.run_folder import RunFolder
 # `repair` does
 FREE_KEYS = frozenset(
     ("data.invalid", "data.workers", "data.prefetch", "train.eval_batch_size", "train.log_steps")
-    + ("train.checkpoint_steps", "train.checkpoint_minutes", "train.licence", "data.licence")
+    + ("train.checkpoint_steps", "train.checkpoint_minutes", "train.trackers", "train.licence", "data.licence")
 )
 EPOCHS = "train.epochs"  # may grow, which changes the result by a stated rule
 # of Hoopoe 0.2: a run that was started with them, and is gone on with by what is left out today, keeps them

@@ -99,6 +99,13 @@ def test_a_run_tells_its_figures_and_goes_on_under_its_number(make_request, fake
     assert run.position.finished
 
 
+def test_a_run_goes_on_without_a_tracker_that_is_not_there_any_more(make_request, fake: type[Fake]) -> None:
+    train_detector(make_request("run", "train.trackers=[wandb]", "train.epochs=1"))
+    fake.told.clear()
+    assert train_detector(make_request("run", "train.epochs=2", resume=True)).position.finished
+    assert fake.told == []
+
+
 def test_one_that_cannot_begin_is_an_error_with_a_hint(folder: RunFolder, fake: type[Fake]) -> None:
     fake.fails_at = 0
     with pytest.raises(ConfigError, match=r"wandb cannot keep this run \(ConnectionError: the network") as caught:
