@@ -25,6 +25,7 @@ from detector.deployments.folders import camera_folder
 from detector.evaluation.slices import LOCATION
 from detector.models.saving import read_detector
 from detector.training.data import Sources
+from detector.training.records.run_folder import RunFolder
 from detector.training.resolving import Request
 from detector.training.run import Run, train_detector
 
@@ -80,7 +81,8 @@ def make_folds(request: Request, count: int, group_by: str) -> list[Fold]:
     fold_of = balanced_folds(groups, boxes, count)
     folder = request.output
     listed = _listing(annotations, groups, boxes, fold_of, group_by)
-    if (folder / LIST).exists():
+    known = (folder / LIST).exists()
+    if known:
         if not request.resume:
             hint = "give --resume to go on with them, or another --output"
             raise ConfigError("there already are folds in this folder", where=folder, hint=hint)
@@ -88,22 +90,24 @@ def make_folds(request: Request, count: int, group_by: str) -> list[Fold]:
         if any(before.get(key) != listed[key] for key in ("group_by", "fingerprint", "folds")):
             hint = "give the annotations, --folds and --group-by of its start, or another --output"
             raise ConfigError("the folder holds other folds", where=folder / LIST, hint=hint)
+    else:
+        RunFolder(folder).refuse_existing()
+    rows = [fold_of == number for number in range(len(listed["folds"]))]
+    parts = _Parts(request.train, annotations, keep=known)
     folds = [
         Fold(
             each["fold"],
             tuple(each["groups"]),
             each["images"],
             each["boxes"],
-            train=_parts(request.train, annotations, fold_of != each["fold"] - 1, folder / f"fold{each['fold']}_train"),
-            validation=_parts(
-                request.train, annotations, fold_of == each["fold"] - 1, folder / f"fold{each['fold']}_val"
-            ),
+            train=parts.write(~own, folder / f"fold{each['fold']}_train"),
+            validation=parts.write(own, folder / f"fold{each['fold']}_val"),
             output=folder / f"fold{each['fold']}",
         )
-        for each in listed["folds"]
+        for own, each in zip(rows, listed["folds"], strict=True)
     ]
-    write_bytes(folder / "config.yaml", dump_config(request.config).encode())
     write_bytes(folder / LIST, _json(listed | {"sources": _sources(request), "init": request.init}))
+    write_bytes(folder / "config.yaml", dump_config(request.config).encode())
     return folds
 
 
@@ -208,19 +212,27 @@ def _listing(
     return {"group_by": group_by, "fingerprint": annotations.fingerprint(), "folds": folds}
 
 
-def _parts(sources: Sources, annotations: Annotations, rows: NDArray[np.bool_], stem: Path) -> Sources:
-    """The files of a part, one for each file that it is from, written if they are not there."""
-    parts = []
-    for number, (file, images) in enumerate(sources):
-        places = np.flatnonzero(rows & (annotations.source_index == number)).tolist()
-        if not places:
-            continue
-        path = stem.with_name(f"{stem.name}{'' if len(sources) == 1 else f'_{number + 1}'}.json")
-        names = {annotations.file_names[place] for place in places}
-        if not path.exists():
-            write_document(part_of(read_document(file, images), names), path)
-        parts.append((path, images))
-    return parts
+@dataclass(frozen=True)
+class _Parts:
+    """Parts of a set as files. Those that are there are kept only where they are known to be of the same folds."""
+
+    sources: Sources
+    annotations: Annotations
+    keep: bool
+
+    def write(self, rows: NDArray[np.bool_], stem: Path) -> Sources:
+        """The files of a part, one for each file that it is from."""
+        parts = []
+        for number, (file, images) in enumerate(self.sources):
+            places = np.flatnonzero(rows & (self.annotations.source_index == number)).tolist()
+            if not places:
+                continue
+            path = stem.with_name(f"{stem.name}{'' if len(self.sources) == 1 else f'_{number + 1}'}.json")
+            names = {self.annotations.file_names[place] for place in places}
+            if not (self.keep and path.exists()):
+                write_document(part_of(read_document(file, images), names), path)
+            parts.append((path, images))
+        return parts
 
 
 def _sources(request: Request) -> dict[str, Any]:

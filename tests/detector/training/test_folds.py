@@ -86,6 +86,21 @@ def test_folds_are_parts_of_the_file_that_share_no_group(make_request, located):
         make_folds(make_request(train=[(path, images)], validation=[], resume=True), 2, "camera")
 
 
+def test_parts_of_other_folds_are_not_taken_and_no_run_is_written_over(make_request, located):
+    request = make_request(train=[located()], validation=[])
+    two = make_folds(request, 2, "camera")
+    for name in ("folds.json", "config.yaml"):  # as they were not there yet, had it been killed
+        (request.output / name).unlink()
+    three = make_folds(request, 3, "camera")
+    assert {fold.images for fold in three} != {fold.images for fold in two}
+    for fold in three:
+        assert len(json.loads(fold.validation[0][0].read_text())["images"]) == fold.images
+    (request.output / "folds.json").unlink()
+    for resume in (False, True):
+        with pytest.raises(ConfigError, match="already is a run"):
+            make_folds(make_request(train=[located()], validation=[], resume=resume), 3, "camera")
+
+
 def test_a_stopped_fold_ends_the_training_of_the_others(make_request, located):
     request = make_request(train=[located()], validation=[])
     folds, asked = make_folds(request, 3, "camera"), []
