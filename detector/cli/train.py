@@ -173,7 +173,10 @@ def _complete(args: argparse.Namespace) -> None:
             args.output = folder
             args.config = args.config or str(folder / "config.yaml")
             if not args.train_annotations and not _complete_folds(args, folder):
-                known = RunFolder(folder).data_files()
+                run = RunFolder(folder)
+                known = run.data_files()
+                if not run.last.exists():  # it begins again
+                    args.init = args.init or run.data_summary().get("init")
                 args.negatives = args.negatives or [images for _, images in known.pop("negatives", [])]
                 for name, files in known.items():
                     setattr(args, f"{name}_annotations", [annotations for annotations, _ in files])

@@ -175,7 +175,7 @@ def open_session(fabric: Fabric, resolved: Resolved) -> Session:
     recorder = None
     if fabric.is_global_zero:
         summary = data.summary(config.model, config.data.augmentation.crop_size)
-        resolved.files.start(config, summary, _device_facts(fabric, resolved))
+        resolved.files.start(config, summary | {"init": resolved.init}, _device_facts(fabric, resolved))
         trackers = open_trackers(config.train.trackers, resolved.files, dict(leaves(config)))
         recorder = Recorder(resolved.files, position.step, trackers)
     return Session(

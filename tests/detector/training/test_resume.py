@@ -205,6 +205,24 @@ def test_resume_without_a_run_begins_one(make_request) -> None:
     assert run.best.exists()
 
 
+def test_a_run_without_a_checkpoint_begins_again_from_its_detector(make_request, finished_run, monkeypatch) -> None:
+    start, asked = str(finished_run / "best.safetensors"), []
+    request = make_request("new", init=start)
+    monkeypatch.setattr("detector.training.run.trained", lambda *_: _fail())
+    with pytest.raises(RuntimeError, match="power"):
+        train_detector(request)
+
+    def refuse(again) -> None:
+        asked.append(again)
+        raise ConfigError("that is enough", hint="none")
+
+    monkeypatch.setattr("detector.training.run.train_detector", refuse)
+    assert main(["train", "--resume", str(request.output)]) == 2
+    assert [again.init for again in asked] == [start]
+    assert main(["train", "--resume", str(finished_run)]) == 2
+    assert asked[-1].init is None
+
+
 def test_a_damaged_checkpoint_is_named(make_request) -> None:
     request = make_request("run", "train.epochs=1", resume=True)
     last = request.output / "checkpoints/last.pt"
