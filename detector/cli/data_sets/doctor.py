@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,7 @@ CONVENTIONS = tuple(  # of `detector.data.conventions.Boxes`, which takes its ti
     for unit in ("", "fractions-", "percents-")
     for layout in ("xywh", "xyxy", "cxcywh")
 )
+PICTURES_A_PROCESS = 16  # fewer are not worth another one
 RECORDS_SHOWN = 3  # records named in a row of the table; --output has them all
 
 
@@ -135,18 +138,35 @@ def run(args: argparse.Namespace) -> int:
 
 
 class _Scanner:
-    """Looks at pictures under a progress bar, and at no picture twice."""
+    """Looks at pictures under a progress bar, and at no picture twice.
+
+    In processes of their own, which hear what libjpeg says of damaged data (`detector.base.torn`).
+    """
 
     def __init__(self) -> None:
         self.seen: dict[Path, PictureScan] = {}
 
     def __call__(self, paths: list[Path]) -> list[PictureScan]:
-        from detector.data.doctor.picture_scan import scan_pictures
+        from detector.data.doctor.picture_scan import PictureScan
+        from detector.footage.isolation import Failed, IsolatedReaders, Produced
 
         new = [path for path in dict.fromkeys(paths) if path not in self.seen]
-        with task("reading pictures", len(new), "pictures") as progress:
-            self.seen |= zip(new, scan_pictures(new, progress.advance), strict=True)
+        workers = min(os.cpu_count() or 1, 1 + len(new) // PICTURES_A_PROCESS)
+        with task("reading pictures", len(new), "pictures") as progress, IsolatedReaders(workers, _scan) as readers:
+            for event in readers.run(new):
+                if isinstance(event, Produced):
+                    self.seen[event.task] = event.value
+                    continue
+                if isinstance(event, Failed):
+                    self.seen[event.task] = PictureScan(error=event.error.problem)
+                progress.advance()
         return [self.seen[path] for path in paths]
+
+
+def _scan(path: Path) -> Iterator[PictureScan]:
+    from detector.data.doctor.picture_scan import scan_picture
+
+    yield scan_picture(path)
 
 
 def _print_set(console: Console, examined: Examined) -> None:

@@ -1,6 +1,7 @@
 import copy
 import io
 import json
+import os
 import shutil
 
 import cv2
@@ -12,6 +13,7 @@ from PIL import Image
 
 from backbones.errors import ConfigError
 from detector.cli.data_sets import doctor
+from detector.cli.main import main
 from detector.cli.terminal.parser import CommandParser
 from detector.data.coco.reading import read_coco
 from detector.data.doctor.document import read_document, write_document
@@ -150,6 +152,22 @@ def test_a_picture_of_which_a_part_is_lost_is_named_and_kept(coco_set):
     ]
     _, repairs, _ = mend(coco_set)
     assert not repairs
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the decoders' words cannot be collected")
+def test_the_command_names_a_picture_of_which_libjpeg_alone_notices_a_loss(coco_set, capfd):
+    path = coco_set.images / "a.jpg"
+    data = path.read_bytes()
+    middle = len(data) * 3 // 4
+    path.write_bytes(
+        data[:middle] + bytes(255 - each if 0 < each < 255 else each for each in data[middle:-2]) + data[-2:]
+    )
+    findings = coco_set.folder / "findings.json"
+    words = ["doctor", str(coco_set.source[0]), "--images", str(coco_set.images), "--output", str(findings)]
+    assert main(words) == 0
+    listed = json.loads(findings.read_text())["sets"][0]["findings"]
+    assert [each["record"] for each in listed if each["code"] == "file_in_part"] == ["image 1"]
+    assert "JPEG data" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(("plant", "code", "record", "actions", "images", "boxes"), FAULTS)
