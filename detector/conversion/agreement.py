@@ -18,12 +18,13 @@ from detector.species.classifier import SpeciesClassifier
 from detector.types import Detections
 
 SHOWN_FROM = 0.2  # scores: the boxes of the model in float32 that count
-FOUND_FROM = 0.1  # scores from which a box of the export finds one of them: half of that
+KEPT = 0.5  # share of its score that a box needs to be found; from SHOWN_FROM up it is found in any case
 SAME_BOX = 0.5  # IoU
 LARGE_PX = 32.0  # side in the network, of equal area, from which a box is large
-LEAST_RECALL = {"large": 0.98, "small": 0.95}  # one box may be lost in any case: of 24, it is 4 %
-LEAST_SAME_NAME = 0.95  # share of crops that have the same likeliest class
-LEAST_COUNT = 10  # boxes or crops; of fewer, a share says nothing
+LEAST_RECALL = {"large": 0.98, "small": 0.95}
+ENOUGH = {"large": 50, "small": 20}  # boxes; of fewer, a single lost one is more than may be lost, and may be chance
+WORDS = {"large": f"from {LARGE_PX:.0f} pixels", "small": f"below {LARGE_PX:.0f} pixels"}
+LEAST_SAME_NAME, ENOUGH_CROPS = 0.95, 20  # share of crops that have the same likeliest class, likewise
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +34,20 @@ class Agreement:
     Attributes:
         figures: As export.json holds them.
         faults: What is too low, in words; empty: nothing is.
+        doubts: What cannot be judged, in words: too few boxes or crops were there.
         lost_in: Places of the photos in which a box was lost.
     """
 
     figures: Mapping[str, Any]
     faults: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     lost_in: tuple[int, ...] = ()
+
+    @property
+    def entries(self) -> dict[str, Any]:
+        """What export.json says: the figures, and in words what is too low and what could not be judged."""
+        words = {"faults": list(self.faults), "doubts": list(self.doubts)}
+        return {**self.figures, **{name: each for name, each in words.items() if each}}
 
 
 def detector_agreement(
@@ -55,30 +64,34 @@ def detector_agreement(
     counts = {"large": [0, 0], "small": [0, 0]}
     differences: list[float] = []
     lost_in: list[int] = []
+    new = 0
     for place, (ours, theirs, size_wh) in enumerate(zip(exact, found, sizes_wh, strict=True)):
-        shown, candidates = ours.above(SHOWN_FROM), theirs.above(FOUND_FROM)
+        shown = ours.above(SHOWN_FROM)
         sides = np.sqrt(np.prod(shown.boxes_xyxy[:, 2:] - shown.boxes_xyxy[:, :2], axis=1)) * rule.scale(size_wh)
-        pairs = _pairs(shown, candidates)
+        pairs = _pairs(shown, theirs)
+        new += _pairs(theirs.above(SHOWN_FROM), ours).count(None)
         lost_in += [place] * (None in pairs)
         for side, row, score in zip(sides.tolist(), pairs, shown.scores.tolist(), strict=True):
             count = counts["large" if side >= LARGE_PX else "small"]
             count[0] += 1
             if row is not None:
                 count[1] += 1
-                differences.append(abs(float(candidates.scores[row]) - score))
+                differences.append(abs(float(theirs.scores[row]) - score))
     figures: dict[str, Any] = {
         "photos": len(exact),
         "scores_from": SHOWN_FROM,
         "score_difference": float(np.mean(differences)) if differences else None,
+        "new_boxes": new,
         **{name: _share(*count) for name, count in counts.items()},
     }
-    faults = [
-        f"{named[1]} of {named[0]} boxes {'from' if name == 'large' else 'below'} {LARGE_PX:.0f} pixels are found "
-        f"({named[1] / named[0]:.3f}; at least {LEAST_RECALL[name]} is asked for)"
-        for name, named in counts.items()
-        if named[0] >= LEAST_COUNT and named[0] - named[1] > max(1, (1 - LEAST_RECALL[name]) * named[0])
-    ]
-    return Agreement(figures, tuple(faults), tuple(lost_in))
+    faults, doubts = [], []
+    for name, (boxes, kept) in counts.items():
+        said = f"{kept} of {boxes} boxes {WORDS[name]} are found"
+        if _too_low(boxes, kept, LEAST_RECALL[name], ENOUGH[name]):
+            faults.append(f"{said} ({kept / boxes:.3f}; at least {LEAST_RECALL[name]} is asked for)")
+        elif boxes < ENOUGH[name]:
+            doubts.append(f"{said}: too few to judge, {ENOUGH[name]} are needed")
+    return Agreement(figures, tuple(faults), tuple(doubts), tuple(lost_in))
 
 
 def measured_detector(exact: Detector, export: Detector, photos: Iterable[NDArray[np.uint8]]) -> Agreement:
@@ -115,10 +128,11 @@ def classifier_agreement(
                 "top1": float(correct.mean()),
                 "calibration_error": reliability(confidence, correct).ece,
             }
-    faults: tuple[str, ...] = ()
-    if len(same) >= LEAST_COUNT and same.mean() < LEAST_SAME_NAME:
-        faults = (f"{same.sum()} of {len(same)} crops have the same name (at least {LEAST_SAME_NAME} is asked for)",)
-    return Agreement(figures, faults)
+    said = f"{same.sum()} of {len(same)} crops have the same name"
+    if _too_low(len(same), int(same.sum()), LEAST_SAME_NAME, ENOUGH_CROPS):
+        return Agreement(figures, (f"{said} (at least {LEAST_SAME_NAME} is asked for)",))
+    few = len(same) < ENOUGH_CROPS
+    return Agreement(figures, doubts=(f"{said}: too few to judge, {ENOUGH_CROPS} are needed",) if few else ())
 
 
 def measured_classifier(
@@ -136,16 +150,18 @@ def sentences(figures: Mapping[str, Any]) -> list[str]:
     said = []
     if "photos" in figures:
         said.append(f"beside the model in float32, on {figures['photos']} photos that it was not calibrated on:")
-        for name, words in (("large", f"from {LARGE_PX:.0f} pixels"), ("small", f"below {LARGE_PX:.0f} pixels")):
+        for name, words in WORDS.items():
             count = figures[name]
-            few = "" if count["boxes"] >= LEAST_COUNT else ", too few to say"
+            few = "" if count["boxes"] >= ENOUGH[name] else f": too few to judge, {ENOUGH[name]} are needed"
             said.append(f"  {count['found']} of {count['boxes']} boxes {words} are found{few}")
+        said.append(f"  boxes that it alone shows: {figures['new_boxes']}")
         if figures.get("score_difference") is not None:
             said.append(f"  scores differ by {figures['score_difference']:.3f} on average")
     if figures.get("crops"):
         said.append(
             f"beside the model in float32, on {figures['crops']} crops that it was not calibrated on: "
             f"{figures['same_name']:.3f} have the same name"
+            + ("" if figures["crops"] >= ENOUGH_CROPS else f": too few to judge, {ENOUGH_CROPS} are needed")
         )
     for name, words in (("exact", "the model"), ("export", "the export")):
         if name in figures:
@@ -160,16 +176,25 @@ def sentences(figures: Mapping[str, Any]) -> list[str]:
 
 
 def _pairs(exact: Detections, found: Detections) -> list[int | None]:
-    """For each box, the surest first, the free box of its category that overlaps it most; None where there is none."""
+    """For each box, the surest first, the free box of its category that overlaps it most; None where there is none.
+
+    A box that is shown is to be shown again; a faint one keeps at least half its score.
+    """
     free = np.ones(len(found), bool)
     rows: list[int | None] = [None] * len(exact)
     for row in np.argsort(-exact.scores, kind="stable").tolist():
-        overlap = paired_iou(exact.boxes_xyxy[row], found.boxes_xyxy)
-        overlap[~free | (found.labels != exact.labels[row])] = 0
+        usable = free & (found.labels == exact.labels[row])
+        usable &= found.scores >= min(SHOWN_FROM, KEPT * float(exact.scores[row]))
+        overlap = np.where(usable, paired_iou(exact.boxes_xyxy[row], found.boxes_xyxy), 0)
         if len(overlap) and overlap.max() >= SAME_BOX:
             rows[row] = int(overlap.argmax())
             free[rows[row]] = False
     return rows
+
+
+def _too_low(count: int, kept: int, least: float, enough: int) -> bool:
+    """Whether a share is too low; of few, one that is lost may be chance."""
+    return kept < count and kept / count < least and (count >= enough or count - kept > 1)
 
 
 def _share(boxes: int, found: int) -> dict[str, Any]:

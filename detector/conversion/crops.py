@@ -15,7 +15,7 @@ from detector.conversion.agreement import measured_classifier
 from detector.conversion.cutting import cut
 from detector.conversion.export import Target, described, new_export
 from detector.conversion.photos import CALIBRATING, HELD_OUT, LEAST
-from detector.conversion.quantising import Quantising, quantise, refuse
+from detector.conversion.quantising import Quantising, quantise, refuse, warn_of
 from detector.conversion.writing import openvino_model, write_openvino
 from detector.runtimes.manifest import ExportManifest
 from detector.species.calibrating.labelled import labels_of
@@ -89,7 +89,8 @@ def export_classifier_int8(
         agreement = measured_classifier(model, export, crops.held_out, crops.labels)
         if agreement.faults and not asked.allow_loss:
             refuse(agreement, ())
-        return folder.finish(described(model, target, folder.path, files, agreement.figures))
+        warn_of(agreement)
+        return folder.finish(described(model, target, folder.path, files, agreement.entries))
 
 
 class _Normalised:

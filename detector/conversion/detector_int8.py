@@ -17,7 +17,7 @@ from detector.conversion.blaming import blamed
 from detector.conversion.cutting import cut
 from detector.conversion.export import Target, described, new_export
 from detector.conversion.photos import Chosen, Photos
-from detector.conversion.quantising import Quantising, quantise, refuse
+from detector.conversion.quantising import Quantising, quantise, refuse, warn_of
 from detector.conversion.writing import openvino_model, write_openvino
 from detector.data.config import DataConfig
 from detector.data.packed import Annotations
@@ -52,7 +52,8 @@ def export_detector_int8(
             agreement = measured_detector(model, load_exported(folder.path, "cpu"), counted)
         if agreement.faults and not asked.allow_loss:
             refuse(agreement, blamed(model, folder.path, photos.held_out.at(agreement.lost_in)))
-        figures = dict(agreement.figures)
+        figures = agreement.entries
+        warn_of(agreement)
         if truth is not None:
             figures["AP"] = _average_precisions(model, load_exported(folder.path, "cpu"), truth)
         return folder.finish(described(model, target, folder.path, files, figures))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from backbones.errors import DataError, HoopoeError
 from detector.base.reporting import say, task, warn
+from detector.conversion.agreement import sentences
 from detector.conversion.crops import Crops, export_classifier_int8
 from detector.conversion.detector_int8 import export_detector_int8
 from detector.conversion.export import Target, export_plain
@@ -19,7 +20,7 @@ from detector.conversion.quantising import Quantising
 from detector.models.detector import Detector
 from detector.models.exported import load_exported
 from detector.models.prediction import detect
-from detector.runtimes.manifest import is_export, read_manifest
+from detector.runtimes.manifest import ExportManifest, is_export, read_manifest
 from detector.runtimes.part import runtime_module
 from detector.species.classifier import SpeciesClassifier
 from detector.species.crops import crop_boxes, cut_crops
@@ -55,7 +56,7 @@ def fast_detector(detector: Detector, folder: Path, photos: Sequence[Path]) -> D
             chosen = chosen_of(photos, folder)
             count = len(chosen.calibrating.paths) + len(chosen.held_out.paths)
             say(f"making {detector.name} fast: calibrated and measured on {count} of these photos, once")
-            export_detector_int8(exact, folder, INT8, Quantising(folder), chosen)
+            _say_measured(export_detector_int8(exact, folder, INT8, Quantising(folder), chosen))
         except HoopoeError as error:
             warn(f"{error.problem}: the detector is not brought to 8 bits, but to bf16")
             export_plain(exact, folder, PLAIN)
@@ -74,11 +75,16 @@ def fast_classifier(
         try:
             crops = _found_crops(exact, detector, chosen_of(photos, folder))
             say(f"making {species.name} fast: calibrated and measured on {len(crops)} birds of these photos, once")
-            export_classifier_int8(exact, folder, INT8, Quantising(folder), Crops.of(crops))
+            _say_measured(export_classifier_int8(exact, folder, INT8, Quantising(folder), Crops.of(crops)))
         except HoopoeError as error:
             warn(f"{error.problem}: the classifier is not brought to 8 bits, but to bf16")
             export_plain(exact, folder, PLAIN)
     return SpeciesClassifier.load(folder, "cpu", "auto")
+
+
+def _say_measured(manifest: ExportManifest) -> None:
+    for sentence in sentences(manifest.agreement):
+        say(sentence)
 
 
 def _gains_nothing(model: str, backbone: str) -> bool:

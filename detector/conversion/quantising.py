@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backbones.errors import ConfigError, HoopoeError
-from detector.base.reporting import say, task
+from detector.base.reporting import say, task, warn
 from detector.conversion.agreement import Agreement
 from detector.conversion.cutting import LAST_LAYERS
 from detector.conversion.layers import FLOATABLE, pattern_of
@@ -100,3 +100,9 @@ def refuse(agreement: Agreement, blame: Sequence[str]) -> None:
         say(f"  without 8 bits in {line}")
     hint = f"keep layers out of 8 bits (--keep-float {names or 'head'}), use --precision bf16, or --allow-loss"
     raise HoopoeError(f"in 8 bits the model loses too much: {'; '.join(agreement.faults)}", hint=hint)
+
+
+def warn_of(agreement: Agreement) -> None:
+    """Say what is lost by an export that is kept all the same, and what there were too few boxes or crops to judge."""
+    for line in (*agreement.faults, *agreement.doubts):
+        warn(f"in 8 bits: {line}")

@@ -86,11 +86,13 @@ def test_8_bits_are_measured_and_a_spoiled_export_names_layers(
     target = Target(precision="int8")
     manifest = detector_int8.export_detector_int8(detector, tmp_path / "int8", target, asked, photos)
     assert manifest.agreement["photos"] == 5
+    assert any("too few to judge" in doubt for doubt in manifest.agreement["doubts"])
+    assert "in 8 bits: " in capsys.readouterr().err
     loaded = load_detector(tmp_path / "int8", "cpu")
     assert loaded.runtime.startswith("openvino int8")
     assert len(detect(loaded, list(photos.held_out))) == 5
     monkeypatch.setattr(agreement, "SHOWN_FROM", 0.0)  # all boxes count, and none is found
-    monkeypatch.setattr(agreement, "FOUND_FROM", 2.0)
+    monkeypatch.setattr(agreement, "SAME_BOX", 2.0)
     with pytest.raises(HoopoeError, match="loses too much"):
         detector_int8.export_detector_int8(
             detector, tmp_path / "refused", target, replace(asked, allow_loss=False), photos
