@@ -109,9 +109,12 @@ def _loaded(source: str) -> Model:
 def _print(manifest: ExportManifest, args: argparse.Namespace) -> None:
     from detector.cli.terminal.tables import results, say
     from detector.conversion.agreement import sentences
+    from detector.runtimes.loading import TRUSTED
 
     console = results()
     for sentence in sentences(manifest.agreement):
         say(console, sentence)
+    if manifest.runtime == "aot":
+        say(console, f"it is machine code, and is loaded where {TRUSTED}={args.output.absolute()} is set")
     option = "--detector" if manifest.kind == "detector" else "--species"
     say(console, f"{args.output}: {manifest.runtime} {manifest.precision}; use it as {option} {args.output}")

@@ -43,15 +43,19 @@ def load_exported(
         raise CheckpointError(problem, where=folder, hint="it names birds; give it as --species")
     runner = Runner.chosen(folder, manifest, device, precision)
     net, config = _skeleton(folder, manifest)
-    dense = runner.part(DENSE)
     if config.detector == "retinanet":
-        net.backbone, net.head = DenseBackbone(dense), CarriedRetinaNetHead(len(config.categories))
+        anchors, classes = net.anchor_generator.num_anchors_per_location(), len(config.categories)
+        dense = runner.part(DENSE, [*(each * classes for each in anchors), *(each * 4 for each in anchors)])
+        net.backbone, net.head = DenseBackbone(dense), CarriedRetinaNetHead(classes)
     else:
         outputs = net.roi_heads.box_predictor.cls_score.out_features
         maps = len(net.rpn.anchor_generator.sizes) - 1  # and one by subsampling; a pool may know names of more
+        anchors = net.rpn.anchor_generator.num_anchors_per_location()
+        channels = [net.backbone.out_channels] * len(anchors)
+        dense = runner.part(DENSE, [*channels, *anchors, *(each * 4 for each in anchors)])
         net.backbone = ProposingBackbone(dense, [*net.roi_heads.box_roi_pool.featmap_names[:maps], "pool"])
         net.rpn.head = CarriedRPNHead()
-        net.roi_heads.box_head = PartBoxHead(runner.part(BOXES), (outputs, 4 * outputs))
+        net.roi_heads.box_head = PartBoxHead(runner.part(BOXES, (outputs, 4 * outputs)), (outputs, 4 * outputs))
         net.roi_heads.box_predictor = nn.Identity()
     meta = DetectorMeta(config, metrics=manifest.agreement, versions=manifest.versions)
     sha256 = sha256_of(folder / EXPORT_FILE)

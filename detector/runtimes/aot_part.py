@@ -12,14 +12,14 @@ from detector.runtimes.part import Part, damaged
 
 
 class AotPart(Part):
-    """A part in a `.pt2` package; it holds machine code, and runs where it was made for.
+    """A part in a `.pt2` package. It holds machine code that runs when it is loaded: see `loading.refuse_untrusted`.
 
     Args:
         file: The package.
         device: Where it runs.
 
     Raises:
-        CheckpointError: It cannot be read, or was made for another device.
+        CheckpointError: It cannot be read.
     """
 
     def __init__(self, file: Path, device: torch.device) -> None:

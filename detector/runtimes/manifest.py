@@ -19,12 +19,13 @@ Kind = Literal["detector", "classifier"]
 RuntimeName = Literal["openvino", "onnx", "aot"]
 ExportPrecision = Literal["fp32", "bf16", "int8"]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+FORMS: Mapping[RuntimeName, tuple[str, ...]] = {"openvino": (".xml", ".bin"), "onnx": (".onnx",), "aot": (".pt2",)}
 # a name in the folder itself: no path can lead out of it
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,80}$")]
 
 
 class Part(BaseModel):
-    """A part of the network: its files, the one to load first."""
+    """A part of the network: its files and their hashes; see `FORMS`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -92,6 +93,10 @@ def part_file(folder: Path, manifest: ExportManifest, name: str) -> Path:
     if name not in manifest.parts:
         raise CheckpointError(f"the export has no part '{name}'", where=folder / EXPORT_FILE, hint=_AGAIN)
     files: Mapping[str, str] = manifest.parts[name].files
+    by_suffix = {Path(each).suffix: each for each in files}
+    if sorted(by_suffix) != sorted(FORMS[manifest.runtime]) or len({Path(each).stem for each in files}) != 1:
+        problem = f"these are no files of a part for {manifest.runtime}: {', '.join(files)[:200]}"
+        raise CheckpointError(problem, where=folder / EXPORT_FILE, hint=_AGAIN)
     for file_name, sha256 in files.items():
         path = folder / file_name
         if path.is_symlink() or not path.is_file():
@@ -99,4 +104,4 @@ def part_file(folder: Path, manifest: ExportManifest, name: str) -> Path:
         if sha256_of(path) != sha256:
             problem = "this file is not the one that was exported, or it is damaged"
             raise CheckpointError(problem, where=path, hint=f"copy it again, or {_AGAIN}")
-    return folder / next(iter(files))
+    return folder / by_suffix[FORMS[manifest.runtime][0]]

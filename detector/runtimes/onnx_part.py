@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from backbones.errors import CheckpointError
+from detector.runtimes.onnx_file import EXTERNAL, parsed, tensors
 from detector.runtimes.part import Part, damaged, runtime_module
 
 
@@ -19,12 +21,16 @@ class OnnxPart(Part):
 
     Raises:
         ConfigError: ONNX Runtime is not installed.
-        CheckpointError: The file cannot be read.
+        CheckpointError: The file cannot be read, or names other files.
     """
 
     def __init__(self, file: Path) -> None:
         super().__init__()
         runtime = runtime_module("onnxruntime")
+        if any(tensor.data_location == EXTERNAL for tensor in tensors(parsed(file))):
+            raise CheckpointError(
+                "its weights are said to lie in other files", where=file, hint="export the model again"
+            )
         options = runtime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3  # errors are raised; warnings are of no use to who runs it

@@ -18,7 +18,7 @@ DEVICES = {"cpu": "CPU", "xpu": "GPU"}
 
 
 class OpenVINOPart(Part):
-    """A part in OpenVINO's form, an `.xml` with its `.bin`, or an `.onnx`; compiled once, for all sizes.
+    """A part in OpenVINO's form, an `.xml` with its `.bin`; compiled once, for all sizes.
 
     Args:
         file: The part's file.

@@ -16,16 +16,30 @@ EXTRA = "fast"  # of setup.cfg: what installs the runtimes
 
 
 class Part(nn.Module):
-    """A part: tensors in, tensors out, by position; sizes and batch are free where the part's are."""
+    """A part: tensors in, tensors out, by position; sizes and batch are free where the part's are.
+
+    Attributes:
+        widths: Channels of each output, as the model that it belongs to has them; None: not checked.
+    """
+
+    widths: tuple[int, ...] | None = None
 
     @abstractmethod
     def run(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Inputs on the CPU, contiguous and float32, to outputs of the same kind."""
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """The outputs for these inputs."""
+        """The outputs for these inputs.
+
+        Raises:
+            CheckpointError: They are another model's.
+        """
         with torch.autocast(inputs[0].device.type, enabled=False):
-            return self.run(*(each.float().contiguous() for each in inputs))
+            found = self.run(*(each.float().contiguous() for each in inputs))
+        if self.widths is not None and [each.shape[1:2] for each in found] != [(width,) for width in self.widths]:
+            problem = "a part of this export gives other outputs than its categories or classes need"
+            raise CheckpointError(problem, hint="export the model again")
+        return found
 
     def __deepcopy__(self, memo: dict[int, object]) -> Part:
         return self  # it has no weights that could be changed, and a runtime's network cannot be copied

@@ -173,6 +173,7 @@ def _exported(folder: Path, device: torch.device | str | None, precision: Asked)
         problem = f"this is no export of a classifier ({error.errors()[0]['msg'][:120]})"
         raise CheckpointError(problem, where=folder / EXPORT_FILE, hint="export the model again") from error
     runner = Runner.chosen(folder, manifest, device, precision)
+    part = runner.part(CLASSIFIER, (said.embedding_size, len(said.class_names)))
     return SpeciesClassifier(
         name=folder.name,
         sha256=sha256_of(folder / EXPORT_FILE),
@@ -181,7 +182,7 @@ def _exported(folder: Path, device: torch.device | str | None, precision: Asked)
         mean=said.mean,
         std=said.std,
         precision="fp32",
-        net=PartClassifier(runner.part(CLASSIFIER), len(said.class_names), said.embedding_size).eval(),
+        net=PartClassifier(part, len(said.class_names), said.embedding_size).eval(),
         source=str(folder.absolute()),
         runtime=runner.label,
     )

@@ -89,7 +89,7 @@ def _sides(text: str) -> tuple[int, int] | None:
 
 def _stride(session: Session) -> int:
     said = session.metadata.get("stride", "")
-    return int(said) if said.isdigit() and 1 <= int(said) <= 1024 else DEFAULT_STRIDE
+    return int(said) if re.fullmatch("[0-9]{1,4}", said) and 1 <= int(said) <= 1024 else DEFAULT_STRIDE
 
 
 def _said_names(options: OnnxOptions) -> list[str | None] | None:

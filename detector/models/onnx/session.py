@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-from collections.abc import Iterator, Mapping
+import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,10 @@ from numpy.typing import NDArray
 from backbones.errors import CheckpointError, ConfigError
 from detector.base.content_hash import sha256_of
 from detector.base.devices import chosen_device
+from detector.runtimes.onnx_file import COPY, EXTERNAL, parsed, tensors
 from detector.runtimes.part import runtime_module
 
-_COPY = "copy it again, or export the model again"
+LARGEST_INPUT = 3 << 28  # values: pictures of 16,384 x 16,384
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 
 
@@ -64,8 +67,8 @@ class Session:
     def __init__(self, file: Path, device: torch.device | str | None = None) -> None:
         self.file = file
         runtime = runtime_module("onnxruntime")
-        model = _parsed(file)
-        beside = sorted({_beside(file, tensor) for tensor in _tensors(model) if tensor.data_location == 1})
+        model = parsed(file)
+        beside = sorted({_beside(file, tensor) for tensor in tensors(model) if tensor.data_location == EXTERNAL})
         self.sha256 = _joint_hash([file, *beside])
         said = {each.key: each.value for each in model.metadata_props}
         self.metadata = {key: value for key, value in said.items() if isinstance(value, str)}  # bytes: damaged
@@ -101,41 +104,7 @@ class Session:
 
 def _damaged(file: Path, error: Exception) -> CheckpointError:
     said = " ".join(str(error).split())[:200]
-    return CheckpointError(f"ONNX Runtime cannot run it ({said})", where=file, hint=_COPY)
-
-
-def _parsed(file: Path) -> Any:
-    """The file's own content; weights that lie beside it are not looked at."""
-    onnx = runtime_module("onnx")
-    if not file.is_file():
-        raise CheckpointError("there is no such file", where=file, hint="check the path")
-    try:
-        model = onnx.load_model(str(file), load_external_data=False)
-    except Exception as error:  # protobuf's DecodeError, and others by version
-        raise CheckpointError("this is no ONNX file, or it is damaged", where=file, hint=_COPY) from error
-    if not model.graph.node:
-        raise CheckpointError("this ONNX file holds no network", where=file, hint=_COPY)
-    return model
-
-
-def _tensors(model: Any) -> Iterator[Any]:
-    """All tensors in a model that may hold weights, those in branches, loops and functions too."""
-    graphs = [model.graph]
-    nodes = [node for function in model.functions for node in function.node]
-    while graphs or nodes:
-        if graphs:
-            graph = graphs.pop()
-            yield from graph.initializer
-            for sparse in graph.sparse_initializer:
-                yield from (sparse.values, sparse.indices)
-            nodes.extend(graph.node)
-            continue
-        for attribute in nodes.pop().attribute:
-            yield attribute.t
-            yield from attribute.tensors
-            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
-                yield from (sparse.values, sparse.indices)
-            graphs += [attribute.g, *attribute.graphs] if attribute.HasField("g") else attribute.graphs
+    return CheckpointError(f"ONNX Runtime cannot run it ({said})", where=file, hint=COPY)
 
 
 def _beside(file: Path, tensor: Any) -> Path:
@@ -144,7 +113,8 @@ def _beside(file: Path, tensor: Any) -> Path:
     Raises:
         CheckpointError: It is missing, too short, or lies elsewhere.
     """
-    said = {entry.key: entry.value for entry in tensor.external_data}
+    entries = [(entry.key, entry.value) for entry in tensor.external_data]
+    said = {key: value for key, value in entries if isinstance(value, str)}  # bytes: damaged
     name, folder = said.get("location", ""), file.absolute().parent
     path = folder / name
     inside = (
@@ -156,7 +126,8 @@ def _beside(file: Path, tensor: Any) -> Path:
     if not path.is_file():
         raise CheckpointError(f"its weights, {name:.100}, are missing", where=file, hint="copy them beside it")
     start, length = (said.get(key, "0") for key in ("offset", "length"))
-    if not (start.isdigit() and length.isdigit()) or int(start) + int(length) > path.stat().st_size:
+    numbers = all(re.fullmatch("[0-9]{1,18}", each) for each in (start, length))
+    if not numbers or int(start) + int(length) > path.stat().st_size:
         raise CheckpointError(f"its weights, {name:.100}, are cut short", where=file, hint="copy them again")
     return path
 
@@ -189,6 +160,9 @@ def _image_input(file: Path, inputs: list[Any]) -> tuple[ImageInput, str | None]
     if shape[1] not in (3, None):
         problem = f"it takes pictures of {shape[1]} channels, {list(shape)}"
         raise CheckpointError(problem, where=file, hint="export it for pictures (batch, 3, height, width)")
+    if math.prod(side or 1 for side in shape) > LARGEST_INPUT:
+        problem = f"it takes pictures of {list(shape)}, which no machine holds"
+        raise CheckpointError(problem, where=file, hint="export it for a smaller batch or size")
     return ImageInput(pictures[0].name, _TYPES[pictures[0].type], shape), sizes
 
 

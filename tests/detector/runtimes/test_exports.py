@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,11 @@ import pytest
 import torch
 
 from backbones.errors import CheckpointError, ConfigError
-from detector.conversion.export import Target, export_plain
+from detector.conversion.export import Target, described, export_plain
 from detector.models.detector import Detector
 from detector.models.prediction import detect
 from detector.models.saving import load_detector
+from detector.runtimes.loading import TRUSTED, Runner
 from detector.runtimes.manifest import EXPORT_FILE
 from detector.species.classifier import load_classifier
 from tests.detector.runtimes.nano_models import nano_classifier, nano_detector, pictures
@@ -142,13 +144,87 @@ def test_a_detector_is_not_compiled(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_compiled_classifier_gives_the_same_logits(tmp_path: Path) -> None:
+def test_a_compiled_classifier_gives_the_same_logits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     birds = nano_classifier()
     export_plain(birds, tmp_path / "birds", Target("aot"))
+    monkeypatch.setenv(TRUSTED, os.pathsep.join([str(tmp_path), str(tmp_path / "birds")]))
     loaded = load_classifier(tmp_path / "birds", "cpu")
     for count in (1, 2, 5):
         crops = np.random.default_rng(0).integers(0, 255, (count, 64, 64, 3), np.uint8)
         np.testing.assert_allclose(loaded.logits(crops).logits, birds.logits(crops).logits, atol=1e-5)
+
+
+@pytest.mark.parametrize("trusted", ["", "/", "."])
+def test_machine_code_is_not_loaded_unless_its_folder_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: str
+) -> None:
+    def never(*_: Any) -> None:
+        raise AssertionError("machine code was loaded")
+
+    monkeypatch.setattr(torch._inductor, "aoti_load_package", never)
+    monkeypatch.setenv(TRUSTED, trusted)
+    birds = nano_classifier()
+    (tmp_path / "classifier.pt2").write_bytes(b"code")
+    files = {"classifier": ("classifier.pt2",)}
+    described(birds, Target("aot"), tmp_path, files).write(tmp_path)
+    with pytest.raises(CheckpointError, match="machine code") as caught:
+        load_classifier(tmp_path, "cpu")
+    assert f"{TRUSTED}={tmp_path}" in str(caught.value.hint)
+
+
+def test_machine_code_runs_where_it_was_made_for(tmp_path: Path) -> None:
+    said = described(nano_classifier(), Target("aot", device="cuda:0"), tmp_path, {})
+    with pytest.raises(ConfigError, match="does not run on cpu"):
+        Runner.chosen(tmp_path, said, "cpu", None)
+    made_here = described(nano_classifier(), Target("aot"), tmp_path, {})
+    assert Runner.chosen(tmp_path, made_here, None, None).device.type == "cpu"
+    with pytest.raises(ConfigError, match="cannot be used"):
+        Runner.chosen(tmp_path, made_here, "nonsense", None)
+
+
+@pytest.mark.parametrize("names", [["dense.onnx", "dense.bin"], ["dense.pt2"], ["a.onnx", "b.onnx"]])
+def test_a_part_has_the_files_of_its_runtime(tmp_path: Path, names: list[str]) -> None:
+    pytest.importorskip("onnxruntime")
+    birds = nano_classifier()
+    export_plain(birds, tmp_path / "birds", Target("onnx"))
+    said = json.loads((tmp_path / "birds" / EXPORT_FILE).read_text())
+    said["parts"]["classifier"]["files"] = dict.fromkeys(names, "0" * 64)
+    (tmp_path / "birds" / EXPORT_FILE).write_text(json.dumps(said))
+    with pytest.raises(CheckpointError, match="no files of a part for onnx"):
+        load_classifier(tmp_path / "birds")
+
+
+def test_weights_in_other_files_are_not_read(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    birds, folder = nano_classifier(), tmp_path / "birds"
+    export_plain(birds, folder, Target("onnx"))
+    model = onnx.load_model(str(folder / "classifier.onnx"))
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = 1
+    tensor.external_data.add(key="location", value="/etc/passwd")
+    (folder / "classifier.onnx").write_bytes(model.SerializeToString())
+    described(birds, Target("onnx"), folder, {"classifier": ("classifier.onnx",)}).write(folder)
+    with pytest.raises(CheckpointError, match="in other files"):
+        load_classifier(folder)
+
+
+def test_classes_and_categories_are_as_many_as_the_parts_outputs(
+    exported: tuple[Detector, Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxruntime")
+    birds = nano_classifier()
+    export_plain(birds, tmp_path / "birds", Target("onnx"))
+    copy = tmp_path / "copy"
+    shutil.copytree(exported[1], copy)
+    for folder, key in ((tmp_path / "birds", "class_names"), (copy, "categories")):
+        said = json.loads((folder / EXPORT_FILE).read_text())
+        said["model"][key] = ["one", "two", "three"]
+        (folder / EXPORT_FILE).write_text(json.dumps(said))
+    with pytest.raises(CheckpointError, match="other outputs"):
+        load_classifier(tmp_path / "birds").logits(np.zeros((1, 64, 64, 3), np.uint8))
+    with pytest.raises(CheckpointError, match="other outputs"):
+        detect(load_detector(copy, "cpu"), pictures()[:1])
 
 
 def test_a_classifier_gives_the_same_logits_and_embeddings(tmp_path: Path) -> None:

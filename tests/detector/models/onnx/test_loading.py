@@ -240,6 +240,29 @@ def test_weights_outside_the_folder_are_refused(location: str, tmp_path: Path) -
         load_detector(path, "cpu")
 
 
+@pytest.mark.parametrize(("key", "value"), [("offset", "²"), ("length", "9" * 5000), ("length", "-1")])
+def test_places_of_weights_that_are_no_numbers_are_refused(key: str, value: str, tmp_path: Path) -> None:
+    path = with_weights_beside(tmp_path / "finder.onnx", "finder.onnx.data")
+    (tmp_path / "finder.onnx.data").write_bytes(bytes(64))
+    model = onnx.load(str(path), load_external_data=False)
+    next(entry for entry in model.graph.initializer[-1].external_data if entry.key == key).value = value
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(CheckpointError, match="are cut short"):
+        load_detector(path, "cpu")
+
+
+@pytest.mark.parametrize("stride", ["²", "9" * 5000, "-1"])
+def test_a_stride_that_is_no_number_is_passed_over(stride: str, path: Path) -> None:
+    file = FILES["YOLOv8, open size and batch"]
+    model = load(replace(file, metadata={**file.metadata, "stride": stride}), path)
+    assert len(detect(model, [picture((128, 96), BOX)])[0]) == 1
+
+
+def test_an_input_that_no_machine_holds_is_refused(path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no machine holds"):
+        load(replace(YOLO, inputs="float[1,3,1000000,1000000] images"), path)
+
+
 def test_weights_beside_the_file_are_read_and_belong_to_its_hash(tmp_path: Path) -> None:
     path = with_weights_beside(tmp_path / "finder.onnx", "finder.onnx.data")
     with pytest.raises(CheckpointError, match="are missing"):
