@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
 from pydantic import ValidationError
@@ -18,6 +18,7 @@ from detector.decisions.options import DecideOptions
 from detector.decisions.summary import DecisionSummary
 from detector.exports.export import export
 from detector.exports.formats import DEFAULT_FORMATS, check_formats
+from detector.exports.pictures.blurring import Blur
 from detector.exports.refresh import refresh
 from detector.exports.source import ExportOptions, ExportSource
 from detector.store.files import open_parquet
@@ -145,6 +146,10 @@ def export_options(options: dict[str, Any]) -> dict[str, Any]:
             checked[name] = checked_share(value, name)
         elif name == "roots":
             checked[name] = checked_roots(value, name)
+        elif name == "blur":
+            if value is not None and not (isinstance(value, str) and value in get_args(Blur)):
+                problem = f"people or none is expected, not {described(value)}"
+                raise ConfigError(problem, where=name, hint='such as blur="people"')
         elif name in ("notify", "fault"):
             expect(value, Callable, "a function of a sentence", where=name, hint="such as print")  # type: ignore[arg-type]
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,7 @@ def _known(words: Sequence[str], photo: Path) -> NDArray[np.float32]:
 
     Raises:
         ConfigError: A word is no box.
-        DataError: The COCO file does not list the photo.
+        DataError: The COCO file does not list the photo, or several of its name.
     """
     import numpy as np
 
@@ -122,8 +123,18 @@ def _listed(file: Path, photo: Path) -> NDArray[Any]:
     from detector.data.coco.reading import read_coco
 
     annotations, _ = read_coco([(file, photo.parent)])
-    for place in range(len(annotations)):
-        record = annotations[place]
-        if record.path.name == photo.name:
-            return record.boxes_xyxy
-    raise DataError(f"it does not list {photo.name}", where=file, hint="give the file that has its boxes")
+    shared = {place: _shared_parts(annotations.path(place), photo.absolute()) for place in range(len(annotations))}
+    most = max(shared.values(), default=0)
+    places = [place for place, parts in shared.items() if parts == most]
+    if not most:
+        raise DataError(f"it does not list {photo.name}", where=file, hint="give the file that has its boxes")
+    if len(places) > 1:
+        hint = "give the boxes themselves: left,top,width,height"
+        raise DataError(f"it lists {len(places)} photos that may be {photo.name}", where=file, hint=hint)
+    return annotations[places[0]].boxes_xyxy
+
+
+def _shared_parts(one: Path, other: Path) -> int:
+    """How many of their last names are the same: cameras begin anew at IMG_0001, folders tell them apart."""
+    pairs = zip(reversed(one.parts), reversed(other.parts), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

@@ -6,16 +6,12 @@ import argparse
 import json
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from backbones.errors import ConfigError, DataError
 from detector.cli.options.paths import file_of, folder_of, new_folder_of
 from detector.cli.options.shared import at_least
 from detector.cli.terminal.parser import CommandParser
 from detector.cli.terminal.running import CommandFailedError, run_command
-
-if TYPE_CHECKING:
-    pass
 
 CONFIG, NEXT_CONFIG = "nano", "faster_rcnn_davit_tiny"
 SHOWINGS = 2500  # of pictures, while it trains: minutes on a CPU

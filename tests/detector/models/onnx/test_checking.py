@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backbones.errors import ConfigError
+from backbones.errors import ConfigError, DataError
+from detector.cli.check_detector import _known
 from detector.cli.main import main
 from detector.models import load_detector
 from detector.models.detector import Detector
@@ -93,6 +94,29 @@ def test_the_command_takes_known_boxes_of_a_coco_file(path: Path, capsys) -> Non
     ]
     assert main(words) == 1
     assert "look: colours: rgb agrees better than bgr: write `colours: rgb` into finder.yaml" in capsys.readouterr().out
+
+
+def test_of_photos_of_one_name_the_folder_tells_and_else_nothing_is_taken(path: Path) -> None:
+    boxes = {"cam1": [1, 2, 3, 4], "cam2": [32, 16, 64, 44]}
+    document = {
+        "images": [
+            {"id": number, "file_name": f"{folder}/photo.png", "width": 128, "height": 96}
+            for number, folder in enumerate(boxes)
+        ],
+        "annotations": [
+            {"id": number, "image_id": number, "category_id": 1, "bbox": box}
+            for number, box in enumerate(boxes.values())
+        ],
+        "categories": [{"id": 1, "name": "bird"}],
+    }
+    truth = path.with_name("truth.json")
+    truth.write_text(json.dumps(document))
+    known = _known([str(truth)], path.parent / "cam2" / "photo.png")
+    np.testing.assert_array_equal(known, KNOWN)
+    with pytest.raises(DataError, match="lists 2 photos"):
+        _known([str(truth)], path.with_name("photo.png"))
+    with pytest.raises(DataError, match="does not list"):
+        _known([str(truth)], path.with_name("other.png"))
 
 
 @pytest.mark.parametrize("box", ["1,2,3", "a,b,c,d", "1,2,0,4", "1,2,nan,4", "none.json"])
