@@ -40,7 +40,8 @@ class DecodeOptions:
         first_rule: The same in the network of the first pass, where there is one.
         sampling: Which frames of videos: one every so many seconds, all, or keyframes.
         tile: See pictures in tiles too.
-        motion_gate: Pass over frames of videos in which nothing moved, and send small pictures of photos along.
+        motion_gate: Pass over frames of videos in which nothing moved.
+        burst_gate: Send small pictures of photos along, for the gate of bursts.
         full_decode: Never decode photos at a reduced size.
         originals: Send small originals along, as crops will be cut out of them.
     """
@@ -50,6 +51,7 @@ class DecodeOptions:
     sampling: Sampling = 1.0
     tile: bool = False
     motion_gate: bool = False
+    burst_gate: bool = False
     full_decode: bool = False
     originals: bool = True
 
@@ -174,7 +176,7 @@ def _decode_photo(item: MediaItem, options: DecodeOptions) -> Iterator[Reading]:
     photo = read_photo(item.file, at_least=options.rule.min_size if reduced else None)
     yield photo_facts(digest, photo)
     decoded = _decoded(Frame(photo.image, photo.size_wh), options, math.prod(photo.size_wh) <= TRAVELLING_PIXELS)
-    yield replace(decoded, small=shrink(photo.image, GATE_SIDE)) if options.motion_gate else decoded
+    yield replace(decoded, small=shrink(photo.image, GATE_SIDE)) if options.burst_gate else decoded
     if photo.warning:
         yield Loss(photo.warning)
 

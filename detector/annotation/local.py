@@ -85,7 +85,7 @@ class _Pass:
         models, seeing = engine.models, engine.seeing
         self.detector, self.species, first_pass = models.detector, models.species, models.first_pass
         self.seeing, self.readers, self.frames = seeing, readers, engine.frames
-        self.sieve = Sieve(first_pass, seeing.first_pass_score, work.batch_size, seeing.motion_gate)
+        self.sieve = Sieve(first_pass, seeing.first_pass_score, work.batch_size, seeing.gates_bursts)
         self.detection = DetectionStage(self.detector, work.batch_size, seeing.lowest_score)
         self.classification = None if self.species is None else ClassificationStage(self.species, work.crop_batch_size)
         self.decoding = DecodeOptions(
@@ -94,6 +94,7 @@ class _Pass:
             sampling=seeing.frame_interval,
             tile=seeing.tile,
             motion_gate=seeing.motion_gate,
+            burst_gate=seeing.gates_bursts,
             full_decode=seeing.full_decode,
             originals=self.species is not None,
         )

@@ -22,7 +22,8 @@ class SeeingOptions:
     Attributes:
         frame_interval: Which frames of videos: one every so many seconds, `all`, or `keyframes`.
         tile: See pictures in tiles at native resolution too.
-        motion_gate: Pass over frames of videos in which nothing moved, and photos of bursts; see `bursts`.
+        motion_gate: Pass over frames of videos in which nothing moved, and photos of bursts as `burst_gate` says.
+        burst_gate: With it, pass over photos of bursts, see `bursts`; None: as the store does, in a new one True.
         full_decode: Never decode photos at a reduced size.
         lowest_score: Detections below are left out; at 0 boxes stay as the detector gives them, one a label.
         classify_from: Boxes with a lower score are not classified.
@@ -35,6 +36,7 @@ class SeeingOptions:
     frame_interval: Sampling = 1.0
     tile: bool = False
     motion_gate: bool = False
+    burst_gate: bool | None = None
     full_decode: bool = False
     lowest_score: float = LOWEST_SCORE
     classify_from: float = LOWEST_SCORE
@@ -46,6 +48,11 @@ class SeeingOptions:
         """For run.json; what is not asked for is left out, as stores of earlier versions do not know it."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
+
+    @property
+    def gates_bursts(self) -> bool:
+        """Whether photos of bursts are passed over."""
+        return self.motion_gate and bool(self.burst_gate)
 
     @property
     def first_pass_score(self) -> float:

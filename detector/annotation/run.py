@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import torch
@@ -44,8 +44,9 @@ def annotate(request: AnnotateRequest, models: Models, settings: RunSettings = D
     seeing = request.seeing or stored_seeing(output)
     if models.first_pass is not None and seeing.first_pass_threshold is None:
         seeing = replace(seeing, first_pass_threshold=FIRST_PASS_SCORE)
-    limited_models = limited(models, seeing)
     before = read_run(output)
+    seeing = replace(seeing, burst_gate=_gates_bursts(seeing, before))
+    limited_models = limited(models, seeing)
     found = find_cards(request.inputs, output, request.roots)  # refuses what cannot be before anything is written
     with FactsWriter(output, retry_failed=settings.retry_failed) as writer:
         if read_run(output) != before:
@@ -81,6 +82,15 @@ def limited(models: Models, seeing: SeeingOptions) -> Models:
     elif seeing.first_pass_threshold is not None:
         raise ConfigError("there is no first pass", where="first_pass_threshold", hint="give a first pass, too")
     return models
+
+
+def _gates_bursts(seeing: SeeingOptions, before: RunFile | None) -> bool | None:
+    """Whether the motion gate is one of photos, too: in stores of an earlier version it was of videos alone."""
+    stored: Mapping[str, object] = {} if before is None else before.options
+    if seeing.burst_gate is not None or not seeing.motion_gate:
+        return seeing.burst_gate
+    known = stored.get("burst_gate") if stored.get("motion_gate") is True else True
+    return known if isinstance(known, bool) else None
 
 
 class _NewMedia:

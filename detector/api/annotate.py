@@ -119,7 +119,7 @@ def _seeing(folder: Path, values: dict[str, Any]) -> SeeingOptions:
     checked = dict(values)
     if "frame_interval" in checked:
         checked["frame_interval"] = parse_sampling(str(checked["frame_interval"]))
-    for name in ("tile", "motion_gate", "full_decode", "embeddings"):
+    for name in ("tile", "motion_gate", "burst_gate", "full_decode", "embeddings"):
         if not isinstance(checked.get(name, False), bool):
             raise ConfigError(
                 f"True or False is expected, not {described(checked[name])}", where=name, hint="leave it out"

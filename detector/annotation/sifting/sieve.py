@@ -23,12 +23,12 @@ class Sieve:
         first_pass: The detector that looks first; None: there is no first pass.
         threshold: Frames in which it finds a box from this score up go on.
         batch_size: Its pictures in a batch.
-        motion_gate: Whether photos of bursts may be passed over, see `bursts`; frames of videos come decided.
+        burst_gate: Whether photos of bursts may be passed over, see `bursts`; frames of videos come decided.
     """
 
-    def __init__(self, first_pass: Detector | None, threshold: float, batch_size: int, motion_gate: bool) -> None:
+    def __init__(self, first_pass: Detector | None, threshold: float, batch_size: int, burst_gate: bool) -> None:
         self._stage = None if first_pass is None else DetectionStage(first_pass, batch_size, threshold)
-        self._bursts = Bursts() if motion_gate else None
+        self._bursts = Bursts() if burst_gate else None
         self._held: dict[FrameKey, FrameViews] = {}  # while the first pass looks
 
     @property
