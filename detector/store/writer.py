@@ -1,12 +1,12 @@
 """Writing facts: finished media items gather in memory and go out as whole parts.
 
-A part never changes but that failures are taken out of it, to be tried again.
+A part never changes but that failures are taken out of it, to be tried again, and that an audit adds what it finds.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from detector.base.closing import Closing
 from detector.base.files import remove_unfinished
 from detector.store.facts import FactRow, OverlayRow, facts_table, overlay_table
 from detector.store.files import open_parquet, write_table
-from detector.store.ids import current_id
 from detector.store.layout import facts_folder, overlay_folder, parts
 from detector.store.lock import StoreLock
 from detector.store.marks import Marks, classifier_key, marks_of, new_part_id
@@ -114,29 +113,29 @@ class FactsWriter(Closing):
         if not self._pending:
             return
         path = facts_folder(self.folder) / f"part-{_next_number(facts_folder(self.folder)):06d}.parquet"
-        run = read_run(self.folder)
-        marks = Marks(new_part_id(), None if run is None else classifier_key(run.species))
-        write_table(path, marks.on(facts_table(self._pending)), GROUP_ROWS)
+        self._write(path, self._pending)
         self._pending.clear()
         self._bytes = 0
 
-    def replace(self, items: Sequence[Sequence[FactRow]]) -> None:
-        """Let items that the store holds have other rows: they leave their parts, and go out as a new one.
+    def replace(self, part: Path, items: Iterable[Sequence[FactRow]]) -> None:
+        """Write a part anew with other rows of its items, in one step: a kill leaves the one or the other.
 
-        A process that is killed in between leaves a store without them, which the next run looks at again.
+        Its logits are those of the classifier that counts: it is another part now, over which no overlay lies.
 
         Args:
-            items: All rows of each item; see `add`.
+            part: Of the facts.
+            items: All rows of each of its items, as `FactsReader.items` gives them; see `add`.
         """
-        self.flush()
-        if not items:
-            return
-        gone = {rows[0].media_id for rows in items}
-        _forget(self.folder, gone)
-        self.finished -= gone
-        for rows in items:
-            self.add(rows)
-        self.flush()
+        rows: list[FactRow] = []
+        for item in items:
+            _check_item(item)
+            rows += item
+        self._write(part, rows)
+
+    def _write(self, part: Path, rows: Sequence[FactRow]) -> None:
+        run = read_run(self.folder)
+        marks = Marks(new_part_id(), None if run is None else classifier_key(run.species))
+        write_table(part, marks.on(facts_table(rows)), GROUP_ROWS)
 
     def close(self) -> None:
         """Write what waits, and let others write to the store; a second call does nothing."""
@@ -233,18 +232,6 @@ def _forget_failures(folder: Path) -> None:
                 continue
             table = file.read()
         write_table(path, table.filter(pc.is_null(failures)), GROUP_ROWS)
-
-
-def _forget(folder: Path, items: Collection[str]) -> None:
-    """Write the parts that hold items anew without them."""
-    for path in parts(facts_folder(folder)):
-        with open_facts(path) as file:
-            ids = file.read(["media_id"])["media_id"].to_pylist()
-            kept = pa.array([current_id(item) not in items for item in ids], pa.bool_())
-            if pc.all(kept, min_count=0).as_py():
-                continue
-            table = file.read()
-        write_table(path, table.filter(kept), GROUP_ROWS)
 
 
 def _check_item(rows: Sequence[FactRow]) -> None:

@@ -199,13 +199,13 @@ class _Audit:
     def close(self) -> None:
         reader = FactsReader(self.writer.folder)
         reader.labels = {}  # the facts hold cards by their ids
-        changed = [
-            audited(rows, self._found[rows[0].media_id])
-            for part in reader.parts()
-            for rows in reader.items(part)
-            if rows[0].media_id in self._found
-        ]
-        self.writer.replace(changed)
+        for part in reader.parts():
+            ids = (
+                item for batch in reader.batches(part, ["media_id"]) for item in batch.column("media_id").to_pylist()
+            )
+            if not self._found.keys().isdisjoint(ids):
+                items = reader.items(part)
+                self.writer.replace(part, [audited(rows, self._found.get(rows[0].media_id, ())) for rows in items])
 
 
 def audited(rows: Sequence[FactRow], found: Sequence[FactRow]) -> Rows:

@@ -15,12 +15,14 @@ from threading import Event, Thread
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backbones.errors import DataError, HoopoeError
 from detector.store.facts import OverlayRow
+from detector.store.marks import marks_of
 from detector.store.reader import FactsReader, finished
 from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry
 from detector.store.run_json import merge_run, read_run, update_run, write_run
@@ -147,17 +149,26 @@ def test_failures_are_forgotten_on_demand_and_nothing_else(tmp_path: Path, facts
     assert finished(tmp_path) == {good.media_id, mended.media_id}
 
 
-def test_items_are_replaced_whole_and_nothing_else(tmp_path: Path, facts_maker: SimpleNamespace) -> None:
+def test_a_part_is_replaced_in_one_step_and_no_other(
+    tmp_path: Path, facts_maker: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     items = [[facts_maker.row("a.jpg")], [facts_maker.row("b.mp4", frame_number=n) for n in (0, 5)]]
     facts_maker.write(tmp_path, items)
     facts_maker.write(tmp_path, [[facts_maker.row("c.jpg", boxes=None)]])
-    new = [[facts_maker.row(path, boxes=[facts_maker.box()], seen_by="audit")] for path in ("a.jpg", "c.jpg")]
+    before = read_all(tmp_path)
+    new = [[facts_maker.row("a.jpg", boxes=[facts_maker.box()], seen_by="audit")], items[1]]
     with FactsWriter(tmp_path) as writer:
-        writer.replace([])
-        assert [rows[0].path for rows in read_all(tmp_path)] == ["a.jpg", "b.mp4", "c.jpg"]
-        writer.replace(new)
+        first = FactsReader(tmp_path).parts()[0]
+        marks = marks_of(first, "")
+        with monkeypatch.context() as patch:
+            patch.setattr(pq, "write_table", lambda *_, **__: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                writer.replace(first, new)
+        assert read_all(tmp_path) == before
+        writer.replace(first, new)
+        assert marks_of(first, "").part != marks.part
         assert len(writer.finished) == 3
-    assert sorted(read_all(tmp_path), key=lambda rows: rows[0].path) == [*map(tuple, (new[0], items[1], new[1]))]
+    assert read_all(tmp_path) == [tuple(new[0]), *before[1:]]
     with FactsWriter(tmp_path) as writer, pytest.raises(ValueError, match="in the store already"):
         writer.add(new[0])
 

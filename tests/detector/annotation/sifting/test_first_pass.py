@@ -27,7 +27,7 @@ from detector.models.limits import with_score_threshold
 from detector.models.prediction import detect
 from detector.species.classifier import SpeciesClassifier
 from detector.store.records_reader import read_effort, read_media
-from detector.store.run_json import load_run
+from detector.store.run_json import load_run, update_run
 from detector.store.schema import AUDIT, DETECTOR, FIRST_PASS
 from tests.detector.annotation.conftest import picture, save_species, save_video
 from tests.detector.annotation.store_checks import assert_same_facts, read_store
@@ -221,6 +221,25 @@ def test_still_photos_of_an_empty_burst_are_passed_over_and_audited(annotated, t
     assert (row.moved, row.seen_by) == (False, AUDIT)
     assert load_run(tmp_path / "out").audit.passed_over == report.audited.files == 2
     assert decide(tmp_path / "out", DecideOptions()).by_motion_gate == 0
+
+
+def test_in_a_store_of_an_earlier_version_the_gate_is_of_videos_alone(annotated, tmp_path):
+    still = Image.fromarray(picture(0))
+    save_burst(tmp_path / "one" / "DCIM", [still, still])
+    save_burst(tmp_path / "two" / "DCIM", [still, still])
+    save_video(tmp_path / "two" / "still.avi", frames=20, still=True)
+    options = {"motion_gate": True, "lowest_score": 1.0, "first_pass": False}
+    _, facts = annotated("out", tmp_path / "one", **options)
+    assert [rows[0].moved for _, rows in sorted(facts.items())] == [None, False]
+
+    def of_then(run):
+        return run.model_copy(update={"options": {k: v for k, v in run.options.items() if k != "burst_gate"}})
+
+    update_run(tmp_path / "out", of_then)
+    _, facts = annotated("out", tmp_path / "two", **options)
+    photos = [facts["two", f"DCIM/IMG_000{number}.JPG"][0] for number in range(2)]
+    assert [row.moved for row in photos] == [None, None]
+    assert [row.moved for row in facts["two", "still.avi"]] == [None, False, False, False]
 
 
 def test_an_audit_after_another_classifier_is_of_that_one(annotated, make_card, settings, tmp_path):
