@@ -21,10 +21,10 @@ from detector.exports.pictures.frames import box_inside
 from detector.exports.source import ExportOptions, ExportSource
 from detector.exports.tables.cells import rounded, with_offset
 from detector.exports.taxa import candidates_of, scientific_taxon
+from detector.species.names.kinds import kind_of_label
 from detector.species.names.label_words import is_negation
 from detector.store.records import DeploymentRecord, DetectionRecord, EventRecord, MediaRecord
 from detector.store.run_file import RunFile
-from detector.store.schema import FIRST_PASS
 from detector.types import Kind, TaxonName
 
 Row = dict[str, object]
@@ -47,9 +47,12 @@ class PackageRows:
     def __post_init__(self) -> None:
         self.names = FileNames(self.run.cards)
         models = [f"Hoopoe {__version__}"]
+        models += [f"first pass {self.run.first_pass.name}"] if self.run.first_pass else []
         models += [f"detector {self.run.detector.name}"] if self.run.detector else []
         models += [f"classifier {self.run.species.name}"] if self.run.species else []
         self.machine = " | ".join(models)
+        first = self.run.first_pass.categories if self.run.first_pass else [Kind.PERSON]
+        self.all_know_people = Kind.PERSON in map(kind_of_label, first)
 
     def deployment_rows(self, source: ExportSource) -> Iterator[Row]:
         """Rows of all deployments whose place and time are known."""
@@ -113,7 +116,7 @@ class PackageRows:
             "captureMethod": self.capture_methods[record.visit_id],
             "timestamp": _aware(record.timestamp, record.utc_offset_min),
             "filePath": self.names.of(record),
-            "filePublic": "true" if _is_public(record) else "false",
+            "filePublic": "true" if self._is_public(record) else "false",
             "fileName": record.path.rpartition("/")[2],
             "fileMediatype": mediatype_of(record.path, record.media_type),
             "mediaComments": "; ".join(comments),
@@ -196,6 +199,16 @@ class PackageRows:
             "classificationProbability": rounded(chance, _DIGITS),
         }
 
+    def _is_public(self, record: MediaRecord) -> bool:
+        if record.failure is not None or not record.frames or (record.passed_over and self.run.first_pass is not None):
+            return False  # nobody knows what it shows, or only a detector that need not know people
+        if record.media_type == "video" and not self.all_know_people:
+            return False  # of some frames likewise
+        # however faintly, and also where repeats ruled it out; only a review can say that it is nobody
+        return not any(
+            _may_be_a_person(found) and not (found.suppressed and found.reviewed_by) for found in record.detections
+        )
+
     def describe(self) -> dict[str, object]:
         """The descriptor of all that was written."""
         known = self.deployments.values()
@@ -208,15 +221,6 @@ class PackageRows:
 def _aware(moment: datetime | None, utc_offset_min: int | None, later_s: float = 0.0) -> str | None:
     """%Y-%m-%dT%H:%M:%S%z; None where time or offset is unknown."""
     return None if utc_offset_min is None else with_offset(safe_add(moment, later_s), utc_offset_min)
-
-
-def _is_public(record: MediaRecord) -> bool:
-    if record.failure is not None or not record.frames or record.passed_over == FIRST_PASS:
-        return False  # nobody knows what it shows, or only a detector that need not know people
-    # however faintly, and also where repeats ruled it out; only a review can say that it is nobody
-    return not any(
-        _may_be_a_person(found) and not (found.suppressed and found.reviewed_by) for found in record.detections
-    )
 
 
 def _may_be_a_person(found: DetectionRecord) -> bool:

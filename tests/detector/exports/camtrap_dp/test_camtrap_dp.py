@@ -12,6 +12,8 @@ from detector.exports.camtrap_dp.columns import DEPLOYMENT_COLUMNS, MEDIA_COLUMN
 from detector.exports.camtrap_dp.package import write_camtrap_dp
 from detector.exports.source import ExportOptions, ExportSource
 from detector.store.records import Candidate
+from detector.store.run_file import DetectorEntry
+from detector.store.schema import MOTION_GATE
 
 SCHEMAS = Path(__file__).parents[4] / "../shared/data/schemas/camtrap-dp"
 
@@ -219,3 +221,17 @@ def test_what_a_label_does_not_name_may_be_a_person(tmp_path, make, label, publi
     found = make.detection(**nameless, kind="blank", label=label, suppressed=True, candidates=())
     [row] = read(export(tmp_path, make.source([make.media("a.jpg", found)], deployments=[make.deployment()])), "media")
     assert row["filePublic"] == public
+
+
+@pytest.mark.parametrize(
+    ("categories", "public"),
+    [(None, ["true", "true"]), (["bird", "person"], ["true", "false"]), (["bird"], ["false", "false"])],
+)
+def test_what_only_a_first_pass_saw_is_not_public(tmp_path, make, categories, public):
+    first = None if categories is None else DetectorEntry(name="fast", categories=categories)
+    run = make.run().model_copy(update={"first_pass": first})
+    film = make.video("a.mp4")  # of some frames nobody knows whether both looked
+    still = make.media("b.jpg", passed_over=MOTION_GATE)  # like the photo before it, which was passed over, too
+    folder = export(tmp_path, make.source([film, still], deployments=[make.deployment()], run=run))
+    assert [row["filePublic"] for row in read(folder, "media")] == public
+    assert ("first pass fast" in read(folder, "observations")[0]["classifiedBy"]) == (first is not None)
