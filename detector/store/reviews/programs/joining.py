@@ -100,7 +100,7 @@ class _Joining:
             event = known.get(word.region)
             if event is not None and _says_so(word, event.kind, (event.name, event.display_name)):
                 self.unchanged += 1
-            elif not word.signed and (event is None or _changed(word, event.confidence)):
+            elif not word.signed and (event is None or _changed(word.probability, event.confidence)):
                 self.stale += 1
             else:
                 self.wrong.append(f"{word.where}: {EVENT}")
@@ -155,7 +155,7 @@ class _Joining:
         same = _says(word, found)
         if same and (not word.signed or found.reviewed_by == word.reviewer or word.label == ANY_ANIMAL):
             self.unchanged += 1
-        elif not word.signed and not word.edited and (found.reviewed_by or _changed(word, _sureness(found))):
+        elif not word.signed and not word.edited and _outdated(word, found):
             self.stale += 1
         else:
             self._add(record, word, found)
@@ -201,9 +201,14 @@ def _pairs(record: MediaRecord, words: Sequence[Word]) -> dict[int, DetectionRec
     return joined
 
 
-def _changed(word: Word, probability: float | None) -> bool:
-    """Whether what the store decided has changed since the word was exported."""
-    return word.probability is not None and abs(word.probability - (probability or 0.0)) > SAME_PROBABILITY
+def _outdated(word: Word, found: DetectionRecord) -> bool:
+    """Whether a person has spoken, or the store has changed, since the word was exported."""
+    changed = _changed(word.probability, _sureness(found)) or _changed(word.score, found.score)
+    return changed or found.reviewed_by is not None
+
+
+def _changed(exported: float | None, now: float | None) -> bool:
+    return exported is not None and abs(exported - (now or 0.0)) > SAME_PROBABILITY
 
 
 def _sureness(found: DetectionRecord) -> float:

@@ -1,12 +1,15 @@
 """MegaDetector's batch output (results.json) that somebody has edited by hand or by a script.
 
 The format knows no person, so only what differs is a word: from what was exported, which our files repeat in each
-detection, or from the store. A detection that is missing says nothing: programs leave out what is below a threshold.
+detection. In files without it, it is what differs from the store where score and confidence are the store's: else it is
+of other decisions or of another run, and nobody need have said it. A detection that is missing says nothing: programs
+leave out what is below a threshold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -28,6 +31,7 @@ class _Results(msgspec.Struct):
 class _Detection(msgspec.Struct):
     category: str | int
     bbox: Box
+    conf: float | None = None
     frame_number: int | None = None
     classifications: list[tuple[str | int, float]] | None = None
     as_exported: str | None = None
@@ -48,6 +52,7 @@ def read_megadetector(path: Path, data: bytes) -> Heard:
         content = decode_json(data, _Results)
     except JsonError as error:
         raise DataError(f"not MegaDetector's format: {error}", where=path, hint=_HINT) from error
+    ours = b"as_exported" in data
     words: list[Word] = []
     wrong: list[str] = []
     for index, record in enumerate(content.images):
@@ -59,13 +64,13 @@ def read_megadetector(path: Path, data: bytes) -> Heard:
             continue
         for number, raw in enumerate(image.detections or ()):
             try:
-                words.append(_word(f"{where}.detections[{number}]", image.file, raw, content))
+                words.append(_word(f"{where}.detections[{number}]", image.file, raw, content, ours))
             except (*JSON_FAULTS, ValueError) as error:
                 wrong.append(f"{where}.detections[{number}]: {error}")
     return Heard(tuple(words), tuple(wrong))
 
 
-def _word(where: str, file: str, raw: msgspec.Raw, content: _Results) -> Word:
+def _word(where: str, file: str, raw: msgspec.Raw, content: _Results, ours: bool) -> Word:
     found = msgspec.json.decode(raw, type=_Detection)
     category = _name(content.detection_categories, found.category, "category")
     ranked = tuple(
@@ -77,7 +82,11 @@ def _word(where: str, file: str, raw: msgspec.Raw, content: _Results) -> Word:
     place = Place(path=file, frame=found.frame_number, xywh=found.bbox)
     now = as_exported([category, ranked[0] if ranked else None])
     edited = None if found.as_exported is None else now != found.as_exported
-    return Word(where, place, label, ranked=ranked if animal else (), edited=edited)
+    word = Word(where, place, label, ranked=ranked if animal else (), edited=edited)
+    if not ours:
+        sureness = max((sure for _, sure in found.classifications or ()), default=None)
+        return replace(word, score=found.conf, probability=sureness)
+    return word
 
 
 def _name(names: Mapping[str, str], key: str | int, what: str) -> str:

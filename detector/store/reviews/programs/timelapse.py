@@ -19,7 +19,8 @@ SPECIES = ("scientificname", "species", "speciesname", "taxon", "commonname", "v
 BLANK = ("empty", "blank", "noanimal", "noanimals", "nothing", "falsetrigger")
 REVIEWERS = ("analyst", "observer", "reviewer", "annotator", "identifiedby", "reviewedby")
 COMMENTS = ("comment", "comments", "note", "notes", "note0")
-NO_WORD = frozenset({"unknown", "unidentified", "unidentifiable", "n/a", "-", "?"})
+# the last may be MegaDetector's word, which means birds too
+NO_WORD = frozenset({"unknown", "unidentified", "unidentifiable", "n/a", "-", "?", "animal"})
 _YES = frozenset({"true", "yes", "1", "x"})
 _MEND = f"call the column of species Species (known: {', '.join(SPECIES)}), or that of blanks Empty"
 

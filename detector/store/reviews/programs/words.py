@@ -61,6 +61,7 @@ class Word:
         signed: Whether a person said it, even where the store says so already; else it is one only where it differs.
         edited: Whether it differs from what was exported; None: the file does not tell.
         probability: That came with it when it was exported, by which it is told whether the store has changed since.
+        score: Of the detector, likewise.
         reviewer: Who.
         said_at: When; None: not given.
         group: Within which a box can be meant once, such as one person's annotation of a picture.
@@ -74,6 +75,7 @@ class Word:
     signed: bool = False
     edited: bool | None = None
     probability: float | None = None
+    score: float | None = None
     reviewer: str = ANYBODY
     said_at: datetime | None = None
     comment: str | None = None

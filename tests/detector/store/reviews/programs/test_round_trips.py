@@ -90,6 +90,32 @@ def test_results_that_do_not_tell_what_was_exported_never_overrule_a_person(stor
     assert names() == decided == AS_MADE | {("b.jpg", 0, 0): "nothing"}
 
 
+def test_results_that_do_not_tell_what_was_exported_say_nothing_of_other_decisions(store: Path, say: Say) -> None:
+    def edit(content: dict) -> None:
+        for image in content["images"]:
+            for found in image["detections"] or ():
+                del found["as_exported"]
+
+    path = edit_json(store, "results.json", edit)
+    decide(store, DecideOptions(name_threshold=1.0))  # by now the store names no species
+    imported = say(path)
+    assert (imported.new, imported.wrong) == (0, ())
+    assert "entries that nobody signed are older" in imported.notes[-1]
+
+
+def test_results_of_another_detector_that_nobody_edited_say_nothing(store: Path, say: Say) -> None:
+    content = json.loads((store / "results.json").read_text(encoding="utf-8"))
+    for image in content["images"]:
+        for found in image["detections"] or ():
+            plain = {name: found[name] for name in ("bbox", "frame_number") if name in found}
+            found.clear()
+            found.update(plain, category="2", conf=0.431)  # it takes all for persons
+    path = store / "md.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    imported = say(path)
+    assert (imported.new, imported.wrong) == (0, ())
+
+
 def test_faults_in_results_of_megadetector_are_listed_and_cost_no_other(store: Path, say: Say, names) -> None:
     def edit(content: dict) -> None:
         images = {image["file"]: image for image in content["images"]}

@@ -66,6 +66,12 @@ def test_what_a_program_filled_in_and_the_store_says_is_no_review(store: Path, s
     assert say(write(store, same.format("Noa"))).new == 1
 
 
+def test_the_word_by_which_megadetector_calls_birds_says_nothing(store: Path, say: Say, names) -> None:
+    imported = say(write(store, HEADER + "Card,b.jpg,DCIM,,false,animal,1,false,Noa,\n"))
+    assert (imported.new, imported.wrong) == (0, ())
+    assert names() == AS_MADE
+
+
 def test_faults_are_listed_and_cost_no_other(store: Path, say: Say, names) -> None:
     rows = (
         "Card,a.jpg,C:\\cards\\DCIM,,false,Hoopoe,1,false,,\n"
