@@ -52,11 +52,11 @@ class Worker(Generic[Task]):
     task: Task
 
     def __init__(self, function: Callable[[Task], Iterable[Any]]) -> None:
-        context: Any = _start_context()
-        tasks, self._tasks = context.Pipe(duplex=False)
-        self.results, results = context.Pipe(duplex=False)
-        self._process = context.Process(target=_work, args=(tasks, results, function), daemon=True)
         with _interrupts_blocked(), _without_main(function):
+            context: Any = _start_context()
+            tasks, self._tasks = context.Pipe(duplex=False)
+            self.results, results = context.Pipe(duplex=False)
+            self._process = context.Process(target=_work, args=(tasks, results, function), daemon=True)
             self._process.start()
         _started.add(self)
         tasks.close()  # this process must not hold the other's ends, or none would notice the other's death
@@ -130,12 +130,19 @@ def _start_context() -> Any:
     """How processes start: never as forks of this one, which would copy threads' locks, and all memory.
 
     On Linux they are forks of a process that does nothing but import once what takes seconds and this one has imported.
-    A fork of this process cannot use that one.
+    A fork of this process cannot use that one. Call it where the process may start: signals are blocked, and the
+    caller's script is hidden.
     """
     if sys.platform != "linux" or os.getpid() != _imported_by:
         return multiprocessing.get_context("spawn")
+    from multiprocessing import forkserver  # there is none elsewhere
+
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([name for name in SLOW_IMPORTS if name in sys.modules])
+    try:
+        forkserver.ensure_running()
+    except OSError:  # no socket can be made in the temporary folder, as where its name is long
+        return multiprocessing.get_context("spawn")
     return context
 
 

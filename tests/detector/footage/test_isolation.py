@@ -194,6 +194,16 @@ def test_processes_start_with_the_slow_modules_of_their_parent_and_load_no_torch
     assert ("av" in at_first) == (sys.platform == "linux")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forks of a server on Linux alone")
+def test_processes_start_where_the_temporary_folder_takes_no_socket(tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 120)  # a socket's address has 107 characters at most
+    folder.mkdir()
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    command = [sys.executable, "-c", MODULES]
+    answer = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=200)
+    assert (answer.returncode, len(answer.stdout.splitlines())) == (0, 2), answer.stderr
+
+
 def test_a_fork_of_a_process_that_may_have_started_some_starts_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "_imported_by", os.getpid() + 1)
     assert worker._start_context().get_start_method() == "spawn"
