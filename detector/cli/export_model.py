@@ -70,6 +70,12 @@ def run(args: argparse.Namespace) -> int:
     if args.precision == "int8" and args.photos is None:
         problem = "8 bits are calibrated on photos, and none are given"
         raise ConfigError(problem, where="--photos", hint="give a folder of your own photos")
+    for option in ("photos", "annotations", "keep_float", "allow_loss"):
+        if args.precision != "int8" and getattr(args, option):
+            problem = f"nothing is calibrated or measured in {args.precision}"
+            raise ConfigError(
+                problem, where=f"--{option.replace('_', '-')}", hint="add --precision int8, or leave it out"
+            )
 
     from detector.base.devices import chosen_device
     from detector.conversion.export import Target, export_plain

@@ -140,8 +140,9 @@ class new_export:
         self.output = output
         if output.exists() and not output.is_dir():
             raise ConfigError("this is a file, not a folder", where=output, hint="--output takes a folder")
-        if output.is_dir() and any(output.iterdir()) and not (output / EXPORT_FILE).is_file():
-            raise ConfigError("the folder holds something else", where=output, hint="choose another --output")
+        if output.is_dir() and (strangers := _strangers(output)):
+            problem = f"the folder holds something else ({strangers[0]})"
+            raise ConfigError(problem, where=output, hint="choose another --output")
 
     def __enter__(self) -> new_export:
         parent = self.output.absolute().parent
@@ -158,15 +159,6 @@ class new_export:
         """Write what the folder says of itself, and put it into its place."""
         manifest.write(self.path)
         if self.output.is_dir():
-            if (self.output / EXPORT_FILE).is_file():
-                known = {
-                    EXPORT_FILE,
-                    *(file for part in read_manifest(self.output).parts.values() for file in part.files),
-                }
-                strangers = [each.name for each in self.output.iterdir() if each.name not in known]
-                if strangers:
-                    problem = f"the folder holds {strangers[0]} beside an export"
-                    raise ConfigError(problem, where=self.output, hint="choose another --output")
             shutil.rmtree(self.output)
         os.replace(self.path, self.output)
         return manifest
@@ -176,6 +168,14 @@ class new_export:
         if isinstance(error, OSError):
             problem = f"the export cannot be written ({error.strerror})"
             raise HoopoeError(problem, where=self.output, hint="look at the disk") from error
+
+
+def _strangers(folder: Path) -> list[str]:
+    """What a folder holds beside an export that may be replaced."""
+    known: set[str] = set()
+    if (folder / EXPORT_FILE).is_file():
+        known = {EXPORT_FILE, *(file for part in read_manifest(folder).parts.values() for file in part.files)}
+    return sorted(each.name for each in folder.iterdir() if each.name not in known)
 
 
 def _umask() -> int:

@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from backbones.errors import CheckpointError, ConfigError
-from detector.conversion.export import Target, described, export_plain
+from detector.cli.main import main
+from detector.conversion.export import Target, described, export_plain, new_export
 from detector.models.detector import Detector
 from detector.models.prediction import detect
 from detector.models.saving import load_detector
@@ -131,6 +132,21 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="something else"):
         export_plain(nano_classifier(), tmp_path, Target("onnx"))
     assert (tmp_path / "thesis.txt").exists()
+
+
+def test_what_lies_beside_an_export_is_left_alone_and_told_before_the_work(tmp_path: Path) -> None:
+    described(nano_classifier(), Target("onnx"), tmp_path, {}).write(tmp_path)
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(ConfigError, match="thesis"):
+        new_export(tmp_path)
+    (tmp_path / "thesis.txt").unlink()
+    new_export(tmp_path)
+
+
+@pytest.mark.parametrize("option", [["--photos", "."], ["--keep-float", "head"], ["--allow-loss"]])
+def test_what_only_8_bits_need_is_not_passed_over_otherwise(option: list[str], tmp_path: Path, capsys: Any) -> None:
+    assert main(["export-model", "coco", "--output", str(tmp_path / "out"), *option]) == 2
+    assert "nothing is calibrated or measured in fp32" in capsys.readouterr().err
 
 
 def test_a_precision_that_a_runtime_has_not_is_refused() -> None:
