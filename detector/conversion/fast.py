@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,10 +24,11 @@ from detector.runtimes.manifest import ExportManifest, is_export, read_manifest
 from detector.runtimes.part import runtime_module
 from detector.species.classifier import SpeciesClassifier
 from detector.species.crops import crop_boxes, cut_crops
+from detector.species.names.kinds import MAYBE_BIRD, kind_of_label
 
 FAST = "fast"  # folder of the exports in a store
 INT8, PLAIN = Target(precision="int8"), Target(precision="bf16")
-CROPS = 600  # at most: of so many a classifier is calibrated and measured
+CALIBRATING, HELD_OUT = 400, 200  # crops at most, on which a classifier is calibrated and measured
 CROPS_FROM = 0.2  # scores of the boxes that are cut out
 
 
@@ -74,8 +75,9 @@ def fast_classifier(
         exact = replace(species, precision="fp32")
         try:
             crops = _found_crops(exact, detector, chosen_of(photos, folder))
-            say(f"making {species.name} fast: calibrated and measured on {len(crops)} birds of these photos, once")
-            _say_measured(export_classifier_int8(exact, folder, INT8, Quantising(folder), Crops.of(crops)))
+            count = len(crops.calibrating) + len(crops.held_out)
+            say(f"making {species.name} fast: calibrated and measured on {count} birds of these photos, once")
+            _say_measured(export_classifier_int8(exact, folder, INT8, Quantising(folder), crops))
         except HoopoeError as error:
             warn(f"{error.problem}: the classifier is not brought to 8 bits, but to bf16")
             export_plain(exact, folder, PLAIN)
@@ -95,22 +97,34 @@ def _gains_nothing(model: str, backbone: str) -> bool:
     return slow
 
 
-def _found_crops(species: SpeciesClassifier, detector: Detector, photos: Chosen) -> NDArray[np.uint8]:
-    """Crops of what the detector finds: uint8 (N, H, W, 3).
+def _found_crops(species: SpeciesClassifier, detector: Detector, photos: Chosen) -> Crops:
+    """Crops of what may be birds: those to measure on are of other photos than those to calibrate on.
 
     Raises:
-        DataError: It finds too little.
+        DataError: There are too few.
     """
+    with task(
+        "finding birds to calibrate on", len(photos.calibrating.paths) + len(photos.held_out.paths), "photos"
+    ) as bar:
+        calibrating = _crops_in(species, detector, photos.calibrating, CALIBRATING, bar.advance)
+        held_out = _crops_in(species, detector, photos.held_out, HELD_OUT, bar.advance)
+    if len(calibrating) < 2 * LEAST or len(held_out) < LEAST:
+        problem = f"{len(calibrating)} birds were found to calibrate on, and {len(held_out)} to measure on"
+        raise DataError(problem, where="--speed fast", hint="use more photos")
+    return Crops(np.stack(calibrating), np.stack(held_out), np.full(len(held_out), -1))
+
+
+def _crops_in(
+    species: SpeciesClassifier, detector: Detector, photos: Photos, most: int, advance: Callable[[], object]
+) -> list[NDArray[np.uint8]]:
+    """Crops (H, W, 3) of what may be birds in photos, so many at most."""
+    possible = np.array([kind_of_label(name) in MAYBE_BIRD for name in detector.categories], bool)
     crops: list[NDArray[np.uint8]] = []
-    seen = Photos((*photos.calibrating.paths, *photos.held_out.paths))
-    with task("finding birds to calibrate on", len(seen.paths), "photos") as progress:
-        for photo in seen:
-            found = detect(detector, [photo], batch_size=1, score_threshold=CROPS_FROM)[0]
-            size_wh = (photo.shape[1], photo.shape[0])
-            crops.extend(cut_crops(photo, crop_boxes(found.boxes_xyxy, size_wh), species.size_hw))
-            progress.advance()
-            if len(crops) >= CROPS:
-                break
-    if len(crops) < 3 * LEAST:
-        raise DataError(f"{len(crops)} birds were found to calibrate on", where="--speed fast", hint="use more photos")
-    return np.stack(crops[:CROPS])
+    for photo in photos:
+        found = detect(detector, [photo], batch_size=1, score_threshold=CROPS_FROM)[0]
+        boxes = found.boxes_xyxy[possible[found.labels]]
+        crops.extend(cut_crops(photo, crop_boxes(boxes, (photo.shape[1], photo.shape[0])), species.size_hw))
+        advance()
+        if len(crops) >= most:
+            break
+    return crops[:most]

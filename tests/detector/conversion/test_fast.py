@@ -10,16 +10,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backbones.errors import ConfigError, HoopoeError
+from backbones.errors import ConfigError, DataError, HoopoeError
 from detector.annotation.request import Models
 from detector.api.speed import checked_speed, models_at
 from detector.conversion import fast
+from detector.conversion.photos import Chosen, Photos
 from detector.models.detector import Detector
 from detector.models.prediction import detect
 from detector.models.saving import load_detector
 from detector.store.run_file import DetectorEntry, RunFile
 from detector.store.run_json import write_run
-from tests.detector.runtimes.nano_models import nano_detector
+from detector.types import Detections
+from tests.detector.runtimes.nano_models import nano_classifier, nano_detector
 
 
 @pytest.fixture
@@ -65,6 +67,29 @@ def test_without_photos_it_is_bf16_once_and_says_so(
     again = models_at("fast", Models(detector), tmp_path, []).detector
     assert again.sha256 == made.sha256
     assert models_at("fast", Models(again), tmp_path, []).detector is again
+
+
+def test_a_classifier_is_measured_on_birds_of_other_photos(
+    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = [tmp_path / f"{grey:02}.png" for grey in range(39)]
+    for grey, path in enumerate(photos):
+        Image.new("RGB", (64, 64), (grey, grey, grey)).save(path)
+    boxes = np.array([[4, 4, 40, 40], [8, 8, 50, 50]], np.float32)
+
+    def bird_and_person(*_: Any, **__: Any) -> list[Detections]:
+        return [Detections(boxes, np.full(2, 0.9, np.float32), np.array([0, 1]), ("bird", "person"))]
+
+    monkeypatch.setattr(fast, "detect", bird_and_person)
+    people = nano_detector("davit_nano", detector="retinanet")
+    config = people.meta.config.model_copy(update={"categories": ("bird", "person")})
+    people = replace(people, meta=replace(people.meta, config=config))
+    chosen = Chosen(Photos(tuple(photos[:26])), Photos(tuple(photos[26:])))
+    crops = fast._found_crops(nano_classifier(), people, chosen)
+    assert [int(crop.max()) for crop in crops.calibrating] == list(range(26))  # one a photo: persons are no birds
+    assert [int(crop.max()) for crop in crops.held_out] == list(range(26, 39))
+    with pytest.raises(DataError, match="11 to measure on"):
+        fast._found_crops(nano_classifier(), people, replace(chosen, held_out=Photos(tuple(photos[26:37]))))
 
 
 @pytest.mark.slow
