@@ -133,11 +133,11 @@ def run(args: argparse.Namespace) -> int:
         nodes=args.nodes,
     )
     speaks = not int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")))  # the first process, for all
-    if args.dry_run:
-        return _print_dry_run(request) if speaks else 0
-    if args.folds is not None:
-        return _train_folds(request, args.folds, args.group_by)
     try:
+        if args.dry_run:
+            return _print_dry_run(request) if speaks else 0
+        if args.folds is not None:
+            return _train_folds(request, args.folds, args.group_by)
         ended = train_detector(request)
     except DownloadError as error:
         hint = f"{error.hint}; or start from random weights: --set model.weights=null"

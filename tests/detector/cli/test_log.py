@@ -121,17 +121,19 @@ def test_of_several_processes_the_first_one_speaks(
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("options", [[], ["--dry-run"], ["--folds", "2"]])
 def test_weights_that_cannot_be_fetched_have_a_way_round(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]
 ) -> None:
-    def train_detector(request: object) -> None:
+    def not_fetched(*_: object) -> None:
         raise DownloadError("not fetched", where="hub", hint="connect")
 
-    monkeypatch.setattr("detector.training.run.train_detector", train_detector)
+    for function in ("run.train_detector", "dry_run.describe_run", "folds.train_folds"):
+        monkeypatch.setattr(f"detector.training.{function}", not_fetched)
     boxes = tmp_path / "train.json"
     boxes.touch()
     words = ["train", "nano", "--train-annotations", str(boxes), "--train-images", str(tmp_path)]
-    assert main([*words, "--output", str(tmp_path / "run")]) == 2
+    assert main([*words, "--output", str(tmp_path / "run"), *options]) == 2
     assert "hint:  connect; or start from random weights: --set model.weights=null" in capsys.readouterr().err
 
 
