@@ -128,7 +128,7 @@ def test_weights_that_cannot_be_fetched_have_a_way_round(
     def not_fetched(*_: object) -> None:
         raise DownloadError("not fetched", where="hub", hint="connect")
 
-    for function in ("run.train_detector", "dry_run.describe_run", "folds.train_folds"):
+    for function in ("run.train_detector", "dry_run.describe_run", "folds.make_folds"):
         monkeypatch.setattr(f"detector.training.{function}", not_fetched)
     boxes = tmp_path / "train.json"
     boxes.touch()
