@@ -48,7 +48,7 @@ def fast_detector(detector: Detector, folder: Path, photos: Sequence[Path]) -> D
     Raises:
         ConfigError: The extra `fast` is not installed.
     """
-    if detector.runtime != "torch" or _gains_nothing(detector.name, detector.meta.config.backbone):
+    if _stays_as_it_is(detector.name, detector.runtime, detector.meta.config.backbone):
         return detector
     runtime_module("openvino"), runtime_module("nncf")
     if not is_fast(detector, folder):
@@ -68,7 +68,7 @@ def fast_classifier(
     species: SpeciesClassifier, detector: Detector, folder: Path, photos: Sequence[Path]
 ) -> SpeciesClassifier:
     """The classifier in 8 bits, calibrated on what the detector finds in some of these photos; see `fast_detector`."""
-    if species.runtime != "torch" or _gains_nothing(species.name, getattr(species.net, "name", "")):
+    if _stays_as_it_is(species.name, species.runtime, getattr(species.net, "name", "")):
         return species
     runtime_module("openvino"), runtime_module("nncf")
     if not is_fast(species, folder):
@@ -89,8 +89,10 @@ def _say_measured(manifest: ExportManifest) -> None:
         say(sentence)
 
 
-def _gains_nothing(model: str, backbone: str) -> bool:
-    """Whether OpenVINO is no faster than torch: gathered attention in bf16 is slower there by a third."""
+def _stays_as_it_is(model: str, runtime: str, backbone: str) -> bool:
+    """Whether nothing is gained: an export already, or BiFormer, which OpenVINO computes no faster; that is told."""
+    if runtime != "torch":
+        return True
     slow = backbone.startswith("biformer")
     if slow:
         warn(f"{model} runs as it is: OpenVINO is no faster with {backbone}")
