@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint docs bench docker
+.PHONY: setup demo test test-browser lint docs bench docker
 .DEFAULT_GOAL := setup
 
 setup: .venv/test.stamp
@@ -12,6 +12,10 @@ demo: .venv/test.stamp
 
 test: .venv/test.stamp
 	$(BIN)/pytest -n 2 --dist worksteal
+
+# where there is no Chromium they are skipped, and the last lines say so
+test-browser: .venv/test.stamp
+	$(BIN)/pytest -m browser -rs
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ def chromium() -> Iterator[Any]:
     api = pytest.importorskip("playwright.sync_api")
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if program is None:
-        pytest.skip("there is no Chromium")
+        pytest.skip("there is no Chromium, so nobody looked at the pages")
     with api.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield browser
