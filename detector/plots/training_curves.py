@@ -1,7 +1,8 @@
-"""Loss and average precision over the steps of a run."""
+"""Loss and figures of evaluations over the steps of a run."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def plot_training_curves(
-    steps: ArrayLike, losses: ArrayLike, evaluated_at: ArrayLike, ap: ArrayLike, ap50: ArrayLike
+    steps: ArrayLike, losses: ArrayLike, evaluated_at: ArrayLike, figures: Mapping[str, ArrayLike]
 ) -> Figure:
     """Draw a run.
 
@@ -22,12 +23,11 @@ def plot_training_curves(
         steps: (S,), where the loss was noted.
         losses: (S,), the total loss.
         evaluated_at: (E,), steps of the evaluations.
-        ap: (E,), NaN where undefined.
-        ap50: (E,), likewise.
+        figures: Up to three figures in 0..1 by their names: (E,), NaN where undefined.
     """
     figure, (left, right) = new_figure(10, 4, columns=2)
     name_axes(left, "Training loss", "step", "")
-    name_axes(right, "Validation", "step", "average precision")
+    name_axes(right, "Validation", "step", "")
     values = np.asarray(losses, np.float64)
     if len(values):
         left.plot(np.asarray(steps), values, color=BLUE, linewidth=1.5)
@@ -35,10 +35,9 @@ def plot_training_curves(
     else:
         say_empty(left, "no steps yet")
     if len(np.asarray(evaluated_at)):
-        right.plot(np.asarray(evaluated_at), np.asarray(ap, np.float64), "o-", color=GREEN, markersize=3, label="AP")
-        right.plot(
-            np.asarray(evaluated_at), np.asarray(ap50, np.float64), "o-", color=ORANGE, markersize=3, label="AP50"
-        )
+        for (name, shares), colour in zip(figures.items(), (GREEN, ORANGE, BLUE), strict=False):
+            line = np.asarray(shares, np.float64)
+            right.plot(np.asarray(evaluated_at), line, "o-", color=colour, markersize=3, label=name)
         right.set_ylim(0, 1)
         right.legend(fontsize=9, frameon=False, labelcolor=GREY)
     else:

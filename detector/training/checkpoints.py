@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -18,12 +18,13 @@ from torch.optim.swa_utils import AveragedModel
 from backbones.errors import CheckpointError
 from backbones.tensor_files import fitted, read_pt
 from detector.base.files import atomic_write
-from detector.training.config import Config
+from detector.config import Section
 
 FORMAT = "hoopoe-run-1"
 LR_SCALING_BEFORE = "none"  # the rule of runs that were started before there was a setting
 
 Count = Annotated[int, Field(ge=0, le=10**12)]
+Asked = TypeVar("Asked", bound=Section)  # the configuration of a run of one kind
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Learner(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Checkpoint:
+class Checkpoint(Generic[Asked]):
     """The content of `last.pt`.
 
     Args:
@@ -74,8 +75,8 @@ class Checkpoint:
     """
 
     position: Position
-    config: Config
-    resolved: Config
+    config: Asked
+    resolved: Asked
     fingerprint: str
     state: Mapping[str, Any]
     false_scores: NDArray[np.float32] | None = None
@@ -105,10 +106,10 @@ def state_of(learner: Learner) -> dict[str, Any]:
     }
 
 
-def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint, whole or not at all."""
+def save_checkpoint(path: Path, checkpoint: Checkpoint[Asked], form: str = FORMAT) -> None:
+    """Write a checkpoint of a run of one kind, whole or not at all."""
     content = {
-        "format": FORMAT,
+        "format": form,
         "position": asdict(checkpoint.position),
         "config": checkpoint.config.model_dump(mode="json"),
         "resolved": checkpoint.resolved.model_dump(mode="json"),
@@ -120,8 +121,13 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         torch.save(content, file)
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
+def load_checkpoint(path: Path, of: type[Asked], form: str = FORMAT) -> Checkpoint[Asked]:
     """Read a checkpoint onto the CPU.
+
+    Args:
+        path: The file.
+        of: The kind of its configuration.
+        form: The name of its kind.
 
     Raises:
         CheckpointError: The file is damaged, or of another version.
@@ -129,14 +135,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
     hint = "start again in a new folder; --init (from Python init) takes over its best.safetensors"
     content = read_pt(path)
     found = content.get("format") if isinstance(content, dict) else None
-    if found != FORMAT:
-        problem = f"the checkpoint has the format {str(found)[:40]}, this Hoopoe reads {FORMAT}"
+    if found != form:
+        problem = f"the checkpoint has the format {str(found)[:40]}, this Hoopoe reads {form}"
         raise CheckpointError(problem, where=path, hint=hint)
     for name in ("config", "resolved"):
         if isinstance(settings := content.get(name), dict) and isinstance(train := settings.get("train"), dict):
             train.setdefault("lr_scaling", LR_SCALING_BEFORE)
     try:
-        entries = _Entries.model_validate({name: content.get(name) for name in _Entries.model_fields})
+        entries = _Entries[of].model_validate({name: content.get(name) for name in _Entries.model_fields})  # type: ignore[valid-type]
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(map(str, first["loc"]))[:80]
@@ -147,12 +153,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(entries.position, entries.config, entries.resolved, entries.fingerprint, state, scores)
 
 
-class _Entries(BaseModel):
+class _Entries(BaseModel, Generic[Asked]):
     """The form of a checkpoint; its tensors are compared with the network's where they are put back."""
 
     position: Position
-    config: Config
-    resolved: Config
+    config: Asked
+    resolved: Asked
     fingerprint: str
     model: dict[str, Any]
     ema: dict[str, Any] | None

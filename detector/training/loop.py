@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from detector.data.loader import Batch, Loader, to_device
-from detector.training.batches import seed_step, split_batch
+from detector.training.batches import seed_step
 from detector.training.checkpoints import Position
 from detector.training.guards import out_of_memory_explained
+from detector.training.open_run import Images, OpenRun
 from detector.training.optimising.optimiser import drop_gradients_beyond_laterals, set_learning_rate
 from detector.training.optimising.schedule import learning_rate, trains_laterals_alone
 from detector.training.records.progress import GRADIENT_NORM
-from detector.training.session import Session
 
 
-def train(run: Session, position: Position) -> Position:
+def train(run: OpenRun[Any], position: Position) -> Position:
     """Train from a position to the end of the run, or until somebody asks to stop.
 
     Args:
@@ -67,31 +67,30 @@ def train(run: Session, position: Position) -> Position:
     return position
 
 
-def accumulate_gradients(run: Session, batch: Batch) -> dict[str, Tensor]:
+def accumulate_gradients(run: OpenRun[Images], batch: Images) -> dict[str, Tensor]:
     """Forward and backward over the parts of this process's batch.
 
-    Torchvision's losses are means over the images, so each part counts by its share of them; processes have equally
+    Losses are means over the images, so each part counts by its share of them; processes have equally
     many, and DDP takes the mean of their gradients.
 
     Returns:
         The losses of the batch by name, without their graph. The gradients are in the model.
     """
     sums: dict[str, Tensor] = {}
-    parts = list(split_batch(batch, run.config.train.accumulate))
+    parts = run.parts(batch)
     for number, part in enumerate(parts, start=1):
         share = len(part.image_ids) / len(batch.image_ids)
         last = number == len(parts)
         with out_of_memory_explained(len(part.image_ids)), run.fabric.no_backward_sync(run.model, enabled=not last):
-            images, targets = to_device(part, run.fabric.device)
-            losses = run.model(images, targets)
-            total = sum(losses.values())
+            losses = run.losses(part)
+            total: Any = sum(losses.values())
             run.fabric.backward(total * share)
         for name, value in losses.items():
             sums[name] = sums.get(name, torch.zeros_like(value)) + value.detach() * share
     return sums
 
 
-def _timed(loader: Loader) -> Iterator[tuple[float, Batch]]:
+def _timed(loader: Iterable[Images]) -> Iterator[tuple[float, Images]]:
     """Batches, each with the seconds that were spent waiting for it."""
     batches = iter(loader)
     while True:

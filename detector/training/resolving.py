@@ -92,7 +92,7 @@ class Resolved:
     data: RunData
     files: RunFolder
     model: nn.Module
-    checkpoint: Checkpoint | None
+    checkpoint: Checkpoint[Config] | None
     init: str | None = None
 
     def with_training(self, **changes: object) -> Resolved:
@@ -146,7 +146,7 @@ def resolve(request: Request) -> Resolved:
     asked = asked.model_copy(update={"model": asked.model.model_copy(update={"categories": data.train.category_names})})
     config, checkpoint = asked, None
     if request.resume and folder.last.exists():
-        checkpoint = load_checkpoint(folder.last)
+        checkpoint = load_checkpoint(folder.last, Config)
         refuse_another_run(checkpoint, asked, data, folder)
         checkpoint = resumed(checkpoint, asked)
         config = checkpoint.resolved

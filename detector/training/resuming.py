@@ -31,7 +31,7 @@ DEFAULTS_BEFORE: Mapping[str, Any] = {
 }
 
 
-def refuse_another_run(checkpoint: Checkpoint, config: Config, data: RunData, files: RunFolder) -> None:
+def refuse_another_run(checkpoint: Checkpoint[Config], config: Config, data: RunData, files: RunFolder) -> None:
     """Refuse to go on with other settings, fewer epochs or other data than a run was started with.
 
     Raises:
@@ -66,7 +66,7 @@ def refuse_another_run(checkpoint: Checkpoint, config: Config, data: RunData, fi
         )
 
 
-def resumed(checkpoint: Checkpoint, config: Config) -> Checkpoint:
+def resumed(checkpoint: Checkpoint[Config], config: Config) -> Checkpoint[Config]:
     """A checkpoint with those settings of now that do not change the run's result, and with the epochs of now.
 
     With more epochs, the learning rate is from here on that of a run of so many epochs, at the step where it stands.
@@ -93,7 +93,7 @@ def resumed(checkpoint: Checkpoint, config: Config) -> Checkpoint:
     return extended
 
 
-def _warn_of_another_schedule(before: Checkpoint, extended: Checkpoint) -> None:
+def _warn_of_another_schedule(before: Checkpoint[Config], extended: Checkpoint[Config]) -> None:
     position, settings = extended.position, (before.resolved.train, extended.resolved.train)
     was, now = (learning_rate(each, position.step, position.epoch) for each in settings)
     warn(

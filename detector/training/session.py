@@ -1,73 +1,50 @@
-"""Everything that is open while a run goes on, and what the loop asks of it."""
+"""What is open while a detector is trained."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 import torch.distributed
-from lightning_fabric import Fabric
 from torch import Tensor
 
-from detector.base.stopping import StopRequest
 from detector.data.dataset import TrainingDataset
-from detector.data.loader import Batch, EpochSampler, Loader
+from detector.data.loader import Batch, EpochSampler, Loader, to_device
 from detector.data.packed import Annotations
 from detector.evaluation.detecting import DetectionOptions
 from detector.evaluation.evaluation import Evaluation, evaluate
 from detector.models.building import config_of
 from detector.models.detector import Detector, DetectorMeta
 from detector.models.saving import load_detector, save_detector
-from detector.training.checkpoints import Checkpoint, Learner, Position, save_checkpoint, state_of
+from detector.training.batches import split_batch
+from detector.training.checkpoints import Checkpoint, Position, save_checkpoint, state_of
 from detector.training.config import Config
-from detector.training.guards import non_finite_error
 from detector.training.negatives import HardNegatives
+from detector.training.open_run import OpenRun
 from detector.training.records.examples import draw_examples
-from detector.training.records.progress import GRADIENT_NORM, Display
-from detector.training.records.recorder import Recorder
-from detector.training.records.trackers import Ending
 from detector.training.resolving import Resolved, images_a_device
 
 FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100")
 
 
-@dataclass(eq=False)
-class Session:
-    """An open run.
+@dataclass(eq=False, kw_only=True)
+class Session(OpenRun[Batch]):
+    """An open run that trains a detector; see `OpenRun`.
 
     Args:
-        fabric: Devices, precision, processes.
         resolved: Configuration, data and folder.
-        model: The detector as Fabric has wrapped it.
-        optimiser: The optimiser, likewise.
-        learner: Both without wrappers, and the averaged weights.
         loader: Batches to train on.
-        recorder: Writes records, in the first process.
-        display: Shows progress.
-        stop: Whether somebody wants to stop.
         negatives: Confirmed blanks and what was found in them, if there are any.
-        saved: What the last checkpoint says; `saved_at` is its time.
         measured: The last evaluation, in the first process.
         best_measured: That of `best.safetensors`, if it was written since the run was started or resumed.
     """
 
-    fabric: Fabric
     resolved: Resolved
-    model: Any
-    optimiser: Any
-    learner: Learner
     loader: Loader
-    recorder: Recorder | None
-    display: Display
-    stop: StopRequest
     negatives: HardNegatives | None = None
-    saved: Position = field(default_factory=Position)
-    saved_at: float = field(default_factory=time.monotonic)
     measured: Evaluation | None = None
     best_measured: Evaluation | None = None
 
@@ -75,11 +52,6 @@ class Session:
     def config(self) -> Config:
         """The resolved configuration."""
         return self.resolved.config
-
-    def close(self, ending: Ending) -> None:
-        """Finish what is recorded; nothing in other processes than the first."""
-        if self.recorder is not None:
-            self.recorder.close(ending)
 
     def start_epoch(self, position: Position) -> int:
         """Bring loader and model into position; returns the batches of the whole epoch."""
@@ -97,67 +69,21 @@ class Session:
         """The images of a step, relative to those of a full one; all processes have as many."""
         return len(batch.image_ids) / images_a_device(self.config, self.fabric.world_size)
 
-    def agree(self, losses: Mapping[str, Tensor]) -> tuple[dict[str, float], bool]:
-        """The losses as means over all processes, and whether any of them was asked to stop."""
-        flag = torch.tensor(float(self.stop.requested), device=self.fabric.device)
-        values = torch.stack([*(value.float() for value in losses.values()), flag])
-        if self.fabric.world_size > 1:
-            torch.distributed.all_reduce(values)
-            values /= self.fabric.world_size
-        *means, stop = values.tolist()
-        return dict(zip(losses, means, strict=True)), stop > 0
+    def parts(self, batch: Batch) -> list[Batch]:
+        """The parts of a batch that go through the network one after the other."""
+        return list(split_batch(batch, self.config.train.accumulate))
 
-    def unscale_gradients(self) -> None:
-        """Divide the gradients by the scale of the loss, where it has one (fp16)."""
-        self.fabric.strategy.precision.unscale_gradients(self.learner.optimiser)
+    def losses(self, part: Batch) -> dict[str, Tensor]:
+        """Torchvision's losses of a part."""
+        losses: dict[str, Tensor] = self.model(*to_device(part, self.fabric.device))
+        return losses
 
-    def finite(self, losses: Mapping[str, float], step: int, batch: Batch) -> Mapping[str, float]:
-        """Stop if a loss, or the norm of the gradients, is not finite; all processes come to the same verdict.
-
-        Where the loss was scaled by too much, only the gradients are not: the scaler is about to leave out the step and
-        to lower its scale, and the norm is no figure to show.
-
-        Returns:
-            The losses, without a norm that is none.
-
-        Raises:
-            DataError: Naming the losses and the images of the batch.
-        """
-        if all(math.isfinite(value) for value in losses.values()):
-            return losses
-        others = {name: value for name, value in losses.items() if name != GRADIENT_NORM}
-        scaler = getattr(self.fabric.strategy.precision, "scaler", None)
-        if scaler is not None and scaler.get_scale() > 1 and all(math.isfinite(value) for value in others.values()):
-            return others
-        names = [self._name(image) for image in batch.image_ids]
-        if self.fabric.world_size > 1:
-            gathered: list[Any] = [None] * self.fabric.world_size
-            torch.distributed.all_gather_object(gathered, names)
-            names = [name for part in gathered for name in part]
-        raise non_finite_error(losses, names, step)
-
-    def _name(self, image_id: int) -> str:
+    def name_of(self, image_id: int) -> str:
+        """The name of an image's file."""
         dataset = self.loader.dataset
         assert isinstance(dataset, TrainingDataset)
         images = dataset.annotations
         return images.file_names[int(np.flatnonzero(images.image_ids == image_id)[0])]
-
-    def log(
-        self, position: Position, batches: int, losses: Mapping[str, float], rate: float, images: int, waited: float
-    ) -> None:
-        """Show and record a step that has been done."""
-        done = position.epoch + position.batch / batches
-        self.display.step(done, losses, images * self.fabric.world_size, waited)
-        if position.step % self.config.train.log_steps == 0 or position.batch == batches:
-            values = self.display.read(done, rate)
-            if self.recorder is not None:
-                self.recorder.training(position.step, values)
-
-    def checkpoint_is_due(self, position: Position) -> bool:
-        """Whether it is time for a checkpoint in the middle of an epoch."""
-        steps, minutes = self.config.train.checkpoint_steps, self.config.train.checkpoint_minutes
-        in_steps = steps is not None and position.step % steps == 0
-        return in_steps or (minutes is not None and time.monotonic() - self.saved_at > 60 * minutes)
 
     def save(self, position: Position) -> None:
         """Write `last.pt`; all processes hold the same, the first one writes."""

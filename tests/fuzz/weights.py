@@ -180,8 +180,9 @@ def make_last(folder: Path) -> Sequence[bytes]:
 
 def read_last(folder: Path) -> None:
     from detector.training.checkpoints import load_checkpoint
+    from detector.training.config import Config
 
-    load_checkpoint(folder / "last.pt").restore(learner())
+    load_checkpoint(folder / "last.pt", Config).restore(learner())
 
 
 def learner() -> Any:

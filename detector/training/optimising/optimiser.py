@@ -9,29 +9,31 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from detector.models.pyramid import BODY_PREFIX, LATERALS
-from detector.training.config import TrainConfig
+from detector.training.config import LearningConfig
 
 PRETRAINED_LAYER_DECAY = 0.9
 MOST_LAYERS = 12  # that layer decay counts: those of ViT-B, for which its usual values are told (BEiT, MAE)
+CLASSIFIER_HEAD = ("features.", "classifier.")  # of a classifier: what is behind its body
 _STAGE = re.compile(r"(?:body\.stage|layer)(\d+)\.(?:(?:blocks\.)?(\d+)|downsample)\.")  # ours, and a ResNet's
 
 
-def resolved_layer_decay(config: TrainConfig, *, pretrained: bool) -> float:
+def resolved_layer_decay(config: LearningConfig, *, pretrained: bool) -> float:
     """The layer decay, and where none is set the one for a backbone that starts from weights, or at random."""
     if config.layer_decay is not None:
         return config.layer_decay
     return PRETRAINED_LAYER_DECAY if pretrained else 1.0
 
 
-def build_optimiser(model: nn.Module, config: TrainConfig) -> AdamW:
+def build_optimiser(model: nn.Module, config: LearningConfig, body: str = BODY_PREFIX) -> AdamW:
     """AdamW over what is trained. Each group carries `lr_scale`, its learning rate relative to the schedule's.
 
     Args:
-        model: A detector.
+        model: A detector, or a classifier.
         config: Learning rate, weight decay, layer decay; null is none, see `resolved_layer_decay`.
+        body: What the names of the backbone's tensors begin with.
     """
     decay = 1.0 if config.layer_decay is None else config.layer_decay
-    distances = _distances([name for name, _ in model.named_parameters()])
+    distances = _distances([name for name, _ in model.named_parameters()], body)
     groups: dict[tuple[float, bool], list[Tensor]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
@@ -60,7 +62,7 @@ def set_learning_rate(optimiser: Optimizer, rate: float) -> None:
         group["lr"] = rate * group["lr_scale"]
 
 
-def _distances(names: Sequence[str]) -> dict[str, float]:
+def _distances(names: Sequence[str], body: str) -> dict[str, float]:
     """Parameter's name -> its distance from the backbone's end; 0 for all that is not in it.
 
     Counted in blocks, the stem at last; where there are more than `MOST_LAYERS`, by the share of them: thirty thin
@@ -68,16 +70,16 @@ def _distances(names: Sequence[str]) -> dict[str, float]:
     """
     stages: dict[int, int] = {}  # blocks of each stage
     for name in names:
-        if name.startswith(BODY_PREFIX) and (match := _STAGE.match(name, len(BODY_PREFIX))):
+        if name.startswith(body) and (match := _STAGE.match(name, len(body))):
             stage, block = int(match[1]), match[2]
             stages[stage] = max(stages.get(stage, 0), int(block) + 1 if block is not None else 0)
     total = sum(stages.values())
     unit = min(1.0, MOST_LAYERS / (total + 1))
 
     def distance(name: str) -> float:
-        if not name.startswith(BODY_PREFIX):
+        if not name.startswith(body) or name.startswith(CLASSIFIER_HEAD):
             return 0.0
-        match = _STAGE.match(name, len(BODY_PREFIX))
+        match = _STAGE.match(name, len(body))
         if match is None:
             return unit * (total + 1)  # the stem
         before = sum(count for stage, count in stages.items() if stage < int(match[1]))

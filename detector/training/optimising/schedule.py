@@ -5,12 +5,12 @@ from __future__ import annotations
 import bisect
 import math
 
-from detector.training.config import TrainConfig
+from detector.training.config import LearningConfig
 
 LONGEST_WARMUP = 0.1  # of a run
 
 
-def learning_rate(config: TrainConfig, step: int, epoch: float, share: float = 1.0) -> float:
+def learning_rate(config: LearningConfig, step: int, epoch: float, share: float = 1.0) -> float:
     """The learning rate of a step, before layer decay.
 
     Args:
@@ -24,12 +24,12 @@ def learning_rate(config: TrainConfig, step: int, epoch: float, share: float = 1
     return peak_rate(config) * lr_factor(config, step, epoch) * share**power
 
 
-def trains_laterals_alone(config: TrainConfig, step: int, epoch: float) -> bool:
+def trains_laterals_alone(config: LearningConfig, step: int, epoch: float) -> bool:
     """Whether a step is one of the first ones, in which only the laterals are trained; see `lateral_steps`."""
-    return step < (config.lateral_steps or 0) and epoch < LONGEST_WARMUP * config.last_epoch
+    return step < config.steps_alone and epoch < LONGEST_WARMUP * config.last_epoch
 
 
-def peak_rate(config: TrainConfig) -> float:
+def peak_rate(config: LearningConfig) -> float:
     """The learning rate at the peak of the schedule: `lr`, scaled by the batch size unless `lr_scaling` is none."""
     if config.lr_scaling == "none":
         return config.lr
@@ -38,7 +38,7 @@ def peak_rate(config: TrainConfig) -> float:
     return config.lr * (ratio if config.lr_scaling == "linear" else math.sqrt(ratio))
 
 
-def lr_factor(config: TrainConfig, step: int, epoch: float) -> float:
+def lr_factor(config: LearningConfig, step: int, epoch: float) -> float:
     """The learning rate relative to its peak.
 
     Args:
@@ -52,7 +52,7 @@ def lr_factor(config: TrainConfig, step: int, epoch: float) -> float:
         factor = lowest + (1 - lowest) * (1 + math.cos(math.pi * progress)) / 2
     else:
         factor = config.gamma ** bisect.bisect_right(config.milestones, epoch)
-    if config.lateral_steps and not trains_laterals_alone(config, step, epoch):  # the rest begins now, as slowly
-        step, progress = step - config.lateral_steps, progress - LONGEST_WARMUP
+    if config.steps_alone and not trains_laterals_alone(config, step, epoch):  # the rest begins now, as slowly
+        step, progress = step - config.steps_alone, progress - LONGEST_WARMUP
     warm = max(step / config.warmup_steps, progress / LONGEST_WARMUP) if config.warmup_steps else 1.0
     return factor * (config.warmup_factor + (1 - config.warmup_factor) * min(1.0, warm))

@@ -19,6 +19,7 @@ from detector.plots.training_curves import plot_training_curves
 from detector.training.records.run_folder import RunFolder
 from detector.training.records.trackers import Ending, TensorBoard, Tracker, Trackers
 
+AP_CURVES = {"AP": "AP", "AP50": "AP50"}
 CURVES_EVERY_S = 30.0  # drawing takes half a second, which short epochs would spend again and again
 
 
@@ -29,10 +30,13 @@ class Recorder:
         folder: The run's.
         step: Steps done so far.
         trackers: Where its figures go beside TensorBoard.
+        curves: The figures of evaluations that are drawn, and what they are called.
     """
 
-    def __init__(self, folder: RunFolder, step: int, trackers: Sequence[Tracker] = ()) -> None:
-        self.folder = folder
+    def __init__(
+        self, folder: RunFolder, step: int, trackers: Sequence[Tracker] = (), curves: Mapping[str, str] = AP_CURVES
+    ) -> None:
+        self.folder, self.curves = folder, curves
         folder.root.mkdir(parents=True, exist_ok=True)
         self.records = [record for record in read_metrics(folder.metrics) if record["step"] <= step]
         write_bytes(folder.metrics, "".join(map(_line, self.records)).encode())
@@ -60,7 +64,10 @@ class Recorder:
             [record["step"] for record in train],
             [record["loss"] for record in train],
             [record["step"] for record in evaluated],
-            *([math.nan if record[name] is None else record[name] for record in evaluated] for name in ("AP", "AP50")),
+            {
+                title: [math.nan if record[name] is None else record[name] for record in evaluated]
+                for name, title in self.curves.items()
+            },
         )
         save_figure(figure, self.folder.plots / "curves.png")
         self._drawn_at = time.monotonic()

@@ -14,6 +14,7 @@ from detector.data.loader import to_device
 from detector.training import loop
 from detector.training.batches import seed_step
 from detector.training.checkpoints import load_checkpoint
+from detector.training.config import Config
 from detector.training.devices import training_precision
 from detector.training.optimising.optimiser import set_learning_rate
 from detector.training.run import train_detector
@@ -123,7 +124,7 @@ def test_a_run_that_was_killed_goes_on_with_its_scale(make_request, differing, m
     content = torch.load(run.files.last)
     assert content.pop("scaler")["scale"] < 2.0**24
     torch.save(content, run.files.last)
-    assert load_checkpoint(run.files.last).state["scaler"] is None, "of a Hoopoe that had none"
+    assert load_checkpoint(run.files.last, Config).state["scaler"] is None, "of a Hoopoe that had none"
 
 
 def test_a_gradient_that_no_scale_mends_stops_the_run(make_request, monkeypatch, first_scale) -> None:

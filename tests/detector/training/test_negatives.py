@@ -22,6 +22,7 @@ from detector.models.detector import Detector
 from detector.models.saving import load_detector, save_detector
 from detector.training import run as running
 from detector.training.checkpoints import load_checkpoint
+from detector.training.config import Config
 from detector.training.negatives import HardNegatives
 from detector.training.resolving import resolve
 from detector.training.run import train_detector
@@ -94,7 +95,7 @@ def test_a_run_with_negatives_goes_on_exactly(blanks, make_request, stopping, di
     assert not stopping(make_request("parts", *SHORT, **data)).position.finished
     parts = train_detector(make_request("parts", *SHORT, **data, resume=True))
     assert differing(whole.folder, parts.folder) == []
-    assert 0 < load_checkpoint(whole.files.last).false_scores.max() <= 1
+    assert 0 < load_checkpoint(whole.files.last, Config).false_scores.max() <= 1
     assert whole.files.data_summary()["negatives"]["report"]["images"] == 12
     assert whole.files.data_files()["negatives"] == [(blanks, blanks)]
 
@@ -197,7 +198,7 @@ def test_a_run_from_a_detector_begins_with_those_that_it_finds_birds_in(blanks, 
     save_detector(start, detector)
     settings = (*SMALL, "train.epochs=1", "data.negatives.score=0.01")
     run = train_detector(make_request("run", *settings, validation=[], negatives=[blanks], init=str(start)))
-    scores = load_checkpoint(run.files.last).false_scores
+    scores = load_checkpoint(run.files.last, Config).false_scores
     assert (
         scores
         == searched(load_detector(start, "cpu", "fp32"), like(blanks, ("none of its names",)), mined=12)[0].scores
