@@ -135,7 +135,7 @@ def run(args: argparse.Namespace) -> int:
     speaks = not int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")))  # the first process, for all
     try:
         if args.dry_run:
-            return _print_dry_run(request) if speaks else 0
+            return _print_dry_run(request, args.folds, args.group_by) if speaks else 0
         if args.folds is not None:
             return _train_folds(request, args.folds, args.group_by)
         ended = train_detector(request)
@@ -247,12 +247,11 @@ def _overfit_code(images: int | None, best: float | None) -> int:
     return exit_codes.FAULTS
 
 
-def _print_dry_run(request: Request) -> int:
-
-    from detector.training.dry_run import describe_run
+def _print_dry_run(request: Request, folds: int | None, group_by: str) -> int:
+    from detector.training.dry_run import describe_folds, describe_run
 
     console = results()
-    for topic in describe_run(request):
+    for topic in describe_run(request) if folds is None else describe_folds(request, folds, group_by):
         console.print(f"[bold]{topic.name}[/]")
         for line in topic.lines:
             console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -11,10 +13,12 @@ from detector.data.doctor.box_sizes import Unmatched
 from detector.training.config import REFERENCE_BATCH, Config
 from detector.training.data import RunData, summarise_set
 from detector.training.devices import chosen_accelerator
+from detector.training.folds import make_folds
 from detector.training.memory import estimate_memory
 from detector.training.optimising.budget import steps_an_epoch, with_budget
 from detector.training.optimising.optimiser import parameter_counts
 from detector.training.optimising.schedule import learning_rate, peak_rate
+from detector.training.records.run_folder import RunFolder
 from detector.training.resolving import Request, Resolved, resolve
 from detector.training.single_values import refuse_single_values
 
@@ -51,6 +55,27 @@ def describe_run(request: Request) -> list[Topic]:
         Topic("schedule", tuple(_schedule_lines(resolved, processes, note))),
         Topic("memory", (str(estimate),)),
     ]
+
+
+def describe_folds(request: Request, count: int, group_by: str) -> list[Topic]:
+    """Describe folds, and the run of the first one; nothing is written into the request's folder.
+
+    Raises:
+        ConfigError, DataError, CheckpointError: What training would refuse.
+    """
+    if not request.resume:
+        RunFolder(request.output).refuse_existing()
+    with TemporaryDirectory() as scratch:
+        folds = make_folds(replace(request, output=Path(scratch), resume=False), count, group_by)
+        lines = [
+            f"fold {fold.number}: {fold.images} pictures with {fold.boxes} boxes to evaluate on, of {len(fold.groups)} "
+            f"groups by {group_by}: {', '.join(fold.groups[:SHOWN_CATEGORIES])}"
+            + (", ..." if len(fold.groups) > SHOWN_CATEGORIES else "")
+            for fold in folds
+        ]
+        first = replace(request, train=folds[0].train, validation=folds[0].validation, output=folds[0].output)
+        topics = describe_run(replace(first, resume=False))
+    return [Topic("folds", (*lines, "what follows is the run of fold 1; the others differ in their data")), *topics]
 
 
 def _model_lines(config: Config, counts: tuple[int, int]) -> Iterator[str]:

@@ -45,7 +45,9 @@ def refuse_another_run(checkpoint: Checkpoint[Config], config: Config, data: Run
     differing = [
         key
         for key in differing
-        if key not in DEFAULTS_BEFORE or (before[key], now[key]) != (DEFAULTS_BEFORE[key], defaults[key])
+        if key not in DEFAULTS_BEFORE
+        or (before[key], now[key]) != (DEFAULTS_BEFORE[key], defaults[key])
+        or _is_given(config, key)
     ]
     if differing:
         changes = ", ".join(f"{key} was {before.get(key)} and is {now[key]}" for key in differing)
@@ -64,6 +66,12 @@ def refuse_another_run(checkpoint: Checkpoint[Config], config: Config, data: Run
             hint="give the annotations that the run was started with (a picture that cannot be read may stay among "
             f"them: data.invalid=repair leaves it out), or start a new run from {files.best} (--init)",
         )
+
+
+def _is_given(config: Config, key: str) -> bool:
+    """Whether somebody has set it, be it to its default."""
+    section, name = key.split(".")
+    return section in config.model_fields_set and name in getattr(config, section).model_fields_set
 
 
 def resumed(checkpoint: Checkpoint[Config], config: Config) -> Checkpoint[Config]:

@@ -175,8 +175,9 @@ def open_session(fabric: Fabric, resolved: Resolved) -> Session:
     recorder = None
     if fabric.is_global_zero:
         summary = data.summary(config.model, config.data.augmentation.crop_size)
-        resolved.files.start(config, summary | {"init": resolved.init}, _device_facts(fabric, resolved))
+        # before the run's files: one that cannot be reached leaves no run behind that stands in the way of the next try
         trackers = open_trackers(config.train.trackers, resolved.files, dict(leaves(config)))
+        resolved.files.start(config, summary | {"init": resolved.init}, _device_facts(fabric, resolved))
         recorder = Recorder(resolved.files, position.step, trackers)
     return Session(
         fabric=fabric,

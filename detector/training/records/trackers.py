@@ -160,11 +160,11 @@ def refuse_missing_trackers(names: Iterable[TrackerName]) -> None:
 
 
 def open_trackers(names: Iterable[TrackerName], folder: RunFolder, settings: Mapping[str, Any]) -> list[Tracker]:
-    """Begin a run in each of them, or go on with the one that trackers.json names.
+    """Begin a run in each of them, or go on with the one that trackers.json names; where one fails, none is left open.
 
     Args:
         names: Which ones.
-        folder: The run's, which is there.
+        folder: The run's.
         settings: The configuration by dotted keys.
 
     Raises:
@@ -173,11 +173,13 @@ def open_trackers(names: Iterable[TrackerName], folder: RunFolder, settings: Map
     path = folder.root / "trackers.json"
     content = parse_json(path) if path.exists() else {}
     known = content if isinstance(content, dict) else {}
-    trackers = []
+    trackers: list[Tracker] = []
     for name in names:
+        folder.root.mkdir(parents=True, exist_ok=True)
         try:
             tracker = KINDS[name](folder, settings, known.get(name))
         except Exception as error:
+            Trackers(trackers).close([], "failed")
             problem = f"{name} cannot keep this run ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
             raise ConfigError(problem, where="train.trackers", hint=HINTS[name]) from error
         known[name] = tracker.id

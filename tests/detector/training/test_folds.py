@@ -8,6 +8,7 @@ from backbones.errors import ConfigError, DataError
 from detector.cli.main import main
 from detector.data.coco.reading import read_coco
 from detector.training.checkpoints import Position
+from detector.training.dry_run import describe_folds
 from detector.training.folds import groups_of, make_folds, summarise_folds, train_folds
 from detector.training.records.run_folder import RunFolder
 from detector.training.run import Run
@@ -99,6 +100,19 @@ def test_parts_of_other_folds_are_not_taken_and_no_run_is_written_over(make_requ
     for resume in (False, True):
         with pytest.raises(ConfigError, match="already is a run"):
             make_folds(make_request(train=[located()], validation=[], resume=resume), 3, "camera")
+
+
+def test_a_dry_run_describes_the_folds_and_the_first_run_and_writes_nothing(make_request, located):
+    request = make_request(train=[located()], validation=[])
+    folds, *run = describe_folds(request, 3, "camera")
+    made = make_folds(request, 3, "camera")
+    for fold, line in zip(made, folds.lines, strict=False):
+        assert line.startswith(f"fold {fold.number}: {fold.images} pictures with {fold.boxes} boxes")
+        assert line.endswith(f"1 groups by camera: {fold.groups[0]}")
+    assert [topic.name for topic in run] == ["model", "data", "schedule", "memory"]
+    assert any(f"{12 - made[0].images} images" in line for line in run[1].lines), "those that fold 1 trains on"
+    with pytest.raises(ConfigError, match="already is a run"):
+        describe_folds(request, 3, "camera")
 
 
 def test_a_stopped_fold_ends_the_training_of_the_others(make_request, located):

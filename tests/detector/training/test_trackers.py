@@ -113,6 +113,20 @@ def test_one_that_cannot_begin_is_an_error_with_a_hint(folder: RunFolder, fake: 
     assert "WANDB_MODE=offline" in caught.value.hint
 
 
+def test_one_that_cannot_begin_leaves_no_run_in_the_way_of_the_next_try(make_request, fake, monkeypatch) -> None:
+    def unreachable(*_: object) -> Any:
+        raise ConnectionError("no route")
+
+    monkeypatch.setitem(trackers.KINDS, "mlflow", unreachable)
+    request = make_request("run", "train.trackers=[wandb, mlflow]", "train.epochs=1")
+    with pytest.raises(ConfigError, match="mlflow cannot keep this run"):
+        train_detector(request)
+    assert [each[0] for each in fake.told] == ["begin", "close"], "the other one is not left open"
+    assert fake.told[-1] == ("close", [], "failed")
+    assert not RunFolder(request.output).config.exists()
+    assert train_detector(make_request("run", "train.trackers=[wandb]", "train.epochs=1")).position.finished
+
+
 def test_tensorboard_shows_figures_and_pictures_and_forgets_what_was_after_a_checkpoint(folder: RunFolder) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

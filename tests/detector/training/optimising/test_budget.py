@@ -1,12 +1,14 @@
 """How long a run is that says nothing of it, and runs that were started when other defaults held."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backbones.errors import ConfigError
 from detector.config import load_config
 from detector.training.config import Config, TrainConfig
 from detector.training.dry_run import describe_run
@@ -84,13 +86,19 @@ def test_a_run_of_before_goes_on_by_the_defaults_of_before(make_request, metrics
         del content[name]["train"]["lr_scaling"]
     torch.save(content, run.files.last)
 
-    defaults = Config().model_dump(mode="json")
-    today = []
+    defaults, request = Config(), make_request("run", *flat, "train.epochs=2", resume=True)
+    sections: dict[str, dict[str, Any]] = {"model": {}, "train": {}}
     for key in DEFAULTS_BEFORE:
         section, name = key.split(".")
-        value = defaults[section][name]
-        today.append(f"{key}={'null' if value is None else value}")
-    run = train_detector(make_request("run", *today, *flat, "train.epochs=2", resume=True))
+        sections[section][name] = getattr(getattr(defaults, section), name)
+    asked = request.config.model_copy(
+        update={name: getattr(request.config, name).model_copy(update=values) for name, values in sections.items()}
+    )
+    with pytest.raises(ConfigError, match=r"train.patience was None and is 20"):
+        train_detector(replace(request, config=asked))
+    for name, values in sections.items():  # as where nobody has set them
+        getattr(asked, name).model_fields_set.difference_update(values)
+    run = train_detector(replace(request, config=asked))
     assert run.position.epoch == 2
     assert {record["lr"] for record in metrics_of(run.folder, "train")} == {2e-4}
     config = load_config(run.folder / "config.yaml", Config)
