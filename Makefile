@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# bytecode is kept, also where the environment asks for none: each process of a test would compile everything again
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup demo test test-browser lint docs bench docker
 .DEFAULT_GOAL := setup
 
