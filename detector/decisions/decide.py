@@ -18,7 +18,7 @@ from detector.decisions.tables.writing import DecisionsWriter
 from detector.deployments.matching import Matching
 from detector.store.lock import DECISIONS_LOCK, StoreLock
 from detector.store.reader import FactsReader
-from detector.store.reviews.log import latest_reviews
+from detector.store.reviews.log import Review, read_words
 from detector.store.run_file import AuditEntry
 from detector.store.run_json import load_run, update_run
 
@@ -45,9 +45,9 @@ def decide(folder: Path, options: DecideOptions, now: datetime | None = None) ->
     reader = FactsReader(folder)
     plan = plan_portions(reader, rules.deployments, options.camera_from)
     unmatched = _half_matched(plan.matching, options)
-    decider = PortionDecider(reader, plan, options, rules, latest_reviews(folder), now or datetime.now())
+    decider = PortionDecider(reader, plan, options, rules, read_words(folder), now or datetime.now())
 
-    def write_portion(portion: Portion | None) -> tuple[DecisionSummary, set[int]]:
+    def write_portion(portion: Portion | None) -> tuple[DecisionSummary, set[Review]]:
         decided = decider.decide(portion)
         writer.add(decided)
         return summarise_decisions(decided), decided.lost_reviews

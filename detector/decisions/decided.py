@@ -17,6 +17,7 @@ from detector.decisions.rules import Rules
 from detector.deployments.effort import Watch
 from detector.deployments.placement import Placement
 from detector.species.rerank import Ranked
+from detector.store.reviews.log import Review, Words
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +36,17 @@ class Decisions:
         boxes: What is decided of each box.
         counted: bool (B,), boxes that count.
         nested: bool (B,), those for which another stands in numbers at once.
+        count: int32 (B,), how many individuals each stands for.
+        placed_by: int64 (B,), the word that says where a box lies, an index into `words.place`; -1: the detector does.
         blank: bool (M,).
+        blank_word: int64 (M,), the word that nothing is there, an index into `words.identity`; -1: nobody said so.
         duplicate_of: string (M,), the first item with the same content; null: none.
         times: datetime64[ms] (B,), local, of each box's frame.
         events: Of the boxes.
         event_ids: Names of the events.
         watches: How long each deployment watched.
-        lost_reviews: Numbers of the reviews that say nothing of these boxes.
+        words: What people said.
+        lost_reviews: Those of the reviews that say nothing of these boxes.
     """
 
     options: DecideOptions
@@ -55,10 +60,14 @@ class Decisions:
     boxes: BoxDecisions
     counted: NDArray[np.bool_]
     nested: NDArray[np.bool_]
+    count: NDArray[np.int32]
+    placed_by: NDArray[np.int64]
     blank: NDArray[np.bool_]
+    blank_word: NDArray[np.int64]
     duplicate_of: pa.Array
     times: NDArray[np.datetime64]
     events: Events
     event_ids: pa.Array
     watches: list[Watch]
-    lost_reviews: set[int]
+    words: Words
+    lost_reviews: set[Review]

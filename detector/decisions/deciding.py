@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,10 +10,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from detector.base.times import add_ms
+from detector.decisions.counting import count_individuals
 from detector.decisions.decided import Decisions
 from detector.decisions.events import Events, Sights, event_id, find_events
 from detector.decisions.facts.captures import captures_of
 from detector.decisions.facts.copies import originals_among
+from detector.decisions.facts.peoples_boxes import as_people_see_it, with_drawn_boxes
 from detector.decisions.facts.portions import Plan, Portion
 from detector.decisions.facts.reading import read_facts
 from detector.decisions.facts.table import FactsTable
@@ -25,14 +26,16 @@ from detector.decisions.individuals.sequences import find_sequences
 from detector.decisions.naming.averaging import name_individuals
 from detector.decisions.naming.boxes import Basis, BoxDecisions, decide_boxes
 from detector.decisions.naming.circumstances import circumstances_of
-from detector.decisions.naming.reviewing import apply_reviews
+from detector.decisions.naming.noting import note_sex_and_age
+from detector.decisions.naming.reviewing import apply_reviews, blank_words
+from detector.decisions.naming.targets import targets_of
 from detector.decisions.nested import find_nested
 from detector.decisions.options import COUNT, DecideOptions
 from detector.decisions.rules import Rules
 from detector.deployments.effort import watch
 from detector.deployments.placement import Placement, place_media
 from detector.store.reader import FactsReader
-from detector.store.reviews.log import Review
+from detector.store.reviews.log import Review, Words
 from detector.types import KINDS
 
 NEST = "nest"
@@ -48,7 +51,7 @@ class PortionDecider:
         plan: How it is divided.
         options: Of `hoopoe decide`.
         rules: Read from the files that the options name.
-        reviews: What people said, oldest first.
+        words: What people said.
         now: Local time of today.
     """
 
@@ -56,7 +59,7 @@ class PortionDecider:
     plan: Plan
     options: DecideOptions
     rules: Rules
-    reviews: Sequence[Review]
+    words: Words
     now: datetime
 
     def decide(self, portion: Portion | None) -> Decisions:
@@ -66,8 +69,8 @@ class PortionDecider:
             DataError: A part of the facts is damaged.
             ConfigError: A deployment does not say which prior is its own.
         """
-        options, rules = self.options, self.rules.naming
-        facts = read_facts(self.reader, len(rules.categories), portion)
+        options, rules, words = self.options, self.rules.naming, self.words
+        facts = with_drawn_boxes(read_facts(self.reader, len(rules.categories), portion), words.place)
         placed = self._place(facts)
         sequence, photo_order = find_sequences(placed.row, placed.moments_ms, placed.known, facts.is_video)
         on_camera = _camera_boxes(facts, placed, sequence, options)
@@ -77,16 +80,30 @@ class PortionDecider:
         seen = circumstances_of(facts, placed, individuals, self.rules)
         ranked = name_individuals(self.reader, facts, individuals, seen, rules)
 
-        basis = Basis(facts, individuals, ranked, repeat, rules)
         suppressed = left_out(repeat, on_camera, individuals, features.surely_bird, options.repeat_days)
-        unreviewed = decide_boxes(basis, suppressed)
-        boxes, lost = apply_reviews(unreviewed, basis, self.reviews, options.score_threshold)
-        counted = boxes.counted(facts.score, options.score_threshold)
+        unreviewed = decide_boxes(Basis(facts, individuals, ranked, repeat, rules), suppressed)
+        facts, placed_by = as_people_see_it(facts, words.place, targets_of(facts, repeat, words.place))
+        basis = Basis(facts, individuals, ranked, repeat, rules)
+        reviewed, lost = apply_reviews(unreviewed, basis, words.identity, options.score_threshold)
+        counted = reviewed.counted(facts.score, options.score_threshold)
+        boxes = note_sex_and_age(reviewed, basis, words, counted)
         originals = self.plan.originals or originals_among(facts.media, facts.failed)
         duplicate_of = originals.copies(facts.media, facts.failed)
         single = duplicate_of.is_null().to_numpy(zero_copy_only=False)
-        sights = _sights(facts, placed, boxes, counted, single)
+        key = boxes.kind.astype(np.int64) * (len(boxes.table.names) + 1) + boxes.table.ranks()[boxes.name]
+        nested = find_nested(facts.xywh, facts.score, facts.box_frame, key, counted)
+        count = count_individuals(boxes, basis, words.count, counted, nested, key)
+        sights = Sights(
+            deployment=placed.deployment[facts.box_media],
+            key=key,
+            moments_ms=placed.moments_ms[facts.box_media] + _into_video_ms(facts),
+            frame=facts.box_frame,
+            media=facts.box_media,
+            counts=counted & (placed.known & single & ~placed.outside)[facts.box_media],
+            count=count,
+        )
         events = find_events(sights, _independence(placed, options))
+        blank = ~facts.failed & (np.bincount(facts.box_media[counted], minlength=len(facts.media)) == 0)
         return Decisions(
             options=options,
             rules=self.rules,
@@ -98,14 +115,18 @@ class PortionDecider:
             ranked=ranked,
             boxes=boxes,
             counted=counted,
-            nested=sights.nested,
-            blank=~facts.failed & (np.bincount(facts.box_media[counted], minlength=len(facts.media)) == 0),
+            nested=nested,
+            count=count,
+            placed_by=placed_by,
+            blank=blank,
+            blank_word=blank_words(facts, words.identity, blank),
             duplicate_of=duplicate_of,
             times=add_ms(placed.timestamp[facts.box_media], _into_video_ms(facts)),
             events=events,
             event_ids=_event_ids(facts, placed, events, boxes),
             watches=[watch(placed.visits_of(index), options.gap_days) for index in range(len(placed.ids))],
-            lost_reviews=lost,
+            words=words,
+            lost_reviews=lost | _without_boxes(facts, repeat, words),
         )
 
     def _place(self, facts: FactsTable) -> Placement:
@@ -144,25 +165,11 @@ def _into_video_ms(facts: FactsTable) -> NDArray[np.int64]:
     return (facts.time_s[facts.box_frame] * 1000).astype(np.int64)
 
 
-def _sights(
-    facts: FactsTable,
-    placed: Placement,
-    boxes: BoxDecisions,
-    counted: NDArray[np.bool_],
-    single: NDArray[np.bool_],
-) -> Sights:
-    """What counts in events: boxes that count, of files (M,) with a time that are no copies and not left out."""
-    media = facts.box_media
-    key = boxes.kind.astype(np.int64) * (len(boxes.table.names) + 1) + boxes.table.ranks()[boxes.name]
-    return Sights(
-        deployment=placed.deployment[media],
-        key=key,
-        moments_ms=placed.moments_ms[media] + _into_video_ms(facts),
-        frame=facts.box_frame,
-        media=media,
-        counts=counted & (placed.known & single & ~placed.outside)[media],
-        nested=find_nested(facts.xywh, facts.score, facts.box_frame, key, counted),
-    )
+def _without_boxes(facts: FactsTable, repeat: NDArray[np.int64], words: Words) -> set[Review]:
+    """Words on place, sex, age and number that are of no box here."""
+    noted = {*words.place, *words.sex, *words.life_stage, *words.count}
+    reviews = sorted(noted, key=lambda review: review.reviewed_at)
+    return {review for review, boxes in zip(reviews, targets_of(facts, repeat, reviews), strict=True) if not len(boxes)}
 
 
 def _independence(placed: Placement, options: DecideOptions) -> NDArray[np.int64]:

@@ -21,7 +21,7 @@ class Events:
         key: int64 (E,), what was seen.
         first_box: int64 (E,), row of a box of the first frame.
         last_box: int64 (E,), of the last.
-        count: int64 (E,), MaxN: the most boxes in one frame, nested ones left out.
+        count: int64 (E,), MaxN: the most individuals in one frame.
         boxes: int64 (E,).
         media: int64 (E,), files that show it.
     """
@@ -47,7 +47,7 @@ class Sights:
         frame: int (B,), index of its frame.
         media: int (B,), index of its item.
         counts: bool (B,), whether it counts; those without a time must not.
-        nested: bool (B,), whether another box of the frame shows the same bird, from `find_nested`.
+        count: int (B,), how many individuals each stands for at once, from `count_individuals`.
     """
 
     deployment: NDArray[np.integer]
@@ -56,7 +56,7 @@ class Sights:
     frame: NDArray[np.integer]
     media: NDArray[np.integer]
     counts: NDArray[np.bool_]
-    nested: NDArray[np.bool_]
+    count: NDArray[np.integer]
 
 
 def find_events(sights: Sights, independence_ms: NDArray[np.int64]) -> Events:
@@ -83,11 +83,10 @@ def find_events(sights: Sights, independence_ms: NDArray[np.int64]) -> Events:
     start = np.flatnonzero(begins)
     end = np.append(start[1:], len(order)) - 1
 
-    alone = ~sights.nested[order]
-    frames, in_frame = _pairs(event[alone], sights.frame[order][alone])
+    frames, in_frame = _totals(event, sights.frame[order], sights.count[order])
     most = np.zeros(len(start), np.int64)
     np.maximum.at(most, frames, in_frame)
-    items, _ = _pairs(event, sights.media[order])
+    items, _ = _totals(event, sights.media[order], np.ones(len(order), np.int64))
 
     first, last = order[start], order[end]
     by_start = np.lexsort((key[first], moments_ms[first], deployment[first]))
@@ -106,11 +105,15 @@ def find_events(sights: Sights, independence_ms: NDArray[np.int64]) -> Events:
     )
 
 
-def _pairs(event: NDArray[np.int64], place: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Different pairs of event and place: the events of the pairs, and how often each occurs."""
+def _totals(
+    event: NDArray[np.int64], place: NDArray[np.integer], count: NDArray[np.integer]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Different pairs of event and place: the events of the pairs, and the sum of the counts of each."""
     span = int(place.max()) + 1
-    pairs, count = np.unique(event * span + place, return_counts=True)
-    return pairs // span, count
+    pairs, inverse = np.unique(event * span + place, return_inverse=True)
+    totals = np.zeros(len(pairs), np.int64)
+    np.add.at(totals, inverse, count)
+    return pairs // span, totals
 
 
 def event_id(deployment_id: str, kind: str, name: TaxonName, media_id: str, frame_number: int) -> str:

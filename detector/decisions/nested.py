@@ -50,6 +50,13 @@ def find_nested(
     return nested
 
 
+def nested_with(xywh: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Which other boxes (N, 4) lie within a box (4,), or around it: (N,)."""
+    one, many = xywh_to_xyxy(xywh[None].astype(np.float64)), xywh_to_xyxy(others.astype(np.float64))
+    smaller = np.minimum(xywh[2] * xywh[3], others[:, 2] * others[:, 3])
+    return (_common(one, many) >= WITHIN * smaller) & (smaller > 0)
+
+
 def _nested_pairs(corners: Floats, place: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pairs of boxes (N,) of one place of which one lies within the other, the earlier one first."""
     area = (corners[:, 2:] - corners[:, :2]).prod(axis=1)

@@ -56,6 +56,11 @@ class DetectionRecord:
     needs_review: bool
     reviewed_by: str | None
     nested: bool = False
+    count: int = 1
+    sex: str | None = None
+    life_stage: str | None = None
+    box_by: str | None = None
+    reviewed_at: datetime | None = None
 
     def counts(self, threshold: float) -> bool:
         """Whether it is seen and counted: not ruled out, and from this score up or confirmed by a person."""
@@ -89,6 +94,8 @@ class MediaRecord:
     duplicate_of: str | None
     outside: bool
     passed_over: str | None = None
+    blank_by: str | None = None
+    blank_at: datetime | None = None
     detections: tuple[DetectionRecord, ...] = ()
 
     def shown(self, threshold: float) -> tuple[DetectionRecord, ...]:

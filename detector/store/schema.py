@@ -160,6 +160,8 @@ MEDIA = pa.schema(
             pa.string(),
             "why the detector saw nothing of it: `first pass` found nothing, or `motion gate`; null: it saw it",
         ),
+        _column("blank_by", pa.string(), "the person who looked and said that nothing is in the file; null: nobody"),
+        _column("blank_at", pa.timestamp("ms"), "when that was said, UTC"),
     ]
 )
 
@@ -169,13 +171,19 @@ DETECTIONS = pa.schema(
         _required("media_id", pa.string(), "the media item"),
         _required("frame_number", pa.int32(), "its frame, counted from 0"),
         _required("time_s", pa.float64(), "seconds from the start of the video; 0.0 in photos"),
-        _required("box", pa.int32(), "index in the frame's detections among the facts"),
+        _required(
+            "box",
+            pa.int32(),
+            "index in the frame's detections among the facts; from 1,000,000 up a box that a person drew",
+        ),
         _required("x", pa.float32(), "left edge, as a share of the picture's width, 0..1"),
         _required("y", pa.float32(), "upper edge, as a share of its height"),
         _required("w", pa.float32(), "width, as a share of the picture's width"),
         _required("h", pa.float32(), "height, as a share of its height"),
-        _required("score", pa.float32(), "how sure the detector is, 0..1"),
-        _required("label", pa.string(), "the detector's category with the highest score"),
+        _required("score", pa.float32(), "how sure the detector is, 0..1; 1 of a box that a person drew"),
+        _required(
+            "label", pa.string(), "the detector's category with the highest score; of a box that a person drew `drawn`"
+        ),
         _required(
             "kind",
             pa.string(),
@@ -210,6 +218,15 @@ DETECTIONS = pa.schema(
         _required("needs_review", pa.bool_(), "a person should look at it"),
         _column("reviewed_by", pa.string(), "the person whose word this row is; null: nobody's"),
         _required("nested", pa.bool_(), "another box of the frame stands for this bird when counted"),
+        _required(
+            "count",
+            pa.int32(),
+            "individuals that the box stands for at once: 1; 0 if another box stands for it; as many as a person said",
+        ),
+        _column("sex", pa.string(), "female or male, as a person said"),
+        _column("life_stage", pa.string(), "adult, subadult or juvenile, as a person said"),
+        _column("box_by", pa.string(), "the person who drew the box, or moved it; null: it is the detector's"),
+        _column("reviewed_at", pa.timestamp("ms"), "when the word of reviewed_by was said, UTC"),
     ]
 )
 
@@ -335,17 +352,37 @@ REVIEWS = pa.schema(
     [
         _required("reviewed_at", pa.timestamp("ms"), "UTC"),
         _required("reviewer", pa.string(), "who said it"),
-        _column("media_id", pa.string(), "the media item; null with repeat_group"),
+        _column("media_id", pa.string(), "the media item; null with repeat_group or withdraws"),
         _column("frame_number", pa.int32(), "its frame; null: all frames of the item"),
-        _column("box", pa.int32(), "index among the facts; null: all boxes of the frame"),
+        _column(
+            "box",
+            pa.int32(),
+            "index among the facts; from 1,000,000 up one that a person drew; null: all boxes of the frame",
+        ),
         _column("repeat_group", pa.string(), "in place of an item: all boxes of a group of repeats"),
         _required(
             "verdict",
             pa.string(),
-            "named, bird, animal, person, vehicle, nothing, real (no repeat), or withdrawn",
+            "named, bird, animal, person, vehicle, nothing, real (no repeat), noted (only what stands in the columns "
+            "sex to h), or withdrawn",
         ),
-        _column("name", pa.string(), "with the verdict named: scientific or class name"),
+        _column(
+            "name",
+            pa.string(),
+            "with the verdict named: scientific or class name; with noted: of what there are so many",
+        ),
         _column("comment", pa.string(), "as the person wrote it"),
+        _column("sex", pa.string(), "female or male"),
+        _column("life_stage", pa.string(), "adult, subadult or juvenile"),
+        _column("count", pa.int32(), "how many individuals the box stands for, or are in the frame or file at once"),
+        _column(
+            "x", pa.float32(), "of a box that the person drew or moved: left edge, as a share of the picture's width"
+        ),
+        _column("y", pa.float32(), "its upper edge, as a share of the picture's height"),
+        _column("w", pa.float32(), "its width, as a share of the picture's width"),
+        _column("h", pa.float32(), "its height, as a share of the picture's height"),
+        _column("said_id", pa.string(), "what was said in one go has it in common; null: said by an earlier version"),
+        _column("withdraws", pa.string(), "with the verdict withdrawn: the said_id of what is taken back"),
     ]
 )
 

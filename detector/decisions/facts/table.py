@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from detector.store.reviews.review import DRAWN_FROM
 from detector.store.schema import FIRST_PASS, MOTION_GATE
 
 PASSED_OVER = (None, MOTION_GATE, FIRST_PASS)  # it was not; by falling worth of what is known
@@ -81,6 +82,11 @@ class FactsTable:
         rows = np.empty(len(self.position), np.int64)
         rows[self.position] = np.arange(len(self.position))
         return rows
+
+    @property
+    def drawn(self) -> NDArray[np.bool_]:
+        """bool (B,): boxes that people drew."""
+        return self.box >= DRAWN_FROM
 
     @property
     def sizes_wh(self) -> NDArray[np.float64]:

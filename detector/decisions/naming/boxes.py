@@ -15,6 +15,7 @@ from detector.species.naming import plain_name
 from detector.species.rerank import Ranked
 from detector.species.rules import NamingRules
 from detector.store.records import reaches
+from detector.store.reviews.review import DRAWN
 from detector.types import KINDS, Kind
 
 
@@ -50,6 +51,9 @@ class BoxDecisions:
         reasons: int16, see `species.naming.REASONS`.
         suppressed: bool.
         reviewer: int32, index into `reviewers`; -1: nobody.
+        reviewed_ms: int64, when that was said, UTC, milliseconds since 1970; -1: never.
+        sex: int8, index into `SEXES`; -1: nobody said.
+        life_stage: int8, index into `LIFE_STAGES`; -1: nobody said.
         reviewers: Names of people.
         table: Names, those of the taxonomy first.
     """
@@ -62,6 +66,9 @@ class BoxDecisions:
     reasons: NDArray[np.int16]
     suppressed: NDArray[np.bool_]
     reviewer: NDArray[np.int32]
+    reviewed_ms: NDArray[np.int64]
+    sex: NDArray[np.int8]
+    life_stage: NDArray[np.int8]
     reviewers: tuple[str, ...]
     table: NameTable
 
@@ -93,7 +100,8 @@ def decide_boxes(basis: Basis, left_out: NDArray[np.bool_]) -> BoxDecisions:
         np.stack([kind[unnamed].astype(np.int64), facts.label[unnamed]]), axis=1, return_inverse=True
     )
     plain = [
-        table.index(plain_name(KINDS[each], rules.categories[label], rules.kinds)) for each, label in pairs.T.tolist()
+        table.index(plain_name(KINDS[each], rules.categories[label] if rules.categories else DRAWN, rules.kinds))
+        for each, label in pairs.T.tolist()
     ]
     name[unnamed] = np.array(plain, np.int32)[inverse.reshape(-1)] if len(plain) else 0
     return BoxDecisions(
@@ -105,6 +113,9 @@ def decide_boxes(basis: Basis, left_out: NDArray[np.bool_]) -> BoxDecisions:
         reasons=ranked.reasons[of_box],
         suppressed=left_out | (kind == Kind.BLANK.code),
         reviewer=np.full(len(kind), -1, np.int32),
+        reviewed_ms=np.full(len(kind), -1, np.int64),
+        sex=np.full(len(kind), -1, np.int8),
+        life_stage=np.full(len(kind), -1, np.int8),
         reviewers=(),
         table=table,
     )

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from detector.decisions.facts.table import FactsTable
-from detector.decisions.individuals.linking import Individuals
 from detector.decisions.naming.boxes import Basis, BoxDecisions
+from detector.decisions.naming.noting import spread
+from detector.decisions.naming.targets import item_rows, targets_of
 from detector.species.names.fauna import BIRDS
 from detector.species.names.label_words import meaningful, split_words, taxon_key
 from detector.species.names.said_names import named_taxon
@@ -20,7 +19,7 @@ from detector.species.names.taxonomy import ANY_BIRD
 from detector.species.naming import MAYBE_A_BIRD, plain_name
 from detector.species.rules import NamingRules
 from detector.store.records import reaches
-from detector.store.reviews.log import Review
+from detector.store.reviews.review import DRAWN, NOTED, Review
 from detector.types import KINDS, Kind, TaxonName
 
 _SPREADS = ("named", Kind.BIRD, Kind.ANIMAL, Kind.PERSON, Kind.VEHICLE)  # said of one box, true of the individual
@@ -28,7 +27,7 @@ _SPREADS = ("named", Kind.BIRD, Kind.ANIMAL, Kind.PERSON, Kind.VEHICLE)  # said 
 
 def apply_reviews(
     decided: BoxDecisions, basis: Basis, reviews: Sequence[Review], score_threshold: float
-) -> tuple[BoxDecisions, set[int]]:
+) -> tuple[BoxDecisions, set[Review]]:
     """Let people's words win; later ones over earlier ones.
 
     What is said of one box of an individual holds for its other boxes of which nothing is said, except that it is
@@ -44,8 +43,8 @@ def apply_reviews(
         score_threshold: From which boxes count.
 
     Returns:
-        The decisions with people's words, and which of the reviews are of boxes that are not here, or of files in which
-        all is left out as a repeat.
+        The decisions with people's words, and those of the reviews that are of boxes that are not here, or of files in
+        which all is left out as a repeat.
     """
     decisions = decided.copy()
     facts, repeat, rules = basis.facts, basis.repeat, basis.rules
@@ -53,37 +52,65 @@ def apply_reviews(
     real = word.copy()  # says nothing of the name, so that it does not take the place of other words
     left_out = decisions.suppressed & (repeat >= 0)
     lost = set()
-    for number, boxes in enumerate(_targets(facts, repeat, reviews)):
-        if not len(boxes):
-            lost.add(number)
+    rows = item_rows(facts, reviews)
+    for number, boxes in enumerate(targets_of(facts, repeat, reviews)):
+        blank = reviews[number].is_of_several and reviews[number].verdict == "nothing" and rows[number] is not None
+        if not len(boxes) and not blank:
+            lost.add(reviews[number])
         if reviews[number].is_of_several and reviews[number].verdict not in ("nothing", "real"):
             beside = boxes[(repeat[boxes] < 0) & reaches(facts.score[boxes], score_threshold)]
             boxes = beside if len(beside) else boxes[~left_out[boxes]]
             if not len(boxes):
-                lost.add(number)
+                lost.add(reviews[number])
                 continue
         if len(boxes) > 1 and reviews[number].verdict != "nothing":
             strong = boxes[reaches(facts.score[boxes], score_threshold)]
             boxes = strong if len(strong) else boxes[[facts.score[boxes].argmax()]]
             boxes = _meant(boxes, decisions.kind, reviews[number], rules)
         (real if reviews[number].verdict == "real" else word)[boxes] = number
-    _spread(word, basis.individuals, reviews, left_out)
+    spreads = np.array([review.verdict in _SPREADS for review in reviews], bool)
+    spread(word, basis.individuals.of_box, spreads, left_out)
     reviewers: dict[str, int] = {}
     for number, boxes in _by_word(word):
         review = reviews[number]
-        decisions.reviewer[boxes] = reviewers.setdefault(review.reviewer, len(reviewers))
+        _sign(decisions, boxes, review, reviewers)
         decisions.suppressed[boxes] = review.verdict == "nothing"
         decisions.needs_review[boxes] = False
         if review.verdict == "named":
             _give_name(decisions, boxes, str(review.name), facts, rules)
+        elif review.verdict == NOTED:
+            _take_name(decisions, boxes, MAYBE_A_BIRD.display_name, Kind.UNCERTAIN)
+            decisions.needs_review[boxes] = True
         elif review.verdict != "nothing":
             _give_kind(decisions, boxes, Kind(review.verdict), facts, rules)
     for number, boxes in _by_word(np.where(real > word, real, -1)):
         unsaid = boxes[decisions.suppressed[boxes] | (word[boxes] < 0)]
         decisions.suppressed[unsaid] = False
         decisions.needs_review[unsaid] = basis.ranked.needs_review[basis.individuals.of_box[unsaid]]
-        decisions.reviewer[unsaid] = reviewers.setdefault(reviews[number].reviewer, len(reviewers))
+        _sign(decisions, unsaid, reviews[number], reviewers)
     return replace(decisions, reviewers=tuple(reviewers)), lost
+
+
+def blank_words(facts: FactsTable, reviews: Sequence[Review], blank: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Of each blank file (M,) the word that nothing is there, an index into the reviews; -1: nobody said so.
+
+    Args:
+        facts: Of the store.
+        reviews: As for `apply_reviews`.
+        blank: bool (M,), files in which nothing counts.
+    """
+    said = np.full(len(blank), -1)
+    video = facts.is_video
+    for number, (review, row) in enumerate(zip(reviews, item_rows(facts, reviews), strict=True)):
+        whole = row is not None and review.is_of_several and (review.frame_number is None or not video[row])
+        if row is not None and whole and blank[row]:
+            said[row] = number if review.verdict == "nothing" else -1
+    return said
+
+
+def _sign(decisions: BoxDecisions, boxes: NDArray[np.int64], review: Review, reviewers: dict[str, int]) -> None:
+    decisions.reviewer[boxes] = reviewers.setdefault(review.reviewer, len(reviewers))
+    decisions.reviewed_ms[boxes] = np.datetime64(review.reviewed_at, "ms").astype(np.int64)
 
 
 def _meant(boxes: NDArray[np.int64], kind: NDArray[np.int8], review: Review, rules: NamingRules) -> NDArray[np.int64]:
@@ -102,46 +129,6 @@ def _by_word(word: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]
     for boxes in np.split(order, np.flatnonzero(np.diff(word[order])) + 1):
         if len(boxes):
             yield int(word[boxes[0]]), boxes
-
-
-def _targets(facts: FactsTable, repeat: NDArray[np.int64], reviews: Sequence[Review]) -> list[NDArray[np.int64]]:
-    """The boxes that each review is of."""
-    groups = [review.repeat_group.rsplit(":", 2) if review.repeat_group else None for review in reviews]
-    ids = [review.media_id or (group[0] if group else "") for review, group in zip(reviews, groups, strict=True)]
-    found = pc.index_in(pa.array(sorted(set(ids)), pa.string()), facts.media["media_id"])
-    row_of = dict(zip(sorted(set(ids)), found.to_pylist(), strict=True))
-    box_media = facts.box_media
-    targets = []
-    for review, group, item in zip(reviews, groups, ids, strict=True):
-        row = row_of[item]
-        if row is None:
-            targets.append(np.zeros(0, np.int64))
-            continue
-        boxes = np.arange(np.searchsorted(box_media, row), np.searchsorted(box_media, row, side="right"))
-        frame, box = review.frame_number, review.box
-        if group is not None:
-            frame, box = (int(part) if part.isdigit() else -1 for part in group[1:]) if len(group) == 3 else (-1, -1)
-        if frame is not None:
-            boxes = boxes[facts.frame_number[facts.box_frame[boxes]] == frame]
-        if box is not None:
-            boxes = boxes[facts.box[boxes] == box]
-        if group is not None and len(boxes) and repeat[boxes[0]] >= 0:
-            boxes = np.flatnonzero(repeat == repeat[boxes[0]])  # the group that holds this box now
-        targets.append(boxes)
-    return targets
-
-
-def _spread(
-    word: NDArray[np.int64], individuals: Individuals, reviews: Sequence[Review], left_out: NDArray[np.bool_]
-) -> None:
-    """Let the last word on a box of an individual hold for its other boxes, but for repeats that are left out."""
-    spreads = np.array([review.verdict in _SPREADS for review in reviews], bool)
-    said = np.flatnonzero(word >= 0)
-    said = said[spreads[word[said]]]
-    latest = np.full(len(individuals.size), -1)
-    np.maximum.at(latest, individuals.of_box[said], word[said])
-    silent = (word < 0) & ~left_out
-    word[silent] = latest[individuals.of_box[silent]]
 
 
 def _give_name(
@@ -199,8 +186,9 @@ def _give_kind(
         unnamed = np.array([decisions.table.names[index].name is None for index in decisions.name[boxes].tolist()])
         decisions.name[boxes[unnamed]] = decisions.table.index(ANY_BIRD)
         return
+    drawn = facts.drawn
     for box in boxes.tolist():
-        label = rules.categories[facts.label[box]]
+        label = DRAWN if drawn[box] else rules.categories[facts.label[box]]
         decisions.name[box] = decisions.table.index(plain_name(kind, label, rules.kinds))
     decisions.confidence[boxes] = decisions.species_score[boxes] = np.nan
     decisions.reasons[boxes] = 0

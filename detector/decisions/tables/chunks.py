@@ -17,6 +17,7 @@ from detector.deployments.placement import Placement
 from detector.species.naming import REASONS, reason_words
 from detector.species.rerank import Ranked
 from detector.store import schema
+from detector.store.reviews.review import DRAWN, LIFE_STAGES, SEXES
 from detector.types import KINDS
 
 CHUNK = 65_536  # rows that are made at a time
@@ -31,6 +32,9 @@ def media_chunks(decided: Decisions) -> Iterator[pa.Table]:
     night = _majority(facts)
     reasons = pa.array(PASSED_OVER, pa.string())
     ids = facts.media["media_id"].combine_chunks()
+    identity = decided.words.identity
+    blank_by = pa.array([review.reviewer for review in identity], pa.string())
+    blank_at = pa.array([review.reviewed_at for review in identity], pa.timestamp("ms"))
     for start in range(0, len(facts.media), CHUNK):
         part = slice(start, min(start + CHUNK, len(facts.media)))
         rows = facts.media.slice(start, CHUNK)
@@ -50,6 +54,8 @@ def media_chunks(decided: Decisions) -> Iterator[pa.Table]:
                 "visit_id": visit[part.start : part.stop],
                 "outside": pa.array(placed.outside[part]),
                 "passed_over": reasons.take(pa.array(facts.item_passed_over[part])),
+                "blank_by": _take(blank_by, decided.blank_word[part]),
+                "blank_at": _take(blank_at, decided.blank_word[part]),
                 "sequence_id": ids.take(pa.array(decided.sequence[part])),
                 "blank": pa.array(decided.blank[part]),
                 "duplicate_of": decided.duplicate_of[part.start : part.stop],
@@ -68,7 +74,10 @@ def detection_chunks(decided: Decisions) -> Iterator[pa.Table]:
     species = pa.array([each.name for each in ranked.taxonomy.species.taxa] if ranked.taxonomy else [], pa.string())
     reasons = pa.array([list(reason_words(each)) for each in range(1 << len(REASONS))], pa.list_(pa.string()))
     reviewers = pa.array(boxes.reviewers, pa.string())
-    labels = pa.array(list(decided.rules.naming.categories), pa.string())
+    categories = decided.rules.naming.categories
+    labels = pa.array([*categories, DRAWN], pa.string())
+    placers = pa.array([review.reviewer for review in decided.words.place], pa.string())
+    sexes, stages = pa.array(SEXES, pa.string()), pa.array(LIFE_STAGES, pa.string())
     kinds = pa.array(KINDS)
     linked = individuals.size[individuals.of_box] > 1
     first_box = np.where(linked, individuals.first_box[individuals.of_box], -1)
@@ -84,7 +93,7 @@ def detection_chunks(decided: Decisions) -> Iterator[pa.Table]:
             "box": pa.array(facts.box[part]),
             **{name: pa.array(facts.xywh[part, axis]) for axis, name in enumerate("xywh")},
             "score": pa.array(facts.score[part]),
-            "label": labels.take(pa.array(facts.label[part])),
+            "label": labels.take(pa.array(np.where(facts.drawn[part], len(categories), facts.label[part]))),
             "kind": kinds.take(pa.array(boxes.kind[part])),
             "individual_id": _box_names(facts, ids, first_box[part]),
             "event_id": _take(decided.event_ids, decided.events.of_box[part]),
@@ -98,6 +107,11 @@ def detection_chunks(decided: Decisions) -> Iterator[pa.Table]:
             "needs_review": pa.array(boxes.needs_review[part]),
             "reviewed_by": _take(reviewers, boxes.reviewer[part]),
             "nested": pa.array(decided.nested[part]),
+            "count": pa.array(decided.count[part]),
+            "sex": _take(sexes, boxes.sex[part]),
+            "life_stage": _take(stages, boxes.life_stage[part]),
+            "box_by": _take(placers, decided.placed_by[part]),
+            "reviewed_at": pa.array(boxes.reviewed_ms[part], pa.timestamp("ms"), mask=boxes.reviewed_ms[part] < 0),
         }
         yield _table(schema.DETECTIONS, columns)
 

@@ -137,7 +137,7 @@ class PackageRows:
                 "eventEnd": moment,
                 "observationLevel": "media",
                 "observationType": "blank" if record.frames else "unclassified",
-                **({"classificationMethod": "machine", "classifiedBy": self.machine} if record.frames else {}),
+                **self._blank_by(record),
                 **({"observationComments": f"passed over: {record.passed_over}"} if record.passed_over else {}),
             }
         for found in shown:
@@ -158,9 +158,11 @@ class PackageRows:
             "observationLevel": "media",
             "observationType": _TYPES.get(found.kind, "animal"),
             "scientificName": self._name(found),
-            "count": None if found.nested else 1,  # another box of the frame is the same bird
+            "count": found.count or None,  # another box of the frame may stand for the same bird
+            "lifeStage": found.life_stage,
+            "sex": found.sex,
             **_box(found),
-            **self._classified_by(found.reviewed_by, probability),
+            **self._classified_by(found.reviewed_by, probability, found.reviewed_at),
             "observationTags": _tags(found),
             "observationComments": found.display_name,
         }
@@ -189,9 +191,16 @@ class PackageRows:
             self.taxa[taxon.name] = taxon  # events do not know common names, detections may
         return taxon.name
 
-    def _classified_by(self, reviewer: str | None, probability: float | None) -> Row:
+    def _blank_by(self, record: MediaRecord) -> Row:
+        """Who looked at a file in which nothing is shown."""
+        if record.blank_by:
+            return self._classified_by(record.blank_by, None, record.blank_at)
+        return {"classificationMethod": "machine", "classifiedBy": self.machine} if record.frames else {}
+
+    def _classified_by(self, reviewer: str | None, probability: float | None, said_at: datetime | None = None) -> Row:
         if reviewer:
-            return {"classificationMethod": "human", "classifiedBy": reviewer}
+            moment = with_offset(said_at, 0)
+            return {"classificationMethod": "human", "classifiedBy": reviewer, "classificationTimestamp": moment}
         chance = None if probability is None else min(max(float(probability), 0.0), 1.0)
         return {
             "classificationMethod": "machine",

@@ -30,6 +30,10 @@ def _moment(record: MediaRecord, time_s: float = 0.0) -> datetime | None:
     return safe_add(record.timestamp, time_s)
 
 
+def _second(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(microsecond=0)
+
+
 def _candidate(found: DetectionRecord, place: int) -> tuple[str | None, float | None]:
     candidates = candidates_of(found)
     if place >= len(candidates):
@@ -47,6 +51,7 @@ def _times(record: MediaRecord, time_s: float = 0.0) -> tuple[Cell, Cell, Cell]:
 RESULT_COLUMNS = (
     "file", "deployment", "timestamp", "date", "time", "kind", "display_name", "scientific_name", "rank",
     "english_name", "hebrew_name", "ebird_code", "confidence", "needs_review", "reasons", "reviewed_by",
+    "reviewed_utc", "count", "sex", "life_stage", "box_by",
     *(f"candidate_{place}{what}" for place in range(1, CANDIDATES + 1) for what in ("", "_confidence")),
     "detection_score", "species_score", "detector_label", "event", "sequence", "individual", "repeat_group",
     "media_type", "frame_number", "time_s", "x", "y", "w", "h", "night", "card", "path", "media_id", "box", AS_EXPORTED,
@@ -56,7 +61,7 @@ FILE_COLUMNS = (
     "file", "deployment", "timestamp", "date", "time", "captured_at", "captured_from", "media_type", "blank",
     "detections", "birds", "species", "english_names", "hebrew_names", "people", "vehicles", "highest_score",
     "needs_review", "sequence", "night", "width", "height", "duration_s", "frame_rate", "frames_looked_at",
-    "passed_over", "failure", "warning", "duplicate_of", "outside_period", "card", "path", "media_id",
+    "passed_over", "failure", "warning", "duplicate_of", "outside_period", "blank_by", "card", "path", "media_id",
 )  # fmt: skip
 
 
@@ -110,6 +115,11 @@ def _result_row(record: MediaRecord, found: DetectionRecord, names: FileNames) -
         found.needs_review,
         LIST_SEPARATOR.join(found.reasons) or None,
         found.reviewed_by,
+        _second(found.reviewed_at),
+        found.count,
+        found.sex,
+        found.life_stage,
+        found.box_by,
         *(cell for place in range(CANDIDATES) for cell in _candidate(found, place)),
         rounded(found.score, CONFIDENCE_DIGITS),
         rounded(found.species_score, CONFIDENCE_DIGITS),
@@ -127,8 +137,14 @@ def _result_row(record: MediaRecord, found: DetectionRecord, names: FileNames) -
         record.path,
         record.media_id,
         found.box,
-        as_exported([found.kind, found.display_name, found.name, found.english_name, found.hebrew_name]),
+        as_exported(_cells(found)),
     )
+
+
+def _cells(found: DetectionRecord) -> tuple[str | None, ...]:
+    """What people may change, in the order of `EDITED`."""
+    names = (found.kind, found.display_name, found.name, found.english_name, found.hebrew_name)
+    return *names, found.sex, found.life_stage, str(found.count)
 
 
 def file_rows(source: ExportSource, options: ExportOptions) -> Iterator[tuple[Cell, ...]]:
@@ -144,7 +160,7 @@ def _file_row(record: MediaRecord, shown: tuple[DetectionRecord, ...], names: Fi
         names.of(record),
         record.deployment_id,
         *_times(record),
-        None if record.captured_at is None else record.captured_at.replace(microsecond=0),
+        _second(record.captured_at),
         record.captured_from,
         record.media_type,
         None if record.failure is not None else not shown,
@@ -169,6 +185,7 @@ def _file_row(record: MediaRecord, shown: tuple[DetectionRecord, ...], names: Fi
         record.warning,
         record.duplicate_of,
         record.outside,
+        record.blank_by,
         record.card,
         record.path,
         record.media_id,
@@ -177,8 +194,11 @@ def _file_row(record: MediaRecord, shown: tuple[DetectionRecord, ...], names: Fi
 
 def at_once(shown: tuple[DetectionRecord, ...], kind: str) -> int:
     """The most of a kind in one frame: MaxN, never the sum over a video, and each bird once."""
-    frames = (found.frame_number for found in shown if found.kind == kind and not found.nested)
-    return max(Counter(frames).values(), default=0)
+    frames = Counter[int]()
+    for found in shown:
+        if found.kind == kind:
+            frames[found.frame_number] += found.count
+    return max(frames.values(), default=0)
 
 
 def _distinct(shown: list[DetectionRecord], name: Callable[[DetectionRecord], str | None]) -> str | None:

@@ -4,44 +4,75 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from detector.store.files import open_parquet, write_table
 from detector.store.layout import reviews_folder
 from detector.store.reviews.programs.reading import read_said
-from detector.store.reviews.review import VERDICTS, WITHDRAWN, Review
+from detector.store.reviews.review import NOTED, VERDICTS, WITHDRAWN, Review, drawn_number
 from detector.store.reviews.targets import find_targets
+from detector.store.reviews.words import Words, latest_words
 from detector.store.schema import REVIEWS
 
 __all__ = [
+    "NOTED",
     "VERDICTS",
     "WITHDRAWN",
     "Imported",
     "Review",
+    "Words",
     "append_reviews",
+    "drawn_number",
     "import_reviews",
     "latest_reviews",
+    "latest_words",
+    "read_part",
     "read_reviews",
+    "read_words",
+    "withdraw",
 ]
 _MEND = "restore it from a copy, or delete it: what it says is lost then"
+_FIELDS = frozenset(each.name for each in fields(Review))
 
 
-def append_reviews(folder: Path, reviews: Sequence[Review]) -> Path | None:
+def append_reviews(folder: Path, reviews: Sequence[Review]) -> str | None:
     """Add reviews to a store, as one new part; safe beside a run that writes facts.
 
     Returns:
-        The part; None where there are no reviews to add.
+        Their `said_id`, for `withdraw`: what is said in one go has one in common; None where there are no reviews to
+        add.
     """
     if not reviews:
         return None
-    table = pa.table({name: [getattr(review, name) for review in reviews] for name in REVIEWS.names}, schema=REVIEWS)
+    said_id = reviews[0].said_id or secrets.token_hex(8)
+    rows = [_row(review if review.said_id else replace(review, said_id=said_id)) for review in reviews]
+    table = pa.table({name: [row[name] for row in rows] for name in REVIEWS.names}, schema=REVIEWS)
     path = reviews_folder(folder) / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}.parquet"
     write_table(path, table)
-    return path
+    return said_id
+
+
+def withdraw(folder: Path, said_id: str, reviewer: str, now: datetime | None = None) -> str:
+    """Take back what was said in one go, of however many boxes; words from before, also of others, hold again.
+
+    Args:
+        folder: The store.
+        said_id: From `append_reviews`, or of a `Review`; that of a withdrawal says again what it took back.
+        reviewer: Who takes it back.
+        now: When; by default now.
+
+    Returns:
+        The `said_id` of the withdrawal.
+    """
+    moment = now or datetime.now(UTC)
+    withdrawal = Review(moment, reviewer, WITHDRAWN, withdraws=said_id, said_id=secrets.token_hex(8))
+    append_reviews(folder, [withdrawal])
+    return str(withdrawal.said_id)
 
 
 def read_reviews(folder: Path) -> list[Review]:
@@ -52,26 +83,39 @@ def read_reviews(folder: Path) -> list[Review]:
     """
     reviews: list[Review] = []
     for path in sorted(reviews_folder(folder).glob("*.parquet")):
-        with open_parquet(path, _MEND) as file:
-            reviews.extend(Review(**row) for row in file.read().to_pylist())
+        reviews.extend(read_part(path))
     return sorted(reviews, key=lambda review: review.reviewed_at)
 
 
+def read_part(path: Path) -> list[Review]:
+    """What one part holds.
+
+    Raises:
+        DataError: It is damaged.
+    """
+    with open_parquet(path, _MEND) as file:
+        return [_review(row) for row in file.read().to_pylist()]
+
+
+def read_words(folder: Path) -> Words:
+    """The last word on each target that was not withdrawn, by what it says."""
+    return latest_words(read_reviews(folder))
+
+
 def latest_reviews(folder: Path) -> list[Review]:
-    """The last word on each target that was not withdrawn, oldest first: later ones win where targets overlap."""
-    latest: dict[tuple[object, ...], Review] = {}
-    of_item: dict[str | None, set[tuple[object, ...]]] = {}
-    for review in read_reviews(folder):
-        targets = of_item.setdefault(review.media_id, set())
-        if review.verdict == WITHDRAWN:
-            for target in [target for target in targets if review.covers(latest[target])]:
-                del latest[target]
-                targets.remove(target)
-            continue
-        latest.pop(review.target, None)
-        latest[review.target] = review
-        targets.add(review.target)
-    return list(latest.values())
+    """Those that say what something is, oldest first: later ones win where targets overlap."""
+    return list(read_words(folder).identity)
+
+
+def _row(review: Review) -> dict[str, Any]:
+    return {**vars(review), **dict(zip("xywh", review.xywh or [None] * 4, strict=True))}
+
+
+def _review(row: dict[str, Any]) -> Review:
+    """A row of a part, of whatever version wrote it."""
+    sides = [row.pop(side, None) for side in "xywh"]
+    known = {name: value for name, value in row.items() if name in _FIELDS}
+    return Review(**known, xywh=None if sides[0] is None else tuple(sides))
 
 
 @dataclass(frozen=True)
@@ -115,7 +159,8 @@ def import_reviews(
     """
     moment = (now or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None)
     table = read_said(folder, path, moment)
-    said = find_targets(folder, table.said)
+    known = read_reviews(folder)
+    said = find_targets(folder, table.said, latest_words(known).drawn)
     wrong = list(table.wrong)
     reviews: list[tuple[Review, bool]] = []
     for each in said:
@@ -124,7 +169,7 @@ def import_reviews(
             wrong.append(f"{each.where}: {problem}")
         else:
             reviews.append((each.review, each.timed))
-    new = _new_reviews(read_reviews(folder), reviews)
+    new = _new_reviews(known, reviews)
     append_reviews(folder, new)
     return Imported(len(new), tuple(wrong), table.notes)
 
@@ -136,8 +181,14 @@ def _new_reviews(known: Sequence[Review], table: Sequence[tuple[Review, bool]]) 
     others, but a person who changes a word, and changes it back, is taken at the last one.
     """
     exact = set(known)
+    seconds = {_to_the_second(review) for review in known}  # as much as some programs' files hold
     last = {(*review.target, review.reviewer): review for review in known}
     in_table = {(*review.target, review.reviewer): review for review, timed in table if not timed}
-    new = [review for review, timed in table if timed and review not in exact]
+    new = [review for review, timed in table if timed and review not in exact and _to_the_second(review) not in seconds]
     new += [review for key, review in in_table.items() if key not in last or last[key].said != review.said]
     return list(dict.fromkeys(new))
+
+
+def _to_the_second(review: Review) -> tuple[object, ...]:
+    """What was said, and when, but for the comment, which no other program gives back as it was."""
+    return review.reviewed_at.replace(microsecond=0), *replace(review, comment=None).said

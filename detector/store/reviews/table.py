@@ -6,20 +6,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from backbones.errors import DataError
 from detector.base.dates import day_first, parse_date
-from detector.base.tables.reader import Row, TableForm, read_table
-from detector.store.reviews.review import VERDICTS, WITHDRAWN, Review
+from detector.base.tables.reader import Row, TableForm, as_number, read_table
+from detector.store.reviews.review import DRAWN_FROM, NOTED, VERDICTS, WITHDRAWN, Box, Review
+from detector.store.reviews.traits import life_stage_of, sex_of
 
 AS_EXPORTED = "as_exported"
-EDITED = ("kind", "display_name", "scientific_name", "english_name", "hebrew_name")  # what `as_exported` repeats
-_NAMES = EDITED[1:]
+_NAMES = ("display_name", "scientific_name", "english_name", "hebrew_name")
+_NOTES = ("sex", "life_stage", "count")
+EDITED = ("kind", *_NAMES, *_NOTES)  # what `as_exported` repeats
+_BOX = ("x", "y", "w", "h")
 _PLACES = ("media_id", "card", "path", "file", "frame_number", "box", "repeat_group")
 _SAID = ("verdict", "name", "reviewer", "reviewed_at", "comment")
 _OTHER_WORDS = {"blank": "nothing", "empty": "nothing", "human": "person", "withdraw": WITHDRAWN}
 _ANYBODY = "unknown"
-_MEND = f"columns are {', '.join((*_PLACES, *_SAID))}; verdicts are {', '.join(VERDICTS)}"
+_MEND = f"columns are {', '.join((*_PLACES, *_SAID, *_NOTES, *_BOX))}; verdicts are {', '.join(VERDICTS)}"
 
 
 @dataclass(frozen=True)
@@ -69,9 +73,9 @@ def read_review_table(path: Path, now: datetime) -> ReviewTable:
     Raises:
         DataError: It is no such table.
     """
-    optional = (*_PLACES, *_SAID, *EDITED, AS_EXPORTED, "reviewed_by", "needs_review")
+    optional = (*_PLACES, *_SAID, *EDITED, *_BOX, AS_EXPORTED, "reviewed_by", "needs_review")
     table = read_table(path, TableForm("the table of reviews", optional=optional, multiline=("comment",)))
-    if not {"verdict", "name", AS_EXPORTED} & set(table.columns):
+    if not {"verdict", "name", *_NOTES, AS_EXPORTED} & set(table.columns):
         raise DataError("the table of reviews has no column `verdict`", where=path, hint=_MEND)
     if not {"media_id", "path", "file", "repeat_group"} & set(table.columns):
         raise DataError("the table of reviews does not say of which files it is", where=path, hint=_MEND)
@@ -98,6 +102,10 @@ def read_review_table(path: Path, now: datetime) -> ReviewTable:
 def _said(row: Row, now: datetime, day_before_month: bool | None) -> Said | None:
     """What a row says; None where it says nothing."""
     verdict, name = _word(row)
+    notes = _notes(row)
+    xywh = None if row[AS_EXPORTED] else _box(row)
+    if verdict is None and (xywh or any(value is not None for value in notes.values())):
+        verdict = NOTED
     if verdict is None:
         if row["reviewer"] or row["reviewed_at"] or row["comment"]:  # a person was here
             raise ValueError("it has no verdict")
@@ -107,18 +115,49 @@ def _said(row: Row, now: datetime, day_before_month: bool | None) -> Said | None
     group = None if item or path else row["repeat_group"] or None
     if item is None and path is None and group is None:
         raise ValueError("it does not say of which file it is: fill in media_id, or card and path")
+    frame, box = (None if group else row.integer(name) for name in ("frame_number", "box"))
+    if xywh is not None and box is None:  # drawn; its number depends on the file, which is yet to be found
+        frame, box = frame or 0, DRAWN_FROM
     review = Review(
         reviewed_at=parse_date(row["reviewed_at"], day_before_month).time if timed else now,
         reviewer=row["reviewer"] or _ANYBODY,
         verdict=verdict,
         media_id=None if group else item or "",
-        frame_number=None if group else row.integer("frame_number"),
-        box=None if group else row.integer("box"),
+        frame_number=frame,
+        box=box,
         repeat_group=group,
         name=name,
         comment=row["comment"] or None,
+        xywh=xywh,
+        **notes,
     )
     return Said(row.where, item, row["card"] or None, path, review, timed)
+
+
+def _notes(row: Row) -> dict[str, Any]:
+    """Sex, life stage and count that a row gives; of an exported one those that were changed."""
+    cells = {name: row[name].strip() for name in _NOTES}
+    if row[AS_EXPORTED]:
+        before = dict(zip(EDITED, (part.strip() for part in row[AS_EXPORTED].split("|")), strict=False))
+        cells = {name: cell if cell != before.get(name, cell) else "" for name, cell in cells.items()}
+    count = as_number(cells["count"])
+    if cells["count"] and (count is None or count != int(count)):
+        raise ValueError(f"count '{cells['count']}' is no whole number")
+    return {
+        "sex": sex_of(cells["sex"]),
+        "life_stage": life_stage_of(cells["life_stage"]),
+        "count": None if count is None else int(count),
+    }
+
+
+def _box(row: Row) -> Box | None:
+    sides = [as_number(row[side]) for side in _BOX]
+    if all(side is None for side in sides):
+        return None
+    x, y, w, h = sides
+    if x is None or y is None or w is None or h is None:
+        raise ValueError("a box has x, y, w and h: shares of the picture")
+    return x, y, w, h
 
 
 def _word(row: Row) -> tuple[str | None, str | None]:
@@ -135,9 +174,9 @@ def _word(row: Row) -> tuple[str | None, str | None]:
 def _edit(cells: Mapping[str, str], exported: str) -> tuple[str | None, str | None]:
     parts = [part.strip() for part in exported.split("|")]
     before = dict(zip(EDITED, parts, strict=False))
-    if len(parts) != len(EDITED):
+    if len(parts) not in (len(EDITED), len(EDITED) - len(_NOTES)):  # the latter by earlier versions
         raise ValueError(f"the column {AS_EXPORTED} was changed: it must stay as it was exported")
-    now = {name: as_exported([cells[name]]) for name in EDITED if name in cells}
+    now = {name: as_exported([cells[name]]) for name in ("kind", *_NAMES) if name in cells}
     changed = {name: now[name] for name in now if now[name] != before[name]}
     names = list(dict.fromkeys(changed[name] for name in _NAMES if changed.get(name)))
     if len(names) > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePath
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from detector.base.names import name_key
 from detector.store.ids import current_id
 from detector.store.reader import FactsReader
-from detector.store.reviews.review import Review
+from detector.store.reviews.review import DRAWN_FROM, Review, Target, drawn_number
 from detector.store.reviews.table import Said
 from detector.store.run_json import read_run
 from detector.types import media_id
@@ -22,8 +22,13 @@ from detector.types import media_id
 _COLUMNS = ["media_id", "frame_number", "detections.list.element.x"]
 
 
-def find_targets(folder: Path, said: Sequence[Said]) -> list[Said]:
+def find_targets(folder: Path, said: Sequence[Said], drawn: Collection[Target] = frozenset()) -> list[Said]:
     """The same, each of an item, frame and box that the store holds, or with the problem that there is no such thing.
+
+    Args:
+        folder: The store.
+        said: What is said.
+        drawn: The boxes that people have drawn already.
 
     Raises:
         DataError: The store is damaged.
@@ -35,7 +40,8 @@ def find_targets(folder: Path, said: Sequence[Said]) -> list[Said]:
     named = [_with_item(each, files) for each in said]
     wanted = {_item(each.review) for each in named if each.problem is None}
     boxes = _boxes(reader, wanted)
-    return [each if each.problem else replace(each, problem=_problem(each, boxes)) for each in named]
+    drawn = {*drawn, *(each.review.target for each in named if each.review.xywh is not None and each.review.is_drawn)}
+    return [each if each.problem else replace(each, problem=_problem(each, boxes, drawn)) for each in named]
 
 
 def _item(review: Review) -> str:
@@ -46,11 +52,18 @@ def _with_item(said: Said, files: Files | None) -> Said:
     if said.review.repeat_group is not None:
         return said
     if said.item is not None:
-        return replace(said, review=replace(said.review, media_id=current_id(said.item)))
+        return replace(said, review=_of_item(said.review, current_id(said.item)))
     assert files is not None
     assert said.path is not None
     found = files.item_at(said.card, said.path)
-    return replace(said, problem=found.problem, review=replace(said.review, media_id=found.item))
+    return replace(said, problem=found.problem, review=_of_item(said.review, found.item))
+
+
+def _of_item(review: Review, item: str) -> Review:
+    """The review, of a media item that has been found; a box that is drawn gets its number."""
+    if review.box == DRAWN_FROM and review.xywh is not None:
+        return replace(review, media_id=item, box=drawn_number(item, review.frame_number or 0, review.xywh))
+    return replace(review, media_id=item)
 
 
 @dataclass(frozen=True)
@@ -162,7 +175,7 @@ def _boxes(reader: FactsReader, items: set[str]) -> dict[str, dict[int, int]]:
     return found
 
 
-def _problem(said: Said, boxes: dict[str, dict[int, int]]) -> str | None:
+def _problem(said: Said, boxes: dict[str, dict[int, int]], drawn: Collection[Target]) -> str | None:
     """What is not there of what a review is of."""
     review = said.review
     frames = boxes.get(_item(review))
@@ -176,8 +189,11 @@ def _problem(said: Said, boxes: dict[str, dict[int, int]]) -> str | None:
         frame, box = map(int, numbers)
     if frame is not None and frame not in frames:
         return f"the file has no frame {frame} that was sampled"
+    if review.is_drawn:
+        return None if review.target in drawn else f"the frame has no box with number {box} that a person drew"
     if frame is not None and box is not None and box >= frames[frame]:
         return f"the frame has {frames[frame]} box(es), counted from 0, and none with number {box}"
-    if not sum(frames.values()) and review.verdict not in ("nothing", "withdrawn"):
+    has_drawn = any(item == review.media_id for item, *_ in drawn)
+    if not sum(frames.values()) and not has_drawn and review.verdict not in ("nothing", "withdrawn"):
         return "there is no box in this file of which to say so"
     return None

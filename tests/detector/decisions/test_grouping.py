@@ -40,7 +40,7 @@ def events(deployment, key, seconds, frame, counts=None, nested=None, minutes=30
         np.array(frame, np.int64),
         np.array(frame, np.int64),
         np.ones(count, bool) if counts is None else np.array(counts, bool),
-        np.zeros(count, bool) if nested is None else np.array(nested, bool),
+        np.ones(count, int) if nested is None else 1 - np.array(nested, int),
     )
     return find_events(sights, np.full(max([0, *deployment]) + 1, int(minutes * 60_000)))
 
