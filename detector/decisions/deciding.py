@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -43,6 +43,23 @@ LONGEST_MS = 2.0**62  # of an independence: longer than any calendar
 
 
 @dataclass(frozen=True, eq=False)
+class Unreviewed:
+    """What is decided before any person's word.
+
+    Attributes:
+        basis: What decisions on boxes rest on.
+        placed: Deployment and time of items.
+        sequence: int64 (M,), of each item the first item of its sequence.
+        boxes: What models and neighbours say of each box.
+    """
+
+    basis: Basis
+    placed: Placement
+    sequence: NDArray[np.int64]
+    boxes: BoxDecisions
+
+
+@dataclass(frozen=True, eq=False)
 class PortionDecider:
     """Decides portions of a store.
 
@@ -63,7 +80,11 @@ class PortionDecider:
     now: datetime
 
     def decide(self, portion: Portion | None) -> Decisions:
-        """The decisions on a portion, or on the whole store.
+        """The decisions on a portion, or on the whole store; raises as `before_words`."""
+        return self.with_words(self.before_words(portion), self.words)
+
+    def before_words(self, portion: Portion | None) -> Unreviewed:
+        """What models and neighbours say of a portion, or of the whole store; the boxes that people drew are in it.
 
         Raises:
             DataError: A part of the facts is damaged.
@@ -81,10 +102,21 @@ class PortionDecider:
         ranked = name_individuals(self.reader, facts, individuals, seen, rules)
 
         suppressed = left_out(repeat, on_camera, individuals, features.surely_bird, options.repeat_days)
-        unreviewed = decide_boxes(Basis(facts, individuals, ranked, repeat, rules), suppressed)
-        facts, placed_by = as_people_see_it(facts, words.place, targets_of(facts, repeat, words.place))
         basis = Basis(facts, individuals, ranked, repeat, rules)
-        reviewed, lost = apply_reviews(unreviewed, basis, words.identity, options.score_threshold)
+        return Unreviewed(basis, placed, sequence, decide_boxes(basis, suppressed))
+
+    def with_words(self, unreviewed: Unreviewed, words: Words) -> Decisions:
+        """The decisions once people have spoken.
+
+        Args:
+            unreviewed: From `before_words`, when just the same boxes were drawn.
+            words: What people said.
+        """
+        options, placed, repeat = self.options, unreviewed.placed, unreviewed.basis.repeat
+        facts = unreviewed.basis.facts
+        facts, placed_by = as_people_see_it(facts, words.place, targets_of(facts, repeat, words.place))
+        basis = replace(unreviewed.basis, facts=facts)
+        reviewed, lost = apply_reviews(unreviewed.boxes, basis, words.identity, options.score_threshold)
         counted = reviewed.counted(facts.score, options.score_threshold)
         boxes = note_sex_and_age(reviewed, basis, words, counted)
         originals = self.plan.originals or originals_among(facts.media, facts.failed)
@@ -109,10 +141,10 @@ class PortionDecider:
             rules=self.rules,
             facts=facts,
             placed=placed,
-            sequence=sequence,
-            individuals=individuals,
+            sequence=unreviewed.sequence,
+            individuals=basis.individuals,
             repeat=repeat,
-            ranked=ranked,
+            ranked=basis.ranked,
             boxes=boxes,
             counted=counted,
             nested=nested,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -43,17 +43,35 @@ def read_media(folder: Path) -> Iterator[MediaRecord]:
     Raises:
         DataError: The store has no decisions, or a table is damaged or not of the other's run.
     """
-    detections = groupby(_records(folder, "detections", DetectionRecord), key=attrgetter("media_id"))
-    upcoming, found = next(detections, _NONE)
-    make: Callable[..., MediaRecord] = MediaRecord
-    for values in _rows(folder, "media"):
-        if values[0] == upcoming:
-            yield make(*values, tuple(found))
-            upcoming, found = next(detections, _NONE)
-        else:
-            yield make(*values, ())
+    upcoming = yield from _joined(_rows(folder, "media"), _records(folder, "detections", DetectionRecord))
     if upcoming is not None:
         raise DataError("the tables of media and detections do not fit", where=decisions_folder(folder), hint=_MEND)
+
+
+def media_of_tables(media: Iterable[pa.Table], detections: Iterable[pa.Table]) -> Iterator[MediaRecord]:
+    """The records of tables that are not on the disk: of `schema.MEDIA` and `schema.DETECTIONS`, in the same order."""
+    make: Callable[..., DetectionRecord] = DetectionRecord
+    yield from _joined(_table_rows(media), (make(*values) for values in _table_rows(detections)))
+
+
+def _joined(media: Iterator[Any], detections: Iterator[DetectionRecord]) -> Generator[MediaRecord, None, str | None]:
+    """Media items with their detections; returns the first item with detections that is not among them."""
+    of_items = groupby(detections, key=attrgetter("media_id"))
+    upcoming, found = next(of_items, _NONE)
+    make: Callable[..., MediaRecord] = MediaRecord
+    for values in media:
+        if values[0] == upcoming:
+            yield make(*values, tuple(found))
+            upcoming, found = next(of_items, _NONE)
+        else:
+            yield make(*values, ())
+    return upcoming
+
+
+def _table_rows(tables: Iterable[pa.Table]) -> Iterator[Any]:
+    for table in tables:
+        for batch in table.to_batches():
+            yield from zip(*(_values(column) for column in batch.columns), strict=True)
 
 
 def read_events(folder: Path) -> Iterator[EventRecord]:

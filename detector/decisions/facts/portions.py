@@ -54,13 +54,16 @@ class Plan:
     matching: Matching
 
 
-def plan_portions(reader: FactsReader, table: Sequence[Deployment], camera_from: str | None) -> Plan:
+def plan_portions(
+    reader: FactsReader, table: Sequence[Deployment], camera_from: str | None, most_frames: int | None = None
+) -> Plan:
     """Divide a store into portions of whole deployments, in the order of their names.
 
     Args:
         reader: Of the store.
         table: Deployments that are listed.
         camera_from: See `folders.group_cameras`.
+        most_frames: Of a portion, unless a deployment has more; `PORTION_FRAMES` by default.
 
     Raises:
         DataError: A part of the facts is damaged.
@@ -76,11 +79,12 @@ def plan_portions(reader: FactsReader, table: Sequence[Deployment], camera_from:
         for folder in here:
             parts_of.setdefault(folder, []).append(part)
     matching = match_deployments(list(frames), table, camera_from)
-    if frames.total() <= PORTION_FRAMES:
+    most = PORTION_FRAMES if most_frames is None else most_frames
+    if frames.total() <= most:
         return Plan([None], None, matching)
 
     portions = []
-    for together in _packed(_inseparable(matching), frames):
+    for together in _packed(_inseparable(matching), frames, most):
         wanted = {part for folder in together for part in parts_of[folder]}
         portions.append(Portion(frozenset(together), [part for part in parts if part in wanted]))
     return Plan(portions, originals_of(reader), matching)
@@ -101,13 +105,13 @@ def _inseparable(matching: Matching) -> list[list[Folder]]:
     return [folders[name] for name in sorted(folders)]
 
 
-def _packed(deployments: Sequence[Sequence[Folder]], frames: Counter[Folder]) -> Iterator[list[Folder]]:
+def _packed(deployments: Sequence[Sequence[Folder]], frames: Counter[Folder], most: int) -> Iterator[list[Folder]]:
     """Folders of deployments, one after the other, as long as their frames do not grow too many."""
     together: list[Folder] = []
     total = 0
     for folders in deployments:
         more = sum(frames[folder] for folder in folders)
-        if together and total + more > PORTION_FRAMES:
+        if together and total + more > most:
             yield together
             together, total = [], 0
         together = [*together, *folders]

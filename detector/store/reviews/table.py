@@ -19,6 +19,7 @@ _NAMES = ("display_name", "scientific_name", "english_name", "hebrew_name")
 _NOTES = ("sex", "life_stage", "count")
 EDITED = ("kind", *_NAMES, *_NOTES)  # what `as_exported` repeats
 _BOX = ("x", "y", "w", "h")
+_EXPORTED = ("reviewed_by", "reviewed_utc", "needs_review", "box_by")  # which are near to others, and say nothing
 _PLACES = ("media_id", "card", "path", "file", "frame_number", "box", "repeat_group")
 _SAID = ("verdict", "name", "reviewer", "reviewed_at", "comment")
 _OTHER_WORDS = {"blank": "nothing", "empty": "nothing", "human": "person", "withdraw": WITHDRAWN}
@@ -73,7 +74,7 @@ def read_review_table(path: Path, now: datetime) -> ReviewTable:
     Raises:
         DataError: It is no such table.
     """
-    optional = (*_PLACES, *_SAID, *EDITED, *_BOX, AS_EXPORTED, "reviewed_by", "needs_review")
+    optional = (*_PLACES, *_SAID, *EDITED, *_BOX, AS_EXPORTED, *_EXPORTED)
     table = read_table(path, TableForm("the table of reviews", optional=optional, multiline=("comment",)))
     if not {"verdict", "name", *_NOTES, AS_EXPORTED} & set(table.columns):
         raise DataError("the table of reviews has no column `verdict`", where=path, hint=_MEND)

@@ -31,6 +31,11 @@ class Words:
     count: tuple[Review, ...] = ()
 
     @cached_property
+    def all(self) -> frozenset[Review]:
+        """Each of them once."""
+        return frozenset((*self.identity, *self.place, *self.sex, *self.life_stage, *self.count))
+
+    @cached_property
     def drawn(self) -> frozenset[Target]:
         """The boxes that people drew."""
         return frozenset(review.target for review in self.place if review.is_drawn)

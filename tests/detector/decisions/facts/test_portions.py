@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from detector.decisions.decide import decide
 from detector.decisions.facts.portions import plan_portions
+from detector.decisions.live import LiveDecisions
 from detector.decisions.options import DecideOptions
 from detector.store.reader import FactsReader
 from detector.store.records_reader import read_effort, read_events, read_media, read_repeats, read_visits
-from detector.store.reviews.log import Review, append_reviews
+from detector.store.reviews.log import Review, append_reviews, drawn_number
 from detector.store.run_file import SpeciesEntry
 from detector.store.schema import pack_vector
 from detector.store.writer import FactsWriter
@@ -124,3 +125,32 @@ def test_portions_hold_whole_cameras_up_to_a_limit(
     assert [sorted(folder for _, folder in each.folders) for each in found if each] == [["a"], ["b"], ["c", "d"]]
     parts = reader.parts()
     assert [list(each.parts) for each in found if each] == [parts[:1], parts[:3], parts[2:]]
+
+
+def test_live_decisions_are_those_of_decide(tmp_path: Path, facts_maker: SimpleNamespace) -> None:
+    """Word after word, on one camera after the other: the same names, counts and files as the whole decide gives."""
+    empty = LiveDecisions(facts_maker.write(tmp_path / "empty", [], species=SPECIES), NOW).again([])
+    assert (empty.media, empty.summary.events) == ({}, 0)
+    box = facts_maker.box(label_scores=(0.9,), logits=pack_vector(np.array([9.0, 0, 0, 0])))
+    items = [
+        [facts_maker.row(f"{camera}/{number}.jpg", boxes=[box] * (number % 3), captured_at=START)]
+        for camera in "abc"
+        for number in range(4)
+    ]
+    folder = facts_maker.write(tmp_path / "out", items, species=SPECIES)
+    live = LiveDecisions(folder, NOW)
+    one, other = media_id("card", "a/1.jpg"), media_id("card", "b/0.jpg")
+    place = (0.5, 0.5, 0.125, 0.125)
+    said = [
+        Review(START, "Noa", "named", one, 0, 0, name="Oenanthe oenanthe", sex="male"),
+        Review(START, "Noa", "bird", other, 0, drawn_number(other, 0, place), xywh=place),
+        Review(START, "Dan", "nothing", one),
+        Review(START, "Dan", "noted", media_id("card", "b/2.jpg"), count=7),
+        Review(START, "Dan", "bird", media_id("card", "gone.jpg")),
+    ]
+    for review in said:
+        append_reviews(folder, [review])
+        answer = live.again([str(review.media_id)])
+        assert answer.summary == decide(folder, DecideOptions(), now=NOW)
+        of_store = {item.media_id: item for item in read_media(folder)}
+        assert answer.media == {item: of_store[item] for item in [review.media_id] if item in of_store}
