@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -94,6 +94,7 @@ class ClassifierCheckpoint:
         rgb_stats: "mean" and "std" of each channel, for pixels in 0..1.
         config: Settings of the network that differ from, or repeat, its registered ones.
         network: Name of the network, where the file names it (birder's files do not).
+        notes: Further entries that are written along, for others to read.
     """
 
     path: Path
@@ -103,6 +104,7 @@ class ClassifierCheckpoint:
     rgb_stats: RGBStats
     config: Mapping[str, Any]
     network: str | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_state(self)
@@ -183,6 +185,7 @@ def write_safetensors(checkpoint: ClassifierCheckpoint) -> None:
     }
     if checkpoint.network is not None:
         metadata["network"] = checkpoint.network
+    metadata = {**checkpoint.notes, **metadata}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.state.items()}
     write_bytes(checkpoint.path, save(tensors, metadata))  # save_file would hide the file from other users
 

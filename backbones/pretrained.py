@@ -97,7 +97,14 @@ def load_pretrained_model(
     return PretrainedModel(net, checkpoint.class_to_idx, checkpoint.signature, checkpoint.rgb_stats)
 
 
-def save_pretrained(path: str | Path, net: Backbone, *, class_to_idx: Mapping[str, int], rgb_stats: RGBStats) -> None:
+def save_pretrained(
+    path: str | Path,
+    net: Backbone,
+    *,
+    class_to_idx: Mapping[str, int],
+    rgb_stats: RGBStats,
+    notes: Mapping[str, str] | None = None,
+) -> None:
     """Save a classifier as `.safetensors`, whole or not at all, for `load_pretrained_model` and for birder.
 
     Args:
@@ -105,6 +112,7 @@ def save_pretrained(path: str | Path, net: Backbone, *, class_to_idx: Mapping[st
         net: The network.
         class_to_idx: Index of each class in the network's output.
         rgb_stats: "mean" and "std" of each channel that its inputs are normalised with.
+        notes: Further entries of the file's metadata, for others to read.
 
     Raises:
         ConfigError: The path does not end in `.safetensors`.
@@ -116,7 +124,14 @@ def save_pretrained(path: str | Path, net: Backbone, *, class_to_idx: Mapping[st
     signature = make_signature(net.num_classes, net.input_size, net.in_channels)
     write_safetensors(
         ClassifierCheckpoint(
-            path, net.state_dict(), dict(class_to_idx), signature, dict(rgb_stats), net.config, net.name
+            path,
+            net.state_dict(),
+            dict(class_to_idx),
+            signature,
+            dict(rgb_stats),
+            net.config,
+            net.name,
+            notes or {},
         )
     )
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from detector.api.rerank import rerank
     from detector.api.store import Store
     from detector.api.train import train
+    from detector.api.train_species import train_species
     from detector.models.detector import Detector
     from detector.models.saving import load_detector
     from detector.types import Detections
@@ -55,6 +56,7 @@ _MODULES = {
     "predict": "detector.api.predict",
     "rerank": "detector.api.rerank",
     "train": "detector.api.train",
+    "train_species": "detector.api.train_species",
 }
 __all__ = [
     "Detections",
@@ -71,6 +73,7 @@ __all__ = [
     "predict",
     "rerank",
     "train",
+    "train_species",
 ]
 
 

@@ -23,7 +23,7 @@ from detector.footage.photos import Photo, read_photo
 from detector.footage.sampling import Sampling
 from detector.footage.video import Video, VideoInfo
 from detector.models.tiling import View, tiled_views, whole_view
-from detector.species.crops import crops_of
+from detector.species.crops import CONTEXT, crops_of
 from detector.types import Frame, MediaItem
 
 TRAVELLING_PIXELS = 2_100_000  # a full HD picture; larger photos are decoded again where birds are in them
@@ -75,6 +75,7 @@ class CropTask:
         wanted: Number of a frame -> int64 (K,), the boxes to cut crops of.
         size_hw: Of the crops.
         crops_only: Whether all else is known of the frames.
+        context: How much around a box is cut along, as a share of its sides.
     """
 
     item: MediaItem
@@ -82,6 +83,7 @@ class CropTask:
     wanted: Mapping[int, NDArray[np.int64]]
     size_hw: Size
     crops_only: bool = False
+    context: float = CONTEXT
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,7 +244,7 @@ def _crop(task: CropTask) -> Iterator[Reading]:
 
 def _cropped(frame: Frame, task: CropTask) -> FrameCrops:
     boxes = task.boxes[frame.frame_number]
-    crops = crops_of(frame.image, boxes[task.wanted[frame.frame_number]], task.size_hw)
+    crops = crops_of(frame.image, boxes[task.wanted[frame.frame_number]], task.size_hw, task.context)
     if task.crops_only:
         return FrameCrops(crops)
     return FrameCrops(crops, frame_facts(frame), appearances(frame.image, boxes))

@@ -76,13 +76,13 @@ def training_config(config: object, changes: Mapping[str, Any] | None) -> Config
     """
     hint = "such as 'faster_rcnn_davit_tiny', or 'mine.yaml'"
     expect(config, (str, os.PathLike, Config), "the name or path of a configuration", where="config", hint=hint)
-    overrides = _overrides(changes)
+    overrides = overrides_of(changes)
     if isinstance(config, Config):
         return parse_config(dump_config(config), Config, overrides) if overrides else config
     return load_config(os.fspath(config), Config, overrides)  # type: ignore[call-overload]
 
 
-def _overrides(changes: object) -> list[str]:
+def overrides_of(changes: object) -> list[str]:
     """Settings by their keys, as `--set` takes them."""
     if changes is None:
         return []

@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "convert": ("detector.cli.data_sets.convert", "turn YOLO, VOC, Label Studio or CVAT boxes into COCO"),
     "draw": ("detector.cli.data_sets.draw", "draw birds with known boxes, to pretrain a detector"),
     "train": ("detector.cli.train", "train a detector on COCO boxes, or go on with a run"),
+    "train-species": ("detector.cli.train_species", "teach a classifier the species that people named"),
     "evaluate": ("detector.cli.evaluate", "measure a detector on annotated pictures"),
     "export-model": ("detector.cli.export_model", "make a detector or a classifier faster, or fit for other programs"),
     "download": ("detector.cli.download", "fetch published models ahead of a trip"),
@@ -48,8 +49,8 @@ GROUPS = {
         *("annotate", "deployments", "decide", "report", "export", "cards", "reclassify", "classify-crops"),
     ),
     "single pictures": ("predict", "classify", "check-detector"),
-    "a detector or a calibration of your own": (
-        *("doctor", "show", "convert", "draw", "train", "evaluate", "calibrate", "export-model"),
+    "a detector or a classifier of your own": (
+        *("doctor", "show", "convert", "draw", "train", "evaluate", "train-species", "calibrate", "export-model"),
     ),
 }
 

@@ -7,40 +7,14 @@ intervals (Wilson 1927) are those of as many events, which is wider and nearer t
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
-from math import sqrt
 from typing import Any
 
+from detector.evaluation.species.intervals import Interval, wilson
 from detector.store.records import DetectionRecord
 from detector.types import Kind
 
 BINS = 10  # of confidence
-Z95 = 1.959964  # of a 95 % interval
 MOST_PAIRS = 60
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A share with its 95 % interval."""
-
-    share: float
-    low: float
-    high: float
-
-
-def wilson(right: float, of: float, independent: float | None = None) -> Interval:
-    """The share of so many, and its interval by Wilson.
-
-    Args:
-        right: How many are right.
-        of: How many there are, above 0.
-        independent: How many of them do not depend on others; by default all.
-    """
-    n = of if independent is None else independent
-    share = right / of
-    middle, scale = share + Z95**2 / (2 * n), 1 + Z95**2 / n
-    reach = Z95 * sqrt(share * (1 - share) / n + Z95**2 / (4 * n * n))
-    return Interval(share, max((middle - reach) / scale, 0.0), min((middle + reach) / scale, 1.0))
 
 
 class Quality:

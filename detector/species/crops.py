@@ -51,11 +51,13 @@ def cut_crops(image: NDArray[np.uint8], boxes_xyxy: Floats, size_hw: tuple[int, 
     return crops
 
 
-def crops_of(image: NDArray[np.uint8], boxes_xywh: NDArray[np.float32], size_hw: tuple[int, int]) -> NDArray[np.uint8]:
+def crops_of(
+    image: NDArray[np.uint8], boxes_xywh: NDArray[np.float32], size_hw: tuple[int, int], context: float = CONTEXT
+) -> NDArray[np.uint8]:
     """The crops that the classifier sees of a picture at full resolution: uint8 (N, height, width, 3).
 
     Boxes are shares as the store holds them, so that the same crops are cut whenever and wherever it is done.
     """
     size_wh = (image.shape[1], image.shape[0])
     boxes = xywh_to_xyxy(boxes_xywh.astype(np.float64)) * np.array(size_wh * 2)
-    return cut_crops(image, crop_boxes(boxes, size_wh), size_hw)
+    return cut_crops(image, crop_boxes(boxes, size_wh, context), size_hw)

@@ -9,6 +9,7 @@ from typing import Any
 
 from backbones.errors import ConfigError, DataError
 from detector.base.reporting import warn
+from detector.config import Section
 from detector.training.checkpoints import LR_SCALING_BEFORE, Checkpoint
 from detector.training.config import Config
 from detector.training.data import RunData
@@ -111,7 +112,7 @@ def _warn_of_another_schedule(before: Checkpoint[Config], extended: Checkpoint[C
     )
 
 
-def leaves(config: Config) -> Iterator[tuple[str, Any]]:
+def leaves(config: Section) -> Iterator[tuple[str, Any]]:
     """Dotted key and plain value of every setting."""
 
     def walk(values: Mapping[str, Any], parents: tuple[str, ...]) -> Iterator[tuple[str, Any]]:

@@ -1,0 +1,1 @@
+"""How well birds are named: shares of right names, macro-F1, and how far these may be trusted."""
