@@ -112,7 +112,7 @@ def train_species(
     sources = [crop_source(each, roots) for each in _several(data, "data")]
     sources += [
         FolderCrops(checked_path(each, "others"), others=True) for each in _several(options.get("others", ()), "others")
-    ]  # type: ignore[arg-type]
+    ]
     validation = [crop_source(each, roots) for each in _several(options.get("val", ()), "val")]
     if not sources and not request.resume:
         hint = 'such as "OUT", "crops", or ("annotations.json", "photos")'

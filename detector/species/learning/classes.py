@@ -99,8 +99,8 @@ def _problem(label: str, found: int, kinds: Kinds, check: NameCheck) -> str | No
         return None
     taxon = named_taxon(label, kinds)
     if taxon is not None and taxon.rank in ("species", None) and taxon.name is not None:
-        said = check.problem(label)  # a word that ends like a bird's name is one, but maybe misspelt
-        return said and f"{said}; if it is so: --kind '{label}=bird' (from Python kinds)"
+        misspelt = check.problem(label)  # a word that ends like a bird's name is one
+        return misspelt and f"{misspelt}; if it is a class of your own: --kind '{label}=bird' (from Python kinds)"
     rank = "no species" if taxon is None or taxon.rank is None else f"a {taxon.rank}, no species"
     return f"'{label}' is {rank}: crops are of species; of others a classifier learns nothing that it could name"
 

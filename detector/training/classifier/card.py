@@ -84,9 +84,9 @@ class SpeciesCard:
         yield (
             f"On {after.birds} held-out crops of {after.groups} groups (cameras or events), by the likeliest class of "
             "all, without a threshold, a prior or other frames. In brackets: 95 % intervals, of draws of whole groups "
-            "with replacement (none where there is one group); per class Wilson's, which takes crops for independent and "
-            "so is rather too narrow. Recall: the share of these birds that is named so; precision: the share of what is "
-            "named so that is right."
+            "with replacement (none where there is one group); per class Wilson's, which takes crops for independent, "
+            "and so is rather too narrow. Recall: the share of these birds that is named so; precision: the share of "
+            "what is named so that is right."
         )
         yield from _comparison(everything)
         if self.outcome.known is not None:
