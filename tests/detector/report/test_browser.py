@@ -85,6 +85,36 @@ def test_a_box_is_looked_at_and_left_by_keys_alone(visit, decided_store):
     assert page.locator("dialog[open]").count() == 0
 
 
+def test_the_picture_that_was_asked_for_last_stays_however_slow_those_before_come(visit, decided_store):
+    export(decided_store, ["report"])
+    page = visit(decided_store).page
+    page.locator(".card").nth(2).click()
+    page.wait_for_selector("dialog[open] .lines")
+    third = page.inner_text("#viewer .lines")
+    page.keyboard.press("Escape")
+    page.locator(".card").first.click()
+    page.wait_for_selector("dialog[open] .lines")
+    page.evaluate(
+        """() => {
+            const [details, waits] = [hoopoe.details, [300, 0]];
+            hoopoe.details = async (row) => {
+                await new Promise((done) => setTimeout(done, waits.shift()));
+                return details(row);
+            };
+        }"""
+    )
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(600)
+    assert page.inner_text("#viewer .lines") == third
+
+
+def test_a_class_may_be_called_as_what_every_object_has(visit, decided_store):
+    export(decided_store, ["report"])
+    page = visit(decided_store).page
+    assert page.evaluate("hoopoe.taxonNode('constructor').textContent") == "constructor"
+
+
 def test_nothing_that_a_file_or_person_says_becomes_markup(visit, tmp_path, store_maker):
     from tests.detector.two_cameras import _deployments, _effort, _events
 

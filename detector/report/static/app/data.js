@@ -94,8 +94,14 @@
   };
   hoopoe.nameText = (index) => hoopoe.nameNode(index).textContent;
 
+  // Own entries alone: a class may be called "constructor".
+  hoopoe.translation = function (name) {
+    const { translations } = hoopoe.summary;
+    return Object.hasOwn(translations, name) ? translations[name] : null;
+  };
+
   hoopoe.taxonNode = function (scientific) {
-    const [english, hebrew] = hoopoe.summary.translations[scientific] || ["", ""];
+    const [english, hebrew] = hoopoe.translation(scientific) || ["", ""];
     if (hoopoe.language === "hebrew" && hebrew) return spoken(hebrew, true);
     if (hoopoe.language !== "scientific" && english) return spoken(english);
     return spoken(scientific, false, true);

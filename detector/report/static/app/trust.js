@@ -135,7 +135,7 @@
       right,
       ...shares.map(percent),
     ]);
-    const word = (name) => (hoopoe.summary.translations[name] ? hoopoe.taxonNode(name) : el("bdi", {}, name));
+    const word = (name) => (hoopoe.translation(name) ? hoopoe.taxonNode(name) : el("bdi", {}, name));
     const pairs = quality.pairs.map(([truth, guess, count]) => [
       word(truth),
       word(guess),

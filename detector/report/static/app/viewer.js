@@ -4,7 +4,8 @@
 (function (hoopoe) {
   const { el, svg, number, percent } = hoopoe;
   let list = [],
-    at = 0;
+    at = 0,
+    asked = 0;
 
   const dialog = () => document.getElementById("viewer");
 
@@ -148,8 +149,10 @@
   }
 
   async function show(row) {
-    const found = await hoopoe.details(row),
+    const turn = (asked += 1),
+      found = await hoopoe.details(row),
       { rows, summary, FLAG } = hoopoe;
+    if (turn !== asked) return; // another was asked for while this one was read
     const name = summary.names[rows.name[row]],
       sure = hoopoe.sureText(row);
     const others = [name.display, name.name, name.hebrew].filter(
