@@ -57,7 +57,8 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118 (not a dict)
+            # copies: what is mapped changes with a file that is copied over, and Windows replaces no such file
+            return {name: file.get_tensor(name).clone() for name in file.keys()}, metadata  # noqa: SIM118 (not a dict)
     except (SafetensorError, ValueError, TypeError, RuntimeError, OSError, MemoryError) as error:
         # also ValueError and TypeError: types of numbers that torch has not
         raise _damaged(error, path) from error

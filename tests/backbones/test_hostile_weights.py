@@ -103,6 +103,15 @@ def test_weights_of_another_type_are_an_error(
         backbones.load_pretrained_model(write(tmp_path / "x.pt", spoilt))
 
 
+def test_a_file_that_is_copied_over_changes_no_weights_in_use(tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    path.write_bytes(save({"weight": torch.ones(10_000)}))
+    tensors, _ = read_safetensors(path)
+    with path.open("r+b") as file:
+        file.write(bytes(path.stat().st_size))
+    assert tensors["weight"].sum() == 10_000
+
+
 def test_sparse_weights_are_an_error(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
     spoilt = state | {"classifier.weight": state["classifier.weight"].to_sparse()}
     with pytest.raises(CheckpointError):
