@@ -138,7 +138,9 @@ def _start_context() -> Any:
     from multiprocessing import forkserver  # there is none elsewhere
 
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([name for name in SLOW_IMPORTS if name in sys.modules])
+    own = getattr(forkserver._forkserver, "_preload_modules", [])  # what the user's program has asked for
+    own = [] if own == ["__main__"] else [name for name in own if name not in SLOW_IMPORTS]  # that is the default
+    context.set_forkserver_preload([*own, *(name for name in SLOW_IMPORTS if name in sys.modules)])
     try:
         forkserver.ensure_running()
     except OSError:  # no socket can be made in the temporary folder, as where its name is long
