@@ -153,6 +153,9 @@ def fit_weight(
 ) -> WeightFit:
     """The weight that ranks species best: highest mean over species of average precision; of equals the middlemost.
 
+    It calls `species_scores` and not `rerank`, which scores each box for its likeliest species alone: average precision
+    of a species ranks all boxes by it. The formulas are the same functions; a test holds both against each other.
+
     Args:
         detector_scores: (N,) or (N, C), as for `species_scores`.
         probabilities: (N, C).

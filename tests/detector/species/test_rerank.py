@@ -9,6 +9,7 @@ from detector.species.calibration import Calibration
 from detector.species.names.kinds import Kinds
 from detector.species.names.taxonomy import ANY_BIRD, Taxonomy
 from detector.species.naming import Circumstances
+from detector.species.posterior import posterior, species_scores
 from detector.species.priors import LocalList
 from detector.species.rerank import Ranked, rerank_boxes
 from detector.species.rules import NamingRules
@@ -64,6 +65,19 @@ def test_boxes_are_named_alone_as_together_and_in_any_order(seed: int, count: in
     order = np.random.default_rng(seed).permutation(count)
     parts = [rerank_boxes(logits[part], labels[part], RULES, seen[part]) for part in (order[:2], order[2:])]
     assert list(Ranked.joined([order[:2], order[2:]], parts)) == together
+
+
+@pytest.mark.parametrize("labels", [("bird",), ("Oenanthe oenanthe", "Corvus cornix")])
+def test_a_box_scores_as_it_does_where_the_weight_is_fitted(labels: tuple[str, ...]) -> None:
+    rng = np.random.default_rng(0)
+    logits, scores = rng.normal(0, 6, (20, 3)).astype(np.float32), rng.random((20, len(labels))).astype(np.float32)
+    calibration = Calibration.model_validate({"temperature": 2.0, "weight": 0.25})
+    rules = NamingRules(labels, Taxonomy(CLASSES[:3]), calibration=calibration, threshold=0.01)  # all to the species
+    ranked = rerank_boxes(logits, scores, rules)
+    detector = rules.joined.class_scores(scores) if rules.joined else scores[:, 0]
+    expected = species_scores(detector, posterior(logits, 2.0), 0.25).max(axis=1)
+    found = ranked.box_scores(np.arange(20), scores.max(axis=1), 0.25)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 @given(st.integers(0, 999))
