@@ -1,6 +1,7 @@
 """Our networks are birder's: names and shapes of the weights, outputs at any size, and gradients."""
 
 import contextlib
+import functools
 from collections import deque
 from collections.abc import Iterator
 
@@ -58,11 +59,18 @@ def randomise(net: nn.Module, gain: float) -> None:
             nn.init.uniform_(module.running_var, 0.5, 1.5)
 
 
-def make_twins(name: str, size: tuple[int, int]) -> tuple[backbones.Backbone, nn.Module]:
-    """Our network and birder's, with the same random weights."""
-    with pytest.MonkeyPatch.context() as patch:  # drawing weights that are replaced takes half of the time
+@contextlib.contextmanager
+def undrawn_weights() -> Iterator[None]:
+    """Leave weights as they are made: to draw those that are replaced takes half of the time."""
+    with pytest.MonkeyPatch.context() as patch:
         for each in ("trunc_normal_", "kaiming_uniform_"):
             patch.setattr(nn.init, each, lambda tensor, *_, **__: tensor)
+        yield
+
+
+def make_twins(name: str, size: tuple[int, int]) -> tuple[backbones.Backbone, nn.Module]:
+    """Our network and birder's, with the same random weights."""
+    with undrawn_weights():
         ours = backbones.create_model(name, 17, input_size=TRAINED_AT).eval()
         theirs = make_birder(name, size)
     randomise(ours, WEIGHT_GAINS[name.partition("_")[0]])
@@ -129,10 +137,16 @@ def check_outputs(name: str, size: tuple[int, int], *, classify: bool) -> None:
     assert agreement >= ROUTING_AGREEMENT or flips <= FEW_ROWS
 
 
+@functools.cache
+def shapes_of_twins(name: str) -> tuple[backbones.Backbone, nn.Module]:
+    """Our network and birder's, without values; those of `make_twins` are loaded strictly too."""
+    with undrawn_weights(), torch.device("meta"):
+        return backbones.create_model(name, 17), make_birder(name, TRAINED_AT)
+
+
 @pytest.mark.parametrize("name", NANO + VARIANTS)
 def test_state_dicts_are_interchangeable(name: str) -> None:
-    with torch.device("meta"):  # names and shapes; the values of `make_twins` are loaded strictly too
-        ours, theirs = backbones.create_model(name, 17), make_birder(name, TRAINED_AT)
+    ours, theirs = shapes_of_twins(name)
     ours.load_state_dict(theirs.state_dict(), strict=True, assign=True)
     theirs.load_state_dict(ours.state_dict(), strict=True, assign=True)
     assert list(ours.state_dict()) == list(theirs.state_dict())
@@ -141,8 +155,7 @@ def test_state_dicts_are_interchangeable(name: str) -> None:
 
 @pytest.mark.parametrize("name", NANO + VARIANTS)
 def test_settings_that_no_weight_shows_are_birders(name: str) -> None:
-    with torch.device("meta"):
-        ours, theirs = backbones.create_model(name, 17), make_birder(name, TRAINED_AT)
+    ours, theirs = shapes_of_twins(name)
     assert ours.return_channels == tuple(theirs.return_channels)
     rates = [module.rate for module in ours.modules() if isinstance(module, DropPath)]
     assert rates == pytest.approx([module.p for module in theirs.modules() if isinstance(module, StochasticDepth)])
@@ -152,7 +165,7 @@ def test_settings_that_no_weight_shows_are_birders(name: str) -> None:
     assert epsilons == expected
 
 
-@pytest.mark.parametrize("size", [(384, 384), (256, 384), (800, 1344)])
+@pytest.mark.parametrize("size", [(384, 384), (256, 384), pytest.param((800, 1344), marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", NANO)
 def test_small_networks_match_birder_at_any_size(name: str, size: tuple[int, int]) -> None:
     check_outputs(name, size, classify=True)
@@ -160,7 +173,7 @@ def test_small_networks_match_birder_at_any_size(name: str, size: tuple[int, int
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_variant_matches_birder(name: str) -> None:
-    check_outputs(name, (256, 384), classify=False)
+    check_outputs(name, (128, 192), classify=False)
 
 
 @pytest.mark.slow
@@ -183,7 +196,7 @@ def gradients(net: nn.Module, images: Tensor) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("name", [*NANO, "biformer_t", "davit_tiny"])
 def test_gradients_match_birder(name: str) -> None:
-    size = (256, 256)
+    size = (128, 192)
     ours, theirs = make_twins(name, size)
     images = torch.randn(2, 3, *size)
     with shared_routing():

@@ -27,7 +27,7 @@ from tests.detector.data.drawn_birds import NAMES, PICTURES, Truth, check, draw_
 from tests.detector.data.label_file_mutations import VOC, YOLO, voc_files, yolo_files
 from tests.detector.data.mutating import Mutation
 
-DEFAULT, ALL = 300, 5000  # mutations; all take some minutes
+DEFAULT, ALL = 100, 5000  # mutations; all take some minutes
 
 
 def hold_error(error: HoopoeError, mutation: Mutation, *folders: Path) -> None:

@@ -59,19 +59,21 @@ def test_a_bad_task_costs_itself_only(impatient: IsolatedReaders, order: str) ->
     tasks = [("echo", 1), ("echo", 2), (order, 3), ("echo", 4), ("count", 5), ("echo", 6)]
     events = list(impatient.run(tasks))
     assert list(failures(events)) == [(order, 3)]
+    if order == "sleep":
+        reason = f"reading it made no progress for {IMPATIENT_S:.0f} s and was stopped"
+        assert failures(events)[order, 3] == reason
     assert {event.task for event in events if isinstance(event, Finished)} == set(tasks) - {(order, 3)}
 
 
-def test_reasons_name_file_and_cause(impatient: IsolatedReaders) -> None:
-    tasks = [("abort", 1), ("kill", 2), ("raise", 3), ("media error", 4), ("sleep", 5), ("address", 6)]
-    events = list(impatient.run(tasks))
+def test_reasons_name_file_and_cause(pool: IsolatedReaders) -> None:
+    tasks = [("abort", 1), ("kill", 2), ("raise", 3), ("media error", 4), ("address", 6)]
+    events = list(pool.run(tasks))
     reasons = failures(events)
     assert "SIGABRT" in reasons["abort", 1]
     assert "memory" in reasons["kill", 2]
     assert reasons["raise", 3] == "ZeroDivisionError: no such luck"
     assert reasons["address", 6] == "OSError: cannot identify image file <object object>"
     assert reasons["media error", 4] == "the file is empty"
-    assert reasons["sleep", 5] == f"reading it made no progress for {IMPATIENT_S:.0f} s and was stopped"
     errors = {event.task[1]: event.error for event in events}
     assert all(isinstance(error, MediaError) and error.hint for error in errors.values())
     assert errors[1].where == "file 1"
@@ -118,7 +120,7 @@ def test_a_slow_receiver_is_not_taken_for_a_hang(impatient: IsolatedReaders) -> 
     events = []
     for event in impatient.run([("count", 3), ("count", 2)]):
         events.append(event)
-        time.sleep(1)  # seven events: longer than the time after which silence counts
+        time.sleep((IMPATIENT_S + 0.5) / 7)  # seven events: longer than the time after which silence counts
     assert not failures(events)
     assert len(events) == 7
 
@@ -202,6 +204,20 @@ def test_processes_start_where_the_temporary_folder_takes_no_socket(tmp_path: Pa
     command = [sys.executable, "-c", MODULES]
     answer = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=200)
     assert (answer.returncode, len(answer.stdout.splitlines())) == (0, 2), answer.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forks of a server on Linux alone")
+@pytest.mark.parametrize(("asked", "kept"), [(["__main__"], []), (["colorsys", "av"], ["colorsys"])])
+def test_modules_that_a_users_program_preloads_stay(monkeypatch: pytest.MonkeyPatch, asked: list, kept: list) -> None:
+    from multiprocessing import forkserver
+
+    server = forkserver.ForkServer()
+    monkeypatch.setattr(forkserver, "_forkserver", server)
+    monkeypatch.setattr(forkserver, "ensure_running", lambda: None)
+    monkeypatch.setattr(forkserver, "set_forkserver_preload", server.set_forkserver_preload)
+    server.set_forkserver_preload(asked)
+    assert worker._start_context().get_start_method() == "forkserver"
+    assert server._preload_modules == [*kept, *(name for name in worker.SLOW_IMPORTS if name in sys.modules)]
 
 
 def test_a_fork_of_a_process_that_may_have_started_some_starts_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
