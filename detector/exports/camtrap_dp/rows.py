@@ -24,6 +24,7 @@ from detector.exports.taxa import candidates_of, scientific_taxon
 from detector.species.names.kinds import kind_of_label
 from detector.species.names.label_words import is_negation
 from detector.store.records import DeploymentRecord, DetectionRecord, EventRecord, MediaRecord
+from detector.store.reviews.programs.camtrap_dp import AS_WRITTEN, as_written
 from detector.store.run_file import RunFile
 from detector.types import Kind, TaxonName
 
@@ -148,7 +149,7 @@ class PackageRows:
             self.reviewers[found.event_id] = found.reviewed_by
         moment = _aware(record.timestamp, record.utc_offset_min, found.time_s)
         probability = found.score if found.confidence is None else found.confidence
-        return {
+        row: Row = {
             "observationID": f"{record.media_id}_{found.frame_number}_{found.box}",
             "deploymentID": record.visit_id,
             "mediaID": record.media_id,
@@ -163,9 +164,9 @@ class PackageRows:
             "sex": found.sex,
             **_box(found),
             **self._classified_by(found.reviewed_by, probability, found.reviewed_at),
-            "observationTags": _tags(found),
             "observationComments": found.display_name,
         }
+        return {**row, "observationTags": _tags(found, row)}
 
     def event_row(self, event: EventRecord) -> Row:
         """The row of an independent event in observations.csv."""
@@ -244,10 +245,13 @@ def _box(found: DetectionRecord) -> Row:
     return {"bboxX": x, "bboxY": y, "bboxWidth": width, "bboxHeight": height}
 
 
-def _tags(found: DetectionRecord) -> str:
+def _tags(found: DetectionRecord, row: Row) -> str:
     tags = [f"candidate:{one.name} ({one.confidence:.3f})" for one in candidates_of(found)]
     tags += [f"class:{found.name}"] if found.name and not found.rank else []
     tags += [f"reason:{reason}" for reason in found.reasons]
     tags += ["needsReview:true"] if found.needs_review else []
     tags += ["partOfAnotherBox:true"] if found.nested else []
+    tags += [f"boxBy:{found.box_by}"] if found.box_by else []
+    # so that what people change is told when the package comes back
+    tags += [] if found.reviewed_by else [f"{AS_WRITTEN}{as_written(row)}"]
     return " | ".join(tag.replace("|", "/") for tag in tags)

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from backbones.errors import DataError
 from detector.base.dates import day_first, parse_date
 from detector.base.tables.reader import Row, TableForm, as_number, read_table
 from detector.store.reviews.review import DRAWN_FROM, NOTED, VERDICTS, WITHDRAWN, Box, Review
-from detector.store.reviews.traits import life_stage_of, sex_of
+from detector.store.reviews.traits import Traits, traits_of
 
 AS_EXPORTED = "as_exported"
 _NAMES = ("display_name", "scientific_name", "english_name", "hebrew_name")
@@ -105,7 +104,7 @@ def _said(row: Row, now: datetime, day_before_month: bool | None) -> Said | None
     verdict, name = _word(row)
     notes = _notes(row)
     xywh = None if row[AS_EXPORTED] else _box(row)
-    if verdict is None and (xywh or any(value is not None for value in notes.values())):
+    if verdict is None and (xywh or notes):
         verdict = NOTED
     if verdict is None:
         if row["reviewer"] or row["reviewed_at"] or row["comment"]:  # a person was here
@@ -130,25 +129,21 @@ def _said(row: Row, now: datetime, day_before_month: bool | None) -> Said | None
         name=name,
         comment=row["comment"] or None,
         xywh=xywh,
-        **notes,
+        **vars(notes),
     )
     return Said(row.where, item, row["card"] or None, path, review, timed)
 
 
-def _notes(row: Row) -> dict[str, Any]:
+def _notes(row: Row) -> Traits:
     """Sex, life stage and count that a row gives; of an exported one those that were changed."""
     cells = {name: row[name].strip() for name in _NOTES}
     if row[AS_EXPORTED]:
         before = dict(zip(EDITED, (part.strip() for part in row[AS_EXPORTED].split("|")), strict=False))
         cells = {name: cell if cell != before.get(name, cell) else "" for name, cell in cells.items()}
-    count = as_number(cells["count"])
-    if cells["count"] and (count is None or count != int(count)):
-        raise ValueError(f"count '{cells['count']}' is no whole number")
-    return {
-        "sex": sex_of(cells["sex"]),
-        "life_stage": life_stage_of(cells["life_stage"]),
-        "count": None if count is None else int(count),
-    }
+    traits, problems = traits_of(**cells)
+    if problems:
+        raise ValueError("; ".join(problems))
+    return traits
 
 
 def _box(row: Row) -> Box | None:

@@ -1,8 +1,10 @@
 """observations.csv of a Camtrap DP package that people have edited, in our packages or in those of other programs.
 
 An observation of a person says so (classificationMethod human) and is signed. Of other rows those count that differ
-from the store, if it has not been decided anew since. A row that is missing says nothing: people filter tables. Rows of
-whole events cannot be taken: a word is of boxes or of a file.
+from what we exported, which a tag of each repeats; of packages without it those that differ from the store, if it has
+not been decided anew since. A row whose box overlaps none of the store's is of a box that a person drew, unless it says
+that a machine made it. A row that is missing says nothing: people filter tables. Rows of whole events cannot be taken:
+a word is of boxes or of a file.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from pathlib import Path
 
 from detector.base.tables.reader import Row, TableForm, as_number, read_table
 from detector.store.reviews.programs.words import ANY_ANIMAL, ANYBODY, Box, Heard, Place, Word, moment
+from detector.store.reviews.traits import Traits, traits_of
 
 SIGNATURE = ("observationID", "observationType")
 _BOX = ("bboxX", "bboxY", "bboxWidth", "bboxHeight")
@@ -23,6 +26,8 @@ _COLUMNS = (
     "classificationTimestamp", "classificationProbability", "observationTags", "observationComments",
 )  # fmt: skip
 _LABELS = {"human": "person", "vehicle": "vehicle", "blank": "nothing"}
+_CORRECTED = ("observationType", "scientificName", "lifeStage", "sex", "count")
+AS_WRITTEN = "asExported:"  # a tag
 _NO_WORD = ("unknown", "unclassified", "")
 MAX_BYTES = 1 << 30
 EVENT = "it is of an event: correct the rows of its boxes, those with observationLevel media"
@@ -48,6 +53,7 @@ def read_camtrap_dp(path: Path) -> Heard:
         try:
             if word := _word(row, files):
                 words.append(word)
+                wrong += [f"{row.where}: {problem}" for problem in _traits(row)[1]]
         except ValueError as error:
             wrong.append(f"{row.where}: {error}")
     return Heard(tuple(words), tuple(wrong), table.notes)
@@ -66,18 +72,47 @@ def _word(row: Row, files: Mapping[str, str]) -> Word | None:
         return None
     person = row["classificationMethod"] == "human"
     whole_event = row["observationLevel"] == "event" or not row["mediaID"]
+    exported, now = _exported(row), as_written(row.cells).split("/")
+    edited = None if exported is None else exported != now
+    if label == "nothing" and row["observationID"].endswith("_none"):
+        edited = False  # what we write of a file in which nothing was found
     return Word(
         where=row.where,
         place=Place() if whole_event else _place(row, files),
         label=label,
         signed=person,
-        # what we write of a file in which nothing was found
-        edited=False if label == "nothing" and not person and row["observationID"].endswith("_none") else None,
+        # of rows that nobody signed: whether they differ from what was written
+        edited=None if person else edited,
         probability=None if person else as_number(row["classificationProbability"]),
         reviewer=(row["classifiedBy"] if person else "") or ANYBODY,
         said_at=moment(row["classificationTimestamp"]) if person else None,
         region=row["eventID"] if whole_event else "",
+        traits=Traits() if label == "nothing" else _traits(row)[0],
+        draws=row["classificationMethod"] != "machine",
+        moves=person if exported is None else exported[-len(_BOX) :] != now[-len(_BOX) :],
     )
+
+
+def as_written(cells: Mapping[str, object]) -> str:
+    """The cells of a row that people correct, in one, by which an edited row is told when the package comes back."""
+    return "/".join(_plain(cells.get(name)) for name in (*_CORRECTED, *_BOX))
+
+
+def _plain(cell: object) -> str:
+    """A cell whatever a spreadsheet made of its numbers."""
+    text = "" if cell is None else str(cell)
+    number = as_number(text)
+    return text if number is None else f"{number:.5g}"
+
+
+def _exported(row: Row) -> list[str] | None:
+    """The same cells as they were exported; None where the row does not tell, or is not ours."""
+    tags = (tag.strip() for tag in row["observationTags"].split("|"))
+    return next((tag.removeprefix(AS_WRITTEN).split("/") for tag in tags if tag.startswith(AS_WRITTEN)), None)
+
+
+def _traits(row: Row) -> tuple[Traits, tuple[str, ...]]:
+    return traits_of(row["sex"], row["lifeStage"], row["count"])
 
 
 def _label(row: Row) -> str | None:

@@ -7,32 +7,34 @@ store says already is no word, unless a person signed it.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from detector.base.names import name_key
 from detector.boxes import box_iou, xywh_to_xyxy
-from detector.store.records import DetectionRecord, MediaRecord
+from detector.store.records import DetectionRecord, MediaRecord, reaches
 from detector.store.records_reader import read_events, read_media
 from detector.store.reviews.programs.camtrap_dp import EVENT
-from detector.store.reviews.programs.words import ANY_ANIMAL, Heard, Word
-from detector.store.reviews.review import Review
+from detector.store.reviews.programs.words import ANY_ANIMAL, Box, Heard, Word
+from detector.store.reviews.review import NOTED, Review, drawn_number
 from detector.store.reviews.table import ReviewTable, Said
 from detector.store.reviews.targets import Files
+from detector.store.reviews.traits import Traits
 from detector.store.run_json import read_run
 from detector.types import Kind
 
 SAME_IOU = 0.5
+DUPLICATE_IOU = 0.9
 SAME_PROBABILITY = 1e-4  # tables hold five digits
 SAME_TIME_S = 0.05  # a frame of Label Studio's 25 a second, and a little
 DEFAULT_THRESHOLD = 0.2
-DRAWN = (
-    "a box that a person drew is not taken, for the store holds the detector's boxes only: its animal is not counted"
-)
+MOVED = 2e-3  # share of the picture by which a side must lie otherwise: files round to 4 digits
+NOBODYS = "nothing tells that a person drew it"
 UNNAMED = "its name was taken away: write another name, or bird"
 
 
@@ -70,6 +72,10 @@ def join_words(folder: Path, heard: Heard, now: datetime) -> ReviewTable:
     total, taken = len(heard.words), len(heard.words) - len(joining.wrong)
     count = f"{taken} of {total} entries joined, {joining.unchanged} of which say what the store says"
     notes = [*heard.notes, count if total else "nobody has said anything in it"]
+    if joining.faint:
+        notes.append(
+            f"{joining.faint} boxes are less sure than this store shows, which does not hold them: they say nothing"
+        )
     if joining.stale:
         passed_over = f"{joining.stale} entries that nobody signed are older than what the store says by now"
         notes.append(f"{passed_over}, and were passed over: export again to correct those")
@@ -92,6 +98,7 @@ class _Joining:
     wrong: list[str] = field(default_factory=list)
     unchanged: int = 0
     stale: int = 0
+    faint: int = 0
 
     def events(self, words: Sequence[Word], folder: Path) -> None:
         """Take words on whole events, which change nothing, or cannot be taken."""
@@ -132,9 +139,9 @@ class _Joining:
             meant = [found for found in shown if found.kind not in private] or list(shown)
             blank = word.verdict[0] == "nothing"
             if not word.signed and (record.blank if blank else meant and all(_says(word, found) for found in meant)):
-                self.unchanged += 1
+                self._note(record, word, _traits_beside(word, meant), None)
             else:
-                self._add(record, word, None)
+                self._add(record, word, None, word.traits)
 
     def _of_boxes(self, record: MediaRecord, words: Sequence[Word]) -> None:
         joined = _pairs(record, words)
@@ -143,39 +150,103 @@ class _Joining:
         for number, word in enumerate(words):
             if number in joined:
                 self._of_box(record, word, joined[number])
-            elif word.place.frame is not None and word.place.frame not in record.frames:
-                self.wrong.append(f"{word.where}: the file has no frame {word.place.frame} that was sampled")
+            elif word.verdict[0] == "nothing":
+                self.unchanged += 1  # of a box that is not here nothing need be said
+            elif word.score is not None and not word.draws and not reaches(word.score, self.threshold):
+                self.faint += 1
             elif word.region and (word.region in regions or listed[word.region]):
                 continue  # a moment of a thing whose others have been joined, or told of
             else:
-                listed[word.region] += 1
-                self.wrong.append(f"{word.where}: no box of the file overlaps it by half; {DRAWN}")
+                said = [other for place, other in enumerate(words) if place in joined or place < number]
+                self._not_found(record, word, listed, said)
+
+    def _not_found(self, record: MediaRecord, word: Word, listed: Counter[str], said: Sequence[Word]) -> None:
+        """Take a box that a person drew, or list it."""
+        frame = _sampled_frame(record, word)
+        if frame is None:
+            listed[word.region] += 1
+            which = f"frame {word.place.frame}" if word.place.time_s is None else f"frame at {word.place.time_s:g} s"
+            self.wrong.append(f"{word.where}: the file has no {which} that was sampled")
+        elif word.place.xywh is None or not word.draws or any(_is_same_place(word, other) for other in said):
+            listed[word.region] += 1
+            why = "another entry speaks of its place" if word.place.xywh is not None and word.draws else NOBODYS
+            self.wrong.append(f"{word.where}: no other box of the file overlaps it by half, and {why}")
+        else:
+            box = drawn_number(record.media_id, frame, word.place.xywh)
+            of = {"frame_number": frame, "box": box, "xywh": word.place.xywh}
+            verdict, name = (NOTED, None) if word.label == ANY_ANIMAL else word.verdict
+            self._say(record, word, verdict, {**of, **vars(word.traits), "name": name})
 
     def _of_box(self, record: MediaRecord, word: Word, found: DetectionRecord) -> None:
         same = _says(word, found)
+        traits = word.traits.beside(found.sex, found.life_stage, found.count)
         if same and (not word.signed or found.reviewed_by == word.reviewer or word.label == ANY_ANIMAL):
-            self.unchanged += 1
+            self._note(record, word, traits, found)
         elif not word.signed and not word.edited and _outdated(word, found):
             self.stale += 1
         else:
-            self._add(record, word, found)
+            self._add(record, word, found, traits)
 
-    def _add(self, record: MediaRecord, word: Word, found: DetectionRecord | None) -> None:
+    def _note(self, record: MediaRecord, word: Word, traits: Traits, found: DetectionRecord | None) -> None:
+        """Take what is said beside a name that the store says already."""
+        xywh = _moved_to(word, found)
+        if not traits and xywh is None:
+            self.unchanged += 1
+            return
+        name = word.verdict[1] if found is None and traits.count else None
+        self._say(record, word, NOTED, {**_target(found), **vars(traits), "xywh": xywh, "name": name})
+
+    def _add(self, record: MediaRecord, word: Word, found: DetectionRecord | None, traits: Traits) -> None:
         if word.label == ANY_ANIMAL:
             self.wrong.append(f"{word.where}: {UNNAMED}")
             return
         verdict, name = word.verdict
-        review = Review(
-            reviewed_at=word.said_at or self.now,
-            reviewer=word.reviewer,
-            verdict=verdict,
-            media_id=record.media_id,
-            frame_number=None if found is None else found.frame_number,
-            box=None if found is None else found.box,
-            name=name,
-            comment=word.comment,
-        )
+        notes = {} if verdict == "nothing" else {**vars(traits), "xywh": _moved_to(word, found)}
+        self._say(record, word, verdict, {**_target(found), **notes, "name": name})
+
+    def _say(self, record: MediaRecord, word: Word, verdict: str, what: Mapping[str, Any]) -> None:
+        said_at = word.said_at or self.now
+        try:
+            review = Review(said_at, word.reviewer, verdict, record.media_id, comment=word.comment, **what)
+        except ValueError as error:
+            self.wrong.append(f"{word.where}: {error}")
+            return
         self.said.append(Said(word.where, record.media_id, None, None, review, word.said_at is not None))
+
+
+def _target(found: DetectionRecord | None) -> dict[str, int]:
+    return {} if found is None else {"frame_number": found.frame_number, "box": found.box}
+
+
+def _sampled_frame(record: MediaRecord, word: Word) -> int | None:
+    """The frame that a word is of; None: it was not sampled."""
+    if word.place.time_s is not None and record.frame_rate:
+        times = {abs(number / record.frame_rate - word.place.time_s): number for number in record.frames}
+        return times[min(times)] if times and min(times) <= SAME_TIME_S else None
+    frame = word.place.frame or 0
+    return frame if frame in record.frames else None
+
+
+def _moved_to(word: Word, found: DetectionRecord | None) -> Box | None:
+    """Where a person moved a box; None: it is where it was."""
+    if found is None or word.place.xywh is None or not word.moves:
+        return None
+    left, top = max(found.x, 0.0), max(found.y, 0.0)  # exports give what is in the picture
+    before = (left, top, min(found.x + found.w, 1.0) - left, min(found.y + found.h, 1.0) - top)
+    return word.place.xywh if np.abs(np.subtract(before, word.place.xywh)).max() > MOVED else None
+
+
+def _traits_beside(word: Word, meant: Sequence[DetectionRecord]) -> Traits:
+    """What a word on a file says of sex, age and number that its boxes do not say."""
+    frames = Counter[int]()
+    for found in meant:
+        frames[found.frame_number] += found.count
+    sexes, stages = {found.sex for found in meant}, {found.life_stage for found in meant}
+    return word.traits.beside(
+        sexes.pop() if len(sexes) == 1 else None,
+        stages.pop() if len(stages) == 1 else None,
+        max(frames.values(), default=None),
+    )
 
 
 def _pairs(record: MediaRecord, words: Sequence[Word]) -> dict[int, DetectionRecord]:
@@ -189,7 +260,7 @@ def _pairs(record: MediaRecord, words: Sequence[Word]) -> dict[int, DetectionRec
             if place.time_s is not None and abs(place.time_s - found.time_s) > SAME_TIME_S:
                 continue
             numbered = place.box == found.box
-            iou = 1.0 if place.xywh is None else _iou(place.xywh, found)
+            iou = 1.0 if place.xywh is None else _iou(place.xywh, (found.x, found.y, found.w, found.h))
             if (numbered and iou > 0) or (place.xywh is not None and iou >= SAME_IOU):
                 overlaps.append((numbered, iou, number, index))
     joined: dict[int, DetectionRecord] = {}
@@ -215,9 +286,16 @@ def _sureness(found: DetectionRecord) -> float:
     return found.score if found.confidence is None else found.confidence
 
 
-def _iou(xywh: Sequence[float], found: DetectionRecord) -> float:
-    own, its = (xywh_to_xyxy(np.array([box], float)) for box in (xywh, (found.x, found.y, found.w, found.h)))
+def _iou(xywh: Sequence[float], other: Sequence[float]) -> float:
+    own, its = (xywh_to_xyxy(np.array([box], float)) for box in (xywh, other))
     return float(box_iou(own, its)[0, 0])
+
+
+def _is_same_place(word: Word, other: Word) -> bool:
+    """Whether two entries are of one box, at one moment."""
+    one, two = word.place, other.place
+    moments = (one.frame, one.time_s) == (two.frame, two.time_s)
+    return moments and one.xywh is not None and two.xywh is not None and _iou(one.xywh, two.xywh) >= DUPLICATE_IOU
 
 
 def _says(word: Word, found: DetectionRecord) -> bool:

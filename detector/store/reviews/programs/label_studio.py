@@ -131,6 +131,8 @@ class _Annotation:
             said_at=self.said_at,
             group=self.where,
             region=region.identity if len(region.places) > 1 else "",
+            draws=True,
+            moves=True,
         )
 
 

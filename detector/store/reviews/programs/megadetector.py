@@ -3,7 +3,8 @@
 The format knows no person, so only what differs is a word: from what was exported, which our files repeat in each
 detection. In files without it, it is what differs from the store where score and confidence are the store's: else it is
 of other decisions or of another run, and nobody need have said it. A detection that is missing says nothing: programs
-leave out what is below a threshold.
+leave out what is below a threshold. One that no box of the store overlaps was added by a person if it lacks what our
+files repeat, or in files of others, if it has no confidence or is sure (1).
 """
 
 from __future__ import annotations
@@ -82,11 +83,12 @@ def _word(where: str, file: str, raw: msgspec.Raw, content: _Results, ours: bool
     place = Place(path=file, frame=found.frame_number, xywh=found.bbox)
     now = as_exported([category, ranked[0] if ranked else None])
     edited = None if found.as_exported is None else now != found.as_exported
-    word = Word(where, place, label, ranked=ranked if animal else (), edited=edited)
-    if not ours:
-        sureness = max((sure for _, sure in found.classifications or ()), default=None)
-        return replace(word, score=found.conf, probability=sureness)
-    return word
+    by_hand = found.as_exported is None if ours else found.conf is None or found.conf >= 1
+    word = Word(where, place, label, ranked=ranked if animal else (), edited=edited, draws=by_hand)
+    if ours:
+        return word
+    sureness = max((sure for _, sure in found.classifications or ()), default=None)
+    return replace(word, score=found.conf, probability=sureness)
 
 
 def _name(names: Mapping[str, str], key: str | int, what: str) -> str:

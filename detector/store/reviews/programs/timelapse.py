@@ -13,12 +13,16 @@ from pathlib import Path
 from backbones.errors import DataError
 from detector.base.tables.reader import Row, TableForm, read_table
 from detector.store.reviews.programs.words import ANYBODY, Heard, Place, Word
+from detector.store.reviews.traits import Traits, traits_of
 
 COLUMNS = ("File", "RelativePath")
 SPECIES = ("scientificname", "species", "speciesname", "taxon", "commonname", "vernacularname", "englishname", "animal")
 BLANK = ("empty", "blank", "noanimal", "noanimals", "nothing", "falsetrigger")
 REVIEWERS = ("analyst", "observer", "reviewer", "annotator", "identifiedby", "reviewedby")
 COMMENTS = ("comment", "comments", "note", "notes", "note0")
+COUNTS = ("count", "number", "individualcount", "numberofanimals", "numberofindividuals", "howmany", "quantity")
+SEXES = ("sex", "gender")
+AGES = ("age", "lifestage", "ageclass", "agegroup", "stage")
 # the last may be MegaDetector's word, which means birds too
 NO_WORD = frozenset({"unknown", "unidentified", "unidentifiable", "n/a", "-", "?", "animal"})
 _YES = frozenset({"true", "yes", "1", "x"})
@@ -35,13 +39,17 @@ def read_timelapse(path: Path) -> Heard:
     columns = read_table(path, form).columns
     table = read_table(path, TableForm(form.what, required=COLUMNS, multiline=columns))
     by_key = {re.sub(r"[\W_]+", "", name).casefold(): name for name in columns}
-    species, blank, reviewers, comments = (
-        [by_key[key] for key in keys if key in by_key] for keys in (SPECIES, BLANK, REVIEWERS, COMMENTS)
+    species, blank, reviewers, comments, sexes, ages, counts = (
+        [by_key[key] for key in keys if key in by_key]
+        for keys in (SPECIES, BLANK, REVIEWERS, COMMENTS, SEXES, AGES, COUNTS)
     )
     if not species and not blank:
         raise DataError("Timelapse's table has no column that says what is in the pictures", where=path, hint=_MEND)
     words: list[Word] = []
+    wrong: list[str] = []
     for row in table:
+        traits, problems = traits_of(_first(row, sexes), _first(row, ages), _first(row, counts))
+        wrong += [f"{row.where}: {problem}" for problem in problems]
         ticked = any(row[name].casefold() in _YES for name in blank)
         names = _names(row, species)
         reviewer, comment = _first(row, reviewers), _first(row, comments)
@@ -54,10 +62,11 @@ def read_timelapse(path: Path) -> Heard:
                 signed=bool(reviewer) or name == "nothing",
                 reviewer=reviewer or ANYBODY,
                 comment=comment or None,
+                traits=Traits() if name == "nothing" else traits,
             )
             for name in dict.fromkeys([*names, *(["nothing"] if ticked else [])])
         ]
-    return Heard(tuple(words))
+    return Heard(tuple(words), tuple(wrong))
 
 
 def _path(row: Row) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from detector.base.dates import parse_date
 from detector.base.names import name_key
+from detector.store.reviews.traits import NO_TRAITS, Traits
 from detector.types import Kind
 
 ANYBODY = "unknown"
@@ -66,6 +67,9 @@ class Word:
         said_at: When; None: not given.
         group: Within which a box can be meant once, such as one person's annotation of a picture.
         region: Key frames of one thing in a video have this in common.
+        traits: Sex, age and number that come with it.
+        draws: Whether a box that matches none of the store's is one that a person drew.
+        moves: Whether a box that matches one, and lies otherwise, is one that a person moved.
     """
 
     where: str
@@ -81,6 +85,9 @@ class Word:
     comment: str | None = None
     group: str = ""
     region: str = ""
+    traits: Traits = NO_TRAITS
+    draws: bool = False
+    moves: bool = False
 
     @property
     def verdict(self) -> tuple[str, str | None]:

@@ -134,7 +134,9 @@ def test_boxes_events_and_blanks_are_observations(tmp_path, survey):
     assert (machine["count"], machine["classificationMethod"]) == ("1", "machine")
     assert machine["classifiedBy"].endswith("detector coco | classifier davit_tiny_il-all")
     assert machine["classificationProbability"] == "0.75"
-    assert machine["observationTags"] == "candidate:Oenanthe lugens (0.750) | candidate:Oenanthe finschii (0.125)"
+    written = "asExported:animal/Oenanthe lugens///1/0.25/0.5/0.125/0.25"
+    candidates = "candidate:Oenanthe lugens (0.750) | candidate:Oenanthe finschii (0.125)"
+    assert machine["observationTags"] == f"{candidates} | {written}"
     assert (human["classificationMethod"], human["classifiedBy"]) == ("human", "Noa")
     assert (float(human["bboxX"]), float(human["bboxWidth"])) == (0, 0.49)
     assert [row["scientificName"] for row in of["b.jpg"]] == ["Aves"]

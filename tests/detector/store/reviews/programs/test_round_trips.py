@@ -13,7 +13,9 @@ import pytest
 
 from detector.decisions.decide import decide
 from detector.decisions.options import DecideOptions
-from detector.store.reviews.log import Imported, Review, append_reviews, read_reviews
+from detector.exports.export import export
+from detector.store.records_reader import read_media
+from detector.store.reviews.log import Imported, Review, append_reviews, drawn_number, read_reviews, withdraw
 from detector.types import media_id
 
 AS_MADE = {
@@ -131,11 +133,11 @@ def test_faults_in_results_of_megadetector_are_listed_and_cost_no_other(store: P
         content["images"].append({"detections": []})
 
     imported = say(edit_json(store, "results.json", edit))
-    assert imported.new == 1
-    assert names() == AS_MADE | {("a.jpg", 0, 0): "Upupa epops"}
+    assert imported.new == 2
+    drawn = drawn_number(media_id("card", "DCIM/a.jpg"), 0, (0.3, 0.05, 0.1, 0.1))
+    assert names() == AS_MADE | {("a.jpg", 0, 0): "Upupa epops", ("a.jpg", 0, drawn): "Upupa epops"}
     for record, problem in {
         "images[0].detections[1]": "its name was taken away",
-        "images[0].detections[2]": "no box of the file overlaps it by half; a box that a person drew is not taken",
         "images[1].detections[0]": "'Hoopo' is no name that is known",
         "images[1].detections[1]": "category '99' is none of those that the file names",
         "images[5].detections[0]": "bbox",
@@ -143,7 +145,7 @@ def test_faults_in_results_of_megadetector_are_listed_and_cost_no_other(store: P
         "images[7]": "file",
     }.items():
         assert [line for line in imported.wrong if f"{record}:" in line and problem in line], (record, imported.wrong)
-    assert len(imported.wrong) == 7
+    assert len(imported.wrong) == 6
 
 
 # Camtrap DP
@@ -224,11 +226,11 @@ def test_faults_in_observations_are_listed_and_cost_no_other(store: Path, say: S
     assert names() == AS_MADE | {("b.jpg", 0, 0): "Upupa epops"}
     problems = (
         "'Upupa epos' is no name that is known: did you mean Upupa epops",
-        "no box of the file overlaps it by half",
+        "no other box of the file overlaps it by half, and nothing tells",
         "its name was taken away: write another name, or bird",
         "observationType 'humans' is none of",
         "it is of an event: correct the rows of its boxes",
-        "no box of the file overlaps it by half",  # the second row of the box
+        "no other box of the file overlaps it by half",  # the second row of the box
         "there is no file with the id '0815' in this store",
         "are no box: 0.1, 0.1, 0.2, 0",
     )
@@ -254,6 +256,62 @@ def test_observations_of_another_program_find_their_files_by_the_table_of_media(
     (unknown,) = imported.wrong
     assert "row 3: there is no file 'media/DCIM/b.jpg' in this store; did you mean DCIM/b.jpg?" in unknown
     assert names() == AS_MADE | {("a.jpg", 0, 1): "Merops apiaster", ("b.jpg", 0, 0): "Corvus corax"}
+
+
+def test_observations_carry_sex_age_number_and_boxes(store: Path, say: Say, names) -> None:
+    def edit(rows: dict[str, dict[str, str]]) -> None:
+        row_of(rows, store, "a.jpg").update(sex="male", lifeStage="juvenile", count="3")
+        row_of(rows, store, "a.jpg", 1).update(bboxX="0.62", bboxWidth="0.25")
+        row_of(rows, store, "b.jpg").update(sex="hen", lifeStage="old")
+        new = {"observationID": "new", "scientificName": "Merops apiaster", "classificationMethod": "human"}
+        place = {"bboxX": "0.5", "bboxY": "0.5", "bboxWidth": "0.25", "bboxHeight": "0.25"}
+        rows["new"] = (
+            row_of(rows, store, "b.jpg") | new | place | {"classifiedBy": "Dan", "sex": "female", "lifeStage": ""}
+        )
+
+    path = edit_observations(store, edit)
+    imported = say(path)
+    assert imported.new == 4
+    (wrong,) = imported.wrong
+    assert "life stage 'old' is not known" in wrong
+    drawn = drawn_number(media_id("card", "DCIM/b.jpg"), 0, (0.5, 0.5, 0.25, 0.25))
+    assert names() == AS_MADE | {("b.jpg", 0, drawn): "Merops apiaster"}
+    first, second, third, fourth = [found for record in read_media(store) for found in record.detections][:4]
+    assert (first.sex, first.life_stage, first.count, first.reviewed_by) == ("male", "juvenile", 3, None)
+    assert (second.x, second.w, second.box_by) == (pytest.approx(0.62), pytest.approx(0.25), "unknown")
+    assert (third.sex, third.life_stage, fourth.sex, fourth.box_by) == ("female", None, "female", "Dan")
+    assert say(path).new == 0
+    export(store, ["camtrap-dp"])
+    assert say(store / "camtrap-dp" / "datapackage.json").new == 0, "and nothing is lost on the way back"
+
+
+def test_a_package_given_back_does_not_bring_earlier_words_back(store: Path, say: Say, names) -> None:
+    of = (media_id("card", "DCIM/b.jpg"), 0, 0)
+    said = append_reviews(store, [Review(datetime(2024, 6, 1, 9, 30, 0, 777_000), "Noa", "animal", *of)])
+    names()
+    export(store, ["camtrap-dp"])
+    append_reviews(store, [Review(datetime(2024, 6, 1, 10), "Noa", "person", *of)])
+    assert say(store / "camtrap-dp" / "observations.csv").new == 0
+    assert names()["b.jpg", 0, 0] == "person"
+    withdraw(store, str(said), "Noa", datetime(2024, 6, 1, 11))
+    assert say(store / "camtrap-dp" / "observations.csv").new == 0, "what was taken back stays so"
+
+
+def test_boxes_of_another_detector_below_the_threshold_say_nothing(store: Path, say: Say, names) -> None:
+    content = json.loads((store / "results.json").read_text(encoding="utf-8"))
+    for image in content["images"]:
+        for found in image["detections"] or ():
+            del found["as_exported"]
+    faint, sure = ({"category": "1", "conf": conf, "bbox": [0.3, 0.02, 0.1, 0.05]} for conf in (0.12, 0.7))
+    content["images"][0]["detections"] += [faint, {**sure, "bbox": [0.45, 0.02, 0.1, 0.05]}]
+    content["images"][1]["detections"] += [{**sure, "conf": 1.0, "category": "2"}]
+    path = store / "md.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    imported = say(path)
+    assert imported.new == 1, "the person that somebody added"
+    (wrong,) = imported.wrong
+    assert "detections[3]: no other box" in wrong
+    assert any("1 boxes are less sure than this store shows" in note for note in imported.notes)
 
 
 # Label Studio
@@ -287,7 +345,7 @@ def test_annotations_of_label_studio_confirm_rename_and_delete(store: Path, say:
         tasks = tasks_of(content)
         regions = submit(tasks["a.jpg"])
         regions[0]["value"]["rectanglelabels"] = ["Spilopelia senegalensis"]
-        regions[0]["value"]["x"] += 3  # mended a little
+        regions[0]["value"]["x"] += 3  # mended: the box lies there now
         regions[0]["origin"] = "prediction-changed"
         regions = submit(tasks["ריק c.jpg"])
         del regions[0]
@@ -299,6 +357,8 @@ def test_annotations_of_label_studio_confirm_rename_and_delete(store: Path, say:
     assert (imported.new, imported.wrong) == (5, ())
     assert names() == AS_MADE | {("a.jpg", 0, 0): "Spilopelia senegalensis", ("ריק c.jpg", 0, 0): "nothing"}
     assert {review.reviewer for review in read_reviews(store)} == {"Noa"}
+    moved = next(read_media(store)).detections
+    assert [(box.x, box.box_by) for box in moved] == [(pytest.approx(0.13), "Noa"), (pytest.approx(0.6), None)]
     assert say(path).new == 0
 
 
@@ -314,7 +374,7 @@ def test_key_frames_of_label_studio_are_of_the_boxes_at_their_times(store: Path,
     assert names() == AS_MADE | {("clip.mp4", n, 0): "Merops apiaster" for n in (0, 25)}
 
 
-def test_a_box_drawn_anew_in_the_place_of_one_renames_it_and_another_is_listed(store: Path, say: Say, names) -> None:
+def test_a_box_drawn_anew_in_the_place_of_one_renames_it_and_another_is_new(store: Path, say: Say, names) -> None:
     def edit(content: list[dict]) -> None:
         task = tasks_of(content)["a.jpg"]
         drawn = {"type": "rectanglelabels", "from_name": "label", "to_name": "image", "origin": "manual"}
@@ -326,12 +386,17 @@ def test_a_box_drawn_anew_in_the_place_of_one_renames_it_and_another_is_listed(s
         submit(task, [*boxes, polygon], completed_by=7)
 
     imported = say(edit_json(store, "label-studio.json", edit))
-    assert names() == AS_MADE | {("a.jpg", 0, 0): "Merops apiaster", ("a.jpg", 0, 1): "nothing"}
-    assert imported.new == 2
+    drawn = drawn_number(media_id("card", "DCIM/a.jpg"), 0, (0.4, 0.8, 0.05, 0.05))
+    said = {("a.jpg", 0, 0): "Merops apiaster", ("a.jpg", 0, 1): "nothing", ("a.jpg", 0, drawn): "Merops apiaster"}
+    assert names() == AS_MADE | said
+    assert imported.new == 3
+    first, _, new = next(read_media(store)).detections
+    assert (first.x, first.w) == (pytest.approx(0.11), pytest.approx(0.2))
+    assert first.box_by == new.box_by == "Label Studio user 7"
     assert {review.reviewer for review in read_reviews(store)} == {"Label Studio user 7"}
-    for region, problem in {"f": "a box that a person drew", "u": "rectanglelabels", "p": "no rectangle"}.items():
+    for region, problem in {"u": "rectanglelabels", "p": "no rectangle"}.items():
         assert [line for line in imported.wrong if f"region {region}:" in line and problem in line]
-    assert len(imported.wrong) == 3
+    assert len(imported.wrong) == 2
 
 
 def test_without_predictions_nobody_knows_what_was_deleted(store: Path, say: Say, names) -> None:

@@ -11,6 +11,7 @@ from backbones.errors import DataError
 from detector.cli.main import main
 from detector.store.reviews.log import Imported, read_reviews
 from detector.store.reviews.programs.timelapse import read_timelapse
+from detector.types import media_id
 from tests.detector.store.reviews.programs.test_round_trips import AS_MADE
 
 HEADER = "RootFolder,File,RelativePath,DateTime,DeleteFlag,Species,Count,Empty,Analyst,Comments\n"
@@ -52,7 +53,24 @@ def test_species_and_blanks_of_files(delimiter, encoding, store: Path, say: Say,
         expected |= dict.fromkeys((("ריק c.jpg", 0, 0), ("ריק c.jpg", 0, 1)), "nothing")
     assert names() == expected
     (dove,) = (review for review in read_reviews(store) if review.name == "Laughing dove")
-    assert (dove.reviewer, dove.comment) == ("Noa", "sure")
+    assert (dove.reviewer, dove.comment, dove.count) == ("Noa", "sure", 2)
+
+
+def test_sex_age_and_number_of_files(store: Path, say: Say, names) -> None:
+    header = HEADER.replace("Count", "Number of individuals,Sex,Age class")
+    rows = (
+        "Card,b.jpg,DCIM,,false,Corvus cornix,1,M,,false,,\n"
+        "Card,blank.jpg,DCIM,,false,,3,,,true,,\n"
+        "Card,a.jpg,DCIM,,false,Upupa epops,many,female,immature,false,,\n"
+    )
+    imported = say(write(store, header + rows))
+    (wrong,) = imported.wrong
+    assert "row 4: count 'many' is no whole number" in wrong
+    said = {review.media_id: review for review in read_reviews(store)}
+    crow, hoopoe = said[media_id("card", "DCIM/b.jpg")], said[media_id("card", "DCIM/a.jpg")]
+    assert (crow.verdict, crow.sex, crow.count) == ("noted", "male", None), "that it is one crow the store says already"
+    assert (hoopoe.verdict, hoopoe.sex, hoopoe.life_stage, hoopoe.count) == ("named", "female", "subadult", None)
+    assert said[media_id("card", "DCIM/blank.jpg")].count is None
 
 
 def test_a_person_beside_the_bird_stays_one(store: Path, say: Say, names) -> None:
