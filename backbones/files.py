@@ -48,16 +48,30 @@ def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
             yield unfinished
             if durable:
                 _sync(unfinished, os.O_RDWR)  # Windows wants the right to write
-        try:
-            os.replace(unfinished, path)
-        except PermissionError as error:
-            hint = "close the program that has it open, and run the command again"
-            raise HoopoeError("the file cannot be replaced", where=path, hint=hint) from error
-        if durable and os.name == "posix":  # Windows journals a rename by itself, and cannot open folders
-            with contextlib.suppress(OSError):  # some network disks cannot
-                _sync(path.parent, os.O_RDONLY)
+        rename(unfinished, path, durable=durable)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def rename(source: Path, path: Path, *, durable: bool = True) -> None:
+    """Give a file another name on its disk, in one step: one of that name is replaced.
+
+    Args:
+        source: The file.
+        path: Its new name.
+        durable: Wait until it is on the disk.
+
+    Raises:
+        HoopoeError: Another program holds the one of that name open.
+    """
+    try:
+        os.replace(source, path)
+    except PermissionError as error:
+        hint = "close the program that has it open, and run the command again"
+        raise HoopoeError("the file cannot be replaced", where=path, hint=hint) from error
+    if durable and os.name == "posix":  # Windows journals a rename by itself, and cannot open folders
+        with contextlib.suppress(OSError):  # some network disks cannot
+            _sync(path.parent, os.O_RDONLY)
 
 
 @contextlib.contextmanager

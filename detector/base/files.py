@@ -13,6 +13,7 @@ from backbones.files import (
     refusing_full_disk,
     regular_size,
     remove_unfinished,
+    rename,
     write_bytes,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "refusing_full_disk",
     "regular_size",
     "remove_unfinished",
+    "rename",
     "write_bytes",
 ]

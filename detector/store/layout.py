@@ -34,3 +34,13 @@ def parts(folder: Path) -> list[Path]:
         return []
     found = [path for path in folder.iterdir() if _PART.fullmatch(path.name)]
     return sorted(found, key=lambda path: (len(path.name), path.name))
+
+
+def part_name(number: int) -> str:
+    """The file name of the part with this number."""
+    return f"part-{number:06d}.parquet"
+
+
+def last_number(folder: Path) -> int:
+    """The highest number of a part in a folder; -1 where there is none."""
+    return max((int(path.stem.removeprefix("part-")) for path in parts(folder)), default=-1)

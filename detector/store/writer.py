@@ -5,8 +5,10 @@ A part never changes but that failures are taken out of it, to be tried again, a
 
 from __future__ import annotations
 
+import secrets
+import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,10 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from detector.base.closing import Closing
-from detector.base.files import remove_unfinished
+from detector.base.files import remove_unfinished, rename
 from detector.store.facts import FactRow, OverlayRow, facts_table, overlay_table
 from detector.store.files import open_parquet, write_table
-from detector.store.layout import facts_folder, overlay_folder, parts
+from detector.store.layout import facts_folder, last_number, overlay_folder, part_name, parts
 from detector.store.lock import StoreLock
 from detector.store.marks import Marks, classifier_key, marks_of, new_part_id
 from detector.store.reader import MEND_FACTS, MEND_OVERLAY, failed, finished, open_facts
@@ -28,6 +30,7 @@ PART_ROWS = 20_000
 PART_BYTES = 64 << 20
 PART_SECONDS = 30.0  # what a power cut may cost
 GROUP_ROWS = 4_096  # rows that a reader holds at a time: 5 MB with one classified box each
+_STAGING = ".staging-"  # folders of a store
 _BOX_BYTES = 128  # a box without its vectors, roughly
 _ROW_BYTES = 256
 NOT_DONE = "it was not its turn before the run was told to end"
@@ -66,6 +69,7 @@ class FactsWriter(Closing):
         try:
             facts_folder(self.folder).mkdir(exist_ok=True)
             remove_unfinished(facts_folder(self.folder))
+            _remove_staging(self.folder)
             if retry_failed:
                 _forget_failures(self.folder)
             self.finished: set[str] = finished(self.folder)
@@ -73,6 +77,7 @@ class FactsWriter(Closing):
         except BaseException:
             self._lock.close()
             raise
+        self._number = last_number(facts_folder(self.folder))
         self._pending: list[FactRow] = []
         self._bytes = 0
         self._since = time.monotonic()
@@ -112,10 +117,34 @@ class FactsWriter(Closing):
         """
         if not self._pending:
             return
-        path = facts_folder(self.folder) / f"part-{_next_number(facts_folder(self.folder)):06d}.parquet"
-        self._write(path, self._pending)
+        write_facts(self.folder, self._next_part(), self._pending)
         self._pending.clear()
         self._bytes = 0
+
+    def staging(self) -> Path:
+        """A new folder in the store for parts that other processes write, each whole; it goes when the writer is closed.
+
+        A part counts once it is taken with `adopt`: one that a process writes which was given up, and whose items
+        another has done meanwhile, never does.
+        """
+        folder = self.folder / f"{_STAGING}{secrets.token_hex(4)}"
+        folder.mkdir()
+        return folder
+
+    def adopt(self, part: Path, items: Collection[str]) -> None:
+        """Take a part that another process has written into `staging`, by `write_facts`, in one step.
+
+        Args:
+            part: Where it is; it is moved.
+            items: Ids of the media items in it.
+
+        Raises:
+            ValueError: The store holds one of them already.
+        """
+        if known := next((item for item in items if item in self.finished), None):
+            raise ValueError(f"{known} is in the store already")
+        rename(part, self._next_part())
+        self.finished.update(items)
 
     def replace(self, part: Path, items: Iterable[Sequence[FactRow]]) -> None:
         """Write a part anew with other rows of its items, in one step: a kill leaves the one or the other.
@@ -130,18 +159,18 @@ class FactsWriter(Closing):
         for item in items:
             _check_item(item)
             rows += item
-        self._write(part, rows)
+        write_facts(self.folder, part, rows)
 
-    def _write(self, part: Path, rows: Sequence[FactRow]) -> None:
-        run = read_run(self.folder)
-        marks = Marks(new_part_id(), None if run is None else classifier_key(run.species))
-        write_table(part, marks.on(facts_table(rows)), GROUP_ROWS)
+    def _next_part(self) -> Path:
+        self._number += 1
+        return facts_folder(self.folder) / part_name(self._number)
 
     def close(self) -> None:
         """Write what waits, and let others write to the store; a second call does nothing."""
         try:
             self.flush()
         finally:
+            _remove_staging(self.folder)
             self._lock.close()
 
 
@@ -223,6 +252,22 @@ class OverlayWriter(Closing):
         self._lock.close()
 
 
+def write_facts(folder: Path, part: Path, rows: Sequence[FactRow]) -> None:
+    """Write rows as a part of a store's facts, with the marks of the classifier that counts there.
+
+    Raises:
+        DiskFullError: There is no room.
+    """
+    run = read_run(folder)
+    marks = Marks(new_part_id(), None if run is None else classifier_key(run.species))
+    write_table(part, marks.on(facts_table(rows)), GROUP_ROWS)
+
+
+def _remove_staging(folder: Path) -> None:
+    for old in folder.glob(f"{_STAGING}*"):
+        shutil.rmtree(old, ignore_errors=True)
+
+
 def _forget_failures(folder: Path) -> None:
     """Write the parts with failures anew without them; one killed between two parts leaves the others as they were."""
     for path in parts(facts_folder(folder)):
@@ -247,7 +292,3 @@ def _size(row: FactRow) -> int:
     return _ROW_BYTES + sum(
         _BOX_BYTES + len(box.logits or b"") + len(box.embedding or b"") for box in row.detections or ()
     )
-
-
-def _next_number(folder: Path) -> int:
-    return max((int(path.stem.removeprefix("part-")) for path in parts(folder)), default=-1) + 1
