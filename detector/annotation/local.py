@@ -7,7 +7,7 @@ so that memory is the same for ten files and for a million. Items end in the ord
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,11 @@ class LocalAnnotation:
         work = self.settings.work_on(self.models.device)
         with reading(self.settings.readers, work.workers) as readers:
             yield from _Pass(self, work, readers).run(items)
+
+    def unsifted(self, frames: Mapping[str, tuple[int, ...]]) -> LocalAnnotation:
+        """The same engine, whose detector sees all of these frames of items, and only them."""
+        models = Models(self.models.detector, self.models.species)
+        return replace(self, models=models, seeing=replace(self.seeing, motion_gate=False), frames=frames)
 
 
 class _Pass:

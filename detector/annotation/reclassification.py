@@ -14,6 +14,9 @@ import numpy as np
 import pyarrow.compute as pc
 
 from backbones.errors import MediaError
+from detector.annotation.distributed.engine import classify_on_cluster
+from detector.annotation.distributed.work import Places
+from detector.annotation.facts import RowsOptions
 from detector.annotation.local_crops import LocalClassification
 from detector.annotation.media_list import HINT
 from detector.annotation.report import Outcome, RunReport
@@ -73,7 +76,13 @@ def reclassify(
         classify_from = run.options.get("classify_from", LOWEST_SCORE)
         assert isinstance(classify_from, float | int)
         engine = LocalClassification(species, categories, float(classify_from), settings)
-        report = run_store(engine, _KnownBoxes(output, run, writer), "classifying", settings.quiet)
+        job = _KnownBoxes(output, run, writer)
+        if settings.cluster is None:
+            report = run_store(engine, job, "classifying", settings.quiet, settings.forecast())
+        else:
+            roots_now = {card: Path(entry.root) for card, entry in run.cards.items()}
+            seen = Places(output.absolute(), None, roots_now)
+            report = classify_on_cluster(engine, job, seen, RowsOptions(categories), None)
         if not writer.pending():
             entry = species_entry(species)
             assert entry is not None

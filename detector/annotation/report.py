@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from backbones.errors import MediaError
+from detector.annotation.forecast import Cost
 from detector.store.facts import FactRow
 
 
@@ -21,6 +22,23 @@ class Outcome:
     def of(cls, rows: Sequence[FactRow]) -> Outcome:
         """The outcome of a file with these rows."""
         return cls(rows[0].failure, rows[0].warning)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What is left of a media item whose rows another process wrote.
+
+    Attributes:
+        card: Of the item.
+        path: Of the item, under the card's root.
+        outcome: How it came out.
+        gone: Nothing was written of it, as its file has gone away.
+    """
+
+    card: str
+    path: str
+    outcome: Outcome
+    gone: bool = False
 
 
 @dataclass
@@ -40,6 +58,7 @@ class RunReport:
         seconds: How long it took.
         signal: Number of the signal that ended it before all was done; None: none did.
         audited: What was done to audit what had been passed over; None: nothing.
+        cost: What it took of machines and money; None: not counted.
     """
 
     files: int = 0
@@ -54,6 +73,7 @@ class RunReport:
     seconds: float = 0.0
     signal: int | None = None
     audited: RunReport | None = None
+    cost: Cost | None = None
 
     def note(self, outcome: Outcome) -> None:
         """Count a file that is done."""

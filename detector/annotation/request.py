@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
 from backbones.errors import ConfigError
+from detector.annotation.distributed.options import ClusterOptions
+from detector.annotation.forecast import Forecast, Machines
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.readers import Readers
 from detector.base.devices import Asked
 from detector.models.detector import Detector
+from detector.models.limits import with_proposals, with_score_threshold
 from detector.models.saving import load_detector
 from detector.species.classifier import SpeciesClassifier, load_classifier
 
@@ -106,12 +109,20 @@ class RunSettings:
         quiet: Show no progress.
         retry_failed: Try the files again that could not be read.
         readers: Reading processes to use; by default some are started, and ended afterwards.
+        cluster: The machines that do it, by Ray; None: this process does.
+        price_per_hour: Of one machine, in whatever currency; None: not known.
     """
 
     work: WorkOptions | None = None
     quiet: bool = False
     retry_failed: bool = False
     readers: Readers | None = None
+    cluster: ClusterOptions | None = None
+    price_per_hour: float | None = None
+
+    def forecast(self, machines: Machines | None = None) -> Forecast | None:
+        """Says what the rest takes, where that is asked for or machines of a cluster work."""
+        return None if machines is None and self.price_per_hour is None else Forecast(self.price_per_hour, machines)
 
     def work_on(self, device: torch.device) -> WorkOptions:
         """How the work is spread where the networks run on this device."""
@@ -119,3 +130,18 @@ class RunSettings:
 
 
 DEFAULT = RunSettings()
+
+
+def limited(models: Models, seeing: SeeingOptions) -> Models:
+    """The networks with the limits that a run asks for.
+
+    Raises:
+        ConfigError: A limit cannot be, or is of what a model has not.
+    """
+    if seeing.proposals is not None:
+        models = replace(models, detector=with_proposals(models.detector, seeing.proposals))
+    if models.first_pass is not None:
+        models = replace(models, first_pass=with_score_threshold(models.first_pass, seeing.first_pass_score))
+    elif seeing.first_pass_threshold is not None:
+        raise ConfigError("there is no first pass", where="first_pass_threshold", hint="give a first pass, too")
+    return models

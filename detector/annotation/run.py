@@ -9,19 +9,18 @@ from dataclasses import replace
 import torch
 import torchvision
 
-from backbones.errors import ConfigError
 from detector.annotation.cards import FoundCards, find_cards
+from detector.annotation.distributed.engine import ClusterAnnotation
 from detector.annotation.facts import Rows
 from detector.annotation.local import LocalAnnotation
 from detector.annotation.options import FIRST_PASS_SCORE, SeeingOptions
 from detector.annotation.remembered import sha256_of_weights, stored_seeing
-from detector.annotation.report import Outcome, RunReport
-from detector.annotation.request import DEFAULT, AnnotateRequest, Models, RunSettings
-from detector.annotation.running import run_store
+from detector.annotation.report import Outcome, Receipt, RunReport
+from detector.annotation.request import DEFAULT, AnnotateRequest, Models, RunSettings, limited
+from detector.annotation.running import Job, run_store
 from detector.annotation.sifting.auditing import audit
 from detector.base.version import __version__
 from detector.models.detector import Detector
-from detector.models.limits import with_proposals, with_score_threshold
 from detector.species.classifier import SpeciesClassifier
 from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry
 from detector.store.run_json import merge_run, read_run, set_card_root, update_run
@@ -59,29 +58,20 @@ def annotate(request: AnnotateRequest, models: Models, settings: RunSettings = D
             "versions": versions(),
         }
         merge_run(output, models_entry(models).model_copy(update=entries))
-        engine = LocalAnnotation(limited_models, seeing, settings)
-        report = run_store(engine, _NewMedia(found, writer), "annotating", settings.quiet)
+        job: Job[MediaItem, Rows | Receipt] = _NewMedia(found, writer)
+        engine: LocalAnnotation | ClusterAnnotation
+        if settings.cluster is None:
+            engine = LocalAnnotation(limited_models, seeing, settings)
+            report = run_store(engine, job, "annotating", settings.quiet, settings.forecast())
+        else:
+            engine = ClusterAnnotation.of(models, seeing, settings, writer, found.media)
+            report = run_store(engine, job, "annotating", settings.quiet, settings.forecast(engine.machines))
         if request.audit is not None and report.signal is None:
             report.audited, entry = audit(writer, found.media, engine, request.audit)
             report.signal = report.audited.signal
             if entry is not None:
                 update_run(output, lambda run: run.model_copy(update={"audit": entry}))
         return report
-
-
-def limited(models: Models, seeing: SeeingOptions) -> Models:
-    """The networks with the limits that a run asks for.
-
-    Raises:
-        ConfigError: A limit cannot be, or is of what a model has not.
-    """
-    if seeing.proposals is not None:
-        models = replace(models, detector=with_proposals(models.detector, seeing.proposals))
-    if models.first_pass is not None:
-        models = replace(models, first_pass=with_score_threshold(models.first_pass, seeing.first_pass_score))
-    elif seeing.first_pass_threshold is not None:
-        raise ConfigError("there is no first pass", where="first_pass_threshold", hint="give a first pass, too")
-    return models
 
 
 def _gates_bursts(seeing: SeeingOptions, before: RunFile | None) -> bool | None:
@@ -109,7 +99,11 @@ class _NewMedia:
     def items(self) -> Iterator[MediaItem]:
         return (item for item in self.media if item.media_id not in self.writer.finished)
 
-    def save(self, done: Rows) -> Outcome | None:
+    def save(self, done: Rows | Receipt) -> Outcome | None:
+        if isinstance(done, Receipt):
+            if done.gone:
+                self.media.has_lost(done.card, done.path, self.writer.finished)
+            return None if done.gone else done.outcome
         outcome = Outcome.of(done)
         spoiled = outcome != Outcome()
         if spoiled and self.media.has_lost(done[0].card, done[0].path, self.writer.finished):

@@ -119,10 +119,17 @@ class BoxedFrame:
 
 @dataclass(frozen=True, eq=False)
 class BoxedItem:
-    """A media item whose boxes are known; a photo has one frame, maybe without boxes."""
+    """A media item whose boxes are known; a photo has one frame, maybe without boxes.
+
+    Attributes:
+        item: The media item.
+        frames: Those with boxes.
+        warnings: What could not be used of them.
+    """
 
     item: MediaItem
     frames: tuple[BoxedFrame, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

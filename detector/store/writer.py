@@ -122,7 +122,7 @@ class FactsWriter(Closing):
         self._bytes = 0
 
     def staging(self) -> Path:
-        """A new folder in the store for parts that other processes write, each whole; it goes when the writer is closed.
+        """A new folder in the store for whole parts that other processes write; it goes when the writer is closed.
 
         A part counts once it is taken with `adopt`: one that a process writes which was given up, and whose items
         another has done meanwhile, never does.

@@ -11,18 +11,19 @@ import numpy as np
 
 from backbones.errors import DataError
 from detector.annotation.decoding import with_capture
-from detector.annotation.facts import ItemRows, Rows, RowsOptions
+from detector.annotation.distributed.engine import classify_on_cluster
+from detector.annotation.distributed.work import Places
+from detector.annotation.facts import RowsOptions
 from detector.annotation.importing.formats import ImportedDetections, ImportedFile, ImportedFrame
 from detector.annotation.importing.media import FolderOfCrops, MediaFolder, Survey, as_upright, survey_media
 from detector.annotation.importing.reading import read_detections
+from detector.annotation.importing.rows import imported_rows
 from detector.annotation.local_crops import LocalClassification
-from detector.annotation.report import Outcome, RunReport
+from detector.annotation.report import Outcome, Receipt, RunReport
 from detector.annotation.request import DEFAULT, RunSettings
 from detector.annotation.run import species_entry, versions
 from detector.annotation.running import Settled, run_store
-from detector.annotation.stages import unclassified
-from detector.annotation.values import BoxedFrame, BoxedItem, ClassifiedItem, FrameFacts, ItemFacts
-from detector.footage.appearance import SIDE
+from detector.annotation.values import BoxedFrame, BoxedItem, ClassifiedItem, ItemFacts
 from detector.footage.cards import Card
 from detector.footage.discovery import media_type
 from detector.footage.heads import capture_of_head, capture_of_name
@@ -86,10 +87,14 @@ def classify_crops(request: CropsRequest, species: SpeciesClassifier, settings: 
     with FactsWriter(request.output, retry_failed=settings.retry_failed) as writer:
         survey = survey_media(imported, place, writer.finished, request.detections[0])
         merge_run(request.output, _run_file(place.card, imported, species, request.options))
-        engine = LocalClassification(species, imported.categories, request.options.classify_from, settings)
         rows = RowsOptions(imported.categories, species.net.embedding_size, request.options.embeddings)
         job = _ImportedMedia(imported, place, survey, rows, writer)
-        report = run_store(engine, job, "classifying", settings.quiet)
+        engine = LocalClassification(species, imported.categories, request.options.classify_from, settings)
+        if settings.cluster is None:
+            report = run_store(engine, job, "classifying", settings.quiet, settings.forecast())
+        else:
+            seen = Places(writer.folder.absolute(), writer.staging().absolute(), {place.card.id: place.card.root})
+            report = classify_on_cluster(engine, job, seen, rows, writer)
         report.notes += [*place.notes, *(job.notes() if report.signal is None else [])]
     return report
 
@@ -128,7 +133,6 @@ class _ImportedMedia:
         self.left_out: Counter[str] = Counter()  # over all records
         self.named: set[str] = set()  # ids of the items that records are of
         self.sizes: Counter[str] = Counter()  # records whose stated size is not that of the upright picture
-        self.warnings: dict[str, str] = {}  # of items under way, by their ids
 
     @property
     def total(self) -> int:
@@ -152,8 +156,8 @@ class _ImportedMedia:
                 if doubt is not None:
                     self.sizes[doubt] += 1
                 losses = [f"{count} {what}: left out" for what, count in file.left_out.items()]
-                self.warnings[item.media_id] = "; ".join([*losses, doubt] if doubt else losses)
-                yield BoxedItem(item, _boxed_frames(turned, item, len(self.imported.categories)))
+                warnings = tuple([*losses, doubt] if doubt else losses)
+                yield BoxedItem(item, _boxed_frames(turned, item, len(self.imported.categories)), warnings)
 
     def _failure(self, item: MediaItem) -> str | None:
         if media_type(item.path) is None:
@@ -175,32 +179,22 @@ class _ImportedMedia:
         unnamed = self.place.unnamed(self.named)
         return said + ([f"{unnamed} photos and videos in the folder of media have no record"] if unnamed else [])
 
-    def save(self, done: ClassifiedItem) -> Outcome:
+    def save(self, done: ClassifiedItem | Receipt) -> Outcome:
         """Keep the rows of an item.
 
         Raises:
             MediaError: Its file was there when the run began, and is not now.
         """
-        rows = self._rows(done)
+        if isinstance(done, Receipt):
+            if done.gone:
+                self.place.check_there(done.path)
+            return done.outcome
+        rows = imported_rows(done, self.options)
         outcome = Outcome.of(rows)
         if outcome != Outcome() and rows[0].media_id not in self.survey.missing:
             self.place.check_there(rows[0].path)
         self.writer.add(rows)
         return outcome
-
-    def _rows(self, done: ClassifiedItem) -> Rows:
-        item = done.boxed.item
-        rows = ItemRows(item, self.options, facts=done.facts)
-        readable = done.failure is None or done.frames
-        for frame in done.boxed.frames if readable else ():
-            known = done.frames.get(frame.number)
-            if known is None:  # no boxes, or it could not be decoded
-                appearances = np.zeros((len(frame.boxes_xywh), SIDE * SIDE), np.uint8)
-                finds = unclassified(frame.boxes_xywh, frame.label_scores, appearances)
-                known = _frame_facts(frame, done.facts), finds
-            rows.add(len(rows), *known)
-        warnings = [*done.warnings, self.warnings.pop(item.media_id, None)]
-        return rows.done(done.failure, "; ".join(filter(None, warnings)) or None)
 
     def flush_if_due(self) -> None:
         self.writer.flush_if_due()
@@ -223,12 +217,6 @@ def _boxed_frame(number: int, frames: Sequence[ImportedFrame], labels: int) -> B
         of_box = np.concatenate([frame.labels for frame in frames])
         scores[np.arange(len(boxes)), of_box] = np.concatenate([frame.scores for frame in frames])
     return BoxedFrame(number, boxes, scores)
-
-
-def _frame_facts(frame: BoxedFrame, facts: ItemFacts) -> FrameFacts:
-    """Of a frame that was not decoded."""
-    time_s = frame.number / facts.frame_rate if facts.frame_rate else 0.0
-    return FrameFacts(frame.number, time_s, (facts.width or 1, facts.height or 1))
 
 
 def _run_file(card: Card, imported: ImportedDetections, species: SpeciesClassifier, options: ImportOptions) -> RunFile:

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -18,11 +19,10 @@ from numpy.typing import NDArray
 from scipy.stats import beta
 
 from detector.annotation.facts import Rows
-from detector.annotation.local import LocalAnnotation
 from detector.annotation.media_list import MediaList
-from detector.annotation.report import Outcome, RunReport
-from detector.annotation.request import AuditRequest, Models
-from detector.annotation.running import run_store
+from detector.annotation.report import Outcome, Receipt, RunReport
+from detector.annotation.request import AuditRequest, Models, RunSettings
+from detector.annotation.running import Engine, run_store
 from detector.species.names.kinds import MAYBE_BIRD, kind_of_label
 from detector.store.facts import FactRow
 from detector.store.reader import FactsReader
@@ -37,6 +37,21 @@ CONFIDENCE = 0.95  # of the interval
 _COLUMNS = ("media_id", "frame_number", "failure", "moved", "seen_by", "detections.list.element.label_scores")
 
 Picture = tuple[str, int]  # media id and number of the frame
+
+
+class Unsiftable(Protocol):
+    """An engine whose detector can be made to see all."""
+
+    @property
+    def models(self) -> Models:
+        """The networks."""
+
+    @property
+    def settings(self) -> RunSettings:
+        """How it goes about it."""
+
+    def unsifted(self, frames: Mapping[str, tuple[int, ...]]) -> Engine[MediaItem, Rows | Receipt]:
+        """The same, whose detector sees all of these frames of items, and only them; all rows come back."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +105,7 @@ class Census:
 
 
 def audit(
-    writer: FactsWriter, media: MediaList, engine: LocalAnnotation, request: AuditRequest
+    writer: FactsWriter, media: MediaList, engine: Unsiftable, request: AuditRequest
 ) -> tuple[RunReport, AuditEntry | None]:
     """Have the detector look at a sample of what was passed over on some cards, and keep what it finds.
 
@@ -112,7 +127,7 @@ def audit(
         if not census.drawn[item, number]:
             to_do.setdefault(item, []).append(number)
     job = _Audit(media, writer, {item: tuple(sorted(numbers)) for item, numbers in to_do.items()})
-    report = run_store(_without_sieve(engine, job.frames), job, "auditing", engine.settings.quiet)
+    report = run_store(engine.unsifted(job.frames), job, "auditing", engine.settings.quiet)
     if not sample:
         report.notes.append("nothing was passed over: there is nothing to audit")
     if report.signal is not None or not sample:
@@ -185,7 +200,8 @@ class _Audit:
     def items(self) -> Iterator[MediaItem]:
         return (item for item in self.media if item.media_id in self.frames)
 
-    def save(self, done: Rows) -> Outcome | None:
+    def save(self, done: Rows | Receipt) -> Outcome | None:
+        assert not isinstance(done, Receipt)
         outcome = Outcome.of(done)
         if outcome != Outcome() and self.media.has_lost(done[0].card, done[0].path, ()):
             return None
@@ -222,12 +238,6 @@ def audited(rows: Sequence[FactRow], found: Sequence[FactRow]) -> Rows:
         kept = tuple(box if box.track_id is None else replace(box, track_id=first + box.track_id) for box in boxes)
         changed.append(replace(row, detections=kept, seen_by=AUDIT))
     return changed
-
-
-def _without_sieve(engine: LocalAnnotation, frames: Mapping[str, tuple[int, ...]]) -> LocalAnnotation:
-    """The engine whose detector sees all."""
-    models = Models(engine.models.detector, engine.models.species)
-    return replace(engine, models=models, seeing=replace(engine.seeing, motion_gate=False), frames=frames)
 
 
 def _with_birds(batch: pa.RecordBatch, possible: NDArray[np.bool_], threshold: float) -> NDArray[np.bool_]:

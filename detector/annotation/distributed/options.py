@@ -1,0 +1,29 @@
+"""What is asked of a cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from detector.base.devices import Asked
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """Which cluster, and how many workers with which share of a machine.
+
+    Attributes:
+        address: Of its head, as Ray writes it; None: of `RAY_ADDRESS`, else a cluster of this machine alone is begun.
+        fewest: Workers that are kept while the run lasts.
+        most: Workers that are asked for while work waits, whereupon an autoscaler brings machines; None: as many as
+            the machines that are there hold.
+        cpus_per_worker: Cores of a worker; None: with GPUs a GPU's share of its machine, without two.
+        device: Where networks run on the workers; None: a GPU where the cluster has some.
+        precision: Theirs.
+    """
+
+    address: str | None = None
+    fewest: int = 1
+    most: int | None = None
+    cpus_per_worker: int | None = None
+    device: str | None = None
+    precision: Asked = "auto"

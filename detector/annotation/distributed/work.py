@@ -1,0 +1,292 @@
+"""What a worker does: it holds the models and the reading processes, and runs the local engine over its shards."""
+
+from __future__ import annotations
+
+import platform
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+import torch
+
+from backbones.errors import ConfigError
+from detector.annotation.distributed.dispatch import ShardResult
+from detector.annotation.facts import Rows, RowsOptions
+from detector.annotation.importing.rows import imported_rows
+from detector.annotation.local import LocalAnnotation
+from detector.annotation.local_crops import LocalClassification
+from detector.annotation.options import SeeingOptions, WorkOptions
+from detector.annotation.readers import Readers
+from detector.annotation.report import Outcome, Receipt
+from detector.annotation.request import Models, RunSettings, limited
+from detector.annotation.running import Engine
+from detector.annotation.values import BoxedItem, ClassifiedItem
+from detector.base.devices import Asked, device_of
+from detector.species.classifier import SpeciesClassifier, load_classifier
+from detector.store.facts import FactRow
+from detector.store.presence import is_there
+from detector.store.writer import write_facts
+from detector.types import MediaItem
+
+Item = TypeVar("Item")
+Item_contra = TypeVar("Item_contra", contravariant=True)
+Done = TypeVar("Done")
+Done_co = TypeVar("Done_co", covariant=True)
+
+Stop = Callable[[], bool]  # whether the worker is to end after its batch
+Run = Callable[[Sequence[Item], Stop], ShardResult[Done]]  # does a shard
+
+
+@dataclass(frozen=True)
+class Share:
+    """A worker's share of its machine: cores."""
+
+    cores: int
+
+    def settings(self, batch_size: int | None, device: str) -> RunSettings:
+        """How a worker with this share goes about its work; its reading processes serve all of its shards."""
+        torch.set_num_threads(self.cores)
+        place = torch.device(device)
+        work = WorkOptions.chosen(place, batch_size, max(1, self.cores // 2 if place.type == "cpu" else self.cores))
+        return RunSettings(work, quiet=True, readers=Readers(work.workers))
+
+
+class Work(Protocol[Item_contra, Done_co]):
+    """What is sent to each worker, once: small, as the models are loaded there."""
+
+    def start(self, share: Share) -> Callable[[Sequence[Item_contra], Stop], ShardResult[Done_co]]:
+        """Load what is needed; what does shards.
+
+        Raises:
+            HoopoeError: A model, the store or a card is not there on this machine.
+        """
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model as all machines find it.
+
+    Attributes:
+        what: A word for it.
+        source: Its path, or its published name.
+        sha256: Of it, in hexadecimal.
+    """
+
+    what: str
+    source: str
+    sha256: str | None
+
+    @classmethod
+    def of(cls, what: str, name: str, source: str | None, sha256: str | None) -> ModelFile:
+        """The file of a model that is loaded here.
+
+        Raises:
+            ConfigError: It is in no file.
+        """
+        if source is None:
+            raise ConfigError(f"the {what} is in no file that workers could load", where=name, hint="save it first")
+        return cls(what, source, sha256)
+
+    def check(self, sha256: str | None) -> None:
+        """Refuse another model than the one that the run began with.
+
+        Raises:
+            ConfigError: It is another.
+        """
+        if self.sha256 is not None and sha256 != self.sha256:
+            problem = f"{platform.node()} finds another {self.what} at this path than the machine where the run began"
+            raise ConfigError(problem, where=self.source, hint="copy the same file to all machines")
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """The models of a run as workers load them.
+
+    Attributes:
+        detector: The detector; None: boxes are known.
+        species: The classifier, if there is one.
+        first_pass: The detector that looks first, if there is one.
+        device: Where they run; None: a GPU where there is one.
+        precision: Theirs.
+    """
+
+    detector: ModelFile | None
+    species: ModelFile | None = None
+    first_pass: ModelFile | None = None
+    device: str | None = None
+    precision: Asked = "auto"
+
+    @classmethod
+    def of(cls, models: Models, device: str | None, precision: Asked) -> ModelFiles:
+        """The files of models that are loaded here."""
+        detector, species, first = models.detector, models.species, models.first_pass
+        return cls(
+            ModelFile.of("detector", detector.name, detector.source, detector.sha256),
+            None if species is None else ModelFile.of("classifier", species.name, species.source, species.sha256),
+            None if first is None else ModelFile.of("first pass", first.name, first.source, first.sha256),
+            device,
+            precision,
+        )
+
+    def load(self) -> Models:
+        """The models, here."""
+        assert self.detector is not None
+        models = Models.of(
+            self.detector.source,
+            None if self.species is None else self.species.source,
+            self.device,
+            self.precision,
+            None if self.first_pass is None else self.first_pass.source,
+        )
+        for file, model in (
+            (self.detector, models.detector),
+            (self.species, models.species),
+            (self.first_pass, models.first_pass),
+        ):
+            if file is not None and model is not None:
+                file.check(model.sha256)
+        return models
+
+    def load_species(self) -> SpeciesClassifier:
+        """The classifier, here."""
+        assert self.species is not None
+        species = load_classifier(self.species.source, self.device, self.precision)
+        self.species.check(species.sha256)
+        return species
+
+
+@dataclass(frozen=True)
+class Places:
+    """What a worker must see of the machine where the run began: the store's folder for parts, and the cards."""
+
+    store: Path
+    staging: Path | None
+    roots: Mapping[str, Path]
+
+    def check(self) -> None:
+        """Refuse a machine that does not see them.
+
+        Raises:
+            ConfigError: It does not.
+        """
+        hint = "let all machines see it at the same path, on a network disk"
+        if self.staging is not None and not self.staging.is_dir():
+            raise ConfigError(f"{platform.node()} does not see the store", where=self.store, hint=hint)
+        for card, root in self.roots.items():
+            if not root.is_dir():
+                raise ConfigError(f"{platform.node()} does not see card '{card}'", where=root, hint=hint)
+
+
+@dataclass(frozen=True)
+class AnnotateShards:
+    """Media items in; out their receipts, as their rows are written by the worker, or the rows where there is no store.
+
+    Attributes:
+        files: The models.
+        seeing: What decides what is seen.
+        places: What the worker must see.
+        batch_size: Pictures in a batch of the detector; None: as suits the device.
+        frames: See `LocalAnnotation`.
+    """
+
+    files: ModelFiles
+    seeing: SeeingOptions
+    places: Places
+    batch_size: int | None = None
+    frames: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def start(self, share: Share) -> Run[MediaItem, Receipt | Rows]:
+        """Load the models."""
+        self.places.check()
+        models = limited(self.files.load(), self.seeing)
+        settings = share.settings(self.batch_size, models.device.type)
+        engine = LocalAnnotation(models, self.seeing, settings, self.frames)
+        return _Runner(engine, self.places, media_of=lambda item: item, rows_of=lambda rows: rows)
+
+
+@dataclass(frozen=True)
+class ClassifyShards:
+    """Items with known boxes in; out their receipts, as their rows are written by the worker, or what the classifier
+    says where it goes over the rows of before.
+
+    Attributes:
+        files: Of the classifier.
+        categories: See `LocalClassification`.
+        classify_from: See `LocalClassification`.
+        rows: What of an item becomes rows.
+        places: What the worker must see.
+        batch_size: As of a detector.
+    """
+
+    files: ModelFiles
+    categories: tuple[str, ...]
+    classify_from: float
+    rows: RowsOptions
+    places: Places
+    batch_size: int | None = None
+
+    def start(self, share: Share) -> Run[BoxedItem, Receipt | ClassifiedItem]:
+        """Load the classifier."""
+        self.places.check()
+        species = self.files.load_species()
+        settings = share.settings(self.batch_size, device_of(species.net).type)
+        engine = LocalClassification(species, self.categories, self.classify_from, settings)
+        rows_of = partial(imported_rows, options=self.rows)
+        return _Runner(engine, self.places, media_of=lambda boxed: boxed.item, rows_of=rows_of)
+
+
+class _Runner(Generic[Item, Done]):
+    """Does shards by an engine, and writes the rows of each as a part where there is a folder for parts.
+
+    Args:
+        engine: Of this process.
+        places: Where parts go.
+        media_of: The media item of an item.
+        rows_of: The rows of a finished item.
+    """
+
+    def __init__(
+        self,
+        engine: Engine[Item, Done],
+        places: Places,
+        media_of: Callable[[Item], MediaItem],
+        rows_of: Callable[[Done], Rows],
+    ) -> None:
+        self.engine, self.places, self.media_of, self.rows_of = engine, places, media_of, rows_of
+
+    def __call__(self, items: Sequence[Item], stop: Stop) -> ShardResult[Receipt | Done]:
+        began = time.monotonic()
+        finished: list[Done] = []
+        with closing(self.engine(items)) as engine:
+            for done in engine:
+                if done is not None:
+                    finished.append(done)
+                elif stop():
+                    break
+        if self.places.staging is None:
+            return ShardResult(finished, None, time.monotonic() - began)
+        receipts, part = self._written(items, finished, self.places.staging)
+        return ShardResult(receipts, part, time.monotonic() - began)
+
+    def _written(
+        self, items: Sequence[Item], finished: Sequence[Done], folder: Path
+    ) -> tuple[list[Receipt], Path | None]:
+        media = {item.media_id: item for item in map(self.media_of, items)}
+        rows: list[FactRow] = []
+        receipts = []
+        for done in finished:
+            own = self.rows_of(done)
+            outcome = Outcome.of(own)
+            gone = outcome != Outcome() and not is_there(media[own[0].media_id].file)
+            receipts.append(Receipt(own[0].card, own[0].path, outcome, gone))
+            rows += [] if gone else own
+        if not rows:
+            return receipts, None
+        part = folder / f"{secrets.token_hex(8)}.parquet"
+        write_facts(self.places.store, part, rows)
+        return receipts, part
