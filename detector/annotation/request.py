@@ -11,6 +11,7 @@ import torch
 from backbones.errors import ConfigError
 from detector.annotation.distributed.options import ClusterOptions
 from detector.annotation.forecast import Forecast, Machines
+from detector.annotation.list_shard import ListShard
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.readers import Readers
 from detector.base.devices import Asked
@@ -47,6 +48,7 @@ class AnnotateRequest:
         seeing: What decides what is seen; None: as in the runs before.
         roots: Where known cards are now.
         audit: Look at some of what was passed over; None: do not.
+        shard: The part of the files that is done; None: all.
     """
 
     inputs: Sequence[Path]
@@ -54,6 +56,7 @@ class AnnotateRequest:
     seeing: SeeingOptions | None = None
     roots: Mapping[str, Path] = field(default_factory=dict)
     audit: AuditRequest | None = None
+    shard: ListShard | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ import torchvision
 from detector.annotation.cards import FoundCards, find_cards
 from detector.annotation.distributed.engine import ClusterAnnotation
 from detector.annotation.facts import Rows
+from detector.annotation.list_shard import ListShard
 from detector.annotation.local import LocalAnnotation
 from detector.annotation.options import FIRST_PASS_SCORE, SeeingOptions
 from detector.annotation.remembered import sha256_of_weights, stored_seeing
@@ -58,13 +59,13 @@ def annotate(request: AnnotateRequest, models: Models, settings: RunSettings = D
             "versions": versions(),
         }
         merge_run(output, models_entry(models).model_copy(update=entries))
-        job: Job[MediaItem, Rows | Receipt] = _NewMedia(found, writer)
+        job: Job[MediaItem, Rows | Receipt] = _NewMedia(found, writer, request.shard, seeing.gates_bursts)
         engine: LocalAnnotation | ClusterAnnotation
         if settings.cluster is None:
             engine = LocalAnnotation(limited_models, seeing, settings)
             report = run_store(engine, job, "annotating", settings.quiet, settings.forecast())
         else:
-            engine = ClusterAnnotation.of(models, seeing, settings, writer, found.media)
+            engine = ClusterAnnotation.of(models, seeing, settings, writer, found.media, job.total)
             report = run_store(engine, job, "annotating", settings.quiet, settings.forecast(engine.machines))
         if request.audit is not None and report.signal is None:
             report.audited, entry = audit(writer, found.media, engine, request.audit)
@@ -86,18 +87,24 @@ def _gates_bursts(seeing: SeeingOptions, before: RunFile | None) -> bool | None:
 class _NewMedia:
     """The media of cards that a store does not hold yet; a `Job`."""
 
-    def __init__(self, found: FoundCards, writer: FactsWriter) -> None:
-        self.media, self.writer = found.media, writer
+    def __init__(self, found: FoundCards, writer: FactsWriter, shard: ListShard | None, whole_folders: bool) -> None:
+        self.media, self.writer, self.shard, self.whole_folders = found.media, writer, shard, whole_folders
         self.report = RunReport(
             lost=found.media.lost, notes=found.notes, problems=found.problems, passed_over=found.passed_over
         )
-        for item in self.media:
+        self.total = 0
+        for item in self._own():
             if item.media_id in writer.finished:
                 self.report.note_finished(writer.failed.get(item.media_id))
-        self.total = len(self.media) - self.report.finished_before
+            else:
+                self.total += 1
+
+    def _own(self) -> Iterator[MediaItem]:
+        shard, whole = self.shard, self.whole_folders
+        return (item for item in self.media if shard is None or shard.holds(item, whole))
 
     def items(self) -> Iterator[MediaItem]:
-        return (item for item in self.media if item.media_id not in self.writer.finished)
+        return (item for item in self._own() if item.media_id not in self.writer.finished)
 
     def save(self, done: Rows | Receipt) -> Outcome | None:
         if isinstance(done, Receipt):

@@ -15,7 +15,7 @@ from detector.cli.options.annotation import (
     run_settings,
     stored_decisions,
 )
-from detector.cli.options.devices import device_and_precision
+from detector.cli.options.cluster import add_shard_argument, device_here, list_shard
 from detector.cli.options.models import check_classifier, check_detector
 from detector.cli.options.paths import any_of
 from detector.cli.terminal.parser import CommandParser
@@ -81,6 +81,7 @@ def add_arguments(parser: CommandParser) -> None:
         help="classify boxes from this score up (default: all that are kept, from 0.05)",
     )
     add_root_argument(parser)
+    add_shard_argument(parser)
     add_retry_argument(parser)
     add_result_arguments(parser)
     add_work_arguments(parser)
@@ -103,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
         "first_pass_threshold": args.first_pass_threshold,
         "proposals": args.proposals,
     }
-    roots = parse_roots(args.root)
+    roots, shard = parse_roots(args.root), list_shard(args)
 
     from detector.annotation.remembered import models_for, stored_seeing
     from detector.annotation.request import AnnotateRequest, AuditRequest
@@ -113,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
     check_detector("--detector", args.detector, "a classifier is given by --species")
     check_detector("--first-pass", args.first_pass, "a classifier is given by --species")
     check_classifier("--species", args.species, "a detector is given by --detector")
-    device, precision = device_and_precision(args)
+    device, precision = device_here(args)
     models = models_for(args.output, args.detector, args.species, device, precision, args.first_pass)
     models = models_at(args.speed, models, args.output, args.inputs)
     check_tables(args, args.output, models_entry(models))
@@ -121,6 +122,6 @@ def run(args: argparse.Namespace) -> int:
     seeing = replace(stored_seeing(args.output), **chosen)
     decisions = stored_decisions(args, args.output)
     audit = None if args.audit is None else AuditRequest(args.audit, decisions.score_threshold)
-    request = AnnotateRequest(args.inputs, args.output, seeing, roots, audit)
+    request = AnnotateRequest(args.inputs, args.output, seeing, roots, audit, shard)
     report = annotate(request, models, run_settings(args, models.device))
     return finish(args, args.output, report)

@@ -14,7 +14,7 @@ from detector.cli.options.annotation import (
     finish,
     run_settings,
 )
-from detector.cli.options.devices import device_and_precision
+from detector.cli.options.cluster import add_shard_argument, device_here, list_shard
 from detector.cli.options.models import check_classifier
 from detector.cli.options.paths import any_of, folder_of
 from detector.cli.terminal.parser import CommandParser
@@ -47,6 +47,7 @@ def add_arguments(parser: CommandParser) -> None:
         help="classify boxes from this score up (default: 0.05)",
     )
     parser.add_rare_argument("--embeddings", action="store_true", help="keep the classifier's embeddings")
+    add_shard_argument(parser)
     add_retry_argument(parser)
     add_result_arguments(parser)
     add_work_arguments(parser)
@@ -67,10 +68,10 @@ def run(args: argparse.Namespace) -> int:
     from detector.store.schema import LOWEST_SCORE
 
     check_classifier("--species", args.species, "`hoopoe annotate --detector` finds birds by it")
-    device, precision = device_and_precision(args)
+    device, precision = device_here(args)
     species = load_classifier(args.species, device, precision)
     check_tables(args, args.output, RunFile(species=species_entry(species)))
     options = ImportOptions(LOWEST_SCORE if args.classify_from is None else args.classify_from, args.embeddings)
-    request = CropsRequest(args.detections, media, args.output, options)
+    request = CropsRequest(args.detections, media, args.output, options, list_shard(args))
     report = classify_crops(request, species, run_settings(args, device_of(species.net)))
     return finish(args, args.output, report)

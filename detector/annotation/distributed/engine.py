@@ -53,6 +53,7 @@ class ClusterAnnotation:
         settings: RunSettings,
         writer: FactsWriter,
         found: MediaList,
+        total: int,
     ) -> ClusterAnnotation:
         """The engine of a run.
 
@@ -61,7 +62,8 @@ class ClusterAnnotation:
             seeing: What decides what is seen.
             settings: How it goes about it.
             writer: Takes the parts that workers write.
-            found: What is on the cards, of which some may be done.
+            found: What is on the cards.
+            total: Files that are to be done.
 
         Raises:
             ConfigError: A model is in no file, or this is not Linux.
@@ -69,8 +71,7 @@ class ClusterAnnotation:
         cluster = _cluster(settings)
         files = ModelFiles.of(models, cluster.device, cluster.precision)
         places = Places(writer.folder.absolute(), writer.staging().absolute(), found.roots)
-        total = max(len(found) - len(writer.finished), 0)
-        return cls(models, settings, AnnotateShards(files, seeing, places, _batch_size(settings)), writer, total)
+        return cls(models, settings, AnnotateShards(files, seeing, places, cluster.batch_size), writer, total)
 
     def __call__(self, items: Iterable[MediaItem]) -> Generator[Receipt | Rows | None]:
         options = RowsOptions(self.models.detector.categories)
@@ -115,7 +116,7 @@ def classify_on_cluster(
     cluster = _cluster(settings)
     file = ModelFile.of("classifier", species.name, species.source, species.sha256)
     files = ModelFiles(None, file, None, cluster.device, cluster.precision)
-    work = ClassifyShards(files, engine.categories, engine.classify_from, options, places, _batch_size(settings))
+    work = ClassifyShards(files, engine.categories, engine.classify_from, options, places, cluster.batch_size)
 
     def classified(items: Iterable[BoxedItem]) -> Generator[Receipt | ClassifiedItem | None]:
         def fail(boxed: BoxedItem, why: str) -> Receipt | ClassifiedItem:
@@ -153,7 +154,3 @@ def _cluster(settings: RunSettings) -> ClusterOptions:
         hint = "run it on Linux; elsewhere leave the engine out, or divide the files by --shard"
         raise ConfigError("Ray's clusters are for Linux", where="engine", hint=hint)
     return settings.cluster
-
-
-def _batch_size(settings: RunSettings) -> int | None:
-    return None if settings.work is None else settings.work.batch_size

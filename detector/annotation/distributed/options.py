@@ -19,6 +19,7 @@ class ClusterOptions:
         cpus_per_worker: Cores of a worker; None: with GPUs a GPU's share of its machine, without two.
         device: Where networks run on the workers; None: a GPU where the cluster has some.
         precision: Theirs.
+        batch_size: Pictures in a batch of the detector; None: as suits the device.
     """
 
     address: str | None = None
@@ -27,3 +28,4 @@ class ClusterOptions:
     cpus_per_worker: int | None = None
     device: str | None = None
     precision: Asked = "auto"
+    batch_size: int | None = None

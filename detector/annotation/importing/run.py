@@ -18,6 +18,7 @@ from detector.annotation.importing.formats import ImportedDetections, ImportedFi
 from detector.annotation.importing.media import FolderOfCrops, MediaFolder, Survey, as_upright, survey_media
 from detector.annotation.importing.reading import read_detections
 from detector.annotation.importing.rows import imported_rows
+from detector.annotation.list_shard import ListShard
 from detector.annotation.local_crops import LocalClassification
 from detector.annotation.report import Outcome, Receipt, RunReport
 from detector.annotation.request import DEFAULT, RunSettings
@@ -59,12 +60,14 @@ class CropsRequest:
         media: The folder in which the files are that the files of boxes name.
         output: The store; what it holds already is not done again.
         options: What decides what is seen.
+        shard: The part of the files that is done; None: all.
     """
 
     detections: Sequence[Path]
     media: Path
     output: Path
     options: ImportOptions = field(default_factory=ImportOptions)
+    shard: ListShard | None = None
 
 
 def classify_crops(request: CropsRequest, species: SpeciesClassifier, settings: RunSettings = DEFAULT) -> RunReport:
@@ -81,6 +84,8 @@ def classify_crops(request: CropsRequest, species: SpeciesClassifier, settings: 
     """
     place = MediaFolder.of(request.media, request.output)
     imported = _read(request.detections, place)
+    if request.shard is not None:
+        imported = _PartOfRecords(imported, place, request.shard)
     if not len(imported):
         hint = "give a file with records of photos or videos"
         raise DataError("it names no files", where=request.detections[0], hint=hint)
@@ -107,6 +112,20 @@ def _read(detections: Sequence[Path], place: MediaFolder) -> ImportedDetections:
         problem = "a folder of crops is one input, and no other goes with it"
         raise DataError(problem, where=folders[0], hint="give them one by one")
     return FolderOfCrops(place)
+
+
+class _PartOfRecords:
+    """The records of the files that are in one part of all; an `ImportedDetections`."""
+
+    def __init__(self, imported: ImportedDetections, place: MediaFolder, shard: ListShard) -> None:
+        self.imported, self.place, self.shard = imported, place, shard
+        self.detector, self.categories = imported.detector, imported.categories
+
+    def __len__(self) -> int:
+        return len(self.imported)
+
+    def __iter__(self) -> Iterator[ImportedFile]:
+        return (file for file in self.imported if self.shard.holds(self.place.item(file.path)))
 
 
 class _ImportedMedia:
@@ -176,7 +195,7 @@ class _ImportedMedia:
         """What cannot be used of the records, in sentences with counts."""
         said = [f"{count} {what}: left out" for what, count in self.left_out.items()]
         said += [f"{count} records: {doubt}" for doubt, count in self.sizes.items()]
-        unnamed = self.place.unnamed(self.named)
+        unnamed = 0 if isinstance(self.imported, _PartOfRecords) else self.place.unnamed(self.named)
         return said + ([f"{unnamed} photos and videos in the folder of media have no record"] if unnamed else [])
 
     def save(self, done: ClassifiedItem | Receipt) -> Outcome:

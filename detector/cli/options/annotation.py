@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbones.errors import ConfigError
 from detector.base.reporting import task, warn
+from detector.cli.options.cluster import add_cluster_arguments, check_cluster, cluster_options, workers_of
 from detector.cli.options.decisions import add_decision_arguments, decision_options
 from detector.cli.options.devices import add_device_arguments
 from detector.cli.options.exporting import add_export_argument, asked_formats
@@ -58,8 +60,12 @@ def add_work_arguments(parser: CommandParser) -> None:
         "--batch-size", type=int, metavar="N", help="pictures at once (default: what suits the device)"
     )
     parser.add_rare_argument(
-        "--workers", type=int, metavar="N", help="processes that read files (default: by the cores)"
+        "--workers",
+        type=workers_of,
+        metavar="N",
+        help="processes that read files (default: by the cores); with --engine ray workers, or bounds, such as 2:8",
     )
+    add_cluster_arguments(parser)
 
 
 def add_retry_argument(parser: CommandParser) -> None:
@@ -85,7 +91,8 @@ def check_arguments(args: argparse.Namespace) -> None:
     decision_options(args, DecideOptions.model_validate({}))
     if args.export not in (None, "none"):
         parse_formats(args.export)
-    for name in ("batch_size", "workers", "audit", "proposals"):
+    check_cluster(args)
+    for name in ("batch_size", "audit", "proposals"):
         if getattr(args, name, None) is not None and getattr(args, name) < 1:
             raise ConfigError("at least 1 is needed", where=f"--{name.replace('_', '-')}", hint="leave it out")
     for name, example in (("classify_from", 0.2), ("first_pass_threshold", 0.05)):
@@ -126,8 +133,11 @@ def run_settings(args: argparse.Namespace, device: Any) -> RunSettings:
     from detector.annotation.options import WorkOptions
     from detector.annotation.request import RunSettings
 
-    work = WorkOptions.chosen(device, args.batch_size, args.workers)
-    return RunSettings(work, retry_failed=args.retry_failed)
+    cluster, asked = cluster_options(args), {"retry_failed": args.retry_failed, "price_per_hour": args.price_per_hour}
+    if cluster is not None:
+        return RunSettings(cluster=replace(cluster, batch_size=args.batch_size), **asked)
+    workers = None if args.workers is None else args.workers[0]
+    return RunSettings(WorkOptions.chosen(device, args.batch_size, workers), **asked)
 
 
 def finish(args: argparse.Namespace, output: Path, report: RunReport) -> int:

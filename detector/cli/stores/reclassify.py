@@ -13,7 +13,7 @@ from detector.cli.options.annotation import (
     finish,
     run_settings,
 )
-from detector.cli.options.devices import device_and_precision
+from detector.cli.options.cluster import device_here
 from detector.cli.options.models import check_classifier
 from detector.cli.options.shared import add_store_argument
 from detector.cli.terminal.parser import CommandParser
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     from detector.store.run_json import load_run
 
     check_classifier("--species", args.species, "`hoopoe annotate --detector` finds birds by it")
-    device, precision = device_and_precision(args)
+    device, precision = device_here(args)
     species = load_classifier(args.species, device, precision)
     models = load_run(args.store).model_copy(update={"species": species_entry(species)})
     check_tables(args, args.store, models)

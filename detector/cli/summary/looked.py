@@ -28,6 +28,9 @@ def print_report(console: Console, report: RunReport) -> None:
 def _lines(report: RunReport) -> Iterator[str]:
     speed = f", {report.files / report.seconds:.1f} files/s" if report.seconds else ""
     yield f"{report.files} files looked at in {timedelta(seconds=round(report.seconds))}{speed}"
+    if report.cost is not None:
+        spent = "" if report.cost.money is None else f", which cost {report.cost.money:,.2f}"
+        yield f"{report.cost.machine_hours:,.2f} hours of machines{spent}"
     if report.finished_before:
         yield f"{report.finished_before} files finished before"
     yield from _reasons("failed", report.failures, "failure")

@@ -121,6 +121,7 @@ def test_a_lost_machine_is_no_file_s_fault():
     assert [shard.deaths for shard in pool.shards] == [0] * 6
 
 
+@settings(max_examples=25)
 @given(
     st.integers(1, 60), st.integers(1, 5), st.sets(st.integers(0, 59), max_size=4), st.randoms(use_true_random=False)
 )

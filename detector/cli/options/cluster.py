@@ -1,0 +1,114 @@
+"""How many machines do the work, what they cost, and which part of the files this one does."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from backbones.errors import ConfigError
+from detector.cli.options.shared import at_least
+from detector.cli.terminal.parser import CommandParser
+
+if TYPE_CHECKING:
+    import torch
+
+    from detector.annotation.distributed.options import ClusterOptions
+    from detector.annotation.list_shard import ListShard
+    from detector.base.devices import Asked
+
+
+def add_cluster_arguments(parser: CommandParser) -> None:
+    """Declare --engine and what belongs to it."""
+    parser.add_rare_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="local: this process; ray: a cluster of Linux machines, for which the extra `ray` is installed",
+    )
+    parser.add_rare_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="of a Ray cluster that is there; auto: of the one on this machine (default: RAY_ADDRESS, else a new one)",
+    )
+    parser.add_rare_argument(
+        "--cpus-per-worker",
+        type=at_least(1),
+        metavar="N",
+        help="cores of each worker of a cluster (default: a GPU's share of its machine, without GPUs 2)",
+    )
+    parser.add_rare_argument(
+        "--price-per-hour",
+        type=float,
+        metavar="PRICE",
+        help="of one machine: after 1,000 files the money that the rest costs is told, too",
+    )
+
+
+def add_shard_argument(parser: CommandParser) -> None:
+    """Declare --shard."""
+    parser.add_rare_argument(
+        "--shard",
+        metavar="K/N",
+        help="only part K of N of the files, into an OUT of its own: `hoopoe merge` joins them (Slurm: --array=1-N)",
+    )
+
+
+def workers_of(text: str) -> tuple[int, int]:
+    """What argparse takes as `type` of --workers: a number, or two as bounds."""
+    low, _, high = text.partition(":")
+    if not low.isdecimal() or not (high or low).isdecimal() or not 1 <= int(low) <= int(high or low):
+        raise argparse.ArgumentTypeError(f"{text} is neither a number of workers, such as 4, nor bounds, such as 2:8")
+    return int(low), int(high or low)
+
+
+def check_cluster(args: argparse.Namespace) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        ConfigError: They do not.
+    """
+    price = args.price_per_hour
+    if price is not None and not 0 <= price < float("inf"):
+        raise ConfigError(f"a price is 0 or more, not {price}", where="--price-per-hour", hint="such as 0.53")
+    if args.engine == "ray":
+        return
+    for name in ("address", "cpus_per_worker"):
+        if getattr(args, name) is not None:
+            raise ConfigError("this is of a cluster", where=f"--{name.replace('_', '-')}", hint="add --engine ray")
+    if args.workers is not None and args.workers[0] != args.workers[1]:
+        raise ConfigError("bounds are those of a cluster", where="--workers", hint="give a number, or --engine ray")
+
+
+def cluster_options(args: argparse.Namespace) -> ClusterOptions | None:
+    """Which cluster does the work; None: this process."""
+    from detector.annotation.distributed.options import ClusterOptions
+
+    if args.engine == "local":
+        return None
+    fewest, most = args.workers or (1, None)
+    device = None if args.device in (None, "auto") else args.device
+    return ClusterOptions(args.address, fewest, most, args.cpus_per_worker, device, args.precision)
+
+
+def device_here(args: argparse.Namespace) -> tuple[torch.device | None, Asked]:
+    """Where networks are loaded in this process: on the CPU where those of the workers do the work.
+
+    Raises:
+        ConfigError: There is no such device.
+    """
+    import torch
+
+    from detector.cli.options.devices import device_and_precision
+
+    return (torch.device("cpu"), args.precision) if args.engine == "ray" else device_and_precision(args)
+
+
+def list_shard(args: argparse.Namespace) -> ListShard | None:
+    """Which part of the files is done; None: all.
+
+    Raises:
+        ConfigError: There is no such part.
+    """
+    from detector.annotation.list_shard import ListShard
+
+    return None if args.shard is None else ListShard.parse(args.shard)
