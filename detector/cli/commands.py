@@ -25,6 +25,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("detector.cli.stores.export", "write Timelapse, Excel, R, COCO, Camtrap DP and more"),
     "report": ("detector.cli.stores.report", "make a page to look at what was found; no network"),
     "cards": ("detector.cli.stores.cards", "list the cards of annotated footage, rename or remove one"),
+    "merge": ("detector.cli.stores.merge", "put what several machines annotated into one"),
+    "compact": ("detector.cli.stores.compact", "join the many small files of annotated footage"),
     "reclassify": ("detector.cli.stores.reclassify", "name the birds of annotated footage by another classifier"),
     "classify-crops": ("detector.cli.classify_crops", "name the birds in boxes of another tool"),
     "calibrate": ("detector.cli.calibrate", "make the confidence of species names mean what it says"),
@@ -47,6 +49,7 @@ GROUPS = {
     "begin": ("demo", "quickstart", "download", "completion"),
     "footage of camera traps": (
         *("annotate", "deployments", "decide", "report", "export", "cards", "reclassify", "classify-crops"),
+        *("merge", "compact"),
     ),
     "single pictures": ("predict", "classify", "check-detector"),
     "a detector or a classifier of your own": (

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from detector.store.journal import read_joining
+
 _PART = re.compile(r"part-\d{6,}\.parquet")
 
 
@@ -16,6 +18,12 @@ def facts_folder(folder: Path) -> Path:
 def overlay_folder(folder: Path, name: str) -> Path:
     """Of the logits of a classifier that came later."""
     return Path(folder) / "species" / name
+
+
+def overlay_folders(folder: Path) -> list[Path]:
+    """Those of all classifiers that came later, by their names."""
+    species = Path(folder) / "species"
+    return sorted(path for path in species.iterdir() if path.is_dir()) if species.is_dir() else []
 
 
 def decisions_folder(folder: Path) -> Path:
@@ -30,6 +38,12 @@ def reviews_folder(folder: Path) -> Path:
 
 def parts(folder: Path) -> list[Path]:
     """The finished parts in a folder, in the order of their numbers; empty where there is no folder."""
+    joining = read_joining(folder)
+    hidden = frozenset[str]() if joining is None else joining.hidden
+    return [path for path in _all_parts(folder) if path.name not in hidden]
+
+
+def _all_parts(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     found = [path for path in folder.iterdir() if _PART.fullmatch(path.name)]
@@ -43,4 +57,4 @@ def part_name(number: int) -> str:
 
 def last_number(folder: Path) -> int:
     """The highest number of a part in a folder; -1 where there is none."""
-    return max((int(path.stem.removeprefix("part-")) for path in parts(folder)), default=-1)
+    return max((int(path.stem.removeprefix("part-")) for path in _all_parts(folder)), default=-1)

@@ -19,6 +19,7 @@ from detector.store.files import open_parquet
 from detector.store.ids import current_id, with_current_ids
 from detector.store.layout import facts_folder, overlay_folder, parts
 from detector.store.marks import classifier_key, marks_of
+from detector.store.media_ids import MediaIds
 from detector.store.run_json import read_run
 from detector.store.schema import FACTS, OVERLAY
 
@@ -37,16 +38,28 @@ def open_facts(part: Path) -> AbstractContextManager[pq.ParquetFile]:
     return open_parquet(part, MEND_FACTS, FACTS, optional=_LATER)
 
 
-def finished(folder: Path) -> set[str]:
+def written_batches(part: Path) -> Iterator[pa.RecordBatch]:
+    """The rows of a part with all columns of `schema.FACTS`, as they are: without overlay, times and cards unchanged.
+
+    Raises:
+        DataError: The part is damaged.
+    """
+    with open_facts(part) as file:
+        for batch in file.iter_batches(_BATCH_ROWS):
+            _check_rows(batch, part)
+            yield _with_later_columns(with_current_ids(batch), None).select(FACTS.names)
+
+
+def finished(folder: Path) -> MediaIds:
     """Ids of the media items that a store holds, failures included.
 
     Raises:
         DataError: A part is damaged.
     """
-    ids: set[str] = set()
+    ids = MediaIds()
     for path in parts(facts_folder(folder)):
         with open_facts(path) as file:
-            ids.update(map(current_id, pc.unique(file.read(["media_id"])["media_id"]).to_pylist()))
+            ids.update_from(file.read(["media_id"])["media_id"])
     return ids
 
 

@@ -106,10 +106,9 @@ def merge_run(folder: Path, run: RunFile) -> RunFile:
 
 def _joined_run(folder: Path, before: RunFile | None, run: RunFile) -> RunFile:
     if before is not None and parts(facts_folder(folder)):
-        differences = list(_differences(before, run))
-        if differences:
+        if different := list(differences(before, run)):
             raise ConfigError(
-                "this store was made otherwise: " + "; ".join(differences),
+                "this store was made otherwise: " + "; ".join(different),
                 where=folder,
                 hint="choose another output folder; or give the store's models and options "
                 "(`hoopoe reclassify` changes its classifier)",
@@ -175,7 +174,8 @@ def _merged(before: CardEntry | None, now: CardEntry) -> CardEntry:
     return kept.model_copy(update={"root": now.root, "inputs": inputs})
 
 
-def _differences(before: RunFile, now: RunFile) -> Iterator[str]:
+def differences(before: RunFile, now: RunFile) -> Iterator[str]:
+    """What of models and options is not alike, in sentences: such runs do not go into one store."""
     if not _same_detector(before.detector, now.detector):
         yield f"its detector is {_named(before.detector)}, not {_named(now.detector)}"
     if not _same_detector(before.first_pass, now.first_pass):

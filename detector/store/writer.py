@@ -19,9 +19,11 @@ from detector.base.closing import Closing
 from detector.base.files import remove_unfinished, rename
 from detector.store.facts import FactRow, OverlayRow, facts_table, overlay_table
 from detector.store.files import open_parquet, write_table
-from detector.store.layout import facts_folder, last_number, overlay_folder, part_name, parts
+from detector.store.journal import end_joining
+from detector.store.layout import facts_folder, last_number, overlay_folder, overlay_folders, part_name, parts
 from detector.store.lock import StoreLock
 from detector.store.marks import Marks, classifier_key, marks_of, new_part_id
+from detector.store.media_ids import MediaIds
 from detector.store.reader import MEND_FACTS, MEND_OVERLAY, failed, finished, open_facts
 from detector.store.run_json import read_run
 from detector.store.schema import OVERLAY
@@ -69,10 +71,11 @@ class FactsWriter(Closing):
         try:
             facts_folder(self.folder).mkdir(exist_ok=True)
             remove_unfinished(facts_folder(self.folder))
+            end_joining(facts_folder(self.folder), overlay_folders(self.folder))
             _remove_staging(self.folder)
             if retry_failed:
                 _forget_failures(self.folder)
-            self.finished: set[str] = finished(self.folder)
+            self.finished: MediaIds = finished(self.folder)
             self.failed: dict[str, str] = failed(self.folder)  # of those, why nothing could be seen
         except BaseException:
             self._lock.close()
@@ -160,6 +163,10 @@ class FactsWriter(Closing):
             _check_item(item)
             rows += item
         write_facts(self.folder, part, rows)
+
+    def next_name(self) -> str:
+        """The file name that the next part will have."""
+        return part_name(self._number + 1)
 
     def _next_part(self) -> Path:
         self._number += 1
