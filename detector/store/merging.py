@@ -150,12 +150,9 @@ class _Merger:
             with open_facts(part) as file:
                 write_table(staged, file.read().filter(wanted), GROUP_ROWS)  # with the marks of the part
         name = self.writer.next_name()
-        for overlay in overlay_folders(store):  # before the part: it never is there without them
-            _copy_overlay(
-                overlay / part.name,
-                marks_of(part, MEND_FACTS).part,
-                overlay_folder(self.writer.folder, overlay.name) / name,
-            )
+        part_id = marks_of(part, MEND_FACTS).part
+        for overlay in overlay_folders(store):  # before the part, which never is there without them
+            _copy_overlay(overlay / part.name, part_id, overlay_folder(self.writer.folder, overlay.name) / name)
         self.writer.adopt(staged, pc.unique(ids.filter(wanted)).to_pylist())
 
 

@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 from detector.store.media_ids import MediaIds
 
 IDS = st.integers(0, 2**64 - 1).map(lambda number: f"m{number:016x}")
-ANY = IDS | st.sampled_from(
-    ["", "m", "mg000000000000000", "m00000000000000000", "mABCDEF0123456789", "m_12345678901234"]
-)
+ANY = IDS | st.sampled_from(["", "m", "mg000000000000000", "m00000000000000000", "mABCDEF0123456789", "m_1234567"])
 
 
 def test_an_empty_one_holds_nothing():
