@@ -27,9 +27,7 @@ FILES = {  # what is in the file of an option
 
 def add_decision_arguments(parser: CommandParser) -> None:
     """Declare the options of decisions; one that is not given stays as it was the last time."""
-    parser.add_argument(
-        "--deployments", metavar="CSV", help="the table of cameras (`hoopoe deployments`), or none"
-    )
+    parser.add_argument("--deployments", metavar="CSV", help="the table of cameras (`hoopoe deployments`), or none")
     parser.add_rare_argument(
         "--taxonomy", metavar="CSV", help="names of classes that override the shipped ones; or none"
     )
