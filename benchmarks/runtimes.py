@@ -73,22 +73,23 @@ class Rival:
         from detector.models.saving import load_detector
 
         if runtime == "torch":
-            detector = replace(_detector(model), precision=self.precision)
+            detector = replace(random_detector(model), precision=self.precision)
         else:
             detector = load_detector(source, "cpu", self.precision)
         photo = torch.from_numpy(np.random.default_rng(0).integers(0, 255, (3, *SIZE_HW), np.uint8))
         return lambda: detect_resized(detector, [photo], [(4000, 3000)])
 
 
-def _detector(model: str) -> Any:
+def random_detector(model: str) -> Any:
+    """A detector with random weights: a built-in one, or a kind and a backbone."""
     from detector.models.building import build_detector
-    from detector.models.coco import COCO_NAME, build_coco
+    from detector.models.coco import BUILT_IN, build_coco
     from detector.models.config import ModelConfig
     from detector.models.detector import Detector, DetectorMeta
 
     torch.manual_seed(0)
-    if model == COCO_NAME:
-        net, config = build_coco()
+    if model in BUILT_IN:
+        net, config = build_coco(model)
         net.to_empty(device="cpu")
         for name, tensor in net.state_dict().items():
             if name.endswith(("running_mean", "bias", "num_batches_tracked")):
@@ -97,7 +98,7 @@ def _detector(model: str) -> Any:
                 torch.nn.init.kaiming_normal_(tensor)
             else:
                 tensor.fill_(1)
-        return Detector(net.eval(), DetectorMeta(config), name=COCO_NAME)
+        return Detector(net.eval(), DetectorMeta(config), name=model)
     kind, backbone = model.split()
     config = ModelConfig(detector=kind, backbone=backbone, anchor_scale=0.5)  # type: ignore[arg-type]
     return Detector.of(build_detector(config).eval())
@@ -116,25 +117,31 @@ def _classifier(model: str) -> Any:
 
 def export(model: str, folder: Path, rivals: list[str]) -> None:
     """Write the exports that the rivals need."""
+    from detector.conversion.export import Target, export_plain
+
+    net = _classifier(model) if model.startswith("classifier") else random_detector(model)
+    if any(each in rivals for each in RIVALS[2:4]):
+        export_plain(net, folder / "fp32", Target())
+    if RIVALS[4] in rivals:
+        export_of_noise(net, folder / "int8")
+
+
+def export_of_noise(net: Any, folder: Path) -> None:
+    """Write a model in 8 bits, calibrated on noise: as fast as any other, and good for nothing else."""
     from detector.conversion.cutting import cut
-    from detector.conversion.export import Target, described, export_plain
+    from detector.conversion.export import Target, described
     from detector.conversion.quantising import quantise
     from detector.conversion.writing import openvino_model, write_openvino
 
-    net = _classifier(model) if model.startswith("classifier") else _detector(model)
-    if any(each in rivals for each in RIVALS[2:4]):
-        export_plain(net, folder / "fp32", Target())
-    if RIVALS[4] not in rivals:
-        return
     rng = np.random.default_rng(0)
-    (folder / "int8").mkdir()
+    folder.mkdir(parents=True)
     files = {}
     for name, part in cut(net).items():
         shape = list(part.example.shape)
         shape = [1, 3, 384, 512] if 2 in part.free else [1, *shape[1:]] if name == "classifier" else [64, *shape[1:]]
         samples = [rng.normal(size=shape).astype(np.float32) for _ in range(CALIBRATING)]
-        files[name] = write_openvino(quantise(openvino_model(part), samples, (), CALIBRATING), folder / "int8", name)
-    described(net, Target(precision="int8"), folder / "int8", files).write(folder / "int8")
+        files[name] = write_openvino(quantise(openvino_model(part), samples, (), CALIBRATING), folder, name)
+    described(net, Target(precision="int8"), folder, files).write(folder)
 
 
 def _peak(model: str, folder: Path, rival: str, pipe: Any) -> None:

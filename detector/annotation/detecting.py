@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 import torch
 
 from backbones.errors import HoopoeError
+from detector.base.failures import ran_out_of_memory
 
 CPU_BATCH, CUDA_BATCH = 2, 16  # pictures: on a CPU more only cost memory
 
@@ -60,7 +61,7 @@ class _Bucket(Generic[Entry]):
 
 
 class HalvingBatches(Generic[Entry, Result]):
-    """Runs a function on batches; where the GPU's memory does not hold one, on halves from then on.
+    """Runs a function on batches; where the memory does not hold one, on halves from then on.
 
     Args:
         function: Entries to as many results.
@@ -82,14 +83,16 @@ class HalvingBatches(Generic[Entry, Result]):
             chunk = entries[len(results) : len(results) + self.batch_size]
             try:
                 results.extend(self.function(chunk))
-            except torch.cuda.OutOfMemoryError as error:
-                if self.batch_size == 1:
-                    problem = "not one picture fits into the GPU's memory"
-                    raise HoopoeError(
-                        problem, hint="free the GPU, or take the CPU as device; run it again to go on"
-                    ) from error
-                self.batch_size = max(1, min(self.batch_size, len(chunk)) // 2)
-            else:
                 continue
-            torch.cuda.empty_cache()  # outside the handler, whose traceback holds the tensors
+            except (torch.cuda.OutOfMemoryError, RuntimeError) as error:  # on a CPU torch raises the latter
+                on_gpu = isinstance(error, torch.cuda.OutOfMemoryError)
+                if not on_gpu and not ran_out_of_memory(error):
+                    raise
+                if self.batch_size == 1:
+                    problem = f"not one picture fits into the {'GPU' if on_gpu else 'computer'}'s memory"
+                    hint = "free the GPU, or take the CPU as device" if on_gpu else "close other programs"
+                    raise HoopoeError(problem, hint=f"{hint}; run it again to go on") from error
+                self.batch_size = max(1, min(self.batch_size, len(chunk)) // 2)
+            if on_gpu:
+                torch.cuda.empty_cache()  # outside the handler, whose traceback holds the tensors
         return results

@@ -73,7 +73,7 @@ class Runner:
             ConfigError: Its runtime is not installed.
         """
         part = self._part(name)
-        part.widths = tuple(widths)
+        part.widths, part.file = tuple(widths), self.folder / name
         return part
 
     def _part(self, name: str) -> Part:

@@ -10,7 +10,8 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
-from backbones.errors import CheckpointError, ConfigError
+from backbones.errors import CheckpointError, ConfigError, HoopoeError
+from detector.base.failures import ran_out_of_memory, said_by
 
 EXTRA = "fast"  # of setup.cfg: what installs the runtimes
 
@@ -20,9 +21,11 @@ class Part(nn.Module):
 
     Attributes:
         widths: Channels of each output, as the model that it belongs to has them; None: not checked.
+        file: The part's, for errors.
     """
 
     widths: tuple[int, ...] | None = None
+    file: Path | None = None
 
     @abstractmethod
     def run(self, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -33,9 +36,15 @@ class Part(nn.Module):
 
         Raises:
             CheckpointError: They are another model's.
+            HoopoeError: The runtime fails, or has no memory left.
         """
-        with torch.autocast(inputs[0].device.type, enabled=False):
-            found = self.run(*(each.float().contiguous() for each in inputs))
+        try:
+            with torch.autocast(inputs[0].device.type, enabled=False):
+                found = self.run(*(each.float().contiguous() for each in inputs))
+        except (HoopoeError, torch.cuda.OutOfMemoryError):  # who calls may try fewer pictures
+            raise
+        except Exception as error:  # of many kinds, from C++
+            raise failed(error, self.file) from error
         if self.widths is not None and [each.shape[1:2] for each in found] != [(width,) for width in self.widths]:
             problem = "a part of this export gives other outputs than its categories or classes need"
             raise CheckpointError(problem, hint="export the model again")
@@ -56,6 +65,15 @@ def runtime_module(name: str) -> ModuleType:
     except ImportError as error:
         problem = f"{name} is not installed, or does not work here ({str(error)[:120]})"
         raise ConfigError(problem, hint=f"install it: pip install 'hoopoe[{EXTRA}]'") from error
+
+
+def failed(error: Exception, file: Path | None) -> HoopoeError:
+    """The error for a runtime that could not compute."""
+    if ran_out_of_memory(error):
+        hint = "close other programs, and run it again to go on; large pictures take more"
+        return HoopoeError("the runtime has no memory left for this picture", where=file, hint=hint)
+    hint = "run it again to go on; if it ends here again, use the model that the export was made from"
+    return HoopoeError(f"the runtime failed ({' '.join(said_by(error).split())[:200]})", where=file, hint=hint)
 
 
 def damaged(file: Path, error: Exception) -> CheckpointError:

@@ -62,6 +62,25 @@ def test_without_room_for_one_it_is_an_error():
         HalvingBatches(fail, 4)([1, 2])
 
 
+def test_on_a_cpu_batches_are_halved_too_and_other_errors_stay_what_they_are():
+    def add(entries):
+        if len(entries) > 1:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+        if entries == [7]:
+            raise RuntimeError("shapes do not fit")
+        return [each + 1 for each in entries]
+
+    assert HalvingBatches(add, 4)([1, 2, 3]) == [2, 3, 4]
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        HalvingBatches(add, 1)([7])
+
+    def fail(_):
+        raise RuntimeError("DefaultCPUAllocator: not enough memory")
+
+    with pytest.raises(HoopoeError, match="computer's memory"):
+        HalvingBatches(fail, 4)([1, 2])
+
+
 def test_boxes_that_may_be_birds_are_classified():
     categories = ("bird", "person", "animal", "other animal")
     scores = np.array(

@@ -7,13 +7,13 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 
-from backbones.errors import CheckpointError, ConfigError
+from backbones.errors import CheckpointError, ConfigError, HoopoeError
 from detector.cli.main import main
 from detector.conversion.export import Target, described, export_plain, new_export
 from detector.models.detector import Detector
@@ -61,6 +61,22 @@ def test_a_picture_in_a_batch_has_the_boxes_it_has_alone(loaded: Detector) -> No
     alone = [detect(loaded, [picture])[0] for picture in pictures()[2:]]
     for one, other in zip(together, alone, strict=True):
         np.testing.assert_array_equal(one.boxes_xyxy, other.boxes_xyxy)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"), [("Reshape: shapes\n do not fit", "failed .Reshape: shapes do not"), ("bad_alloc", "no memory")]
+)
+def test_a_runtime_that_fails_while_it_runs_is_told_in_words(
+    loaded: Detector, monkeypatch: pytest.MonkeyPatch, said: str, told: str
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError(said)
+
+    part = cast(Any, loaded.net).backbone.part
+    monkeypatch.setattr(type(part), "run", fail)
+    with pytest.raises(HoopoeError, match=told) as caught:
+        detect(loaded, pictures()[:1])
+    assert str(caught.value.where).endswith("dense")
 
 
 def test_an_export_is_not_saved_as_weights_nor_exported_again(loaded: Detector, tmp_path: Path) -> None:
