@@ -174,8 +174,9 @@ def missed_lines(night: Night, args: argparse.Namespace) -> list[str]:
     total, birds = len(right), sum(bool(boxes) for boxes in night.truth.values())
     lines = [
         f"{_words(args.trained)} alone finds a bird that is there in {len(found)} of {birds} photos with birds, of "
-        f"{total} in all, in {alone_s:.0f} s. After {_words(args.first)}, which passed over {len(passed | audited)} photos, "
-        f"{len(lost)} of these {len(found)} photos were passed over; with the audit that took {first_s:.0f} s.",
+        f"{total} in all, in {alone_s:.0f} s. After {_words(args.first)}, which passed over "
+        f"{len(passed | audited)} photos, {len(lost)} of these {len(found)} were passed over; "
+        f"with the audit that took {first_s:.0f} s.",
     ]
     if audit is not None and audit.missed is not None:
         lines.append(

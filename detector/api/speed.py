@@ -14,6 +14,7 @@ from detector.base.checks import described
 from detector.base.pictures import PHOTO_SUFFIXES, pictures_in
 from detector.base.reporting import warn
 from detector.conversion.fast import FAST, fast_classifier, fast_detector
+from detector.conversion.onnx_int8 import is_quantisable
 from detector.store.run_json import read_run
 
 Speed = Literal["exact", "fast"]
@@ -38,7 +39,8 @@ def models_at(speed: Speed, models: Models, output: Path, inputs: Sequence[Path]
         return models
     before = read_run(output)
     known = None if before is None or before.detector is None else before.detector.sha256
-    if known is not None and known == models.detector.sha256 and models.detector.runtime == "torch":
+    changes = models.detector.runtime == "torch" or is_quantisable(models.detector)
+    if known is not None and known == models.detector.sha256 and changes:
         hint = "leave --speed out, or choose another --output"
         raise ConfigError("this store was made with the exact models", where=output, hint=hint)
     photos = list(itertools.chain.from_iterable(map(_photos, inputs)))

@@ -10,7 +10,7 @@ from detector.conversion.agreement import measured_detector
 from detector.conversion.layers import FLOATABLE, group_of
 from detector.conversion.photos import Photos
 from detector.models.detector import Detector
-from detector.models.exported import DENSE, load_exported
+from detector.models.exported import BOXES, DENSE, load_exported
 from detector.runtimes.openvino_part import OpenVINOPart, openvino_core
 from detector.runtimes.part import runtime_module
 
@@ -30,16 +30,23 @@ def blamed(model: Detector, folder: Path, photos: Photos) -> list[str]:
     gains: list[tuple[int, str]] = []
     with tempfile.TemporaryDirectory() as place:
         for group in FLOATABLE:
-            file = Path(place) / f"{group}.xml"
-            if not _freed(folder / f"{DENSE}.xml", group, file):
-                continue
             export = load_exported(folder, "cpu")
-            net: Any = export.net
-            net.backbone.part = OpenVINOPart(file, "fp32")
+            freed = False
+            for name, holder in _holders(export.net).items():
+                file = Path(place) / f"{group}_{name}.xml"
+                if _freed(folder / f"{name}.xml", group, file):
+                    holder.part, freed = OpenVINOPart(file, "fp32"), True
+            if not freed:
+                continue
             gained = lost_before - _lost(model, export, few)
             if gained > 0:
                 gains.append((gained, f"{group}: {gained} of {lost_before} lost boxes are found again"))
     return [line for _, line in sorted(gains, key=lambda gain: -gain[0])]
+
+
+def _holders(net: Any) -> dict[str, Any]:
+    """The modules that hold an export's parts, by the parts' names."""
+    return {DENSE: net.backbone, **({BOXES: net.roi_heads.box_head} if hasattr(net, "roi_heads") else {})}
 
 
 def _lost(model: Detector, export: Detector, photos: Photos) -> int:

@@ -15,8 +15,9 @@ from detector.conversion.agreement import sentences
 from detector.conversion.crops import Crops, export_classifier_int8
 from detector.conversion.detector_int8 import export_detector_int8
 from detector.conversion.export import Target, export_plain
+from detector.conversion.onnx_int8 import export_onnx_int8, is_quantisable
 from detector.conversion.photos import LEAST, Chosen, Photos, chosen_of
-from detector.conversion.quantising import Quantising
+from detector.conversion.quantising import Quantising, TooLossy
 from detector.models.detector import Detector
 from detector.models.exported import load_exported
 from detector.models.prediction import detect
@@ -29,6 +30,7 @@ from detector.species.names.kinds import MAYBE_BIRD, kind_of_label
 FAST = "fast"  # folder of the exports in a store
 INT8, PLAIN = Target(precision="int8"), Target(precision="bf16")
 CALIBRATING, HELD_OUT = 400, 200  # crops at most, on which a classifier is calibrated and measured
+MOST_FLOAT = 2  # groups of layers that leave 8 bits, before bfloat16 is as fast
 CROPS_FROM = 0.2  # scores of the boxes that are cut out
 
 
@@ -40,6 +42,8 @@ def is_fast(model: Detector | SpeciesClassifier, folder: Path) -> bool:
 def fast_detector(detector: Detector, folder: Path, photos: Sequence[Path]) -> Detector:
     """The detector in 8 bits, calibrated and measured on some of these photos; in bfloat16 where that loses birds.
 
+    Layers that lose birds leave 8 bits first, see `_least_float`.
+
     Args:
         detector: On the CPU; an export stays as it is.
         folder: Where its export is, or goes.
@@ -48,6 +52,8 @@ def fast_detector(detector: Detector, folder: Path, photos: Sequence[Path]) -> D
     Raises:
         ConfigError: The extra `fast` is not installed.
     """
+    if is_quantisable(detector):
+        return _fast_foreign(detector, folder, photos)
     if _stays_as_it_is(detector.name, detector.runtime, detector.meta.config.backbone):
         return detector
     runtime_module("openvino"), runtime_module("nncf")
@@ -57,10 +63,43 @@ def fast_detector(detector: Detector, folder: Path, photos: Sequence[Path]) -> D
             chosen = chosen_of(photos, folder)
             count = len(chosen.calibrating.paths) + len(chosen.held_out.paths)
             say(f"making {detector.name} fast: calibrated and measured on {count} of these photos, once")
-            _say_measured(export_detector_int8(exact, folder, INT8, Quantising(folder), chosen))
+            _say_measured(_least_float(exact, folder, chosen))
         except HoopoeError as error:
             warn(f"{error.problem}: the detector is not brought to 8 bits, but to bf16")
             export_plain(exact, folder, PLAIN)
+    return load_exported(folder, "cpu")
+
+
+def _least_float(exact: Detector, folder: Path, chosen: Chosen) -> ExportManifest:
+    """An export in 8 bits; where it loses too much, the layers that are most to blame leave them one after the other.
+
+    Raises:
+        HoopoeError: It loses too much even so.
+    """
+    kept: tuple[str, ...] = ()
+    while True:
+        try:
+            return export_detector_int8(exact, folder, INT8, Quantising(folder, keep_float=kept), chosen)
+        except TooLossy as error:
+            further = [each for each in error.to_blame if each not in kept]
+            if not further or len(kept) == MOST_FLOAT:
+                raise
+            kept = (*kept, further[0])
+            say(f"{error.problem}: once more, with {' and '.join(kept)} out of 8 bits")
+
+
+def _fast_foreign(detector: Detector, folder: Path, photos: Sequence[Path]) -> Detector:
+    """A YOLO in 8 bits; as it is where that loses boxes: in bfloat16 its boxes would be some pixels off."""
+    runtime_module("openvino"), runtime_module("nncf")
+    if not is_fast(detector, folder):
+        try:
+            chosen = chosen_of(photos, folder)
+            count = len(chosen.calibrating.paths) + len(chosen.held_out.paths)
+            say(f"making {detector.name} fast: calibrated and measured on {count} of these photos, once")
+            _say_measured(export_onnx_int8(detector, folder, chosen))
+        except HoopoeError as error:
+            warn(f"{error.problem}: {detector.name} runs as it is")
+            return detector
     return load_exported(folder, "cpu")
 
 

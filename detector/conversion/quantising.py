@@ -50,7 +50,23 @@ class Quantising:
             raise ConfigError(problem, where="--keep-float", hint=f"such as {', '.join(FLOATABLE)}")
 
 
-def quantise(model: Any, samples: Iterable[NDArray[np.float32]], keep_float: Sequence[str], count: int) -> Any:
+class TooLossy(HoopoeError):
+    """In 8 bits a model loses too much.
+
+    Attributes:
+        to_blame: Groups of layers whose return to float gives birds back, the most first.
+    """
+
+    to_blame: tuple[str, ...] = ()
+
+
+def quantise(
+    model: Any,
+    samples: Iterable[NDArray[np.float32]],
+    keep_float: Sequence[str],
+    count: int,
+    float_names: Sequence[str] = (),
+) -> Any:
     """A model of OpenVINO in 8 bits; its last layers, and groups that are named, stay as they are.
 
     Args:
@@ -58,6 +74,7 @@ def quantise(model: Any, samples: Iterable[NDArray[np.float32]], keep_float: Seq
         samples: Inputs to calibrate on.
         keep_float: Groups of layers.
         count: Inputs that there are, about.
+        float_names: Nodes that stay as they are, too.
     """
     nncf: Any = runtime_module("nncf")
     advanced: Any = runtime_module("nncf.quantization.advanced_parameters")
@@ -76,7 +93,7 @@ def quantise(model: Any, samples: Iterable[NDArray[np.float32]], keep_float: Seq
             subset_size=max(1, count),
             preset=nncf.QuantizationPreset.MIXED,
             model_type=nncf.ModelType.TRANSFORMER,
-            ignored_scope=nncf.IgnoredScope(patterns=ignored, types=types),
+            ignored_scope=nncf.IgnoredScope(names=list(float_names), patterns=ignored, types=types),
             # per channel it would take the rows of a channels-last map for channels
             advanced_parameters=nncf.AdvancedQuantizationParameters(
                 activations_quantization_params=advanced.QuantizationParameters(per_channel=False)
@@ -93,13 +110,16 @@ def refuse(agreement: Agreement, blame: Sequence[str]) -> None:
     """Say what is lost, and which layers are to blame.
 
     Raises:
-        HoopoeError: Always.
+        TooLossy: Always.
     """
-    names = " ".join(line.split(":")[0] for line in blame[:1])
+    names = tuple(line.split(":")[0] for line in blame)
     for line in blame:
         say(f"  without 8 bits in {line}")
-    hint = f"keep layers out of 8 bits (--keep-float {names or 'head'}), use --precision bf16, or --allow-loss"
-    raise HoopoeError(f"in 8 bits the model loses too much: {'; '.join(agreement.faults)}", hint=hint)
+    first = names[0] if names else "head"
+    hint = f"keep layers out of 8 bits (--keep-float {first}), use --precision bf16, or --allow-loss"
+    error = TooLossy(f"in 8 bits the model loses too much: {'; '.join(agreement.faults)}", hint=hint)
+    error.to_blame = names
+    raise error
 
 
 def warn_of(agreement: Agreement) -> None:

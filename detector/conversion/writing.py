@@ -29,7 +29,7 @@ def openvino_model(cut: Cut) -> Any:
     """A part as OpenVINO has it in memory."""
     openvino = runtime_module("openvino")
     shape = [-1 if dimension in cut.free else size for dimension, size in enumerate(cut.example.shape)]
-    with _quiet(), _refused("OpenVINO"):
+    with _quiet(), refused("OpenVINO"):
         model = openvino.convert_model(traced(cut), input=[shape], example_input=cut.example)
     for output, name in zip(model.outputs, cut.outputs, strict=True):
         output.get_tensor().set_names({name})
@@ -38,7 +38,7 @@ def openvino_model(cut: Cut) -> Any:
 
 def write_openvino(model: Any, folder: Path, name: str) -> tuple[str, ...]:
     """Write it as `name.xml` and `name.bin`; the names of the files, the one to load first."""
-    with _refused("OpenVINO"):
+    with refused("OpenVINO"):
         runtime_module("openvino").save_model(model, folder / f"{name}.xml", compress_to_fp16=False)
     return f"{name}.xml", f"{name}.bin"
 
@@ -48,7 +48,7 @@ def write_onnx(cut: Cut, folder: Path, name: str) -> tuple[str, ...]:
     runtime_module("onnx"), runtime_module("onnxscript")
     file = folder / f"{name}.onnx"
     # torch's newer exporter takes minutes to reason about free sizes; the one that traces takes seconds
-    with torch.no_grad(), _quiet(), _refused("ONNX"):
+    with torch.no_grad(), _quiet(), refused("ONNX"):
         torch.onnx.export(
             cut.module,
             (cut.example,),
@@ -67,7 +67,7 @@ def write_aot(cut: Cut, folder: Path, name: str, device: torch.device, precision
     file = folder / f"{name}.pt2"
     dimensions = dict.fromkeys(cut.free, torch.export.Dim.DYNAMIC)
     module = _InPrecision(cut.module, precision).to(device).eval()
-    with torch.no_grad(), _quiet(), _refused("torch's compiler"):
+    with torch.no_grad(), _quiet(), refused("torch's compiler"):
         program = torch.export.export(module, (cut.example.to(device),), dynamic_shapes=((dimensions,)), strict=False)
         torch._inductor.aoti_compile_and_package(program, package_path=str(file))
     return (file.name,)
@@ -99,7 +99,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _refused(runtime: str) -> Iterator[None]:
+def refused(runtime: str) -> Iterator[None]:
     """An exporter's own error in a sentence."""
     try:
         yield

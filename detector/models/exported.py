@@ -15,7 +15,8 @@ from detector.models.building import build_detector
 from detector.models.coco import BUILT_IN, build_coco
 from detector.models.config import ModelConfig
 from detector.models.detector import Detector, DetectorMeta
-from detector.runtimes.loading import Runner
+from detector.models.onnx.exported import load_foreign
+from detector.runtimes.loading import FOREIGN, Runner
 from detector.runtimes.manifest import EXPORT_FILE, ExportManifest, read_manifest
 from detector.runtimes.stand_ins import (
     CarriedRetinaNetHead,
@@ -42,6 +43,8 @@ def load_exported(
         problem = "this is an exported classifier, not a detector"
         raise CheckpointError(problem, where=folder, hint="it names birds; give it as --species")
     runner = Runner.chosen(folder, manifest, device, precision)
+    if FOREIGN in manifest.parts:
+        return load_foreign(folder, manifest, runner)
     net, config = _skeleton(folder, manifest)
     if config.detector == "retinanet":
         anchors, classes = net.anchor_generator.num_anchors_per_location(), len(config.categories)

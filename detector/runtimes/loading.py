@@ -15,6 +15,7 @@ from detector.runtimes.manifest import ExportManifest, part_file
 from detector.runtimes.part import Part
 
 CPU = torch.device("cpu")
+FOREIGN = "foreign"  # the part that another program's detector is
 TRUSTED = "HOOPOE_TRUSTED_EXPORTS"  # environment: folders whose machine code may run, as PATH has them
 
 
@@ -50,7 +51,9 @@ class Runner:
         if place.type not in able:
             problem = f"an export for {manifest.runtime} does not run on {place}"
             raise ConfigError(problem, where=folder, hint=f"use --device {able[0]}, or the model that it was made from")
-        if manifest.runtime != "openvino":
+        if (
+            manifest.runtime != "openvino" or FOREIGN in manifest.parts
+        ):  # of which pixels in bfloat16 are some pixels off
             fixed: Precision = "bf16" if manifest.precision == "bf16" else "fp32"
             if precision not in (None, "auto", fixed):
                 problem = f"this export computes in {fixed}, not in {precision}"
@@ -61,19 +64,19 @@ class Runner:
         able_bf16 = chosen_precision("auto", CPU) if manifest.precision != "fp32" else "fp32"
         return cls(folder, manifest, place, able_bf16)
 
-    def part(self, name: str, widths: Sequence[int]) -> Part:
+    def part(self, name: str, widths: Sequence[int] | None) -> Part:
         """A part by its name.
 
         Args:
             name: Of the part.
-            widths: Channels that each of its outputs is to have.
+            widths: Channels that each of its outputs is to have; None: its user looks at them.
 
         Raises:
             CheckpointError: It is missing, damaged, or machine code that nobody has said to be trusted.
             ConfigError: Its runtime is not installed.
         """
         part = self._part(name)
-        part.widths, part.file = tuple(widths), self.folder / name
+        part.widths, part.file = None if widths is None else tuple(widths), self.folder / name
         return part
 
     def _part(self, name: str) -> Part:

@@ -17,7 +17,7 @@ from detector.models.config import ModelConfig
 from detector.models.onnx.categories import Categories
 from detector.models.onnx.description import Conventions, yaml_of
 from detector.models.onnx.layouts import Layout, corners_in_pixels, read_raw
-from detector.models.onnx.session import Session
+from detector.models.onnx.session import ImageSession
 from detector.models.transform import NormalizeAndPad
 
 GREY = 114  # beside the picture, of 255: all of the YOLOs
@@ -39,7 +39,7 @@ class OnnxNet(nn.Module):
     """Pictures in, boxes, scores and labels out, as of torchvision's detectors in evaluation mode.
 
     Args:
-        session: The file.
+        session: The file, or its export.
         layout: Where boxes and scores stand in its outputs.
         how: How pictures go in and boxes come out.
         categories: By the network's numbers.
@@ -49,7 +49,7 @@ class OnnxNet(nn.Module):
 
     def __init__(
         self,
-        session: Session,
+        session: ImageSession,
         layout: Layout,
         how: Conventions,
         categories: Categories,
@@ -119,6 +119,11 @@ class OnnxNet(nn.Module):
         if self.how.placing != "centre":
             return 0, 0
         return (size_wh[0] - picture.shape[1]) // 2, (size_wh[1] - picture.shape[0]) // 2
+
+    def input_of(self, image: Tensor) -> NDArray[Any]:
+        """What the network is given for an image alone."""
+        picture = _pixels(image)
+        return self._batch([picture], self._size_wh([(picture.shape[1], picture.shape[0])]))
 
     def uncut(self, image: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Boxes (N, 4) and scores (N,) of an image before suppression, not cut off at its border, in its pixels."""

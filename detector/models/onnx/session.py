@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -50,6 +50,23 @@ class ImageInput:
         """Width and height; None: they are open."""
         height, width = self.shape[2:]
         return None if height is None or width is None else (width, height)
+
+
+class ImageSession(Protocol):
+    """What runs a network on pictures.
+
+    Attributes:
+        file: Of the network, for errors.
+        input: That takes pictures.
+        outputs: Their names.
+    """
+
+    file: Path
+    input: ImageInput
+    outputs: tuple[str, ...]
+
+    def run(self, pictures: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+        """Outputs by name, float32, of pictures (B, 3, H, W) that are normalised."""
 
 
 class Session:

@@ -15,6 +15,7 @@ from detector.annotation.request import Models
 from detector.api.speed import checked_speed, models_at
 from detector.conversion import fast
 from detector.conversion.photos import Chosen, Photos
+from detector.conversion.quantising import Quantising, TooLossy
 from detector.models.detector import Detector
 from detector.models.prediction import detect
 from detector.models.saving import load_detector
@@ -92,6 +93,36 @@ def test_a_classifier_is_measured_on_birds_of_other_photos(
         fast._found_crops(nano_classifier(), people, replace(chosen, held_out=Photos(tuple(photos[26:37]))))
 
 
+def lossy(faultless: tuple[str, ...] | None, tried: list[tuple[str, ...]]) -> Any:
+    """An export that loses too much unless these layers are out of 8 bits."""
+
+    def export(_model: Any, _folder: Path, _target: Any, asked: Quantising, _photos: Any) -> str:
+        tried.append(asked.keep_float)
+        if asked.keep_float == faultless:
+            return "made"
+        error = TooLossy("in 8 bits the model loses too much")
+        error.to_blame = ("stage1", "head", "fpn")
+        raise error
+
+    return export
+
+
+def test_layers_that_lose_birds_leave_8_bits_one_after_the_other(
+    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = Chosen(Photos(()), Photos(()))
+    tried: list[tuple[str, ...]] = []
+    monkeypatch.setattr(fast, "export_detector_int8", lossy(("stage1", "head"), tried))
+    made: Any = fast._least_float(detector, tmp_path, nothing)
+    assert made == "made"
+    assert tried == [(), ("stage1",), ("stage1", "head")]
+    tried.clear()
+    monkeypatch.setattr(fast, "export_detector_int8", lossy(None, tried))
+    with pytest.raises(TooLossy):
+        fast._least_float(detector, tmp_path, nothing)
+    assert tried[-1] == ("stage1", "head")
+
+
 @pytest.mark.slow
 def test_8_bits_are_measured_and_a_spoiled_export_names_layers(
     detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -100,7 +131,6 @@ def test_8_bits_are_measured_and_a_spoiled_export_names_layers(
     from detector.conversion import agreement, detector_int8
     from detector.conversion.export import Target
     from detector.conversion.photos import chosen_photos
-    from detector.conversion.quantising import Quantising
 
     rng = np.random.default_rng(0)
     (tmp_path / "photos").mkdir()
