@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -70,7 +71,7 @@ def write_card(folder: Path, photos: int, birds: Path, blanks: Sequence[Path], w
     rng = np.random.default_rng(0)
     shown = np.arange(photos) % 10 >= round(10 * BLANK)
     rng.shuffle(shown)
-    chosen = []
+    chosen: list[Source] = []
     for bird in shown.tolist():
         some = with_birds if bird else without
         chosen.append(some[int(rng.integers(len(some)))] if len(some) < photos else some[len(chosen) % len(some)])
@@ -85,7 +86,7 @@ def _write_photo(card: Path, number: int, source: Source) -> list[list[float]]:
     """A photo of 12 megapixels from a small one; the boxes of its birds, shares of it."""
     cv2.setNumThreads(1)
     rng = np.random.default_rng(number + 1)
-    small = cv2.imread(str(source.path))
+    small: NDArray[Any] = np.asarray(cv2.imread(str(source.path)))
     height, width = small.shape[:2]
     side = min(width, height * SIZE_WH[0] / SIZE_WH[1])  # a window of 4:3, as large as fits, with all birds if it can
     window_wh = np.array([side, side * SIZE_WH[1] / SIZE_WH[0]]) * rng.uniform(0.9, 1)
@@ -97,7 +98,7 @@ def _write_photo(card: Path, number: int, source: Source) -> list[list[float]]:
         corner = np.clip(first[:2] + first[2:] / 2 - rng.uniform(0.2, 0.8, 2) * window_wh, 0, room)
     scale = SIZE_WH[0] / window_wh[0]
     shift = np.array([[scale, 0, -corner[0] * scale], [0, scale, -corner[1] * scale]])
-    photo = cv2.warpAffine(small, shift, SIZE_WH, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    photo: NDArray[Any] = cv2.warpAffine(small, shift, SIZE_WH, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     low = np.clip((boxes[:, :2] - corner) / window_wh, 0, 1)
     high = np.clip((boxes[:, :2] + boxes[:, 2:] - corner) / window_wh, 0, 1)
     if rng.integers(2):

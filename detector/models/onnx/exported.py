@@ -37,7 +37,7 @@ class ForeignEntries(BaseModel):
     of_class: Annotated[tuple[Annotated[int, Field(ge=-1)], ...], Field(max_length=100_000)]
     config: OnnxConfig
     stride: Annotated[int, Field(ge=1, le=1024)] | None
-    input: tuple[Size, Size, Size, Size]
+    input: Annotated[tuple[Size, ...], Field(min_length=4, max_length=4)]
     dtype: Literal["float32", "uint8"]
     outputs: Annotated[tuple[str, ...], Field(min_length=1, max_length=100)]
 
