@@ -85,7 +85,7 @@ def train_species(
         KeyboardInterrupt: Ctrl-C was pressed; the steps so far are saved, and `resume=True` goes on from there.
 
     Example:
-        >>> run = hp.train_species("crops", init="colours.safetensors", output="runs/species",
+        >>> run = hp.train_species("crops", init="species.safetensors", output="runs/species",
         ...                        set={"train.epochs": 1})
         >>> birds = hp.load_classifier(run.classifier)
         >>> 0 <= run.metrics["all"]["after"]["top1"]["value"] <= 1
