@@ -28,6 +28,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "merge": ("detector.cli.stores.merge", "put what several machines annotated into one"),
     "compact": ("detector.cli.stores.compact", "join the many small files of annotated footage"),
     "reclassify": ("detector.cli.stores.reclassify", "name the birds of annotated footage by another classifier"),
+    "compare": (
+        "detector.cli.stores.compare",
+        "see what another model changes, and which of two is better",
+    ),
     "classify-crops": ("detector.cli.classify_crops", "name the birds in boxes of another tool"),
     "calibrate": ("detector.cli.calibrate", "make the confidence of species names mean what it says"),
     "check-detector": ("detector.cli.check_detector", "see whether a detector of another program is read rightly"),
@@ -48,7 +52,7 @@ HELP_COLUMNS = 80  # of the list of commands
 GROUPS = {
     "begin": ("demo", "quickstart", "download", "completion"),
     "footage of camera traps": (
-        *("annotate", "deployments", "decide", "report", "export", "cards", "reclassify", "classify-crops"),
+        *("annotate", "deployments", "decide", "report", "export", "cards", "reclassify", "compare", "classify-crops"),
         *("merge", "compact"),
     ),
     "single pictures": ("predict", "classify", "check-detector"),

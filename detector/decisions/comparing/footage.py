@@ -1,0 +1,83 @@
+"""What a store says of its files, by models alone and with people's words; nothing in the store is changed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from detector.decisions.decide import stored_options
+from detector.decisions.deciding import PortionDecider
+from detector.decisions.facts.portions import plan_portions
+from detector.decisions.rules import read_rules
+from detector.decisions.tables.writing import DecisionsWriter
+from detector.store.layout import decisions_folder
+from detector.store.reader import FactsReader
+from detector.store.records import EventRecord, MediaRecord
+from detector.store.records_reader import read_events, read_media
+from detector.store.reviews.log import Words, read_words
+from detector.store.run_json import load_run
+
+
+@dataclass(frozen=True, eq=False)
+class Footage:
+    """A store as it is decided.
+
+    Attributes:
+        files: Key of each file's content -> its record; copies are left out.
+        events: Independent events.
+        threshold: Score from which boxes count.
+    """
+
+    files: Mapping[str, MediaRecord]
+    events: tuple[EventRecord, ...]
+    threshold: float
+
+
+def by_models(folder: Path) -> Footage:
+    """What a store would say if nobody had said a word.
+
+    Raises:
+        DataError: There is no store, or it is damaged.
+        ConfigError: Its options do not fit it.
+    """
+    return _decided(folder, Words())
+
+
+def by_people(folder: Path) -> Footage:
+    """What a store says with people's words; raises as `by_models`."""
+    return _decided(folder, read_words(folder))
+
+
+def _decided(folder: Path, words: Words) -> Footage:
+    """Decide in a folder of its own."""
+    run, options = load_run(folder), stored_options(folder)
+    rules = read_rules(run, options)
+    reader = FactsReader(folder)
+    plan = plan_portions(reader, rules.deployments, options.camera_from)
+    decider = PortionDecider(reader, plan, options, rules, words, datetime.now())
+    contents = _contents(reader)
+    with tempfile.TemporaryDirectory() as apart:
+        target = decisions_folder(Path(apart))
+        target.mkdir()
+        with DecisionsWriter(target) as writer:
+            for portion in plan.portions:
+                writer.add(decider.decide(portion))
+        files = {
+            contents.get(record.media_id) or f"{record.card}/{record.path}": record
+            for record in read_media(Path(apart))
+            if record.duplicate_of is None
+        }
+        return Footage(files, tuple(read_events(Path(apart))), options.score_threshold)
+
+
+def _contents(reader: FactsReader) -> dict[str, str]:
+    """Media id -> hash of the file's content, where it could be read."""
+    found: dict[str, str] = {}
+    for part in reader.parts():
+        for batch in reader.batches(part, ["media_id", "content_hash"]):
+            pairs = zip(batch["media_id"].to_pylist(), batch["content_hash"].to_pylist(), strict=True)
+            found.update((item, digest) for item, digest in pairs if digest is not None)
+    return found
