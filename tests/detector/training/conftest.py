@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from detector.base.files import write_bytes
 from detector.config import parse_config
 from detector.training.config import Config
 from detector.training.resolving import Request
 from detector.training.run import train_detector
 
 SETTINGS = """
-model: {backbone: davit_nano, detector: faster_rcnn, min_size: 96, max_size: 128, fpn_channels: 64, box_head_width: 32,
-        train_proposals: 100, proposals: 50, roi_samples: 32, anchor_scale: 0.5}
+model: {backbone: davit_nano, detector: faster_rcnn, min_size: 64, max_size: 64, fpn_channels: 64, box_head_width: 32,
+        train_proposals: 50, proposals: 20, roi_samples: 16, anchor_scale: 0.25}
 train: {epochs: 2, batch_size: 4, lr_scaling: none, warmup_steps: 2, log_steps: 1, precision: fp32}
 data: {workers: 0}
 """
@@ -73,6 +74,21 @@ def tiny_yaml(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("configuration") / "tiny.yaml"
     path.write_text(SETTINGS)
     return path
+
+
+@pytest.fixture
+def drawn_curves() -> None:
+    """Asked for by tests that look at plots/curves.png."""
+
+
+@pytest.fixture(autouse=True)
+def no_curves(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave plots/curves.png empty: to draw it takes longer than a small network needs for an epoch."""
+    if "drawn_curves" not in request.fixturenames:
+        monkeypatch.setattr(
+            "detector.training.records.recorder.Recorder.draw_curves",
+            lambda self: write_bytes(self.folder.plots / "curves.png", b""),
+        )
 
 
 @pytest.fixture

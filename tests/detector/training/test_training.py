@@ -23,7 +23,7 @@ from detector.training.memory import fits_on_gpu, largest_that_fits, most_useful
 from detector.training.run import train_detector
 
 
-def test_a_run_leaves_all_its_files(make_request, metrics_of) -> None:
+def test_a_run_leaves_all_its_files(make_request, metrics_of, drawn_curves) -> None:
     request = make_request("run", "model.detector=retinanet", "train.precision=bf16", "train.accumulate=2")
     run = train_detector(request)
     assert run.position.finished
@@ -35,6 +35,7 @@ def test_a_run_leaves_all_its_files(make_request, metrics_of) -> None:
         *("metrics.jsonl", "plots/curves.png", "plots/examples.png"),
     }
     assert list((run / "tensorboard").iterdir())
+    assert (run / "plots/curves.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((run / "data.json").read_text())["train"]["report"]["images"] == 12
     assert json.loads((run / "environment.json").read_text())["versions"]["torch"] in torch.__version__
     assert len(metrics_of(run, "train")) == 6
