@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from detector.annotation.facts import Rows
 from detector.annotation.media_list import MediaList
@@ -154,8 +154,8 @@ def estimate(passed_over: int, sampled: int, with_birds: int, seen: int, request
     """
     tail = (1 - CONFIDENCE) / 2
     blank = sampled - with_birds
-    low = float(beta.ppf(tail, with_birds, blank + 1)) if with_birds else 0.0
-    high = float(beta.ppf(1 - tail, with_birds + 1, blank)) if blank else 1.0
+    low = float(betaincinv(with_birds, blank + 1, tail)) if with_birds else 0.0
+    high = float(betaincinv(with_birds + 1, blank, 1 - tail)) if blank else 1.0
     middle = with_birds / sampled if sampled else 0.0
     missed = [
         min(max(share * passed_over, with_birds), passed_over - blank)  # what was looked at is known
