@@ -15,16 +15,19 @@ from detector.models.detector import Detector
 from detector.models.transform import IMAGENET_MEAN, IMAGENET_STD
 from detector.species.classifier import SpeciesClassifier
 
+SMALL: dict[str, dict[str, Any]] = {
+    "davit_nano": {"dims": [16, 32, 64, 128]},
+    "biformer_nano": {"embed_dims": [32, 32, 64, 64], "depths": [1, 1, 1, 1]},
+}
 SIZES_HW = ((96, 130), (130, 96), (64, 64), (64, 64))
 
 
 def nano_detector(backbone: str, **changes: Any) -> Detector:
     """A small detector with random weights that finds much."""
     torch.manual_seed(0)
-    small = {"davit_nano": {"dims": [16, 32, 64, 128]}, "biformer_nano": {"embed_dims": [32, 32, 64, 64]}}
     config = ModelConfig(
         backbone=backbone,
-        backbone_config=small[backbone],
+        backbone_config=SMALL[backbone],
         backbone_size=(64, 64),
         min_size=96,
         max_size=130,
@@ -45,7 +48,7 @@ def nano_detector(backbone: str, **changes: Any) -> Detector:
 
 def nano_classifier() -> SpeciesClassifier:
     torch.manual_seed(0)
-    net = backbones.create_model("davit_nano", num_classes=5, input_size=(64, 64)).eval()
+    net = backbones.create_model("davit_nano", num_classes=5, input_size=(64, 64), config=SMALL["davit_nano"]).eval()
     names = tuple("abcde")
     return SpeciesClassifier("five", "0" * 64, names, (64, 64), IMAGENET_MEAN, IMAGENET_STD, "fp32", net)
 

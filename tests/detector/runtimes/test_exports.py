@@ -37,6 +37,21 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="module")
+def exported_birds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The export of `nano_classifier` for ONNX Runtime; not to be changed."""
+    pytest.importorskip("onnxruntime")
+    folder = tmp_path_factory.mktemp("exports") / "birds"
+    export_plain(nano_classifier(), folder, Target("onnx"))
+    return folder
+
+
+@pytest.fixture
+def birds_folder(exported_birds: Path, tmp_path: Path) -> Path:
+    """A copy of it, which may be spoiled."""
+    return shutil.copytree(exported_birds, tmp_path / "birds")
+
+
+@pytest.fixture(scope="module")
 def loaded(exported: tuple[Detector, Path]) -> Detector:
     return load_detector(exported[1], "cpu", "fp32")
 
@@ -215,55 +230,45 @@ def test_machine_code_runs_where_it_was_made_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("names", [["dense.onnx", "dense.bin"], ["dense.pt2"], ["a.onnx", "b.onnx"]])
-def test_a_part_has_the_files_of_its_runtime(tmp_path: Path, names: list[str]) -> None:
-    pytest.importorskip("onnxruntime")
-    birds = nano_classifier()
-    export_plain(birds, tmp_path / "birds", Target("onnx"))
-    said = json.loads((tmp_path / "birds" / EXPORT_FILE).read_text())
+def test_a_part_has_the_files_of_its_runtime(birds_folder: Path, names: list[str]) -> None:
+    said = json.loads((birds_folder / EXPORT_FILE).read_text())
     said["parts"]["classifier"]["files"] = dict.fromkeys(names, "0" * 64)
-    (tmp_path / "birds" / EXPORT_FILE).write_text(json.dumps(said))
+    (birds_folder / EXPORT_FILE).write_text(json.dumps(said))
     with pytest.raises(CheckpointError, match="no files of a part for onnx"):
-        load_classifier(tmp_path / "birds")
+        load_classifier(birds_folder)
 
 
-def test_weights_in_other_files_are_not_read(tmp_path: Path) -> None:
+def test_weights_in_other_files_are_not_read(birds_folder: Path) -> None:
     onnx = pytest.importorskip("onnx")
-    birds, folder = nano_classifier(), tmp_path / "birds"
-    export_plain(birds, folder, Target("onnx"))
+    folder = birds_folder
     model = onnx.load_model(str(folder / "classifier.onnx"))
     tensor = model.graph.initializer[0]
     tensor.ClearField("raw_data")
     tensor.data_location = 1
     tensor.external_data.add(key="location", value="/etc/passwd")
     (folder / "classifier.onnx").write_bytes(model.SerializeToString())
-    described(birds, Target("onnx"), folder, {"classifier": ("classifier.onnx",)}).write(folder)
+    described(nano_classifier(), Target("onnx"), folder, {"classifier": ("classifier.onnx",)}).write(folder)
     with pytest.raises(CheckpointError, match="in other files"):
         load_classifier(folder)
 
 
 def test_classes_and_categories_are_as_many_as_the_parts_outputs(
-    exported: tuple[Detector, Path], tmp_path: Path
+    exported: tuple[Detector, Path], birds_folder: Path, tmp_path: Path
 ) -> None:
-    pytest.importorskip("onnxruntime")
-    birds = nano_classifier()
-    export_plain(birds, tmp_path / "birds", Target("onnx"))
     copy = tmp_path / "copy"
     shutil.copytree(exported[1], copy)
-    for folder, key in ((tmp_path / "birds", "class_names"), (copy, "categories")):
+    for folder, key in ((birds_folder, "class_names"), (copy, "categories")):
         said = json.loads((folder / EXPORT_FILE).read_text())
         said["model"][key] = ["one", "two", "three"]
         (folder / EXPORT_FILE).write_text(json.dumps(said))
     with pytest.raises(CheckpointError, match="other outputs"):
-        load_classifier(tmp_path / "birds").logits(np.zeros((1, 64, 64, 3), np.uint8))
+        load_classifier(birds_folder).logits(np.zeros((1, 64, 64, 3), np.uint8))
     with pytest.raises(CheckpointError, match="other outputs"):
         detect(load_detector(copy, "cpu"), pictures()[:1])
 
 
-def test_a_classifier_gives_the_same_logits_and_embeddings(tmp_path: Path) -> None:
-    pytest.importorskip("onnxruntime")
-    birds = nano_classifier()
-    export_plain(birds, tmp_path / "birds", Target("onnx"))
-    loaded = load_classifier(tmp_path / "birds")
+def test_a_classifier_gives_the_same_logits_and_embeddings(exported_birds: Path) -> None:
+    birds, loaded = nano_classifier(), load_classifier(exported_birds)
     crops = np.random.default_rng(0).integers(0, 255, (3, 64, 64, 3), np.uint8)
     ours, theirs = (each.logits(crops, return_embedding=True) for each in (birds, loaded))
     np.testing.assert_allclose(theirs.logits, ours.logits, atol=1e-5)
@@ -272,4 +277,4 @@ def test_a_classifier_gives_the_same_logits_and_embeddings(tmp_path: Path) -> No
     assert loaded.class_names == birds.class_names
     assert replace(birds, net=loaded.net).logits(crops[:1]).logits.shape == (1, 5)
     with pytest.raises(CheckpointError, match="exported classifier"):
-        load_detector(tmp_path / "birds")
+        load_detector(exported_birds)
