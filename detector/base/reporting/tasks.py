@@ -111,7 +111,8 @@ class Task:
         """Speed, time left and failures, in words; or what was stated."""
         if self.text is not None:
             return self.text
-        parts = [f"{self.per_second:.1f} {self.unit}/s"] if self.unit and self.done > self.first else []
+        told = self.unit and self.per_second >= 0.05  # below, it is printed as 0.0
+        parts = [f"{self.per_second:.1f} {self.unit}/s"] if told else []
         if self.seconds_left is not None:
             parts.append(f"{timedelta(seconds=round(self.seconds_left))} left")
         if self.failed:

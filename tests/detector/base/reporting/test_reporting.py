@@ -26,6 +26,8 @@ def test_counts_speed_and_time_left_follow_from_what_is_done(monkeypatch: pytest
     with task("annotating", 40, "files", quiet=True) as progress:
         progress.began, progress.done, progress.failed = 0.0, 10, 1
         assert (progress.counts(), progress.pace()) == ("10/40", "1.0 files/s, 0:00:30 left, 1 failed")
+        progress.began, progress.failed = -990.0, 0
+        assert progress.pace() == "0:50:00 left", "0.0 files/s would say nothing"
 
 
 def test_a_run_that_goes_on_is_not_credited_with_what_was_done_before(monkeypatch: pytest.MonkeyPatch) -> None:
