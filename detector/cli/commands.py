@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "decide": ("detector.cli.stores.decide", "name, count and time what was found; needs no model"),
     "export": ("detector.cli.stores.export", "write Timelapse, Excel, R, COCO, Camtrap DP and more"),
     "report": ("detector.cli.stores.report", "make a page to look at what was found; no network"),
+    "corrections": ("detector.cli.stores.corrections", "make a set to train a detector on, of what people said"),
     "cards": ("detector.cli.stores.cards", "list the cards of annotated footage, rename or remove one"),
     "merge": ("detector.cli.stores.merge", "put what several machines annotated into one"),
     "compact": ("detector.cli.stores.compact", "join the many small files of annotated footage"),
@@ -52,8 +53,8 @@ HELP_COLUMNS = 80  # of the list of commands
 GROUPS = {
     "begin": ("demo", "quickstart", "download", "completion"),
     "footage of camera traps": (
-        *("annotate", "deployments", "decide", "report", "export", "cards", "reclassify", "compare", "classify-crops"),
-        *("merge", "compact"),
+        *("annotate", "deployments", "decide", "report", "export", "corrections", "compare"),
+        *("cards", "reclassify", "classify-crops", "merge", "compact"),
     ),
     "single pictures": ("predict", "classify", "check-detector"),
     "a detector or a classifier of your own": (
