@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "decide": ("detector.cli.stores.decide", "name, count and time what was found; needs no model"),
     "export": ("detector.cli.stores.export", "write Timelapse, Excel, R, COCO, Camtrap DP and more"),
     "report": ("detector.cli.stores.report", "make a page to look at what was found; no network"),
+    "review": ("detector.cli.stores.review", "look at what was found in the browser, and say what it is"),
     "corrections": ("detector.cli.stores.corrections", "make a set to train a detector on, of what people said"),
     "cards": ("detector.cli.stores.cards", "list the cards of annotated footage, rename or remove one"),
     "merge": ("detector.cli.stores.merge", "put what several machines annotated into one"),
@@ -53,8 +54,8 @@ HELP_COLUMNS = 80  # of the list of commands
 GROUPS = {
     "begin": ("demo", "quickstart", "download", "completion"),
     "footage of camera traps": (
-        *("annotate", "deployments", "decide", "report", "export", "corrections", "compare"),
-        *("cards", "reclassify", "classify-crops", "merge", "compact"),
+        *("annotate", "deployments", "decide", "report", "review", "export", "cards", "reclassify", "compare"),
+        *("corrections", "classify-crops", "merge", "compact"),
     ),
     "single pictures": ("predict", "classify", "check-detector"),
     "a detector or a classifier of your own": (

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.base.files import atomic_path, write_bytes
-from detector.exports.pictures.blurring import hide
+from detector.exports.pictures.blurring import Region, hide
 from detector.exports.pictures.crops import cut, encode_jpeg, read_frames
 from detector.exports.pictures.frames import by_frame
 from detector.exports.pictures.media_files import INDEX, MediaTask, WrittenPicture
@@ -101,8 +101,7 @@ def make_report_pictures(task: MediaTask) -> Iterator[WrittenPicture]:
         number = frame.frame_number
         image = hide(frame.image, hidden.get(number, ()))
         for one in found.get(number, ()):
-            crop = _of_size(cut(image, one, CROP_MARGIN))
-            yield _written(task, crop_name(record.media_id, number, one.box), encode_jpeg(crop, QUALITY))
+            yield _written(task, crop_name(record.media_id, number, one.box), encode_jpeg(crop_of(image, one), QUALITY))
         yield _written(task, f"{stem}-{number}.jpg", encode_jpeg(shrink(image, FRAME_PX), QUALITY))
     name = f"{stem}.mp4"
     if task.hidden:
@@ -117,7 +116,9 @@ def _written(task: MediaTask, name: str, content: bytes) -> WrittenPicture:
     return WrittenPicture(name, (task.record.card, task.record.media_id, made_of(task)))
 
 
-def _of_size(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def crop_of(image: NDArray[np.uint8], found: Region) -> NDArray[np.uint8]:
+    """A box with what is around it, of a picture (H, W, 3), as small as it is shown."""
+    crop = cut(image, found, CROP_MARGIN)
     longest = max(crop.shape[:2])
     if longest >= SMALLEST_PX:
         return shrink(crop, CROP_PX)

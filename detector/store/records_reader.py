@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from backbones.errors import DataError
 from detector.store.files import open_parquet
@@ -71,7 +73,7 @@ def _joined(media: Iterator[Any], detections: Iterator[DetectionRecord]) -> Gene
 def _table_rows(tables: Iterable[pa.Table]) -> Iterator[Any]:
     for table in tables:
         for batch in table.to_batches():
-            yield from zip(*(_values(column) for column in batch.columns), strict=True)
+            yield from _batch_values(batch)
 
 
 def read_events(folder: Path) -> Iterator[EventRecord]:
@@ -98,20 +100,41 @@ def read_visits(folder: Path) -> Iterator[DeploymentRecord]:
     return _records(folder, "deployments", DeploymentRecord)
 
 
+def read_columns(folder: Path, table: str) -> pa.Table:
+    """A table of `schema.TABLES` as columns, all of it in memory; raises as `read_events`."""
+    with _opened(folder, table) as file:
+        return file.read()
+
+
+def records_of(rows: pa.Table, record: Callable[..., Record]) -> list[Record]:
+    """Some rows of `read_columns` as records."""
+    return [record(*values) for batch in rows.to_batches() for values in _batch_values(batch)]
+
+
 def _records(folder: Path, table: str, record: Callable[..., Record]) -> Iterator[Record]:
     """The rows of a table as values whose fields are in the order of its columns."""
     return (record(*values) for values in _rows(folder, table))
 
 
 def _rows(folder: Path, table: str) -> Iterator[Any]:
+    with _opened(folder, table) as file:
+        for batch in file.iter_batches(_BATCH_ROWS):
+            yield from _batch_values(batch)
+
+
+@contextmanager
+def _opened(folder: Path, table: str) -> Iterator[pq.ParquetFile]:
     path = decisions_folder(folder) / f"{table}.parquet"
     if not path.exists():
         raise DataError("this store has no decisions yet", where=path, hint=f"run `hoopoe decide {folder}`")
     with open_parquet(path, _MEND) as file:
         if file.schema_arrow.names != TABLES[table].names:
             raise DataError("the decisions were made by another version of Hoopoe", where=path, hint=_MEND)
-        for batch in file.iter_batches(_BATCH_ROWS):
-            yield from zip(*(_values(column) for column in batch.columns), strict=True)
+        yield file
+
+
+def _batch_values(batch: pa.RecordBatch) -> Iterator[Any]:
+    return zip(*(_values(column) for column in batch.columns), strict=True)
 
 
 def _values(column: pa.Array) -> list[Any]:

@@ -16,13 +16,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy.special import betaincinv
 
 from detector.annotation.facts import Rows
 from detector.annotation.media_list import MediaList
 from detector.annotation.report import Outcome, Receipt, RunReport
 from detector.annotation.request import AuditRequest, Models, RunSettings
 from detector.annotation.running import Engine, run_store
+from detector.evaluation.intervals import clopper_pearson
 from detector.species.names.kinds import MAYBE_BIRD, kind_of_label
 from detector.store.facts import FactRow
 from detector.store.reader import FactsReader
@@ -152,10 +152,8 @@ def estimate(passed_over: int, sampled: int, with_birds: int, seen: int, request
         seen: Pictures with birds that were not passed over.
         request: By which score boxes count.
     """
-    tail = (1 - CONFIDENCE) / 2
     blank = sampled - with_birds
-    low = float(betaincinv(with_birds, blank + 1, tail)) if with_birds else 0.0
-    high = float(betaincinv(with_birds + 1, blank, 1 - tail)) if blank else 1.0
+    low, high = clopper_pearson(with_birds, sampled, CONFIDENCE)
     middle = with_birds / sampled if sampled else 0.0
     missed = [
         min(max(share * passed_over, with_birds), passed_over - blank)  # what was looked at is known

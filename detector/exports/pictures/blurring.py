@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, Protocol
 
 import cv2
 import numpy as np
@@ -21,6 +21,22 @@ MARGIN = 0.1  # of the box's size, on each side
 CELLS = 8  # along the long side of a box: of a person nothing is left but colours
 
 
+class Region(Protocol):
+    """A part of a picture: left, top, width and height as shares of it."""
+
+    @property
+    def x(self) -> float: ...
+
+    @property
+    def y(self) -> float: ...
+
+    @property
+    def w(self) -> float: ...
+
+    @property
+    def h(self) -> float: ...
+
+
 def hidden_in(record: MediaRecord, blur: Blur) -> tuple[DetectionRecord, ...]:
     """The boxes of a file that nobody may recognise, whether or not they count; none that a person called nothing."""
     if blur == NONE:
@@ -34,7 +50,7 @@ def hidden_in(record: MediaRecord, blur: Blur) -> tuple[DetectionRecord, ...]:
     )
 
 
-def hide(image: NDArray[np.uint8], hidden: Iterable[DetectionRecord]) -> NDArray[np.uint8]:
+def hide(image: NDArray[np.uint8], hidden: Iterable[Region]) -> NDArray[np.uint8]:
     """The picture (H, W, 3) with these boxes blurred beyond recognition; a copy where there are any."""
     boxes = list(hidden)
     blurred = image.copy() if boxes else image

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from detector.base.files import write_bytes
 from detector.exports.names import safe_name
-from detector.exports.pictures.blurring import hide
+from detector.exports.pictures.blurring import Region, hide
 from detector.exports.pictures.frames import by_frame
 from detector.exports.pictures.media_files import MediaTask, PictureFormat, WrittenPicture, make_pictures, picture_stem
 from detector.exports.source import ExportOptions, ExportSource
@@ -88,7 +88,7 @@ def _make_crop(task: MediaTask, image: NDArray[np.uint8], found: DetectionRecord
     )
 
 
-def cut(image: NDArray[np.uint8], found: DetectionRecord, margin: float = MARGIN) -> NDArray[np.uint8]:
+def cut(image: NDArray[np.uint8], found: Region, margin: float = MARGIN) -> NDArray[np.uint8]:
     """The box grown by a share of its size on each side, within the picture (H, W, 3); at least one pixel."""
     height, width = image.shape[:2]
     left, right = _span(found.x, found.w, width, margin)

@@ -147,6 +147,15 @@ class Fauna:
             yield row.scientific_name
             yield from (name for name in (row.english_name, *self._others.get(row.scientific_name, ())) if name)
 
+    @property
+    def higher(self) -> Iterable[CrosswalkRow]:
+        """Its genera, families, orders, and itself."""
+        return self._higher.values()
+
+    def other_names(self, row: CrosswalkRow) -> Iterable[str]:
+        """Further English names of a species."""
+        return self._others.get(row.scientific_name, ())
+
     @cached_property
     def groups(self) -> dict[str, CrosswalkRow]:
         """By the words that English names end with, the lowest taxon that has all species of that word."""

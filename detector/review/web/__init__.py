@@ -1,0 +1,1 @@
+"""The page over HTTP: who may ask, what they may ask, and the answers."""

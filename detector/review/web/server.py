@@ -1,0 +1,66 @@
+"""One process on this computer alone: it listens, says where, and ends when it is told to."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from contextlib import closing
+
+import uvicorn
+
+from backbones.errors import ConfigError
+from detector.review.web.answers import Answers
+from detector.review.web.app import build_app
+from detector.review.web.guarding import HOST, Keys
+
+PATIENCE_S = 5  # for requests that are being answered when it ends
+
+
+def listen(port: int) -> socket.socket:
+    """A socket on this computer alone.
+
+    Args:
+        port: 0: any that is free.
+
+    Raises:
+        ConfigError: It is not free.
+    """
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listening.bind((HOST, port))
+    except (OSError, OverflowError) as error:
+        listening.close()
+        raise ConfigError(
+            f"this port cannot be listened on ({error})",
+            where=f"--port {port}",
+            hint="leave --port out, or take another",
+        ) from error
+    return listening
+
+
+def serve(answers: Answers, port: int, started: Callable[[str], None]) -> None:
+    """Answer until an interrupt or SIGTERM comes; what was said is on the disk at any moment.
+
+    Args:
+        answers: To what the page asks; closed at the end.
+        port: See `listen`.
+        started: Is called with the address, once it is listened on.
+
+    Raises:
+        ConfigError: The port is not free.
+    """
+    with closing(listen(port)) as listening:
+        keys = Keys(listening.getsockname()[1])
+        config = uvicorn.Config(
+            build_app(answers, keys),
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            ws="none",
+            http="h11",
+            timeout_graceful_shutdown=PATIENCE_S,
+        )
+        listening.listen(config.backlog)
+        answers.warm()
+        started(keys.address)  # connections wait until it answers
+        uvicorn.Server(config).run(sockets=[listening])
