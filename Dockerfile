@@ -1,6 +1,8 @@
 # Hoopoe on the CPU. For an NVIDIA GPU: --build-arg TORCH_INDEX=https://pypi.org/simple, and `docker run --gpus all`.
+# For a Ray cluster of such containers: --build-arg EXTRAS=heic,ray.
 FROM python:3.12-slim AS build
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+ARG EXTRAS=heic
 WORKDIR /src
 COPY pyproject.toml setup.cfg setup.py README.md LICENSE ./
 COPY backbones backbones
@@ -8,7 +10,7 @@ COPY configs configs
 COPY detector detector
 RUN python -m venv /opt/hoopoe \
     && /opt/hoopoe/bin/pip install --no-cache-dir "torch>=2.10" "torchvision>=0.25" --index-url "$TORCH_INDEX" \
-    && /opt/hoopoe/bin/pip install --no-cache-dir ".[heic]"
+    && /opt/hoopoe/bin/pip install --no-cache-dir ".[$EXTRAS]"
 
 FROM python:3.12-slim
 LABEL org.opencontainers.image.title="Hoopoe" org.opencontainers.image.licenses="Apache-2.0"

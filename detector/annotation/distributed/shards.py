@@ -11,7 +11,7 @@ from detector.annotation.values import BoxedItem
 from detector.types import MediaItem
 
 TARGET_S = 60.0  # of a shard: what a lost worker costs; in a shorter one the stages of the engine run empty too often
-FIRST, MOST = 8, 2_000  # weight of a shard while no speed is known, and ever
+FIRST, LEAST, MOST = 8, 2, 2_000  # weight of a shard while no speed is known, towards the end, and ever
 VIDEO_WEIGHT = 10  # photos that take as long as a video, roughly; the speed is measured
 PIECES = 8  # into which the items of a worker that died are cut
 
@@ -100,7 +100,7 @@ class Sharding(Generic[Item]):
         if not self._weight:
             return FIRST
         most = min(TARGET_S / max(self._seconds / self._weight, 1e-6), MOST)
-        return most if self._left is None else min(most, max(self._left / (2 * max(workers, 1)), FIRST))
+        return most if self._left is None else min(most, max(self._left / (2 * max(workers, 1)), LEAST))
 
 
 def weight_of(item: MediaItem | BoxedItem) -> int:
