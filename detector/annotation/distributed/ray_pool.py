@@ -28,7 +28,7 @@ from detector.base.version import __version__
 
 OBJECT_STORE_BYTES = 256 << 20  # of a cluster that is begun here: shards and receipts are small
 CPUS = 2  # of a worker without a GPU: one reads, one computes
-STILLBORN = 3  # workers that died before any had done a shard: then more of them would, too
+STILLBORN, MISFORTUNES = 3, 30  # workers that died one after the other before they did anything: at first, and later
 LOOK_S = 10.0  # between two looks at what the cluster has
 LONELY_S = 60.0  # without any worker, after which that is said
 
@@ -156,7 +156,7 @@ class RayPool(Closing, Generic[Item, Done]):
         if shard is not None:
             return Died(shard, blamed=worker.node in self._nodes())
         self._stillborn += 1
-        if self._stillborn >= STILLBORN and not self._proven:
+        if self._stillborn >= (MISFORTUNES if self._proven else STILLBORN):
             said = str(error).strip().splitlines()[-1][:300]
             hint = "is there enough memory for the models? fewer workers a machine: more --cpus-per-worker"
             raise HoopoeError(f"workers die while they load the models ({said})", hint=hint)
