@@ -6,12 +6,14 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from backbones.errors import ConfigError, MediaError
 from detector.annotation.media_list import MediaList
+from detector.base.objects.address import Place, is_address, lies_in, path_inside, place_of, real_place
 from detector.base.pictures import passed_over_words
 from detector.footage.cards import Card, name_cards, reroot
+from detector.store.copies import address_of
 from detector.store.presence import Known, Presence, has_moved_to, known_files, look_for
 from detector.store.run_json import read_run
 
@@ -37,7 +39,7 @@ class FoundCards:
     passed_over: Counter[str]
 
 
-def find_cards(inputs: Sequence[Path], output: Path, roots: Mapping[str, Path]) -> FoundCards:
+def find_cards(inputs: Sequence[Place], output: Path, roots: Mapping[str, Place]) -> FoundCards:
     """The cards that inputs belong to, without the store where it lies inside one.
 
     Where other files lie at a known card's root than those that the store knows of it, that is a new card; where a
@@ -58,8 +60,12 @@ def find_cards(inputs: Sequence[Path], output: Path, roots: Mapping[str, Path]) 
     found = _Known(output, known)
     displaced = {card for card in found.asked_for(inputs) if found.presence(card).state != "here"}
     cards = name_cards(inputs, known, displaced)
-    new = [card.root for card in cards if card.id not in known and not card.inputs]
-    missing = [card for card in known if card not in said and (card in displaced or not Path(known[card]).is_dir())]
+    new = [card.root for card in cards if card.id not in known and not card.inputs and isinstance(card.root, Path)]
+    missing = [
+        card
+        for card, root in known.items()
+        if card not in said and not is_address(root) and (card in displaced or not Path(root).is_dir())
+    ]
     moved = dict(_moved(missing, new, found)) if new else {}
     notes = [
         f"card '{card}' has moved from {known[card]} to {root}: names, sizes and content agree "
@@ -113,13 +119,13 @@ class _Known:
         self._files: dict[str, Known] = {}
         self._presences: dict[tuple[str, str], Presence] = {}
 
-    def asked_for(self, inputs: Sequence[Path]) -> list[str]:
+    def asked_for(self, inputs: Sequence[Place]) -> list[str]:
         """Cards whose roots are there, and are, hold or lie in an input."""
-        reals = [os.path.realpath(path) for path in inputs]
+        reals = [real_place(path) for path in inputs]
         asked = []
         for card, root in self.roots.items():
-            real = os.path.realpath(root)
-            if os.path.isdir(real) and any(_lies_in(real, each) or _lies_in(each, real) for each in reals):
+            real = real_place(root)
+            if any(lies_in(real, each) or lies_in(each, real) for each in reals) and place_of(real).is_dir():
                 asked.append(card)
         self.read(asked)
         return asked
@@ -134,14 +140,14 @@ class _Known:
     def presence(self, card: str) -> Presence:
         key = card, self.roots[card]
         if key not in self._presences:
-            self._presences[key] = look_for(self.files(card), Path(self.roots[card]))
+            self._presences[key] = look_for(self.files(card), place_of(self.roots[card]))
         return self._presences[key]
 
 
 def _moved(missing: Sequence[str], new: Sequence[Path], known: _Known) -> Iterator[tuple[str, Path]]:
     """The missing cards that are in folders which would be new cards, and where."""
     known.read(missing)
-    taken = {os.path.realpath(root) for card, root in known.roots.items() if card not in missing}
+    taken = {real_place(root) for card, root in known.roots.items() if card not in missing}
     places = [place for root in new for place in _places(root) if os.path.realpath(place) not in taken]
     for card in missing:
         place = next((place for place in places if has_moved_to(known.files(card), place)), None)
@@ -160,19 +166,18 @@ def _places(root: Path) -> list[Path]:
 
 
 def _without_store(card: Card, output: Path) -> Card:
-    store, root = os.path.realpath(output), os.path.realpath(card.root)
+    store, root = real_place(address_of(output) or output), real_place(card.root)
     if store == root:
         hint = "choose an output folder of its own"
-        raise ConfigError("the results would lie among the photos and videos", where=output, hint=hint)
-    if not _lies_in(store, root):
+        raise ConfigError("the results would lie among the photos and videos", where=store, hint=hint)
+    if not lies_in(store, root):
         return card
-    inside = PurePath(os.path.relpath(store, root)).as_posix()
-    return replace(card, excluded=(*card.excluded, inside))
+    return replace(card, excluded=(*card.excluded, path_inside(store, root)))
 
 
 def _empty(card: Card, walk: _Walk, known: Mapping[str, str], found: _Known) -> MediaError:
-    root = os.path.realpath(card.root)
-    lost = {name: len(found.files(name)) for name, path in known.items() if os.path.realpath(path) == root}
+    root = real_place(card.root)
+    lost = {name: len(found.files(name)) for name, path in known.items() if real_place(path) == root}
     hint = "check the path, and that the card or the network drive is there; or leave it out"
     if lost and max(lost.values()):
         name = max(lost, key=lambda each: lost[each])
@@ -184,8 +189,8 @@ def _empty(card: Card, walk: _Walk, known: Mapping[str, str], found: _Known) -> 
 
 
 def _displaced_note(card: str, found: _Known, known: Mapping[str, str], listed: Sequence[Card]) -> str:
-    root = os.path.realpath(known[card])
-    new = next((each.id for each in listed if os.path.realpath(each.root) == root), None)
+    root = real_place(known[card])
+    new = next((each.id for each in listed if real_place(each.root) == root), None)
     if new is not None:
         return f"other files lie at {known[card]} than those of card '{card}': they are card '{new}'"
     return f"none of the {len(found.files(card))} files of card '{card}' are at {known[card]} now"
@@ -201,7 +206,3 @@ def _differences(card: str, presence: Presence) -> list[str]:
             f"{presence.changed[0]}: what the store says of them stays; in a folder of its own what is new is annotated"
         )
     return notes
-
-
-def _lies_in(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(os.path.join(folder, ""))

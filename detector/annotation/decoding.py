@@ -9,12 +9,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from backbones.errors import MediaError
 from detector.annotation.values import FrameFacts, ItemFacts
 from detector.base.content_hash import content_hash
+from detector.base.objects.address import Address, on_disk
+from detector.base.objects.fetching import local_copy
 from detector.boxes import xywh_to_xyxy
 from detector.data.resizing import SizeRule
 from detector.footage.appearance import SIDE, box_appearance
-from detector.footage.heads import capture_of_head
+from detector.footage.heads import capture_of_head, capture_of_name
 from detector.footage.light import LONG_SIDE, brightness, is_night_ir, shrink
 from detector.footage.metadata import Capture
 from detector.footage.motion import LONG_SIDE as GATE_SIDE
@@ -148,11 +151,29 @@ Reading = ItemFacts | DecodedFrame | FrameCrops | Loss
 
 
 def perform(task: DecodeTask | CropTask) -> Iterator[Reading]:
-    """Do a task in a reading process: first what the item is, then its frames.
+    """Do a task in a reading process: first what the item is, then its frames. An object is fetched whole for it.
 
     Raises:
         MediaError: The file cannot be read, or not further; what its head says was yielded nevertheless.
+        ServiceError: The service that keeps the object is sick: nothing is known of the item.
     """
+    item = task.item
+    if not isinstance(item.file, Address):
+        yield from _performed(task)
+        return
+    fetched = False
+    try:
+        with local_copy(item.file, item.size_bytes) as file:
+            fetched = True
+            yield from _performed(replace(task, item=replace(item, file=file)))
+    except MediaError:
+        if not fetched:
+            yield with_capture(ItemFacts(), capture_of_name(item))
+        raise
+
+
+def _performed(task: DecodeTask | CropTask) -> Iterator[Reading]:
+    """Do a task whose file is on a disk."""
     facts = ItemFacts()
     try:
         for part in _decode(task) if isinstance(task, DecodeTask) else _crop(task):
@@ -172,10 +193,10 @@ def _decode(task: DecodeTask) -> Iterator[Reading]:
 
 
 def _decode_photo(item: MediaItem, options: DecodeOptions) -> Iterator[Reading]:
-    digest = content_hash(item.file)
+    digest = content_hash(on_disk(item.file))
     yield ItemFacts(content_hash=digest)
     reduced = not (options.full_decode or options.tile)
-    photo = read_photo(item.file, at_least=options.rule.min_size if reduced else None)
+    photo = read_photo(on_disk(item.file), at_least=options.rule.min_size if reduced else None)
     yield photo_facts(digest, photo)
     decoded = _decoded(Frame(photo.image, photo.size_wh), options, math.prod(photo.size_wh) <= TRAVELLING_PIXELS)
     yield replace(decoded, small=shrink(photo.image, GATE_SIDE)) if options.burst_gate else decoded
@@ -185,9 +206,9 @@ def _decode_photo(item: MediaItem, options: DecodeOptions) -> Iterator[Reading]:
 
 def _decode_video(task: DecodeTask) -> Iterator[Reading]:
     options = task.options
-    digest = content_hash(task.item.file)
+    digest = content_hash(on_disk(task.item.file))
     yield ItemFacts(content_hash=digest)
-    video = Video(task.item.file)
+    video = Video(on_disk(task.item.file))
     yield video_facts(digest, video.info)
     gate = MotionGate() if options.motion_gate else None
     frames = video.read(options.sampling) if task.frames is None else video.read_numbers(list(task.frames))
@@ -224,16 +245,16 @@ def _window(image: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
 
 
 def _crop(task: CropTask) -> Iterator[Reading]:
-    digest = content_hash(task.item.file)
+    digest = content_hash(on_disk(task.item.file))
     yield ItemFacts(content_hash=digest)
     if task.item.media_type == "photo":
-        photo = read_photo(task.item.file)
+        photo = read_photo(on_disk(task.item.file))
         yield photo_facts(digest, photo)
         yield _cropped(Frame(photo.image, photo.size_wh), task)
         if photo.warning:
             yield Loss(photo.warning)
         return
-    video = Video(task.item.file)
+    video = Video(on_disk(task.item.file))
     yield video_facts(digest, video.info)
     if task.boxes:
         for frame in video.read_numbers(list(task.boxes)):

@@ -12,6 +12,7 @@ import torch
 
 from detector.annotation.decoding import CropTask, DecodedFrame, DecodeTask, FrameCrops, Reading, perform
 from detector.base.closing import Closing
+from detector.base.objects.errors import ServiceError
 from detector.footage.isolation import Failed, Finished, IsolatedReaders
 
 READY_BYTES = 256 << 20  # of pictures that are received ahead: a hundred photos, or ten frames of a 4K video
@@ -158,6 +159,8 @@ class Readers(Closing):
                 if isinstance(event, Finished):
                     self._arrivals.put(Arrival(number, None))
                 elif isinstance(event, Failed):
+                    if isinstance(event.error, ServiceError):  # which says nothing about the file: all ends, resumably
+                        raise event.error
                     self._arrivals.put(Arrival(number, None, event.error.problem))
                 else:
                     self._arrivals.put(Arrival(number, event.value))

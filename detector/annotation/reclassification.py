@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from detector.annotation.run import species_entry, versions
 from detector.annotation.running import Settled, run_store
 from detector.annotation.values import BoxedFrame, BoxedItem, ClassifiedItem
 from detector.base.names import located
+from detector.base.objects.address import Place, absolute_place, place_of
 from detector.species.classifier import SpeciesClassifier
 from detector.store.facts import FactRow, OverlayRow
 from detector.store.presence import absent_cards, is_there, sizes_under
@@ -48,7 +48,7 @@ def reclassify(
     output: Path,
     species: SpeciesClassifier,
     settings: RunSettings = DEFAULT,
-    roots: Mapping[str, Path] | None = None,
+    roots: Mapping[str, Place] | None = None,
 ) -> RunReport:
     """Classify the boxes of a store again; see `run_store`.
 
@@ -70,7 +70,7 @@ def reclassify(
     name = overlay_name(species)
     with OverlayWriter(output, name, retry_failed=settings.retry_failed) as writer:
         for card, root in (roots or {}).items():
-            set_card_root(output, card, os.path.abspath(root))
+            set_card_root(output, card, absolute_place(root))
         run = load_run(output)
         categories = tuple(run.detector.categories) if run.detector else ()
         classify_from = run.options.get("classify_from", LOWEST_SCORE)
@@ -120,12 +120,12 @@ class _PendingFiles:
     """
 
     def __init__(self, reader: FactsReader, run: RunFile, pending: Mapping[Path, Mapping[str, str]]) -> None:
-        self.roots = {entry.label or card: Path(entry.root) for card, entry in run.cards.items()}
+        self.roots = {entry.label or card: place_of(entry.root) for card, entry in run.cards.items()}
         self.card_ids = {entry.label or card: card for card, entry in run.cards.items()}
         self.count = with_boxes = 0
         self.absent: set[str] = set()
         sizes = {card: sizes_under(root) for card, root in self.roots.items()}
-        example: Path | None = None
+        example: Place | None = None
         for part, failures in pending.items():
             for item, frames in groupby(_rows_of(reader, part), key=itemgetter(0)):
                 if failures and item not in failures:

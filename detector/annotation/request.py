@@ -15,6 +15,7 @@ from detector.annotation.list_shard import ListShard
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.readers import Readers
 from detector.base.devices import Asked
+from detector.base.objects.address import Place
 from detector.models.detector import Detector
 from detector.models.limits import with_proposals, with_score_threshold
 from detector.models.saving import load_detector
@@ -43,7 +44,7 @@ class AnnotateRequest:
     """Cards that are to be annotated.
 
     Attributes:
-        inputs: Files and folders.
+        inputs: Files and folders, and addresses of objects.
         output: The store; what it holds already is not done again.
         seeing: What decides what is seen; None: as in the runs before.
         roots: Where known cards are now.
@@ -51,10 +52,10 @@ class AnnotateRequest:
         shard: The part of the files that is done; None: all.
     """
 
-    inputs: Sequence[Path]
+    inputs: Sequence[Place]
     output: Path
     seeing: SeeingOptions | None = None
-    roots: Mapping[str, Path] = field(default_factory=dict)
+    roots: Mapping[str, Place] = field(default_factory=dict)
     audit: AuditRequest | None = None
     shard: ListShard | None = None
 

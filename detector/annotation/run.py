@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -20,6 +19,7 @@ from detector.annotation.report import Outcome, Receipt, RunReport
 from detector.annotation.request import DEFAULT, AnnotateRequest, Models, RunSettings, limited
 from detector.annotation.running import Job, run_store
 from detector.annotation.sifting.auditing import audit
+from detector.base.objects.address import absolute_place
 from detector.base.version import __version__
 from detector.models.detector import Detector
 from detector.species.classifier import SpeciesClassifier
@@ -52,7 +52,7 @@ def annotate(request: AnnotateRequest, models: Models, settings: RunSettings = D
         if read_run(output) != before:
             found = find_cards(request.inputs, output, request.roots)
         for card, root in request.roots.items():
-            set_card_root(output, card, os.path.abspath(root))
+            set_card_root(output, card, absolute_place(root))
         entries = {
             "cards": {card.id: CardEntry(root=str(card.root), inputs=list(card.inputs)) for card in found.cards},
             "options": seeing.as_dict(),

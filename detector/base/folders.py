@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+
+from detector.base.objects.address import Place
 
 DCIM = "dcim"
 # DCIM, and the folders 100XXXXX to 999XXXXX that cameras number within it; eight digits are rather a date
@@ -15,7 +16,7 @@ def is_camera_level(name: str) -> bool:
     return _CAMERA_LEVEL.fullmatch(name) is not None
 
 
-def given_name(folder: Path) -> str:
+def given_name(folder: Place) -> str:
     """The last name in a folder's path that people gave: of `hide/DCIM/100RECNX` it is `hide`; "" where there is none.
 
     Args:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from detector.base.objects.address import Address, Place
+
 _FOLDERS_KEPT = 8  # listings of the folders that were asked for last
 
 
@@ -47,13 +49,15 @@ class Spelling:
         return "/".join(levels)
 
 
-def located(root: Path, path: str) -> Path:
-    """Where a file under a root is, also on a copy that spells its path in another Unicode form.
+def located(root: Place, path: str) -> Place:
+    """Where a file under a root is, also on a copy on a disk that spells its path in another Unicode form.
 
     Args:
         root: The folder.
         path: Under it, with forward slashes.
     """
+    if isinstance(root, Address):
+        return root / path
     file = root / path
     if path.isascii() or os.path.exists(file):
         return file

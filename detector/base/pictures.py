@@ -137,10 +137,10 @@ def decode_picture(
         return Picture(pixels, upright_size(stored_wh, chosen), stored_wh, orientation, exif, lost or several)
 
 
-def stored_size(file: Path) -> tuple[Size, int] | None:
+def stored_size(file: Path | BytesIO) -> tuple[Size, int] | None:
     """Width and height as stored, and the EXIF orientation, from the file's head alone; None: it cannot be read."""
     try:
-        with open_regular(file) as opened, open_header(opened) as image:
+        with file if isinstance(file, BytesIO) else open_regular(file) as opened, open_header(opened) as image:
             return _stored_size(image), _exif(image)[1]
     except Exception:  # whatever Pillow raises on what is no image; reading it whole says what is wrong
         return None

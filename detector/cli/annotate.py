@@ -29,7 +29,10 @@ EXAMPLES = (
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe annotate`."""
     parser.epilog = "Options that are not given are those of the runs before into OUT."
-    parser.add_argument("inputs", nargs="+", type=any_of("a card"), metavar="INPUT", help="a card: a folder, or a file")
+    card = any_of("a card", objects=True)
+    parser.add_argument(
+        "inputs", nargs="+", type=card, metavar="INPUT", help="a card: a folder, a file, or s3://BUCKET/FOLDER"
+    )
     add_results_argument(parser)
     parser.add_argument("--detector", metavar="MODEL", help="a run of `hoopoe train`, an .onnx file, or coco")
     parser.add_argument("--species", metavar="WEIGHTS", help="a classifier: published name, or file (default: none)")

@@ -27,14 +27,14 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--detections",
         nargs="+",
-        type=any_of("boxes"),
+        type=any_of("boxes", objects=True),
         required=True,
         metavar="FILE",
         help="MegaDetector's JSON, COCO annotations, COCO results with their annotations, or a folder of crops",
     )
     parser.add_argument(
         "--media",
-        type=folder_of("the photos and videos"),
+        type=folder_of("the photos and videos", objects=True),
         metavar="DIR",
         help="the folder in which the files lie that FILE names",
     )

@@ -14,6 +14,7 @@ from detector.base.reporting.json_log import JsonLog
 from detector.base.stopping import Ended, ending_by_exception
 from detector.cli.commands import COMMANDS as COMMANDS
 from detector.cli.commands import command_in, command_parser, load, offer_completions, program_parser
+from detector.cli.options.paths import stores_at_hand
 from detector.cli.terminal import exit_codes
 from detector.cli.terminal.log import asked_log
 from detector.cli.terminal.messages import print_error
@@ -72,7 +73,11 @@ def _run(words: list[str]) -> int:
         return exit_codes.DONE
     if isinstance(log := current(), JsonLog):
         log.event("started", command=command)
-    return load(command).run(command_parser(command).read(others))
+    parser, module = command_parser(command), load(command)
+    args = parser.read(others)
+    with stores_at_hand(parser.actions, args, getattr(module, "MAKES_PICTURES", False)):
+        code: int = module.run(args)
+    return code
 
 
 class _DefectError(HoopoeError):

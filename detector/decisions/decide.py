@@ -13,9 +13,10 @@ from detector.decisions.facts.portions import Portion, plan_portions
 from detector.decisions.options import DecideOptions
 from detector.decisions.rules import read_rules
 from detector.decisions.summary import DecisionSummary, join_summaries, summarise_decisions
-from detector.decisions.tables.replacing import decisions_id, replacing_decisions
+from detector.decisions.tables.replacing import replacing_decisions
 from detector.decisions.tables.writing import DecisionsWriter
 from detector.deployments.matching import Matching
+from detector.store.layout import decisions_id
 from detector.store.lock import DECISIONS_LOCK, StoreLock
 from detector.store.reader import FactsReader
 from detector.store.reviews.log import Review, read_words

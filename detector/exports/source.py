@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from detector.base.objects.address import Place
 from detector.exports.pictures.blurring import Blur
 from detector.footage.cards import reroot
 from detector.species.names.crosswalk import Crosswalk, load_crosswalk
@@ -93,7 +94,7 @@ class ExportOptions:
 
     Attributes:
         score_threshold: Detections are shown from this score of the detector up, 0..1.
-        roots: Card id to the folder where the card is now, in place of that in run.json.
+        roots: Card id to the folder or address where the card is now, in place of that in run.json.
         label_studio_prefix: What Label Studio's address of a file begins with, before its path.
         title: Of the project, for Camtrap DP.
         contributor: Who made the data, for Camtrap DP.
@@ -105,7 +106,7 @@ class ExportOptions:
     """
 
     score_threshold: float = 0.2
-    roots: Mapping[str, Path] = field(default_factory=dict)
+    roots: Mapping[str, Place] = field(default_factory=dict)
     label_studio_prefix: str = "/data/local-files/?d="
     title: str = "Camera-trap survey"
     contributor: str = "not stated"

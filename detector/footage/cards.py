@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
 
 from backbones.errors import ConfigError, MediaError
 from detector.base.folders import given_name
 from detector.base.names import name_key, same_name
+from detector.base.objects.address import Address, Place, absolute_place, lies_in, path_inside, place_of, real_place
 from detector.footage.discovery import PassOver, Report, find_media, log_problem
+from detector.footage.object_media import ObjectWalk, find_objects
 from detector.types import MediaItem
 
 
@@ -20,29 +21,31 @@ class Card:
 
     Attributes:
         id: The card's id, unique in its store.
-        root: Its folder; the paths of its media items are relative to this.
+        root: Its folder, or the address under which its objects are; the paths of its media items are relative to this.
         inputs: Files or folders under the root that were asked for, with forward slashes; empty: all.
         excluded: Folders under the root that are cards of their own.
     """
 
     id: str
-    root: Path
+    root: Place
     inputs: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
 
     def media(self, report: Report = log_problem, pass_over: PassOver = lambda _: None) -> Iterator[MediaItem]:
         """The card's photos and videos, sorted; what else is called is said by `find_media`."""
+        if isinstance(self.root, Address):
+            return find_objects(ObjectWalk(self.root, self.id, report, pass_over), self.inputs, self.excluded)
         where = {"inputs": self.inputs, "excluded": self.excluded}
         return find_media(self.root, self.id, **where, report=report, pass_over=pass_over)
 
 
-def reroot(known: Mapping[str, str], roots: Mapping[str, Path]) -> dict[str, str]:
+def reroot(known: Mapping[str, str], roots: Mapping[str, Place]) -> dict[str, str]:
     """The known cards (id to root) after some have moved, as `--root CARD=PATH` says.
 
     Raises:
         ConfigError: If a card is not known.
     """
-    return {**known, **{known_card(card, known): os.path.abspath(root) for card, root in roots.items()}}
+    return {**known, **{known_card(card, known): absolute_place(root) for card, root in roots.items()}}
 
 
 def known_card(name: str, known: Collection[str], where: str = "root") -> str:
@@ -59,7 +62,7 @@ def known_card(name: str, known: Collection[str], where: str = "root") -> str:
 
 
 def name_cards(
-    inputs: Sequence[Path], known: Mapping[str, str] | None = None, displaced: Collection[str] = ()
+    inputs: Sequence[Place], known: Mapping[str, str] | None = None, displaced: Collection[str] = ()
 ) -> list[Card]:
     """Give each input a card, so that every file belongs to exactly one, and to the same one in every later run.
 
@@ -80,10 +83,10 @@ def name_cards(
         MediaError: If an input does not exist.
     """
     known = dict(known or {})
-    requests = _Requests({_real(root): card for card, root in known.items() if card not in displaced})
+    requests = _Requests({real_place(root): card for card, root in known.items() if card not in displaced})
     for path in inputs:
         if not path.exists():
-            raise MediaError("there is no such file or folder", where=path, hint="check it, and that the disk is in")
+            raise _not_there(path)
         requests.add(path)
     taken = {_id_key(card) for card in known}
     cards = []
@@ -91,9 +94,9 @@ def name_cards(
         id_ = requests.known.get(root) or _free_name(request.root, taken)
         taken.add(_id_key(id_))
         roots = [*requests.known, *requests.by_root]
-        excluded = sorted({_under(other, root) for other in roots if other != root and _lies_in(other, root)})
+        excluded = sorted({path_inside(other, root) for other in roots if other != root and lies_in(other, root)})
         whole = "" in request.inputs
-        path = Path(known[id_]) if id_ in known else request.root
+        path = place_of(known[id_]) if id_ in known else request.root
         cards.append(Card(id_, path, () if whole else tuple(request.inputs), tuple(excluded)))
     places = {card: place for place, card in enumerate(known)}
     return sorted(cards, key=lambda card: places.get(card.id, len(places)))  # stable: new ones stay in their order
@@ -101,7 +104,7 @@ def name_cards(
 
 @dataclass
 class _Request:
-    root: Path
+    root: Place
     inputs: list[str] = field(default_factory=list)  # "" asks for all
 
 
@@ -110,46 +113,39 @@ class _Requests:
     known: dict[str, str]  # real root to card id
     by_root: dict[str, _Request] = field(default_factory=dict)  # by real root
 
-    def add(self, path: Path) -> None:
-        real = _real(path)
+    def add(self, path: Place) -> None:
+        real = real_place(path)
         if home := self._innermost(self.known, real):
-            self._ask(home, path, _under(real, home))
+            self._ask(home, path, path_inside(real, home))
         elif path.is_dir():
             if home := self._innermost([root for root, of in self.by_root.items() if "" in of.inputs], real):
                 return  # an outer input lists it already
-            for inner in [root for root in self.by_root if root not in self.known and _lies_in(root, real)]:
+            for inner in [root for root in self.by_root if root not in self.known and lies_in(root, real)]:
                 del self.by_root[inner]
             self._ask(real, path, "")
         else:
-            folder = os.path.dirname(real)
+            folder = real_place(path.parent) if isinstance(path, Address) else os.path.dirname(real)
             home = self._innermost(self.by_root, folder) or folder
-            self._ask(home, path.parent, _under(real, home))
+            self._ask(home, path.parent, path_inside(real, home))
         for inner in self.known:
-            if _lies_in(inner, real) and inner != real:
+            if lies_in(inner, real) and inner != real:
                 self._ask(inner, path, "")
 
-    def _ask(self, root: str, path: Path, under: str) -> None:
-        request = self.by_root.setdefault(root, _Request(Path(os.path.abspath(path))))
+    def _ask(self, root: str, path: Place, under: str) -> None:
+        request = self.by_root.setdefault(root, _Request(place_of(absolute_place(path))))
         if under not in request.inputs:
             request.inputs.append(under)
 
     @staticmethod
     def _innermost(roots: Sequence[str] | dict[str, str] | dict[str, _Request], path: str) -> str | None:
         """The deepest of these real roots that a real path is or lies in."""
-        return max((root for root in roots if _lies_in(path, root)), key=len, default=None)
+        return max((root for root in roots if lies_in(path, root)), key=len, default=None)
 
 
-def _real(path: Path | str) -> str:
-    return os.path.realpath(path)  # on Windows with the letters' true case, so that it can be compared
-
-
-def _lies_in(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(os.path.join(folder, ""))
-
-
-def _under(path: str, root: str) -> str:
-    relative = os.path.relpath(path, root)
-    return "" if relative == os.curdir else PurePath(relative).as_posix()
+def _not_there(path: Place) -> MediaError:
+    if isinstance(path, Address):
+        return MediaError("there is no such object, nor any under it", where=path, hint="check the address")
+    return MediaError("there is no such file or folder", where=path, hint="check it, and that the disk is in")
 
 
 def _id_key(card: str) -> str:
@@ -157,7 +153,7 @@ def _id_key(card: str) -> str:
     return name_key(card).casefold()
 
 
-def _free_name(root: Path, taken: set[str]) -> str:
+def _free_name(root: Place, taken: set[str]) -> str:
     name = given_name(root) or root.name or root.drive.strip(":\\/") or "card"
     name = name_key(
         name.encode(errors="replace").decode()

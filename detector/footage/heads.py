@@ -6,6 +6,7 @@ import av
 
 from backbones.inference.images import open_header
 from detector.base.files import open_regular
+from detector.base.objects.address import on_disk
 from detector.footage.metadata import Capture, capture_of_photo, capture_of_video, video_tags
 from detector.types import MediaItem
 
@@ -25,7 +26,7 @@ def capture_of_name(item: MediaItem) -> Capture:
 
 def _capture(item: MediaItem) -> Capture:
     if item.media_type == "photo":
-        with open_regular(item.file, what="photo") as file, open_header(file) as image:
+        with open_regular(on_disk(item.file), what="photo") as file, open_header(file) as image:
             return capture_of_photo(image.getexif(), str(item.file))
     with av.open(str(item.file), options={"protocol_whitelist": "file"}, metadata_errors="replace") as container:
-        return capture_of_video(video_tags(container, item.file), str(item.file))
+        return capture_of_video(video_tags(container, on_disk(item.file)), str(item.file))

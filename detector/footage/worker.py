@@ -23,7 +23,7 @@ from detector.footage.transport import receive, send
 Task = TypeVar("Task")
 
 STOP_TIMEOUT_S = 2.0  # for a process to end by itself
-SLOW_IMPORTS = ("torch", "cv2", "av", "PIL.Image")  # of our own none: another copy of it might be found
+SLOW_IMPORTS = ("torch", "cv2", "av", "PIL.Image", "s3fs")  # of our own none: another copy of it might be found
 READY, PRODUCED, FINISHED, FAILED = range(4)  # what a process can say
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.base.files import atomic_path, write_bytes
+from detector.base.objects.address import on_disk
 from detector.exports.pictures.blurring import Region, hide
 from detector.exports.pictures.crops import cut, encode_jpeg, read_frames
 from detector.exports.pictures.frames import by_frame
@@ -129,7 +130,7 @@ def crop_of(image: NDArray[np.uint8], found: Region) -> NDArray[np.uint8]:
 
 def _write_clip(task: MediaTask, path: Path) -> None:
     """What happens around the boxes of a video, as it is; the frames beside it show the boxes."""
-    video = Video(task.file, threads=1)
+    video = Video(on_disk(task.file), threads=1)
     rate = video.info.frame_rate or 1.0
     seen = [found.frame_number for found in task.shown]
     first = max(min(seen) - round(AROUND_S * rate), 0)

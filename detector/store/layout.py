@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -58,3 +59,13 @@ def part_name(number: int) -> str:
 def last_number(folder: Path) -> int:
     """The highest number of a part in a folder; -1 where there is none."""
     return max((int(path.stem.removeprefix("part-")) for path in _all_parts(folder)), default=-1)
+
+
+def decisions_id(tables: Path) -> str:
+    """What tells the decisions in a folder from others: a hash of the tables, which equal decisions share."""
+    digest = hashlib.blake2b(digest_size=8)
+    for path in sorted(tables.iterdir()):
+        digest.update(path.name.encode())
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "blake2b").digest())
+    return digest.hexdigest()

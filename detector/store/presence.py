@@ -19,6 +19,8 @@ import pyarrow.compute as pc
 from backbones.errors import MediaError
 from detector.base.content_hash import content_hash
 from detector.base.names import name_key
+from detector.base.objects.address import Address, Place, place_of
+from detector.base.objects.listing import list_level
 from detector.store.layout import facts_folder, parts
 from detector.store.reader import open_facts
 
@@ -73,7 +75,7 @@ def known_files(folder: Path, cards: Collection[str]) -> dict[str, Known]:
     }
 
 
-def is_there(file: Path) -> bool:
+def is_there(file: Place) -> bool:
     """Whether there is such a file now."""
     try:
         return file.is_file()
@@ -81,7 +83,7 @@ def is_there(file: Path) -> bool:
         return False
 
 
-def look_for_cards(folder: Path, roots: Mapping[str, Path | str]) -> dict[str, Presence]:
+def look_for_cards(folder: Path, roots: Mapping[str, Place | str]) -> dict[str, Presence]:
     """What lies at the roots of cards.
 
     Args:
@@ -92,23 +94,29 @@ def look_for_cards(folder: Path, roots: Mapping[str, Path | str]) -> dict[str, P
         DataError: A part of the facts is damaged.
     """
     files = known_files(folder, roots)
-    return {card: look_for(files[card], Path(root)) for card, root in roots.items()}
+    return {card: look_for(files[card], place_of(root)) for card, root in roots.items()}
 
 
-def absent_cards(folder: Path, roots: Mapping[str, Path | str]) -> dict[str, str]:
+def absent_cards(folder: Path, roots: Mapping[str, Place | str]) -> dict[str, str]:
     """Why each card is absent that is not at its root; see `look_for_cards`."""
     reasons = {}
     for card, presence in look_for_cards(folder, roots).items():
         if presence.state == "other":
             reasons[card] = "another card lies there now"
         elif presence.state == "gone":
-            there = Path(roots[card]).is_dir()
+            there = place_of(roots[card]).is_dir()
             reasons[card] = "none of its files are there now" if there else "there is no such folder now"
     return reasons
 
 
-def look_for(files: Known, root: Path) -> Presence:
-    """What lies at a root where these files are said to be."""
+def look_for(files: Known, root: Place) -> Presence:
+    """What lies at a root where these files are said to be.
+
+    Nobody takes a bucket out of its slot and puts another in: objects are there if any is under the address.
+    """
+    if isinstance(root, Address):
+        is_here = root.is_dir()
+        return Presence("here" if is_here else "gone", len(files), len(files) if is_here else 0)
     if not root.is_dir():
         return Presence("gone", len(files), 0)
     size_of = sizes_under(root)
@@ -151,11 +159,14 @@ def _rows(files: Known) -> Iterator[tuple[str, int, str | None]]:
         yield from zip(*(chunk[name].to_pylist() for name in ("path", "size_bytes", "content_hash")), strict=True)
 
 
-def sizes_under(root: Path) -> Callable[[str], int | None]:
+def sizes_under(root: Place) -> Callable[[str], int | None]:
     """Path -> bytes of the file there, in whatever Unicode form the disk spells it; None: there is none."""
 
     @lru_cache(maxsize=_FOLDERS_KEPT)
     def listing(folder: str) -> dict[str, int]:
+        if isinstance(root, Address):
+            found = list_level(root / folder if folder else root)
+            return {name_key(info.key.rpartition("/")[2]): info.size_bytes for info in found}
         try:
             with os.scandir(root / folder) as scan:  # on Windows the listing holds the sizes
                 return {name_key(entry.name): entry.stat().st_size for entry in scan if _is_file(entry)}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.base.names import name_key
+from detector.base.objects.address import Place
 
 MediaType = Literal["photo", "video"]
 
@@ -27,14 +27,16 @@ class MediaItem:
         size_bytes: Size of the file.
         file: Where it can be read now; may change when a disk moves, while card and path do not.
         modified_at: When the file was last changed, as this computer's clock shows it; None: unknown.
+        version: What tells the content of an object from others (its ETag), as its listing says; None: unknown.
     """
 
     card: str
     path: str
     media_type: MediaType
     size_bytes: int
-    file: Path
+    file: Place
     modified_at: datetime | None = field(default=None, compare=False)
+    version: str | None = field(default=None, compare=False)
 
     @property
     def media_id(self) -> str:

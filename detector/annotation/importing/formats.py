@@ -7,11 +7,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from detector.base.objects.address import Place, is_address
 
 MOST_SHARE = 1.5  # boxes overhang by a little; what is larger is no share of a picture
 IN_PIXELS = "boxes are in pixels, not in shares of the picture"
@@ -83,7 +84,7 @@ def imported_frame(
     return ImportedFrame(number, clipped[kept], score[kept], np.asarray(labels, np.int64)[kept])
 
 
-def path_under(root: Path, path: str) -> str | None:
+def path_under(root: Place, path: str) -> str | None:
     """A path that a tool wrote, relative to the media's folder with forward slashes; None where it leads elsewhere.
 
     Absolute paths count when they lie in the folder, as tools write them that were run on this machine.
@@ -91,6 +92,8 @@ def path_under(root: Path, path: str) -> str | None:
     path = path.replace("\\", "/")
     for prefix in {root.as_posix().rstrip("/") + "/", root.resolve().as_posix().rstrip("/") + "/"}:
         path = path.removeprefix(prefix)
+    if is_address(path):
+        return None
     path = posixpath.normpath(path)
     if path.startswith(("/", "../")) or path in (".", "..") or "\0" in path or re.match(r"[A-Za-z]:", path):
         return None

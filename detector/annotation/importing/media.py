@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 
@@ -19,8 +19,10 @@ from detector.annotation.importing.formats import (
     imported_frame,
     path_under,
 )
+from detector.annotation.importing.object_folder import head_of
 from detector.annotation.media_list import HINT, MediaList
 from detector.base.names import Spelling
+from detector.base.objects.address import Address, lies_in, path_inside, real_place
 from detector.base.orientation import orient_boxes, upright_size
 from detector.base.pictures import stored_size
 from detector.base.times import time_of_disk
@@ -62,9 +64,9 @@ class MediaFolder:
         """The folder as part of a store's cards."""
         real = os.path.realpath(folder)
         found = find_cards([folder], output, {})
-        card = next(card for card in found.cards if f"{real}/".startswith(f"{os.path.realpath(card.root)}/"))
-        inside = PurePath(os.path.relpath(real, os.path.realpath(card.root))).as_posix()
-        return cls(folder, card, found.media, "" if inside == "." else f"{inside}/", tuple(found.notes))
+        card = next(card for card in found.cards if lies_in(real, real_place(card.root)))
+        inside = path_inside(real, real_place(card.root))
+        return cls(folder, card, found.media, f"{inside}/" if inside else "", tuple(found.notes))
 
     def item(self, path: str) -> MediaItem:
         """The media item of this path, which may not be there, or lead out of the folder; then its size is 0."""
@@ -201,7 +203,7 @@ def as_upright(file: ImportedFile, item: MediaItem) -> tuple[ImportedFile, str |
 
     Annotation tools that do not know EXIF state boxes and size of the picture as it is stored.
     """
-    if file.size_wh is None or item.media_type != "photo" or (found := stored_size(item.file)) is None:
+    if file.size_wh is None or item.media_type != "photo" or (found := _stored_size(item)) is None:
         return file, None
     stored_wh, orientation = found
     upright_wh = upright_size(stored_wh, orientation)
@@ -214,6 +216,10 @@ def as_upright(file: ImportedFile, item: MediaItem) -> tuple[ImportedFile, str |
         for frame in file.frames
     )
     return replace(file, frames=frames), TURNED
+
+
+def _stored_size(item: MediaItem) -> tuple[tuple[int, int], int] | None:
+    return stored_size(head_of(item.file) if isinstance(item.file, Address) else item.file)
 
 
 def _same_shape(one_wh: tuple[float, float], other_wh: tuple[int, int]) -> bool:

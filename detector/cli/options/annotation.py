@@ -13,7 +13,7 @@ from detector.cli.options.cluster import add_cluster_arguments, check_cluster, c
 from detector.cli.options.decisions import add_decision_arguments, decision_options
 from detector.cli.options.devices import add_device_arguments
 from detector.cli.options.exporting import add_export_argument, asked_formats
-from detector.cli.options.paths import new_folder_of
+from detector.cli.options.paths import store_of
 from detector.cli.summary.decided import print_summary
 from detector.cli.summary.exported import print_exports, print_next
 from detector.cli.summary.looked import print_report
@@ -32,10 +32,10 @@ def add_results_argument(parser: CommandParser) -> None:
     """Declare --output."""
     parser.add_argument(
         "--output",
-        type=new_folder_of("the results"),
+        type=store_of("the results", written=True),
         required=True,
         metavar="OUT",
-        help="folder of the results; goes on with them",
+        help="folder of the results, or s3://BUCKET/OUT; goes on with them",
     )
 
 

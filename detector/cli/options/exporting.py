@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from backbones.errors import ConfigError
+from detector.base.objects.address import Place, place_of
 from detector.cli.terminal.parser import CommandParser
 
 NONE = "none"
@@ -60,16 +60,16 @@ def asked_formats(args: argparse.Namespace) -> tuple[str, ...] | None:
     return () if args.export == NONE else parse_formats(args.export)
 
 
-def parse_roots(texts: list[str]) -> dict[str, Path]:
+def parse_roots(texts: list[str]) -> dict[str, Place]:
     """Card id to folder, of `--root CARD=PATH`.
 
     Raises:
         ConfigError: If there is no `=` in one.
     """
-    roots = {}
+    roots: dict[str, Place] = {}
     for text in texts:
         card, equals, path = text.partition("=")
         if not (card and equals and path):
             raise ConfigError(f"this is not CARD=PATH: '{text}'", where="--root", hint="such as --root north=E:/north")
-        roots[card] = Path(path)
+        roots[card] = place_of(path)
     return roots

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from detector.cli.options.paths import folder_of
+from detector.cli.options.paths import folder_of, store_of
 from detector.cli.terminal.parser import CommandParser
 
 
@@ -11,9 +11,9 @@ def add_store_argument(parser: CommandParser) -> None:
     """Declare OUT, a store that is there."""
     parser.add_argument(
         "store",
-        type=folder_of("an annotation"),
+        type=store_of("an annotation"),
         metavar="OUT",
-        help="the folder that was --output of `hoopoe annotate`",
+        help="the folder or address that was --output of `hoopoe annotate`",
     )
 
 

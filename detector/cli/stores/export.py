@@ -10,6 +10,7 @@ from detector.cli.summary.exported import old_lines
 from detector.cli.terminal import exit_codes
 from detector.cli.terminal.parser import CommandParser
 
+MAKES_PICTURES = True
 EXAMPLES = (
     "hoopoe export OUT --format xlsx,camtrap-dp",
     "hoopoe export OUT --format images --root north=E:/north",
@@ -58,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from detector.exports.formats import parse_formats
     from detector.exports.history import old_formats
     from detector.exports.source import ExportOptions, ExportSource
+    from detector.store.copies import shown
 
     formats = parse_formats(args.format)
     threshold = args.score_threshold
@@ -75,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         **{wish: value for wish in wishes if (value := getattr(args, wish)) is not None},
     )
     for path in export(args.store, formats, options):
-        print(path)
+        print(shown(path))
     for line in [*faults, *old_lines(args.store, old_formats(args.store))]:
         warn(line)
     return exit_codes.FAULTS if faults else exit_codes.DONE

@@ -12,6 +12,7 @@ from detector.cli.terminal import exit_codes
 from detector.cli.terminal.parser import CommandParser
 from detector.cli.terminal.tables import results, say
 
+MAKES_PICTURES = True
 EXAMPLES = (
     "hoopoe report OUT --open",
     "hoopoe report OUT --root north=E:/north",

@@ -40,6 +40,11 @@ class CommandParser(argparse.ArgumentParser):
         self._rare.add(action)
         return action
 
+    @property
+    def actions(self) -> Sequence[argparse.Action]:
+        """Its options."""
+        return self._actions
+
     def read(self, words: Sequence[str]) -> argparse.Namespace:
         """The options of a command line.
 

@@ -36,5 +36,7 @@ def new_table(*headings: str, texts: int = 1) -> Table:
 
 
 def say(console: Console, text: str = "") -> None:
-    """Print a line as it is."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    """Print a line as it is; of a store among objects, its address."""
+    from detector.store.copies import shown
+
+    console.print(shown(text), markup=False, highlight=False, soft_wrap=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,13 +32,3 @@ def replacing_decisions(folder: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def decisions_id(tables: Path) -> str:
-    """What tells the decisions in a folder from others: a hash of the tables, which equal decisions share."""
-    digest = hashlib.blake2b(digest_size=8)
-    for path in sorted(tables.iterdir()):
-        digest.update(path.name.encode())
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "blake2b").digest())
-    return digest.hexdigest()

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.base.files import write_bytes
+from detector.base.objects.address import on_disk
 from detector.exports.names import safe_name
 from detector.exports.pictures.blurring import Region, hide
 from detector.exports.pictures.frames import by_frame
@@ -58,10 +59,10 @@ def read_frames(task: MediaTask, numbers: Sequence[int]) -> Iterator[Frame]:
         MediaError: If the file cannot be read.
     """
     if task.record.media_type == "photo":
-        photo = read_photo(task.file)
+        photo = read_photo(on_disk(task.file))
         yield Frame(photo.image, photo.size_wh)
     else:
-        yield from Video(task.file).read_numbers(numbers)
+        yield from Video(on_disk(task.file)).read_numbers(numbers)
 
 
 def _make_crop(task: MediaTask, image: NDArray[np.uint8], found: DetectionRecord) -> WrittenPicture:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.base.files import write_bytes
+from detector.base.objects.address import on_disk
 from detector.exports.pictures.blurring import hide
 from detector.exports.pictures.crops import encode_jpeg
 from detector.exports.pictures.media_files import MediaTask, PictureFormat, WrittenPicture, make_pictures, picture_stem
@@ -34,7 +35,9 @@ def make_image(task: MediaTask) -> Iterator[WrittenPicture]:
     Raises:
         MediaError: If the file cannot be read.
     """
-    photo = read_photo(task.file, at_least=LONGEST_SIDE)  # of the short side, so that the picture still shrinks
+    photo = read_photo(
+        on_disk(task.file), at_least=LONGEST_SIDE
+    )  # of the short side, so that the picture still shrinks
     name = f"{picture_stem(task.record)}.jpg"
     image = hide(shrink(photo.image, LONGEST_SIDE), task.hidden)
     write_bytes(task.folder / name, encode_jpeg(draw(image, task.shown)), durable=False)

@@ -14,11 +14,15 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from backbones.errors import DataError, HoopoeError
 from detector.base.names import located
+from detector.base.objects.address import Address, Place, place_of
+from detector.base.objects.errors import ServiceError
+from detector.base.objects.fetching import local_copy
 from detector.base.tables.reader import Row, TableForm, read_table
 from detector.exports.files import whole_text
 from detector.exports.names import safe_name
@@ -49,7 +53,7 @@ class MediaTask:
         hidden: The boxes to blur, of `shown` or not.
     """
 
-    file: Path
+    file: Place
     record: MediaRecord
     shown: tuple[DetectionRecord, ...]
     folder: Path
@@ -165,7 +169,7 @@ def picture_stem(record: MediaRecord) -> str:
     return f"{safe_name(f'{record.deployment_id} {stem}')}_{record.media_id}"
 
 
-def locate(record: MediaRecord, roots: dict[str, str]) -> Path:
+def locate(record: MediaRecord, roots: dict[str, str]) -> Place:
     """Where a media file is now.
 
     Raises:
@@ -175,7 +179,7 @@ def locate(record: MediaRecord, roots: dict[str, str]) -> Path:
     if record.card not in roots or path.is_absolute() or ".." in path.parts:
         hint = "the store is damaged: run `hoopoe decide` again"
         raise HoopoeError("this is not under a card of the store", where=record.path, hint=hint)
-    return located(Path(roots[record.card]), record.path)
+    return located(place_of(roots[record.card]), record.path)
 
 
 def _tasks(
@@ -199,7 +203,7 @@ def _tasks(
             ledger.failures.append(error)
             continue
         task = MediaTask(file, record, shown, folder, hidden_in(record, options.blur or pictures.blur))
-        there = record.card not in absent and is_there(file)
+        there = record.card not in absent and (isinstance(file, Address) or is_there(file))
         if not there:
             missed[record.card] += 1
         if pictures.are_there(task) or not (there or task.hidden):
@@ -224,14 +228,25 @@ def _written(
     tasks: Iterator[MediaTask], make: Callable[[MediaTask], Iterable[WrittenPicture]], ledger: _Ledger
 ) -> Iterator[WrittenPicture]:
     workers = min(os.cpu_count() or 1, MOST_WORKERS)
-    with IsolatedReaders(workers, make, SILENCE_S, name=lambda task: str(task.file)) as readers:
+    with IsolatedReaders(workers, partial(_made, make), SILENCE_S, name=lambda task: str(task.file)) as readers:
         for event in readers.run(tasks, in_order=True):
             if isinstance(event, Produced):
                 yield event.value
             elif isinstance(event, Failed):
+                if isinstance(event.error, ServiceError):
+                    raise event.error
                 if not event.task.hidden:
                     ledger.keep(event.task.record)
                 ledger.failures.append(event.error)
+
+
+def _made(make: Callable[[MediaTask], Iterable[WrittenPicture]], task: MediaTask) -> Iterator[WrittenPicture]:
+    """In a reading process: the pictures of a file, which is fetched for it where it is an object."""
+    if not isinstance(task.file, Address):
+        yield from make(task)
+        return
+    with local_copy(task.file) as file:
+        yield from make(replace(task, file=file))
 
 
 def _earlier_rows(index: Path, options: ExportOptions) -> Iterator[Row]:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from detector.base.closing import Closing
 from detector.base.files import atomic_path
+from detector.base.objects.address import on_disk
 from detector.exports.pictures.blurring import hide
 from detector.exports.pictures.frames import by_frame
 from detector.exports.pictures.images import COLUMNS, draw, index_cells
@@ -48,7 +49,7 @@ def make_video(task: MediaTask) -> Iterator[WrittenPicture]:
         MediaError: If the file cannot be read.
     """
     name = f"{picture_stem(task.record)}.mp4"
-    video = Video(task.file, threads=1)
+    video = Video(on_disk(task.file), threads=1)
     boxes, hidden = (MovingBoxes(task.record.frames, found) for found in (task.shown, task.hidden))
     path = task.folder / name
     with atomic_path(path, durable=False) as unfinished, VideoEncoder(unfinished, video.info.frame_rate) as encoder:

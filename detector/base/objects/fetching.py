@@ -1,0 +1,99 @@
+"""Files for code that reads files: those on a disk as they are, objects as temporary copies, gone afterwards.
+
+An object comes whole, in one request. So do videos: the frames of a video are listed from all of its packets before one
+is decoded, so that reading it by ranges would ask for every byte too, in many requests (measured in
+`benchmarks/object_reading.py`).
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from backbones.errors import DiskFullError
+from detector.base.files import refusing_full_disk
+from detector.base.objects.address import Address, Place
+from detector.base.objects.service import asking, filesystem, find, fs_path, read_object
+
+IN_MEMORY_BYTES = 64 << 20  # an object that is larger is copied chunk by chunk
+_KEPT_CHARACTERS = 120  # of a name and its folder's, which may tell a time
+_FORBIDDEN = str.maketrans(dict.fromkeys('\\:*?"<>|\0\r\n\t', "_"))
+
+
+@contextmanager
+def local_copy(place: Place, size_bytes: int = 0) -> Iterator[Path]:
+    """A path under which a file can be read for a while; its name and its folder's are kept, as both may tell a time.
+
+    Args:
+        place: A path, which is given back, or an address.
+        size_bytes: Of the object, where that is known.
+
+    Raises:
+        ObjectMissingError, AccessError, ServiceError: See `asking`.
+        DiskFullError: There is no room for temporary files.
+    """
+    if not isinstance(place, Address):
+        yield place
+        return
+    with tempfile.TemporaryDirectory(prefix="hoopoe-", ignore_cleanup_errors=True) as folder:
+        if not size_bytes and (found := find(place)) is not None:
+            size_bytes = found.size_bytes
+        _check_room(Path(folder), size_bytes)
+        path = Path(folder) / _plain(place.parent.name) / _plain(place.name)
+        path.parent.mkdir()
+        with refusing_full_disk(Path(folder)):
+            fetch(place, path, size_bytes)
+        yield path
+
+
+def fetch(address: Address, path: Path, size_bytes: int = 0) -> None:
+    """Copy an object to a path, whole.
+
+    Raises:
+        ObjectMissingError, AccessError, ServiceError: See `asking`.
+    """
+    if size_bytes <= IN_MEMORY_BYTES:
+        content = read_object(address)
+        if size_bytes and len(content) != size_bytes:
+            content = _as_it_is_now(address, len(content))
+        path.write_bytes(content)
+        return
+    files = filesystem(address.protocol)
+
+    def copy() -> None:
+        files.get_file(fs_path(address), str(path))
+        found = find(address)
+        if found is not None and path.stat().st_size != found.size_bytes:
+            raise ConnectionError("the connection broke off")
+
+    asking(address, copy)
+
+
+def _as_it_is_now(address: Address, read_bytes: int) -> bytes:
+    """An object that has another size than it was listed with: replaced meanwhile, or cut off on its way."""
+
+    def read() -> bytes:
+        found = find(address)
+        content = read_object(address)
+        if found is not None and len(content) != found.size_bytes:
+            raise ConnectionError(f"{len(content)} of {found.size_bytes} bytes came, {read_bytes} before")
+        return content
+
+    return asking(address, read)
+
+
+def _plain(name: str) -> str:
+    """A part of a key as the name of a temporary file, whatever the system: its end is kept, for the suffix."""
+    name = name.translate(_FORBIDDEN)[-_KEPT_CHARACTERS:]
+    return name if name.strip(". ") else f"_{name}"
+
+
+def _check_room(folder: Path, size_bytes: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if size_bytes > free:
+        problem = f"there is no room for a temporary file of {size_bytes:,} bytes, {free:,} are free"
+        hint = "let TMPDIR name a folder with more room, or give fewer --workers"
+        raise DiskFullError(problem, where=folder, hint=hint)
