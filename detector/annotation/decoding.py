@@ -165,7 +165,9 @@ def perform(task: DecodeTask | CropTask) -> Iterator[Reading]:
     try:
         with local_copy(item.file, item.size_bytes) as file:
             fetched = True
-            yield from _performed(replace(task, item=replace(item, file=file)))
+            size = None if item.size_bytes else file.stat().st_size
+            for part in _performed(replace(task, item=replace(item, file=file))):
+                yield replace(part, size_bytes=size) if isinstance(part, ItemFacts) else part
     except MediaError:
         if not fetched:
             yield with_capture(ItemFacts(), capture_of_name(item))

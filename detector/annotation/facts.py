@@ -94,7 +94,7 @@ class ItemRows:
             media_id=self.item.media_id,
             card=self.item.card,
             path=self.item.path,
-            size_bytes=self.item.size_bytes,
+            size_bytes=self.facts.size_bytes or self.item.size_bytes,
             content_hash=self.facts.content_hash,
             media_type=self.item.media_type,
             frame_number=0 if frame is None else frame.frame_number,

@@ -25,6 +25,8 @@ class ItemFacts:
     camera_model: str | None = None
     frame_rate: float | None = None
     duration_s: float | None = None
+    size_bytes: int | None = None
+    """Of an object that was fetched, and whose size no listing said; None: the item knows its own."""
 
 
 @dataclass(frozen=True)

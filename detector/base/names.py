@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import overload
 
 from detector.base.objects.address import Address, Place
 
@@ -49,6 +50,10 @@ class Spelling:
         return "/".join(levels)
 
 
+@overload
+def located(root: Path, path: str) -> Path: ...
+@overload
+def located(root: Place, path: str) -> Place: ...
 def located(root: Place, path: str) -> Place:
     """Where a file under a root is, also on a copy on a disk that spells its path in another Unicode form.
 

@@ -1,6 +1,7 @@
 """`hoopoe classify-crops --detections FILE ...`: name the birds in boxes that another tool found."""
 
 import argparse
+from pathlib import Path
 
 from backbones.errors import ConfigError
 from detector.cli.options.annotation import (
@@ -30,13 +31,14 @@ def add_arguments(parser: CommandParser) -> None:
         type=any_of("boxes", objects=True),
         required=True,
         metavar="FILE",
-        help="MegaDetector's JSON, COCO annotations, COCO results with their annotations, or a folder of crops",
+        help="MegaDetector's JSON, COCO annotations, COCO results with their annotations, or a folder of crops; "
+        "addresses of files too, also s3://BUCKET/FOLDER/*.json",
     )
     parser.add_argument(
         "--media",
         type=folder_of("the photos and videos", objects=True),
         metavar="DIR",
-        help="the folder in which the files lie that FILE names",
+        help="the folder, or s3://BUCKET/FOLDER, in which the files lie that FILE names",
     )
     add_species_argument(parser)
     add_results_argument(parser)
@@ -45,6 +47,16 @@ def add_arguments(parser: CommandParser) -> None:
         type=float,
         metavar="SCORE",
         help="classify boxes from this score up (default: 0.05)",
+    )
+    parser.add_rare_argument(
+        "--lowest-score", type=float, metavar="SCORE", help="leave out boxes with a lower score (default: none)"
+    )
+    parser.add_rare_argument(
+        "--only",
+        type=lambda text: tuple(filter(None, text.split(","))),
+        default=(),
+        metavar="CATEGORY,...",
+        help="leave out boxes of other categories, such as person and vehicle (default: none)",
     )
     parser.add_rare_argument("--embeddings", action="store_true", help="keep the classifier's embeddings")
     add_shard_argument(parser)
@@ -56,7 +68,8 @@ def add_arguments(parser: CommandParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Classify, decide, export, and print what was found."""
     check_arguments(args)
-    media = args.media or next((path for path in args.detections if path.is_dir()), None)
+    folders = (path for path in args.detections if isinstance(path, Path) and path.is_dir())
+    media = args.media or next(folders, None)
     if media is None:
         raise ConfigError("files of boxes name media", where="--media", hint="give the folder in which they lie")
 
@@ -71,7 +84,13 @@ def run(args: argparse.Namespace) -> int:
     device, precision = device_here(args)
     species = load_classifier(args.species, device, precision)
     check_tables(args, args.output, RunFile(species=species_entry(species)))
+<<<<<<< HEAD
     options = ImportOptions(LOWEST_SCORE if args.classify_from is None else args.classify_from, args.embeddings)
     request = CropsRequest(args.detections, media, args.output, options, list_shard(args))
+=======
+    classify_from = LOWEST_SCORE if args.classify_from is None else args.classify_from
+    options = ImportOptions(classify_from, args.embeddings, args.lowest_score, args.only)
+    request = CropsRequest(args.detections, media, args.output, options)
+>>>>>>> 386a0b5 (Stream files of boxes of any size, fetch only objects with boxes, and read from addresses)
     report = classify_crops(request, species, run_settings(args, device_of(species.net)))
     return finish(args, args.output, report)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -14,9 +13,10 @@ from numpy.typing import NDArray
 from backbones.errors import DataError
 from detector.annotation.importing.formats import IN_PIXELS, NO_AREA, ImportedFile, imported_frame
 from detector.base.json_text import JsonError, decode_json
+from detector.base.objects.address import Place
 from detector.data.coco.records import Id, ImageRecord
 
-Content = tuple[Path, bytes]
+Content = tuple[Place, bytes]
 
 
 class _CocoBox(msgspec.Struct, gc=False):
@@ -58,7 +58,7 @@ class CocoDetections:
         self.images: list[ImageRecord] = []
         self.row_of_id: dict[Id, int] = {}
         self.names: dict[int, str] = {}
-        boxes: list[tuple[Path, str, list[msgspec.Raw]]] = []
+        boxes: list[tuple[Place, str, list[msgspec.Raw]]] = []
         for path, data in files:
             content = _decoded(path, data, _CocoFile)
             self._add_images(path, content)
@@ -68,7 +68,7 @@ class CocoDetections:
             boxes = [(path, "results", _decoded(path, data, list[msgspec.Raw])) for path, data in results]
         self._pack(boxes)
 
-    def _add_images(self, path: Path, content: _CocoFile) -> None:
+    def _add_images(self, path: Place, content: _CocoFile) -> None:
         for index, raw in enumerate(content.categories):
             category = _decoded(path, raw, _Category, f"categories[{index}]")
             if self.names.setdefault(category.id, category.name) != category.name:
@@ -82,7 +82,7 @@ class CocoDetections:
             self.row_of_id[image.id] = len(self.images)
             self.images.append(image)
 
-    def _pack(self, lists: Sequence[tuple[Path, str, list[msgspec.Raw]]]) -> None:
+    def _pack(self, lists: Sequence[tuple[Place, str, list[msgspec.Raw]]]) -> None:
         label_of = {number: self.categories.index(name) for number, name in self.names.items()}
         rows, labels, scores, boxes = [], [], [], []
         for path, table, raws in lists:
@@ -127,7 +127,7 @@ class CocoDetections:
 Value = TypeVar("Value")
 
 
-def _decoded(path: Path, data: bytes | msgspec.Raw, kind: type[Value], record: str | None = None) -> Value:
+def _decoded(path: Place, data: bytes | msgspec.Raw, kind: type[Value], record: str | None = None) -> Value:
     try:
         return decode_json(data, kind)
     except JsonError as error:

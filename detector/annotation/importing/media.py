@@ -19,15 +19,16 @@ from detector.annotation.importing.formats import (
     imported_frame,
     path_under,
 )
-from detector.annotation.importing.object_folder import head_of
+from detector.annotation.importing.object_folder import ObjectFolder, head_of
 from detector.annotation.media_list import HINT, MediaList
 from detector.base.names import Spelling
-from detector.base.objects.address import Address, lies_in, path_inside, real_place
+from detector.base.objects.address import Address, Place, lies_in, path_inside, real_place
 from detector.base.orientation import orient_boxes, upright_size
 from detector.base.pictures import stored_size
 from detector.base.times import time_of_disk
 from detector.footage.cards import Card
 from detector.footage.discovery import media_type
+from detector.store.ids import IdSet
 from detector.store.presence import is_there
 from detector.types import MediaItem
 
@@ -143,8 +144,10 @@ class Survey:
     to_do: int
 
 
-def survey_media(imported: ImportedDetections, place: MediaFolder, finished: Collection[str], where: Path) -> Survey:
-    """Which of the files that records name are there.
+def survey_media(
+    imported: ImportedDetections, place: MediaFolder | ObjectFolder, finished: Collection[str], where: Place
+) -> Survey:
+    """Which of the files that records name are there; objects are asked for when their turn comes, but for the first.
 
     Args:
         imported: The records.
@@ -157,7 +160,9 @@ def survey_media(imported: ImportedDetections, place: MediaFolder, finished: Col
         DataError: Most boxes are in pixels where shares belong.
     """
     missing: set[str] = set()
-    to_do: set[str] = set()
+    to_do = IdSet()
+    if isinstance(place, ObjectFolder):
+        place.check_some(imported, where)
     lost: list[str] = []  # missing, and analysed by the tool that made the boxes
     named = with_boxes = in_pixels = 0
     for file in imported:
@@ -168,10 +173,10 @@ def survey_media(imported: ImportedDetections, place: MediaFolder, finished: Col
         if item.media_id in finished:
             continue
         to_do.add(item.media_id)
-        if not is_there(item.file):
+        if isinstance(place, MediaFolder) and not is_there(item.file):
             missing.add(item.media_id)
             lost += [file.path] if file.failure is None else []
-    if 2 * len(lost) > named:
+    if isinstance(place, MediaFolder) and 2 * len(lost) > named:
         problem = f"{len(lost)} of the {named} files that {where.name} names are not there, such as {lost[0]}"
         raise MediaError(problem, where=place.folder, hint=_hint(place, lost[0]))
     if 2 * in_pixels > with_boxes:

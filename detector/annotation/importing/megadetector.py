@@ -1,36 +1,33 @@
 """MegaDetector's batch output, of every version since 1.0, and the dialects of tools that write it too.
 
-The format: https://lila.science/megadetector-output-format. Records are decoded one at a time, so that a file of a
-million images takes little more memory than its bytes.
+The format: https://lila.science/megadetector-output-format. Records are read and decoded one at a time, so that a file
+of tens of gigabytes takes no more memory than one of a kilobyte.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
 from backbones.errors import DataError
 from detector.annotation.importing.formats import IN_PIXELS, NO_CATEGORY, ImportedFile, ImportedFrame, imported_frame
-from detector.base.json_text import JSON_FAULTS, JsonError, decode_json
+from detector.base.json_stream import EMPTY_LIST, Member, members
+from detector.base.json_text import JSON_FAULTS, JsonError, decode_json, nan_as_null
+from detector.base.objects.address import Place
+from detector.base.objects.fetching import open_place
 
 MOST_FRAMES = 500_000  # of a video that a record may name: two days at three a second; each takes memory
 Number = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 FrameNumber = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+IMAGES = "images"
 NO_BOX = "empty"  # a category that some tools write for pictures without anything
 
 
 class _Info(msgspec.Struct):
     detector: str | None = None
-
-
-class _Results(msgspec.Struct):
-    images: list[msgspec.Raw]
-    detection_categories: dict[str, str]
-    info: _Info | None = None
 
 
 class _ResultBox(msgspec.Struct, gc=False):
@@ -53,48 +50,72 @@ class _Name(msgspec.Struct):
 
 
 class MegaDetectorFile:
-    """A file of MegaDetector's format; see `ImportedDetections`.
+    """A file of MegaDetector's format; see `ImportedDetections`. It is read anew each time that it is iterated over.
 
     Args:
-        path: Where it was read, for messages.
-        data: Its bytes.
+        path: Where it is.
 
     Raises:
-        DataError: It is not of this format, or an image has no file name.
+        DataError: It is not of this format, or cut off.
     """
 
-    def __init__(self, path: Path, data: bytes) -> None:
+    def __init__(self, path: Place) -> None:
         self.path = path
-        try:
-            content = decode_json(data, _Results)
-        except JsonError as error:
-            hint = "see https://lila.science/megadetector-output-format"
-            raise DataError(f"not MegaDetector's format: {error}", where=path, hint=hint) from error
-        self.records = content.images
-        self.detector = (content.info and content.info.detector) or path.name
-        self.categories = tuple(dict.fromkeys(content.detection_categories.values()))
-        self.keys = frozenset(content.detection_categories)  # with those that mean that nothing is there
+        info: _Info | None = None
+        categories: dict[str, str] | None = None
+        self.count = 0
+        for member in self._members():
+            if member.index is not None:
+                self.count += 1
+            elif member.name == "detection_categories":
+                categories = self._decoded(member, dict[str, str])
+            elif member.name == "info":
+                info = self._decoded(member, _Info | None)
+            elif member.name == IMAGES and member.value != EMPTY_LIST:
+                raise self._other_format("`images` is no list")
+        self.detector = (info and info.detector) or path.name
+        self.categories = tuple(dict.fromkeys((categories or {}).values()))
+        self.keys = frozenset(categories or {})  # with those that mean that nothing is there
         self.label_of = {
-            key: self.categories.index(name)
-            for key, name in content.detection_categories.items()
-            if name.lower() != NO_BOX
+            key: self.categories.index(name) for key, name in (categories or {}).items() if name.lower() != NO_BOX
         }
         self.decoder = msgspec.json.Decoder(_ResultImage)
 
+    def _members(self) -> Iterator[Member]:
+        try:
+            with open_place(self.path, "file of boxes") as file:
+                yield from members(file, (IMAGES,))
+        except JsonError as error:
+            hint = "is the file whole? Export or copy it again"
+            raise DataError(f"not JSON: {error}", where=self.path, hint=hint) from error
+
+    def _decoded(self, member: Member, kind: Any) -> Any:
+        try:
+            return decode_json(nan_as_null(member.value), kind)
+        except JsonError as error:
+            raise self._other_format(f"{error}, in `{member.name}`") from error
+
+    def _other_format(self, problem: str) -> DataError:
+        hint = "see https://lila.science/megadetector-output-format"
+        return DataError(f"not MegaDetector's format: {problem}", where=self.path, hint=hint)
+
     def __len__(self) -> int:
-        return len(self.records)
+        return self.count
 
     def __iter__(self) -> Iterator[ImportedFile]:
-        for index, record in enumerate(self.records):
+        for member in self._members():
+            if member.index is None:
+                continue
+            record = nan_as_null(member.value)
             try:
                 image = self.decoder.decode(record)
             except JSON_FAULTS as error:
                 failure = f"its record in {self.path.name} cannot be used: {error}"
-                yield ImportedFile(self._name(index, record), (), failure)
+                yield ImportedFile(self._name(member.index, record), (), failure)
             else:
                 yield _imported(image, self.label_of, self.keys)
 
-    def _name(self, index: int, record: msgspec.Raw) -> str:
+    def _name(self, index: int, record: bytes) -> str:
         try:
             return decode_json(record, _Name).file.replace("\\", "/")
         except JsonError as error:

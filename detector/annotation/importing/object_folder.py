@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import fnmatch
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -10,8 +12,9 @@ from pathlib import Path
 from backbones.errors import DataError, MediaError
 from detector.annotation.importing.formats import ImportedDetections, path_under
 from detector.annotation.media_list import HINT
-from detector.base.objects.address import Address, lies_in, path_inside
+from detector.base.objects.address import Address, Place, lies_in, path_inside
 from detector.base.objects.errors import AccessError
+from detector.base.objects.listing import list_objects
 from detector.base.objects.service import find, read_object
 from detector.footage.cards import Card, name_cards
 from detector.footage.discovery import media_type
@@ -19,6 +22,7 @@ from detector.store.run_json import read_run
 from detector.types import MediaItem
 
 SAMPLED = 32  # objects that are asked for before a run begins: whether the address is the right one
+_PATTERN = re.compile(r"[*?\[]")
 HEAD_BYTES = 256 << 10  # in which a photo's header is
 
 
@@ -62,7 +66,7 @@ class ObjectFolder:
         """Whether the path of an item lies under the address."""
         return path_under(self.folder, item.path.removeprefix(self.prefix)) is not None
 
-    def unnamed(self, _: Collection[int]) -> int:
+    def unnamed(self, _: Collection[str]) -> int:
         """Objects of which no record is: nobody counts them, as that would list all."""
         return 0
 
@@ -72,8 +76,9 @@ class ObjectFolder:
         Raises:
             AccessError, ServiceError: See `asking`.
         """
-        assert isinstance(self.card.root, Address)
-        find(self.card.root / path)
+        inside = path_under(self.folder, path.removeprefix(self.prefix))
+        if inside is not None:
+            find(self.folder / inside)
 
     def check_some(self, imported: ImportedDetections, where: Path | Address) -> None:
         """Look whether the first objects that records name are there.
@@ -108,11 +113,21 @@ def head_of(file: Address) -> BytesIO:
     return BytesIO(read_object(file, 0, HEAD_BYTES))
 
 
-def refuse_crops(folder: Address) -> None:
-    """Refuse a folder of crops among objects.
+def files_among(detections: Sequence[Place]) -> list[Place]:
+    """The files of boxes that are given, with those that an address with `*` or `?` stands for, or that lie under it.
 
     Raises:
-        DataError: Always.
+        DataError: There is none there.
     """
-    hint = "give MegaDetector's or COCO's files, or `hoopoe annotate` the crops"
-    raise DataError("a folder of crops is read from a disk only", where=folder, hint=hint)
+    found: list[Place] = []
+    for place in detections:
+        if not isinstance(place, Address) or (not _PATTERN.search(place.key) and place.is_file()):
+            found.append(place)
+            continue
+        pattern = place.key if _PATTERN.search(place.key) else f"{place.key}/*.json*"
+        under = Address(place.protocol, place.bucket, _PATTERN.split(pattern)[0].rpartition("/")[0])
+        keys = [info.key for info in list_objects(under) if fnmatch.fnmatchcase(info.key, pattern)]
+        if not keys:
+            raise DataError("there is no file of boxes there", where=place, hint="check the address")
+        found += [Address(place.protocol, place.bucket, key) for key in sorted(keys)]
+    return found

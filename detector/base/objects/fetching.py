@@ -7,18 +7,22 @@ is decoded, so that reading it by ranges would ask for every byte too, in many r
 
 from __future__ import annotations
 
+import io
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-from backbones.errors import DiskFullError
-from detector.base.files import refusing_full_disk
+from backbones.errors import DataError, DiskFullError
+from detector.base.files import open_regular, refusing_full_disk
 from detector.base.objects.address import Address, Place
+from detector.base.objects.errors import ObjectMissingError
 from detector.base.objects.service import asking, filesystem, find, fs_path, read_object
 
 IN_MEMORY_BYTES = 64 << 20  # an object that is larger is copied chunk by chunk
+BLOCK_BYTES = 8 << 20  # of a file that is read from its beginning to its end
 _KEPT_CHARACTERS = 120  # of a name and its folder's, which may tell a time
 _FORBIDDEN = str.maketrans(dict.fromkeys('\\:*?"<>|\0\r\n\t', "_"))
 
@@ -47,6 +51,53 @@ def local_copy(place: Place, size_bytes: int = 0) -> Iterator[Path]:
         with refusing_full_disk(Path(folder)):
             fetch(place, path, size_bytes)
         yield path
+
+
+@contextmanager
+def open_place(place: Place, what: str = "file") -> Iterator[BinaryIO]:
+    """A file to read from its beginning to its end, once, whatever its size.
+
+    Args:
+        place: A path, or an address, of which blocks are asked for as they are needed.
+        what: What it should be, for messages.
+
+    Raises:
+        DataError: There is no such file.
+        ObjectMissingError, AccessError, ServiceError: See `asking`.
+    """
+    if isinstance(place, Address):
+        yield io.BufferedReader(_Blocks(place), BLOCK_BYTES)
+        return
+    with open_regular(place, what=what) as file:
+        yield file
+
+
+class _Blocks(io.RawIOBase):
+    """An object as a file, read block by block; each is asked for again where the service is sick."""
+
+    def __init__(self, address: Address) -> None:
+        found = find(address)
+        if found is None:
+            raise ObjectMissingError("the object is not there", where=address, hint="check the address")
+        self._address, self._size, self._version, self._place = address, found.size_bytes, found.version, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        end = min(self._place + len(buffer), self._size)
+        if self._place == end:
+            self._refuse_other_version()
+            return 0
+        content = read_object(self._address, self._place, end)
+        buffer[: len(content)] = content
+        self._place += len(content)
+        return len(content)
+
+    def _refuse_other_version(self) -> None:
+        found = find(self._address)
+        if found is None or found.version != self._version:
+            raise DataError("the object was replaced while it was read", where=self._address, hint="begin anew")
 
 
 def fetch(address: Address, path: Path, size_bytes: int = 0) -> None:

@@ -95,7 +95,7 @@ def check_arguments(args: argparse.Namespace) -> None:
     for name in ("batch_size", "audit", "proposals"):
         if getattr(args, name, None) is not None and getattr(args, name) < 1:
             raise ConfigError("at least 1 is needed", where=f"--{name.replace('_', '-')}", hint="leave it out")
-    for name, example in (("classify_from", 0.2), ("first_pass_threshold", 0.05)):
+    for name, example in (("classify_from", 0.2), ("lowest_score", 0.1), ("first_pass_threshold", 0.05)):
         score = getattr(args, name, None)
         if score is not None and not 0 <= score <= 1:
             problem = f"a score is between 0 and 1, not {score}"
