@@ -13,7 +13,10 @@ from detector.annotation.media_list import MediaList
 from detector.base.objects.address import Place, is_address, lies_in, path_inside, place_of, real_place
 from detector.base.pictures import passed_over_words
 from detector.footage.cards import Card, name_cards, reroot
+from detector.footage.listed_media import ListedMedia
+from detector.footage.manifests import read_list
 from detector.store.copies import address_of
+from detector.store.ids import IdSet
 from detector.store.presence import Known, Presence, has_moved_to, known_files, look_for
 from detector.store.run_json import read_run
 
@@ -39,7 +42,9 @@ class FoundCards:
     passed_over: Counter[str]
 
 
-def find_cards(inputs: Sequence[Place], output: Path, roots: Mapping[str, Place]) -> FoundCards:
+def find_cards(
+    inputs: Sequence[Place], output: Path, roots: Mapping[str, Place], listed: Place | None = None
+) -> FoundCards:
     """The cards that inputs belong to, without the store where it lies inside one.
 
     Where other files lie at a known card's root than those that the store knows of it, that is a new card; where a
@@ -49,6 +54,7 @@ def find_cards(inputs: Sequence[Place], output: Path, roots: Mapping[str, Place]
         inputs: Files and folders.
         output: The store.
         roots: Card id to folder, as a person says.
+        listed: A list of the files to take; None: all that are there.
 
     Raises:
         ConfigError: The store is an input itself, or a root is given for a card that is not known.
@@ -78,7 +84,7 @@ def find_cards(inputs: Sequence[Place], output: Path, roots: Mapping[str, Place]
         cards = name_cards(inputs, known, displaced)
     cards = [_without_store(card, output) for card in cards]
     media = MediaList({card.id: card.root for card in cards})
-    walks = {card.id: _Walk.over(card, media) for card in cards}
+    walks = {card.id: _Walk.over(card, media) for card in cards} if listed is None else _listed(cards, media, listed)
     # a folder around cards need not hold anything of its own
     listed = [card for card in cards if walks[card.id].files or not card.excluded] or cards
     for card in listed:
@@ -109,6 +115,18 @@ class _Walk:
             media.add(item)
         walk.files = len(media) - before
         return walk
+
+
+def _listed(cards: Sequence[Card], media: MediaList, listed: Place) -> dict[str, _Walk]:
+    """What a list names of cards, each file once; what cannot be taken is the first card's problem."""
+    walks = {card.id: _Walk() for card in cards}
+    first, seen = walks[cards[0].id], IdSet()
+    files = ListedMedia(cards, first.problems.append, lambda suffix: first.passed_over.update((suffix,)))
+    for item in files.items(read_list(listed)):
+        if seen.add(item.media_id):
+            media.add(item)
+            walks[item.card].files += 1
+    return walks
 
 
 class _Known:

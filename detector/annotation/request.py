@@ -50,6 +50,7 @@ class AnnotateRequest:
         roots: Where known cards are now.
         audit: Look at some of what was passed over; None: do not.
         shard: The part of the files that is done; None: all.
+        listed: A list of the files of the inputs to take (see `read_list`); None: all that are there.
     """
 
     inputs: Sequence[Place]
@@ -58,6 +59,7 @@ class AnnotateRequest:
     roots: Mapping[str, Place] = field(default_factory=dict)
     audit: AuditRequest | None = None
     shard: ListShard | None = None
+    listed: Place | None = None
 
 
 @dataclass(frozen=True, eq=False)

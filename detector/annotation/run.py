@@ -47,10 +47,11 @@ def annotate(request: AnnotateRequest, models: Models, settings: RunSettings = D
     before = read_run(output)
     seeing = replace(seeing, burst_gate=_gates_bursts(seeing, before))
     limited_models = limited(models, seeing)
-    found = find_cards(request.inputs, output, request.roots)  # refuses what cannot be before anything is written
+    # refuses what cannot be before anything is written
+    found = find_cards(request.inputs, output, request.roots, request.listed)
     with FactsWriter(output, retry_failed=settings.retry_failed) as writer:
         if read_run(output) != before:
-            found = find_cards(request.inputs, output, request.roots)
+            found = find_cards(request.inputs, output, request.roots, request.listed)
         for card, root in request.roots.items():
             set_card_root(output, card, absolute_place(root))
         entries = {

@@ -25,6 +25,7 @@ from detector.api.checks import (
 from detector.api.speed import checked_speed, models_at
 from detector.api.store import Store, decide_options
 from detector.base.checks import described, expect, given_path
+from detector.base.objects.address import place_of
 from detector.decisions.decide import decide
 from detector.decisions.options import DecideOptions
 from detector.decisions.rules import read_rules
@@ -53,7 +54,7 @@ def annotate(
     remembers what is not given.
 
     Args:
-        cards: Folders, or files; one or several.
+        cards: Folders, files, or addresses such as s3://bucket/card; one or several.
         output: The store's folder.
         detector: From `load_detector`, or its path or name; None: the one that the store was made with.
         species: From `load_classifier`, or its path or name; None: the store's, if it was made with one; "none" leaves
@@ -82,7 +83,8 @@ def annotate(
         >>> store.detections.num_rows > 0
         True
     """
-    inputs, folder = checked_paths(cards, "cards"), checked_folder(output, "output")
+    inputs = [place_of(path) for path in checked_paths(cards, "cards")]
+    folder = checked_folder(output, "output")
     parts = (SeeingOptions.__dataclass_fields__, DecideOptions.model_fields, SETTINGS)
     refuse_unknown(options, [name for part in parts for name in part], "annotate")
     seeing, decisions, settings = ({name: options[name] for name in part if name in options} for part in parts)

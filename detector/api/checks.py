@@ -9,6 +9,7 @@ from pathlib import Path
 
 from backbones.errors import ConfigError
 from detector.base.checks import described, given_path
+from detector.base.objects.address import is_address
 
 Source = str | os.PathLike[str]
 
@@ -53,6 +54,11 @@ def checked_folder(value: object, name: str) -> Path:
         ConfigError: It is none, or that of a file.
     """
     path = given_path(value, "a folder", where=name)
+    if is_address(path):
+        hint = (
+            "`with detector.store.copies.working_copy(address) as folder:` gives one; the commands do so by themselves"
+        )
+        raise ConfigError(f"{name} takes a folder on this machine", where=path, hint=hint)
     if path.exists() and not path.is_dir():
         raise ConfigError("this is a file, not a folder", where=path, hint=f"give another {name}")
     return path

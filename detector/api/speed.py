@@ -11,6 +11,7 @@ from typing import Literal
 from backbones.errors import ConfigError
 from detector.annotation.request import Models
 from detector.base.checks import described
+from detector.base.objects.address import Place
 from detector.base.pictures import PHOTO_SUFFIXES, pictures_in
 from detector.base.reporting import warn
 from detector.conversion.fast import FAST, fast_classifier, fast_detector
@@ -20,7 +21,7 @@ from detector.store.run_json import read_run
 Speed = Literal["exact", "fast"]
 
 
-def models_at(speed: Speed, models: Models, output: Path, inputs: Sequence[Path]) -> Models:
+def models_at(speed: Speed, models: Models, output: Path, inputs: Sequence[Place]) -> Models:
     """The models of a run, or fast exports of them, which are made where there are none.
 
     Args:
@@ -43,7 +44,11 @@ def models_at(speed: Speed, models: Models, output: Path, inputs: Sequence[Path]
     if known is not None and known == models.detector.sha256 and changes:
         hint = "leave --speed out, or choose another --output"
         raise ConfigError("this store was made with the exact models", where=output, hint=hint)
-    photos = list(itertools.chain.from_iterable(map(_photos, inputs)))
+    on_disk = [path for path in inputs if isinstance(path, Path)]
+    if not on_disk:
+        hint = "annotate a copy of some of them with --speed fast, and give its models; or leave --speed out"
+        raise ConfigError("fast models are calibrated on photos on a disk", where=inputs[0], hint=hint)
+    photos = list(itertools.chain.from_iterable(map(_photos, on_disk)))
     folder = output / FAST
     detector = fast_detector(models.detector, folder / "detector", photos)
     species = models.species

@@ -165,7 +165,8 @@ def _reader(file: BinaryIO) -> Callable[[int], bytes]:
     head = buffered.read(2)
     whole: Any = _Joined(head, buffered)
     if head == b"\x1f\x8b":
-        return _reader(gzip.GzipFile(fileobj=whole))
+        unpacked: Any = gzip.GzipFile(fileobj=whole)
+        return _reader(unpacked)
     if head in (b"\xff\xfe", b"\xfe\xff"):  # as PowerShell writes
         text = io.TextIOWrapper(whole, "utf-16", newline="")
         return lambda count: text.read(count).encode()

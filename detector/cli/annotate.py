@@ -17,7 +17,7 @@ from detector.cli.options.annotation import (
 )
 from detector.cli.options.cluster import add_shard_argument, device_here, list_shard
 from detector.cli.options.models import check_classifier, check_detector
-from detector.cli.options.paths import any_of
+from detector.cli.options.paths import any_of, list_given
 from detector.cli.terminal.parser import CommandParser
 
 EXAMPLES = (
@@ -83,6 +83,12 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="SCORE",
         help="classify boxes from this score up (default: all that are kept, from 0.05)",
     )
+    parser.add_rare_argument(
+        "--list",
+        metavar="FILE",
+        help="take only the files of INPUT that this names: S3 Inventory's manifest.json, a CSV or Parquet file with a "
+        "column url, key or path, a .txt, or - for lines on stdin",
+    )
     add_root_argument(parser)
     add_shard_argument(parser)
     add_retry_argument(parser)
@@ -125,6 +131,7 @@ def run(args: argparse.Namespace) -> int:
     seeing = replace(stored_seeing(args.output), **chosen)
     decisions = stored_decisions(args, args.output)
     audit = None if args.audit is None else AuditRequest(args.audit, decisions.score_threshold)
-    request = AnnotateRequest(args.inputs, args.output, seeing, roots, audit, shard)
-    report = annotate(request, models, run_settings(args, models.device))
+    with list_given(args.list) as listed:
+        request = AnnotateRequest(args.inputs, args.output, seeing, roots, audit, shard, listed)
+        report = annotate(request, models, run_settings(args, models.device))
     return finish(args, args.output, report)

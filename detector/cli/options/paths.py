@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shutil
+import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +112,19 @@ def check_paths(actions: Iterable[argparse.Action], args: argparse.Namespace) ->
         for path in value if isinstance(value, list) else [value]:
             if isinstance(path, Path | Address):
                 action.type.check(option, path)
+
+
+@contextlib.contextmanager
+def list_given(word: str | None) -> Iterator[Place | None]:
+    """The list of files that a word names; `-` is what comes on stdin, a line a file."""
+    if word != "-":
+        yield None if word is None else place_of(word)
+        return
+    with tempfile.TemporaryDirectory(prefix="hoopoe-") as folder:
+        path = Path(folder) / "stdin.txt"
+        with path.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        yield path
 
 
 @contextlib.contextmanager
