@@ -1,0 +1,112 @@
+"""A store among objects is a store on a disk for as long as it is worked on, and put back whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from backbones.errors import HoopoeError
+from detector.base.objects.address import Address
+from detector.base.objects.listing import list_objects
+from detector.base.objects.service import delete_object, put_object, read_object
+from detector.store import copies
+from detector.store.copies import LEASE, address_of, shown, working_copy
+from detector.store.layout import decisions_id
+from detector.store.run_file import RunFile
+from detector.store.run_json import load_run, write_run
+
+
+@pytest.fixture
+def store() -> Iterator[Address]:
+    """The address of a store that is not there yet."""
+    files = fsspec.filesystem("memory")
+    files.store.clear()
+    yield Address("memory", "bucket", "OUT")
+    files.store.clear()
+
+
+def keys(store: Address) -> list[str]:
+    return [info.key.removeprefix("OUT/") for info in list_objects(store)]
+
+
+def fill(folder: Path, decided: str | None = None) -> None:
+    write_run(folder, RunFile(decided=decided))
+    for name in ("facts/part-000000.parquet", "decisions/media.parquet", "images/a.jpg", "results.csv", ".lock"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+
+
+def test_a_store_that_is_not_there_begins_empty(store: Address) -> None:
+    with working_copy(store) as folder:
+        assert list(folder.iterdir()) == []
+        assert address_of(folder) == store
+        assert shown(f"look at {folder}/results.csv") == f"look at {store}/results.csv"
+    assert address_of(folder) is None
+    assert keys(store) == []
+
+
+def test_what_is_written_is_put_and_comes_back(store: Address) -> None:
+    with working_copy(store) as folder:
+        fill(folder)
+    whole = ["decisions/media.parquet", "facts/part-000000.parquet", "images/a.jpg", "results.csv", "run.json"]
+    assert sorted(keys(store)) == whole
+    with working_copy(store) as folder:
+        assert not (folder / "images").exists()
+        assert load_run(folder) == RunFile()
+        (folder / "results.csv").unlink()
+        (folder / "facts" / "part-000000.parquet").write_bytes(b"new")
+    assert sorted(keys(store)) == [name for name in whole if name != "results.csv"]
+    assert read_object(store / "facts/part-000000.parquet") == b"new"
+    with working_copy(store, pictures=True) as folder:
+        assert (folder / "images" / "a.jpg").exists()
+
+
+def test_after_an_error_the_facts_are_there_and_the_rest_is_as_before(store: Address) -> None:
+    with pytest.raises(ZeroDivisionError), working_copy(store) as folder:
+        fill(folder)
+        raise ZeroDivisionError
+    assert sorted(keys(store)) == ["facts/part-000000.parquet", "run.json"]
+
+
+def test_decisions_of_a_killed_put_are_dropped(store: Address) -> None:
+    with working_copy(store) as folder:
+        fill(folder)
+        write_run(folder, RunFile(decided=decisions_id(folder / "decisions")))
+    with working_copy(store) as folder:
+        assert (folder / "decisions").is_dir()
+    put_object(store / "decisions/media.parquet", b"of the next run, whose run.json did not come")
+    with working_copy(store) as folder:
+        assert not (folder / "decisions").exists()
+
+
+def test_parts_are_put_while_work_goes_on(store: Address, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "PUT_EVERY_S", 0.01)
+    with working_copy(store) as folder:
+        fill(folder)
+        for _ in range(1000):
+            if "facts/part-000000.parquet" in keys(store):
+                break
+            __import__("time").sleep(0.01)
+        assert "facts/part-000000.parquet" in keys(store)
+        assert "results.csv" not in keys(store)
+
+
+def test_a_second_writer_is_refused_and_one_that_lost_its_lease_writes_no_more(store: Address) -> None:
+    with pytest.raises(HoopoeError, match="taken this store over"), working_copy(store) as folder:
+        with pytest.raises(HoopoeError, match="is writing to this store"), working_copy(store):
+            pass
+        fill(folder)
+        put_object(store / LEASE, b'{"token": "another"}')
+    assert keys(store) == [LEASE]
+    delete_object(store / LEASE)
+
+
+def test_hostile_keys_are_not_written(store: Address) -> None:
+    fsspec.filesystem("memory").store["/bucket/OUT/../../escaped.txt"] = fsspec.implementations.memory.MemoryFile(
+        fs=fsspec.filesystem("memory"), path="/x", data=b"x"
+    )
+    with working_copy(store) as folder:
+        assert list(folder.rglob("*")) == []
