@@ -16,7 +16,7 @@ from detector.footage.cards import Card, name_cards, reroot
 from detector.footage.listed_media import ListedMedia
 from detector.footage.manifests import read_list
 from detector.store.copies import address_of
-from detector.store.ids import IdSet
+from detector.store.media_ids import MediaIds
 from detector.store.presence import Known, Presence, has_moved_to, known_files, look_for
 from detector.store.run_json import read_run
 
@@ -43,7 +43,7 @@ class FoundCards:
 
 
 def find_cards(
-    inputs: Sequence[Place], output: Path, roots: Mapping[str, Place], listed: Place | None = None
+    inputs: Sequence[Place], output: Path, roots: Mapping[str, Place], file_list: Place | None = None
 ) -> FoundCards:
     """The cards that inputs belong to, without the store where it lies inside one.
 
@@ -54,7 +54,7 @@ def find_cards(
         inputs: Files and folders.
         output: The store.
         roots: Card id to folder, as a person says.
-        listed: A list of the files to take; None: all that are there.
+        file_list: Of the files to take; None: all that are there.
 
     Raises:
         ConfigError: The store is an input itself, or a root is given for a card that is not known.
@@ -84,7 +84,7 @@ def find_cards(
         cards = name_cards(inputs, known, displaced)
     cards = [_without_store(card, output) for card in cards]
     media = MediaList({card.id: card.root for card in cards})
-    walks = {card.id: _Walk.over(card, media) for card in cards} if listed is None else _listed(cards, media, listed)
+    walks = _walks(cards, media, file_list)
     # a folder around cards need not hold anything of its own
     listed = [card for card in cards if walks[card.id].files or not card.excluded] or cards
     for card in listed:
@@ -117,15 +117,19 @@ class _Walk:
         return walk
 
 
-def _listed(cards: Sequence[Card], media: MediaList, listed: Place) -> dict[str, _Walk]:
-    """What a list names of cards, each file once; what cannot be taken is the first card's problem."""
+def _walks(cards: Sequence[Card], media: MediaList, file_list: Place | None) -> dict[str, _Walk]:
+    """What is on cards, or what a list names of it, each file once; what cannot be taken is the first card's problem."""
+    if file_list is None:
+        return {card.id: _Walk.over(card, media) for card in cards}
     walks = {card.id: _Walk() for card in cards}
-    first, seen = walks[cards[0].id], IdSet()
+    first, seen = walks[cards[0].id], MediaIds()
     files = ListedMedia(cards, first.problems.append, lambda suffix: first.passed_over.update((suffix,)))
-    for item in files.items(read_list(listed)):
-        if seen.add(item.media_id):
-            media.add(item)
-            walks[item.card].files += 1
+    for item in files.items(read_list(file_list)):
+        if item.media_id in seen:
+            continue
+        seen.add(item.media_id)
+        media.add(item)
+        walks[item.card].files += 1
     return walks
 
 

@@ -41,7 +41,7 @@ class MediaList:
     def add(self, item: MediaItem) -> None:
         """Add an item."""
         modified = None if item.modified_at is None else item.modified_at.isoformat()
-        print(json.dumps([item.card, item.path, item.size_bytes, modified, item.version]), file=self._list)
+        print(json.dumps([item.card, item.path, item.size_bytes, modified]), file=self._list)
         self._count += 1
 
     def __len__(self) -> int:
@@ -51,10 +51,10 @@ class MediaList:
         """The items; one pass at a time."""
         self._list.seek(0)
         for line in self._list:
-            card, path, size, modified, version = json.loads(line)
+            card, path, size, modified = json.loads(line)
             modified_at = None if modified is None else datetime.fromisoformat(modified)
             file = self.roots[card] / path
-            yield MediaItem(card, path, media_type(path) or "photo", size, file, modified_at, version)
+            yield MediaItem(card, path, media_type(path) or "photo", size, file, modified_at)
 
     def has_lost(self, card: str, path: str, finished: Collection[str]) -> bool:
         """Whether a file of which something could not be read is there no longer, and so cannot be judged.

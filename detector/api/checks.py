@@ -55,9 +55,7 @@ def checked_folder(value: object, name: str) -> Path:
     """
     path = given_path(value, "a folder", where=name)
     if is_address(path):
-        hint = (
-            "`with detector.store.copies.working_copy(address) as folder:` gives one; the commands do so by themselves"
-        )
+        hint = "`with detector.store.copies.working_copy(address) as folder:` gives one, as it does to commands"
         raise ConfigError(f"{name} takes a folder on this machine", where=path, hint=hint)
     if path.exists() and not path.is_dir():
         raise ConfigError("this is a file, not a folder", where=path, hint=f"give another {name}")

@@ -84,13 +84,8 @@ def run(args: argparse.Namespace) -> int:
     device, precision = device_here(args)
     species = load_classifier(args.species, device, precision)
     check_tables(args, args.output, RunFile(species=species_entry(species)))
-<<<<<<< HEAD
-    options = ImportOptions(LOWEST_SCORE if args.classify_from is None else args.classify_from, args.embeddings)
-    request = CropsRequest(args.detections, media, args.output, options, list_shard(args))
-=======
     classify_from = LOWEST_SCORE if args.classify_from is None else args.classify_from
     options = ImportOptions(classify_from, args.embeddings, args.lowest_score, args.only)
-    request = CropsRequest(args.detections, media, args.output, options)
->>>>>>> 386a0b5 (Stream files of boxes of any size, fetch only objects with boxes, and read from addresses)
+    request = CropsRequest(args.detections, media, args.output, options, list_shard(args))
     report = classify_crops(request, species, run_settings(args, device_of(species.net)))
     return finish(args, args.output, report)

@@ -149,7 +149,7 @@ def _request(args: argparse.Namespace, settings: Any) -> SpeciesRequest:
 
 def _sources(args: argparse.Namespace, validation: Path | None) -> tuple[list[CropSource], list[CropSource]]:
     from detector.api.train_species import crop_source
-    from detector.cli.options.exporting import parse_roots
+    from detector.cli.options.exporting import parse_disk_roots
     from detector.training.classifier.sources import FolderCrops
 
     files = [path for path in args.data if path.is_file()]
@@ -157,7 +157,7 @@ def _sources(args: argparse.Namespace, validation: Path | None) -> tuple[list[Cr
         problem = f"{len(args.images)} folders of pictures for {len(files)} COCO files"
         raise ConfigError(problem, where="--images", hint="one for each file, in their order")
     pictures = dict(zip(files, args.images, strict=False))
-    roots = parse_roots(args.root)
+    roots = parse_disk_roots(args.root)
     sources = [crop_source((path, pictures[path]) if path in pictures else path, roots) for path in args.data]
     sources += [FolderCrops(folder, others=True) for folder in args.others]
     return sources, [] if validation is None else [crop_source(validation, roots)]

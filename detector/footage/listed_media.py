@@ -56,10 +56,14 @@ class ListedMedia:
         """The card and the path under it of a file; None: it is in none."""
         relative = listed.bucket is None and not is_address(listed.name) and not listed.name.startswith("/")
         if relative and len(self.cards) > 1:
-            return self._stray(NO_CARD, listed)
+            self._stray(NO_CARD, listed)
+            return None
         if relative and not isinstance(self.cards[0].root, Address):
             path = normal_path(listed.name)
-            return self._stray(OUTSIDE, listed) if path is None else (self.cards[0], path, listed)
+            if path is not None:
+                return self.cards[0], path, listed
+            self._stray(OUTSIDE, listed)
+            return None
         place = str(listed.place(self.cards[0].root))
         for root, card in self._roots:
             if lies_in(place, root) and place != root:
@@ -67,7 +71,8 @@ class ListedMedia:
                 asked = not card.inputs or any(lies_in(path, under) for under in card.inputs)
                 if asked and not any(lies_in(path, under) for under in card.excluded):
                     return card, path, listed
-        return self._stray(OUTSIDE, listed)
+        self._stray(OUTSIDE, listed)
+        return None
 
     def _stray(self, problem: str, listed: Listed) -> None:
         self._strays[problem] += 1

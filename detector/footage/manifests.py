@@ -169,7 +169,12 @@ class _Columns:
         size = row[self.size] if self.size is not None and self.size < len(row) else None
         version = row[self.version] if self.version is not None and self.version < len(row) else None
         name = str(row[self.name]) if self.name < len(row) else ""
-        return Listed(name, self.bucket, int(size) if str(size or "").isdecimal() else None, str(version or "") or None)
+        return Listed(name, self.bucket, _whole(size), str(version or "") or None)
+
+
+def _whole(value: Any) -> int | None:
+    text = str(value)
+    return int(text) if text.isdecimal() else None
 
 
 def normal_path(path: str) -> str | None:

@@ -54,7 +54,7 @@ class ObjectWalk:
         elif problem := self.problem(path, parts):
             self.report(MediaError(problem, where=ascii(str(self.root / path)), hint=RENAME))
         else:
-            yield MediaItem(self.card, path, kind, found.size_bytes, self.root / path, version=found.version)
+            yield MediaItem(self.card, path, kind, found.size_bytes, self.root / path)
 
     def problem(self, path: str, parts: list[str]) -> str | None:
         """Why a key cannot be a path in tables, pictures and other programs; None: it can."""

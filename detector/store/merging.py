@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from backbones.errors import ConfigError
 from detector.base.files import atomic_path
+from detector.base.objects.address import Place
 from detector.base.reporting import track
 from detector.store.files import open_parquet, write_table
 from detector.store.ids import current_id
@@ -43,7 +44,7 @@ class Merged:
     notes: list[str] = field(default_factory=list)
 
 
-def merge(stores: Sequence[Path], output: Path, roots: Mapping[str, Path] | None = None) -> Merged:
+def merge(stores: Sequence[Path], output: Path, roots: Mapping[str, Place] | None = None) -> Merged:
     """Put the facts and reviews of stores into one; decisions are made anew afterwards.
 
     Of a file that several hold the first counts that could read it. A merge that was killed goes on with the same call.

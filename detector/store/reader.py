@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from backbones.errors import DataError
 from detector.store.facts import FactRow, fact_rows, with_possible_times
 from detector.store.files import open_parquet
-from detector.store.ids import IdSet, current_id, with_current_ids
+from detector.store.ids import current_id, with_current_ids
 from detector.store.layout import facts_folder, overlay_folder, parts
 from detector.store.marks import classifier_key, marks_of
 from detector.store.media_ids import MediaIds
@@ -38,7 +38,6 @@ def open_facts(part: Path) -> AbstractContextManager[pq.ParquetFile]:
     return open_parquet(part, MEND_FACTS, FACTS, optional=_LATER)
 
 
-<<<<<<< HEAD
 def written_batches(part: Path) -> Iterator[pa.RecordBatch]:
     """The rows of a part with all columns of `schema.FACTS`, as they are: without overlay, times and cards unchanged.
 
@@ -52,19 +51,12 @@ def written_batches(part: Path) -> Iterator[pa.RecordBatch]:
 
 
 def finished(folder: Path) -> MediaIds:
-=======
-def finished(folder: Path) -> IdSet:
->>>>>>> 386a0b5 (Stream files of boxes of any size, fetch only objects with boxes, and read from addresses)
     """Ids of the media items that a store holds, failures included.
 
     Raises:
         DataError: A part is damaged.
     """
-<<<<<<< HEAD
     ids = MediaIds()
-=======
-    ids = IdSet()
->>>>>>> 386a0b5 (Stream files of boxes of any size, fetch only objects with boxes, and read from addresses)
     for path in parts(facts_folder(folder)):
         with open_facts(path) as file:
             ids.update_from(file.read(["media_id"])["media_id"])

@@ -19,13 +19,8 @@ from detector.base.closing import Closing
 from detector.base.files import remove_unfinished, rename
 from detector.store.facts import FactRow, OverlayRow, facts_table, overlay_table
 from detector.store.files import open_parquet, write_table
-<<<<<<< HEAD
 from detector.store.journal import end_joining
 from detector.store.layout import facts_folder, last_number, overlay_folder, overlay_folders, part_name, parts
-=======
-from detector.store.ids import IdSet
-from detector.store.layout import facts_folder, overlay_folder, parts
->>>>>>> 386a0b5 (Stream files of boxes of any size, fetch only objects with boxes, and read from addresses)
 from detector.store.lock import StoreLock
 from detector.store.marks import Marks, classifier_key, marks_of, new_part_id
 from detector.store.media_ids import MediaIds
@@ -80,11 +75,7 @@ class FactsWriter(Closing):
             _remove_staging(self.folder)
             if retry_failed:
                 _forget_failures(self.folder)
-<<<<<<< HEAD
             self.finished: MediaIds = finished(self.folder)
-=======
-            self.finished: IdSet = finished(self.folder)
->>>>>>> 386a0b5 (Stream files of boxes of any size, fetch only objects with boxes, and read from addresses)
             self.failed: dict[str, str] = failed(self.folder)  # of those, why nothing could be seen
         except BaseException:
             self._lock.close()

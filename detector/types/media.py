@@ -27,7 +27,6 @@ class MediaItem:
         size_bytes: Size of the file.
         file: Where it can be read now; may change when a disk moves, while card and path do not.
         modified_at: When the file was last changed, as this computer's clock shows it; None: unknown.
-        version: What tells the content of an object from others (its ETag), as its listing says; None: unknown.
     """
 
     card: str
@@ -36,7 +35,6 @@ class MediaItem:
     size_bytes: int
     file: Place
     modified_at: datetime | None = field(default=None, compare=False)
-    version: str | None = field(default=None, compare=False)
 
     @property
     def media_id(self) -> str:

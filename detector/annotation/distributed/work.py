@@ -27,6 +27,7 @@ from detector.annotation.request import Models, RunSettings, limited
 from detector.annotation.running import Engine
 from detector.annotation.values import BoxedItem, ClassifiedItem
 from detector.base.devices import Asked, device_of
+from detector.base.objects.address import Place
 from detector.species.classifier import SpeciesClassifier, load_classifier
 from detector.store.facts import FactRow
 from detector.store.presence import is_there
@@ -166,7 +167,7 @@ class Places:
 
     store: Path
     staging: Path | None
-    roots: Mapping[str, Path]
+    roots: Mapping[str, Place]
 
     def check(self) -> None:
         """Refuse a machine that does not see them.

@@ -28,7 +28,7 @@ from detector.base.pictures import stored_size
 from detector.base.times import time_of_disk
 from detector.footage.cards import Card
 from detector.footage.discovery import media_type
-from detector.store.ids import IdSet
+from detector.store.media_ids import MediaIds
 from detector.store.presence import is_there
 from detector.types import MediaItem
 
@@ -160,7 +160,7 @@ def survey_media(
         DataError: Most boxes are in pixels where shares belong.
     """
     missing: set[str] = set()
-    to_do = IdSet()
+    to_do = MediaIds()
     if isinstance(place, ObjectFolder):
         place.check_some(imported, where)
     lost: list[str] = []  # missing, and analysed by the tool that made the boxes

@@ -34,7 +34,7 @@ from detector.footage.discovery import media_type
 from detector.footage.heads import capture_of_head, capture_of_name
 from detector.species.classifier import SpeciesClassifier
 from detector.species.names.kinds import kind_of_label
-from detector.store.ids import IdSet
+from detector.store.media_ids import MediaIds
 from detector.store.run_file import CardEntry, DetectorEntry, RunFile
 from detector.store.run_json import merge_run
 from detector.store.schema import LOWEST_SCORE
@@ -182,7 +182,7 @@ class _ImportedMedia:
         self.classify_from = classify_from
         self.report = RunReport()
         self.left_out: Counter[str] = Counter()  # over all records
-        self.named = IdSet()  # of the items that records are of
+        self.named = MediaIds()  # of the items that records are of
         self.not_read = 0  # objects in which nothing is to be classified
         self.sizes: Counter[str] = Counter()  # records whose stated size is not that of the upright picture
         self.may_be_bird = np.array([kind_of_label(name) in MAYBE_BIRD for name in imported.categories], bool)
@@ -195,9 +195,10 @@ class _ImportedMedia:
         """The items to classify; what is finished is passed over, what cannot be read is a failure already."""
         for file in self.imported:
             item = self.place.item(file.path)
-            if not self.named.add(item.media_id):  # a photo counts as the first record has it
+            if item.media_id in self.named:  # a photo counts as the first record has it
                 self.left_out[SECOND_RECORD] += 1
                 continue
+            self.named.add(item.media_id)
             self.left_out.update(file.left_out)
             if item.media_id in self.writer.finished:
                 self.report.note_finished(self.writer.failed.get(item.media_id))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from backbones.errors import ConfigError
-from detector.base.objects.address import Place, place_of
+from detector.base.objects.address import Address, Place, place_of
 from detector.cli.terminal.parser import CommandParser
 
 NONE = "none"
@@ -73,3 +74,16 @@ def parse_roots(texts: list[str]) -> dict[str, Place]:
             raise ConfigError(f"this is not CARD=PATH: '{text}'", where="--root", hint="such as --root north=E:/north")
         roots[card] = place_of(path)
     return roots
+
+
+def parse_disk_roots(texts: list[str]) -> dict[str, Path]:
+    """The same for what reads files of disks only.
+
+    Raises:
+        ConfigError: A root is an address.
+    """
+    roots = parse_roots(texts)
+    for card, root in roots.items():
+        if isinstance(root, Address):
+            raise ConfigError("a folder on this machine is needed", where=f"--root {card}={root}", hint="copy it here")
+    return {card: root for card, root in roots.items() if isinstance(root, Path)}

@@ -2,7 +2,7 @@
 
 import argparse
 
-from detector.cli.options.shared import add_store_argument
+from detector.cli.options.paths import folder_of
 from detector.cli.terminal import exit_codes
 from detector.cli.terminal.parser import CommandParser
 from detector.cli.terminal.tables import results, say
@@ -16,7 +16,8 @@ def add_arguments(parser: CommandParser) -> None:
         "A run on a cluster, or one of many short ones, leaves many small files in OUT/facts, each of which is opened "
         "whenever something is decided. What is in them stays the same, also if this is interrupted."
     )
-    add_store_argument(parser)
+    what = folder_of("an annotation")  # on a disk: objects cannot take the place of several others in one step
+    parser.add_argument("store", type=what, metavar="OUT", help="the folder that was --output of `hoopoe annotate`")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -51,8 +51,8 @@ def test_all_forms_say_the_same(tmp_path: Path) -> None:
     csv.writer(text).writerows([("URL", "Size", "ETag"), *rows])
     (tmp_path / "list.csv").write_text(text.getvalue(), encoding="utf-8-sig")
     (tmp_path / "list.csv.gz").write_bytes(gzip.compress(text.getvalue().encode()))
-    table = pa.table({name: list(values) for name, values in zip(("url", "size", "etag"), zip(*rows, strict=True))})
-    pq.write_table(table, tmp_path / "list.parquet")
+    columns = [list(values) for values in zip(*rows, strict=True)]
+    pq.write_table(pa.table(columns, names=["url", "size", "etag"]), tmp_path / "list.parquet")
     expected = [Listed(name, None, size, etag) for name, size, etag in rows]
     for name in ("list.csv", "list.csv.gz", "list.parquet"):
         assert list(read_list(tmp_path / name)) == expected
@@ -77,10 +77,7 @@ def test_an_inventory_names_keys_of_its_bucket_as_they_are_now(tmp_path: Path, m
         "files": [{"key": "data.csv.gz", "size": 1, "MD5checksum": "x"}],
     }
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    monkeypatch.setattr(
-        "detector.footage.manifests.Address",
-        lambda protocol, bucket, key: tmp_path / key if bucket == "lists" else None,
-    )
+    monkeypatch.setattr("detector.footage.manifests.Address", lambda _, bucket, key: tmp_path / key)
     assert list(read_list(tmp_path / "manifest.json")) == [Listed("card/a b+c.jpg", "bucket", 5, "e1")]
     (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"fileFormat": "ORC"}))
     with pytest.raises(DataError, match="ORC"):

@@ -65,9 +65,13 @@ def test_what_is_written_is_put_and_comes_back(store: Address) -> None:
 
 
 def test_after_an_error_the_facts_are_there_and_the_rest_is_as_before(store: Address) -> None:
-    with pytest.raises(ZeroDivisionError), working_copy(store) as folder:
-        fill(folder)
-        raise ZeroDivisionError
+    def fail() -> None:
+        with working_copy(store) as folder:
+            fill(folder)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert sorted(keys(store)) == ["facts/part-000000.parquet", "run.json"]
 
 
@@ -95,11 +99,15 @@ def test_parts_are_put_while_work_goes_on(store: Address, monkeypatch: pytest.Mo
 
 
 def test_a_second_writer_is_refused_and_one_that_lost_its_lease_writes_no_more(store: Address) -> None:
-    with pytest.raises(HoopoeError, match="taken this store over"), working_copy(store) as folder:
-        with pytest.raises(HoopoeError, match="is writing to this store"), working_copy(store):
-            pass
-        fill(folder)
-        put_object(store / LEASE, b'{"token": "another"}')
+    def lose_the_lease() -> None:
+        with working_copy(store) as folder:
+            with pytest.raises(HoopoeError, match="is writing to this store"), working_copy(store):
+                pass
+            fill(folder)
+            put_object(store / LEASE, b'{"token": "another"}')
+
+    with pytest.raises(HoopoeError, match="taken this store over"):
+        lose_the_lease()
     assert keys(store) == [LEASE]
     delete_object(store / LEASE)
 
