@@ -118,7 +118,7 @@ class _Walk:
 
 
 def _walks(cards: Sequence[Card], media: MediaList, file_list: Place | None) -> dict[str, _Walk]:
-    """What is on cards, or what a list names of it, each file once; what cannot be taken is the first card's problem."""
+    """What is on cards, or what a list names of it, once each; what cannot be taken is a problem of the first card."""
     if file_list is None:
         return {card.id: _Walk.over(card, media) for card in cards}
     walks = {card.id: _Walk() for card in cards}

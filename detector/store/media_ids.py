@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,7 @@ _LENGTH = 17  # of an id: `m` and 16 hexadecimal digits
 _FRESH = 65_536  # ids at least that are added one by one before they are sorted in
 
 
-class MediaIds(Collection[str]):
+class MediaIds(Set[str]):
     """A set of ids, to which more are added.
 
     Args:
