@@ -15,8 +15,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from backbones.errors import HoopoeError, MediaError
 from detector.base.closing import Closing
+from detector.base.objects.address import Place
+from detector.base.objects.fetching import local_copy
 from detector.exports.pictures.blurring import hide
 from detector.exports.pictures.crops import encode_jpeg
 from detector.footage.isolation import Failed, IsolatedReaders, Produced
@@ -58,7 +63,7 @@ class PictureTask:
         longest_px: Of the whole picture, in place of crops.
     """
 
-    file: Path
+    file: Place
     video: bool
     frame_number: int
     size_wh: tuple[int, int]
@@ -73,18 +78,21 @@ def make_pictures(task: PictureTask) -> Iterator[tuple[int, bytes]]:
     Raises:
         MediaError: If the file cannot be read, or has no such frame.
     """
-    if task.video:
-        frame = next(iter(Video(task.file).read_numbers([task.frame_number])), None)
-        if frame is None:
-            raise MediaError("the video has no such frame", where=task.file, hint="copy it from the card again")
-        image = frame.image
-    else:
-        image = read_photo(task.file, at_least=_least_side(task)).image
-    image = hide(image, task.hidden)
+    with local_copy(task.file) as file:
+        image = hide(_picture(task, file), task.hidden)
     for found in task.crops:
         yield found.box, encode_jpeg(crop_of(image, found), QUALITY)
     if not task.crops:
         yield -1, encode_jpeg(shrink(image, task.longest_px), QUALITY)
+
+
+def _picture(task: PictureTask, file: Path) -> NDArray[np.uint8]:
+    if not task.video:
+        return read_photo(file, at_least=_least_side(task)).image
+    frame = next(iter(Video(file).read_numbers([task.frame_number])), None)
+    if frame is None:
+        raise MediaError("the video has no such frame", where=task.file, hint="copy it from the card again")
+    return frame.image
 
 
 def _least_side(task: PictureTask) -> int:

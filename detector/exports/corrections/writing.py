@@ -17,6 +17,8 @@ from pathlib import Path
 
 from backbones.errors import DataError, HoopoeError
 from detector.base.files import write_bytes
+from detector.base.objects.address import Place
+from detector.base.objects.fetching import local_copy
 from detector.base.pictures import decode_picture
 from detector.base.version import __version__
 from detector.exports.corrections.choosing import Chooser, Labels, SpokenPicture
@@ -68,7 +70,7 @@ class Corrections:
 class _Task:
     """A file and the pictures to make of it."""
 
-    file: Path
+    file: Place
     record: MediaRecord
     pictures: tuple[SpokenPicture, ...]
     folder: Path
@@ -151,26 +153,31 @@ def make_pictures(task: _Task) -> Iterator[_Written]:
     Raises:
         MediaError: It cannot be read.
     """
+    with local_copy(task.file) as file:
+        yield from _pictures(task, file)
+
+
+def _pictures(task: _Task, file: Path) -> Iterator[_Written]:
     stem = picture_stem(task.record)
     if task.record.media_type == "photo":
-        yield _photo(task, stem)
+        yield _photo(task, file, stem)
         return
     places = {picture.frame_number: place for place, picture in enumerate(task.pictures)}
-    for frame in Video(task.file).read_numbers(sorted(places)):
+    for frame in Video(file).read_numbers(sorted(places)):
         name = f"{stem}_{frame.frame_number:06d}.jpg"
         write_bytes(task.folder / name, encode_jpeg(frame.image, JPEG_QUALITY), durable=False)
         yield _Written(places[frame.frame_number], name, (frame.image.shape[1], frame.image.shape[0]))
 
 
-def _photo(task: _Task, stem: str) -> _Written:
-    suffix = task.file.suffix.lower()
-    small = decode_picture(task.file, min_side=1)  # how it lies, and whether it is whole
+def _photo(task: _Task, file: Path, stem: str) -> _Written:
+    suffix = file.suffix.lower()
+    small = decode_picture(file, min_side=1)  # how it lies, and whether it is whole
     if suffix in _AS_THEY_ARE and small.orientation == 1 and small.warning is None:
         name = f"{stem}{suffix}"
-        shutil.copyfile(task.file, task.folder / name)
+        shutil.copyfile(file, task.folder / name)
         return _Written(0, name, small.size_wh)
     name = f"{stem}.jpg"
-    picture = decode_picture(task.file)
+    picture = decode_picture(file)
     write_bytes(task.folder / name, encode_jpeg(picture.image, JPEG_QUALITY), durable=False)
     return _Written(0, name, picture.size_wh)
 
