@@ -2,10 +2,13 @@
 
     OMP_NUM_THREADS=1 python -m benchmarks.rivals_hour torchvision BIRDS OUTPUT [--minutes 60]
     OMP_NUM_THREADS=1 python -m benchmarks.rivals_hour birder BIRDS OUTPUT [--backbone regnet_y_200m]
+    OMP_NUM_THREADS=1 python -m benchmarks.rivals_hour ultralytics BIRDS OUTPUT [--network yolo11n.yaml --side 640]
 
 torchvision's is the reference's Faster R-CNN on MobileNetV3, birder's its Faster R-CNN; both from random weights, with
 anchors from 16 pixels where the tool lets one choose, in a plain loop of one process, that gets photos from our reader,
 mirrored, scaled and recoloured. AdamW, warm-up, a cosine over the CPU time, averaged weights: what ours has.
+ultralytics' is a YOLO from random weights, trained by its own trainer with its own augmentation, optimiser and average;
+it is no dependency (`pip install ultralytics` in an environment of its own), and its epochs follow from the CPU time.
 Prints AP, AP50 and AP75 by pycocotools' protocol, and minutes of CPU time. The averaged weights are kept in OUTPUT.
 """
 
@@ -21,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.models.detection import fasterrcnn_mobilenet_v3_large_fpn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
@@ -28,10 +32,12 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from benchmarks.machine import describe
 from detector.data.coco.reading import read_coco
 from detector.data.config import AugmentationConfig
-from detector.data.dataset import EvaluationDataset, Item, Key, TrainingDataset
+from detector.data.dataset import Item, Key, TrainingDataset
+from detector.data.images import read_image
 from detector.data.packed import Annotations
 from detector.data.resizing import SizeRule, scale_boxes
 from detector.evaluation.evaluation import evaluate_detections
+from detector.models.prediction import image_tensor
 from detector.training.optimising.ema import averaged
 
 SIDE = 640  # the long side of all pictures, as in first_hour
@@ -42,6 +48,7 @@ DECAY = 0.995  # of the average
 VARIED = AugmentationConfig(scale=(0.6, 1.4))
 
 Found = tuple[Tensor, Tensor]  # boxes, xyxy in pixels of the network's picture, and scores
+FoundInPhoto = tuple[NDArray[np.float32], NDArray[np.float32]]  # the same in pixels of the photo
 
 
 @dataclass(frozen=True)
@@ -62,28 +69,42 @@ class Rival:
 def main() -> None:
     """Train, detect, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rival", choices=("torchvision", "birder"))
+    parser.add_argument("rival", choices=("torchvision", "birder", "ultralytics"))
     parser.add_argument("birds", type=Path, metavar="BIRDS", help="the data set")
     parser.add_argument("output", type=Path, metavar="OUTPUT", help="folder for the weights")
     parser.add_argument("--minutes", type=float, default=60, help="CPU time of the training (%(default)s)")
     parser.add_argument("--backbone", default="regnet_y_200m", help="birder's (%(default)s)")
+    parser.add_argument("--network", default="yolo11n.yaml", help="ultralytics' (%(default)s)")
+    parser.add_argument("--side", type=int, default=SIDE, help="pixels of the long side, ultralytics' (%(default)s)")
     parser.add_argument("--batch-size", type=int, default=4, help="%(default)s")
     parser.add_argument("--lr", type=float, default=5e-4, help="%(default)s")
     args = parser.parse_args()
 
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    rival = torchvision_rival() if args.rival == "torchvision" else birder_rival(args.backbone)
     rule = SizeRule(SIDE, SIDE)
     folder, images = args.birds / "annotations", args.birds / "images"
+    if args.rival == "ultralytics":
+        from benchmarks.rival_ultralytics import trained_yolo
+
+        net, epochs, seconds = trained_yolo(args)
+        figures = figures_of(read_coco([(folder / "val.json", images)])[0], net)
+        told(args.rival, figures, f"{epochs} epochs with batches of {args.batch_size}", seconds)
+        return
+    rival = torchvision_rival() if args.rival == "torchvision" else birder_rival(args.backbone)
     shown = TrainingDataset(read_coco([(folder / "train.json", images)])[0], rule, VARIED, seed=0)
     average, steps, seconds = trained(rival, shown, args)
     args.output.mkdir(parents=True, exist_ok=True)
     torch.save(average.state_dict(), args.output / f"{args.rival}.pt")
-    print(describe(["torch", "torchvision", "birder"]))
-    figures = measured(rival, average, read_coco([(folder / "val.json", images)])[0], rule)
-    print(f"{args.rival}: {'  '.join(f'{name} {value:.3f}' for name, value in figures.items())}")
-    print(f"training: {steps} steps of {args.batch_size}, {seconds / 60:.1f} minutes of CPU time")
+    figures = figures_of(read_coco([(folder / "val.json", images)])[0], detector_of(rival, average, rule))
+    told(args.rival, figures, f"{steps} steps of {args.batch_size}", seconds)
+
+
+def told(rival: str, figures: dict[str, float], length: str, seconds: float) -> None:
+    """Print what came out."""
+    print(describe(["torch", "torchvision", "birder", "ultralytics"]))
+    print(f"{rival}: {'  '.join(f'{name} {value:.3f}' for name, value in figures.items())}")
+    print(f"training: {length}, {seconds / 60:.1f} minutes of CPU time")
 
 
 def torchvision_rival() -> Rival:
@@ -171,22 +192,31 @@ def _target(item: Item) -> dict[str, Tensor]:
     return {"boxes": item.target["boxes"], "labels": item.target["labels"] + 1}
 
 
-@torch.no_grad()
-def measured(rival: Rival, net: nn.Module, truth: Annotations, rule: SizeRule) -> dict[str, Any]:
-    """AP of what it finds, in the photos' pixels."""
+def detector_of(rival: Rival, net: nn.Module, rule: SizeRule) -> Callable[[NDArray[np.uint8]], FoundInPhoto]:
+    """What a network finds in a photo, in the photo's pixels."""
     net.eval()
+
+    @torch.no_grad()
+    def detect(photo: NDArray[np.uint8]) -> FoundInPhoto:
+        size_wh = rule.size((photo.shape[1], photo.shape[0]))
+        boxes, scores = rival.detect(net, image_tensor(rule.resize(photo, size_wh)).float())
+        return scale_boxes(boxes.numpy(), size_wh, (photo.shape[1], photo.shape[0])), scores.numpy()
+
+    return detect
+
+
+def figures_of(truth: Annotations, detect: Callable[[NDArray[np.uint8]], FoundInPhoto]) -> dict[str, float]:
+    """AP of what is found, by the protocol of pycocotools."""
     results = []
-    dataset = EvaluationDataset(truth, rule)
-    for place in range(len(dataset)):
-        item, record = dataset[place], truth[place]
-        boxes, scores = rival.detect(net, item.image)
-        size_wh = (item.image.shape[2], item.image.shape[1])
-        for box, score in zip(scale_boxes(boxes.numpy(), size_wh, (record.width, record.height)), scores, strict=True):
+    for place in range(len(truth)):
+        record = truth[place]
+        photo = read_image(truth.path(place), (record.width, record.height))
+        for box, score in zip(*detect(photo), strict=True):
             left, top, right, bottom = map(float, box)
             found = {"bbox": [left, top, right - left, bottom - top], "score": float(score)}
             results.append({"image_id": record.id, "category_id": truth.category_ids[0], **found})
     metrics = evaluate_detections(truth.to_coco_dict(), results).metrics.as_dict()
-    return {name: metrics[name] for name in ("AP", "AP50", "AP75")}
+    return {name: float(metrics[name] or 0) for name in ("AP", "AP50", "AP75")}
 
 
 if __name__ == "__main__":
