@@ -2,9 +2,8 @@
 
     python -m benchmarks.first_hour BIRDS OUTPUT [--blanks FOLDER] [--config first_hour] [--set train.epochs=4 ...]
 
-BIRDS holds images/, annotations/train.json and annotations/val.json. It starts from the detector of drawn birds that
-ships, whose own making took 40 minutes of CPU time (configs/demo_pretraining.yaml), and no others. An OUTPUT that was
-stopped goes on; one that is finished is measured again. Prints AP, AP50 by kind of picture, recall by size of the bird,
+BIRDS holds images/, annotations/train.json and annotations/val.json. It starts from nothing. An OUTPUT that was stopped
+goes on; one that is finished is measured again. Prints AP, AP50 by kind of picture, recall by size of the bird,
 false boxes on pictures without birds (FOLDER: others than were trained on), and CPU time: user and system, of the
 training's process with its one evaluation.
 """
@@ -22,7 +21,6 @@ from typing import Any
 
 import detector as hp
 from benchmarks.machine import describe
-from detector.config import shipped_folder
 
 USED = "cpu_seconds.json"  # of every part of a run that was stopped and went on
 
@@ -34,7 +32,7 @@ def main() -> None:
     parser.add_argument("output", type=Path, metavar="OUTPUT", help="the run's folder")
     parser.add_argument("--blanks", type=Path, metavar="FOLDER", help="pictures without birds, not trained on")
     parser.add_argument("--config", default="first_hour", help="%(default)s")
-    parser.add_argument("--init", default=str(shipped_folder() / "demo_start.safetensors"), help="the shipped one")
+    parser.add_argument("--init", metavar="FILE", help="a detector to start from (none)")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="other settings")
     args = parser.parse_args()
     minutes = trained(args) / 60
@@ -52,8 +50,7 @@ def trained(args: argparse.Namespace) -> float:
         args.config,
         "--output",
         str(args.output),
-        "--init",
-        args.init,
+        *(["--init", args.init] if args.init else []),
         "--accelerator",
         "cpu",
         "--resume",

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 LOWEST_SCORE = 0.001  # as in its own validation
 NMS_IOU = 0.7  # likewise
+WARM_UP_EPOCHS = 0.5  # three are most of what there is time for
 
 
 def trained_yolo(args: argparse.Namespace) -> tuple[Callable[[NDArray[np.uint8]], Any], int, float]:
@@ -44,6 +45,7 @@ def trained_yolo(args: argparse.Namespace) -> tuple[Callable[[NDArray[np.uint8]]
 
     model.add_callback("on_train_epoch_end", follow_cpu_time)
     settings = {"imgsz": args.side, "batch": args.batch_size, "device": "cpu", "workers": 0, "amp": False, "seed": 0}
+    settings |= {"nbs": args.batch_size, "warmup_epochs": WARM_UP_EPOCHS}  # a step a batch: there are few of them
     model.train(
         data=str(yolo_set(args.birds, output / "set")),
         epochs=math.ceil(args.minutes),  # until the first one has been timed

@@ -77,6 +77,7 @@ def main() -> None:
     parser.add_argument("--network", default="yolo11n.yaml", help="ultralytics' (%(default)s)")
     parser.add_argument("--side", type=int, default=SIDE, help="pixels of the long side, ultralytics' (%(default)s)")
     parser.add_argument("--batch-size", type=int, default=4, help="%(default)s")
+    parser.add_argument("--bf16", action="store_true", help="as ours, on processors that compute in it")
     parser.add_argument("--lr", type=float, default=5e-4, help="%(default)s")
     args = parser.parse_args()
 
@@ -173,7 +174,8 @@ def trained(rival: Rival, shown: TrainingDataset, args: argparse.Namespace) -> t
             waiting += rng.permutation(len(shown)).tolist()
         places, waiting = waiting[: args.batch_size], waiting[args.batch_size :]
         items = [shown[Key(step, place)] for place in places]
-        total = sum(rival.losses(net, [item.image for item in items], [_target(item) for item in items]).values())
+        with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
+            total = sum(rival.losses(net, [item.image for item in items], [_target(item) for item in items]).values())
         assert isinstance(total, Tensor)
         if not torch.isfinite(total):
             raise SystemExit(f"the loss is {float(total)} at step {step}: try a lower --lr")

@@ -60,7 +60,7 @@ def loss_of(data: bytes, pixels: NDArray[np.uint8]) -> str | None:
     """
     if _heard is None:
         return ENDS_EARLY if _ends_early(data, pixels) else None
-    return _loss_in(_words())
+    return loss_in(_words())
 
 
 def _words() -> str:
@@ -72,7 +72,8 @@ def _words() -> str:
         return ""
 
 
-def _loss_in(words: str) -> str | None:
+def loss_in(words: str) -> str | None:
+    """What is lost, by what libjpeg has said; None: nothing that matters."""
     for loss in _LOSSES.finditer(words):
         if loss[1] is None:
             return ENDS_EARLY if "premature" in loss[0].lower() else DAMAGED

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from backbones.errors import HoopoeError
+from detector.base.torn import hear_decoders
 from detector.data.config import DataConfig
 from detector.data.dataset import EvaluationDataset, Item, Key, Target, TrainingDataset, make_target
 from detector.data.packed import LabelledImages
@@ -229,8 +230,9 @@ def _loader(
 
 
 def quiet_worker(worker: int) -> None:
-    """One thread a worker: there are as many workers as cores."""
+    """One thread a worker: there are as many workers as cores. What libjpeg says of no file is not shown."""
     import cv2
 
+    hear_decoders()
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

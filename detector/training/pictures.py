@@ -22,6 +22,7 @@ from detector.data.findings import are_too_many
 from detector.data.images import chosen_orientation
 from detector.data.packed import Annotations
 from detector.training.data import RunData
+from detector.training.decoder_words import decoders_heard, tell_damaged
 
 HINT = "copy or save it again, or take it out: `hoopoe doctor ANNOTATIONS --images DIR --fix OUT.json`"
 
@@ -48,8 +49,17 @@ def with_readable_pictures(data: RunData, before: Mapping[str, Any], fabric: Fab
     if found is None:
         share = (fabric.global_rank, fabric.world_size)
         images = sum(len(_rows(each, share)) for each in data.sets.values())
-        with task("reading pictures", images, "pictures", quiet=not fabric.is_global_zero) as progress:
+        with (
+            decoders_heard() as words,
+            task("reading pictures", images, "pictures", quiet=not fabric.is_global_zero) as progress,
+        ):
             found = unreadable_pictures(data, progress.advance, share)
+        heard: list[Any] = [words]
+        if fabric.world_size > 1:
+            heard = [None] * fabric.world_size
+            torch.distributed.all_gather_object(heard, words)
+        if fabric.is_global_zero:
+            tell_damaged([line for lines in heard for line in lines], list(data.sets.values()))
         if fabric.world_size > 1:
             parts: list[Any] = [None] * fabric.world_size
             torch.distributed.all_gather_object(parts, found)

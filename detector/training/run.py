@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,14 @@ from lightning_fabric import Fabric
 from backbones.errors import ConfigError
 from detector.base.reporting import task
 from detector.base.stopping import StopRequest
-from detector.data.loader import training_loader
+from detector.data.loader import training_loader, worker_count
 from detector.evaluation.card_file import write_model_card
 from detector.evaluation.detecting import DetectionOptions
 from detector.evaluation.evaluation import evaluate
 from detector.models.saving import load_detector
 from detector.training.checkpoints import Learner, Position
 from detector.training.config import REFERENCE_BATCH
+from detector.training.decoder_words import decoders_heard
 from detector.training.devices import make_fabric, refuse_missing_devices, with_shared_statistics
 from detector.training.guards import lost_process_explained
 from detector.training.loop import train
@@ -92,7 +94,8 @@ def train_detector(request: Request) -> Run:
     refuse_single_values(resolved, fabric.world_size)
     session = open_session(fabric, resolved)
     try:
-        position = trained(session, position)
+        with decoders_heard() if worker_count(resolved.config.data.workers) == 0 else nullcontext():
+            position = trained(session, position)
         if session.recorder is not None:
             session.recorder.draw_curves()
             if position.finished and not resolved.data.overfit:

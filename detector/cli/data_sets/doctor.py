@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbones.errors import ConfigError
-from detector.base.reporting import task
 from detector.cli.options.paths import file_of, folder_of, new_file_of
 from detector.cli.options.shared import add_images_argument
 from detector.cli.terminal.parser import CommandParser
@@ -21,7 +18,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from detector.data.doctor.examination import Examined
-    from detector.data.doctor.picture_scan import PictureScan
     from detector.data.doctor.repair import Repair
     from detector.data.findings import Finding
 
@@ -30,7 +26,6 @@ CONVENTIONS = tuple(  # of `detector.data.conventions.Boxes`, which takes its ti
     for unit in ("", "fractions-", "percents-")
     for layout in ("xywh", "xyxy", "cxcywh")
 )
-PICTURES_A_PROCESS = 16  # fewer are not worth another one
 RECORDS_SHOWN = 3  # records named in a row of the table; --output has them all
 
 
@@ -93,13 +88,14 @@ def run(args: argparse.Namespace) -> int:
     from detector.data.doctor.losses import Losses
     from detector.data.doctor.repair import repair
     from detector.data.packed import CocoSource
+    from detector.training.scanning import Scanner
 
     if (args.val_annotations is None) != (args.val_images is None):
         raise ConfigError("--val-annotations and --val-images belong together", hint="give both or neither")
     if args.fix:
         refuse_original(args.fix, args.annotations)  # before the pictures are looked at, which takes its time
     console = results()
-    scanner = _Scanner()
+    scanner = Scanner()
     train = examine(CocoSource(args.annotations, args.images), scanner, Boxes(args.boxes) if args.boxes else None)
     examined = [train]
     between: list[Finding] = []
@@ -135,38 +131,6 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.fix} was not written: {refused}. Mend the cause, or allow it by --allow-losses.")
         return 1
     return int(any(finding.severity == "error" for finding in left))
-
-
-class _Scanner:
-    """Looks at pictures under a progress bar, and at no picture twice.
-
-    In processes of their own, which hear what libjpeg says of damaged data (`detector.base.torn`).
-    """
-
-    def __init__(self) -> None:
-        self.seen: dict[Path, PictureScan] = {}
-
-    def __call__(self, paths: list[Path]) -> list[PictureScan]:
-        from detector.data.doctor.picture_scan import PictureScan
-        from detector.footage.isolation import Failed, IsolatedReaders, Produced
-
-        new = [path for path in dict.fromkeys(paths) if path not in self.seen]
-        workers = min(os.cpu_count() or 1, 1 + len(new) // PICTURES_A_PROCESS)
-        with task("reading pictures", len(new), "pictures") as progress, IsolatedReaders(workers, _scan) as readers:
-            for event in readers.run(new):
-                if isinstance(event, Produced):
-                    self.seen[event.task] = event.value
-                    continue
-                if isinstance(event, Failed):
-                    self.seen[event.task] = PictureScan(error=event.error.problem)
-                progress.advance()
-        return [self.seen[path] for path in paths]
-
-
-def _scan(path: Path) -> Iterator[PictureScan]:
-    from detector.data.doctor.picture_scan import scan_picture
-
-    yield scan_picture(path)
 
 
 def _print_set(console: Console, examined: Examined) -> None:

@@ -58,18 +58,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show_findings(args: argparse.Namespace) -> None:
-    from detector.base.reporting import task
     from detector.data.doctor.examination import examine
-    from detector.data.doctor.picture_scan import scan_pictures
     from detector.data.packed import CocoSource
     from detector.plots.files import save_image
+    from detector.training.scanning import Scanner
     from detector.training.sheets import findings_sheet
 
-    def scan(paths: list) -> list:
-        with task("reading pictures", len(paths), "pictures") as progress:
-            return scan_pictures(paths, progress.advance)
-
-    examined = examine(CocoSource(args.annotations, args.images), scan)
+    examined = examine(CocoSource(args.annotations, args.images), Scanner())
     path = args.output / "findings.png"
     save_image(findings_sheet(examined, examined.findings), path)
     print(path)
