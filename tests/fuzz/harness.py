@@ -52,7 +52,7 @@ class Boundary:
     make: Callable[[Path], Sequence[bytes]]
     read: Callable[[Path], object]
     words: tuple[bytes, ...] = ()
-    examples: int = 200
+    examples: int = 70
 
 
 def damaged(contents: Sequence[bytes], words: tuple[bytes, ...], rng: random.Random) -> bytes:

@@ -295,9 +295,9 @@ def decide_facts(folder: Path) -> None:
 
 
 RECORDS = (
-    Boundary("coco", "birds.json", make_coco, read_coco, JSON, examples=60),
-    Boundary("megadetector", "boxes.json", make_megadetector, read_megadetector, JSON, examples=300),
-    Boundary("coco-boxes", "birds.json", make_coco_boxes, read_boxes("birds.json"), JSON, examples=300),
+    Boundary("coco", "birds.json", make_coco, read_coco, JSON, examples=25),
+    Boundary("megadetector", "boxes.json", make_megadetector, read_megadetector, JSON, examples=100),
+    Boundary("coco-boxes", "birds.json", make_coco_boxes, read_boxes("birds.json"), JSON, examples=100),
     Boundary("coco-results", "results.json", make_results, read_boxes("birds.json", "results.json"), JSON),
     Boundary("voc", "a.xml", make_voc, read_voc, (b"<!DOCTYPE a>", b"&x;", b"idna", b"hex", b"utf-7", b"shift_jis")),
     Boundary("yolo", "a.txt", make_yolo, read_yolo),
@@ -305,5 +305,5 @@ RECORDS = (
     Boundary("mapping", "map.yaml", make_mapping, read_mapping, (b"&a ", b"*a", b"- ", b"? ")),
     Boundary("calibration", "calibration.json", make_calibration, read_calibration, JSON),
     Boundary("run-json", "run.json", make_run, read_run, JSON),
-    Boundary("facts", "rows.json", make_facts, read_facts, JSON, examples=40),
+    Boundary("facts", "rows.json", make_facts, read_facts, JSON, examples=20),
 )

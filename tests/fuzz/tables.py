@@ -306,5 +306,5 @@ def _workbook(_: Path) -> list[bytes]:
 
 TABLES = (
     *(_boundary(name) for name in KINDS),
-    Boundary("workbook", "t.xlsx", _workbook, lambda folder: read_deployments(folder / "t.xlsx"), WORDS, examples=50),
+    Boundary("workbook", "t.xlsx", _workbook, lambda folder: read_deployments(folder / "t.xlsx"), WORDS, examples=20),
 )

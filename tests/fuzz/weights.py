@@ -225,6 +225,6 @@ WEIGHTS = (
     Boundary("classifier-metadata", "metadata.json", make_metadata, read_metadata, JSON, examples=20),
     Boundary("classifier-pickled-metadata", "entries.txt", make_pickled, read_pickled, PYTHON, examples=20),
     Boundary("detector-safetensors", "detector.safetensors", make_detector, read_detector, examples=10),
-    Boundary("checkpoint", "last.pt", make_last, read_last, examples=40),
+    Boundary("checkpoint", "last.pt", make_last, read_last, examples=20),
     Boundary("detector-metadata", "meta.json", make_detector_metadata, read_detector_metadata, JSON, examples=20),
 )

@@ -21,7 +21,7 @@ from tests.detector.decisions.oracle.recount import Recount, what
 
 FORMATS = ("csv", "xlsx", "events", "megadetector", "coco", "coco-camera-traps", "camtrap-dp", "label-studio")
 NOW = datetime(2025, 6, 1)
-FEW, MANY = range(30), range(30, 300)
+FEW, MANY = range(12), range(12, 300)
 
 
 @pytest.mark.parametrize("seed", [*FEW, *(pytest.param(seed, marks=pytest.mark.slow) for seed in MANY)])
