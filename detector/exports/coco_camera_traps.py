@@ -1,9 +1,9 @@
 """coco-camera-traps.json: COCO Camera Traps, COCO with sequences, places and times.
 
 Source: lila.science/coco-camera-traps. Ids of images and annotations are texts; category 0 is "empty", and a blank
-picture has one annotation of it, without a box. `location` is the deployment, `seq_id` the burst or the video, and
-`datetime` the camera's local time after its clock's correction, of a video's frame that of the video's start. Frames of
-videos are named VIDEO/frame000123.jpg.
+picture has one annotation of it, without a box; where the detector did not look at it, `remarks` says why. `location`
+is the deployment, `seq_id` the burst or the video, and `datetime` the camera's local time after its clock's correction,
+of a video's frame that of the video's start. Frames of videos are named VIDEO/frame000123.jpg.
 """
 
 from __future__ import annotations
@@ -73,11 +73,13 @@ def _image(picture: AnnotatedImage, place: SequencePlace) -> dict[str, object]:
 
 def _annotations(picture: AnnotatedImage, categories: Categories) -> Iterator[dict[str, object]]:
     if not picture.found:
+        passed_over = None if picture.record.blank_by else picture.record.passed_over
         yield {
             "id": f"{picture.key}_empty",
             "image_id": picture.key,
             "category_id": 0,
             "sequence_level_annotation": False,
+            **({"remarks": f"passed over: {passed_over}"} if passed_over else {}),
         }
     for number, found in enumerate(picture.found):
         box = {"bbox": pixel_box(found, picture.size_wh), "score": round(float(found.score), SCORE_DIGITS)}

@@ -75,6 +75,8 @@ def _image(record: MediaRecord, names: FileNames, classes: _Classes) -> dict[str
     else:
         shown = sorted(record.shown(0), key=lambda found: -found.score)
         image["detections"] = [_detection(found, video, classes) for found in shown]
+        if record.passed_over and not shown:
+            image["passed_over"] = record.passed_over  # why there is nothing, which other programs pass over
     if video:
         known = record.frame_rate is not None and record.frame_rate > 0
         if not known and record.failure is None:

@@ -54,7 +54,9 @@ def run(args: argparse.Namespace) -> int:
     say(console, f"{made.train + made.val:,} pictures: {boxes}; {made.ignored:,} ignored regions; {made.blank:,} blank")
     say(console, f"{made.train:,} to train on, {made.val:,} to evaluate on: {made.rule}")
     images = args.output / "images"
-    words = f"hoopoe train --init DETECTOR --train-annotations {args.output / 'train.json'} --train-images {images}"
+    words = (
+        f"hoopoe train CONFIG --init DETECTOR --train-annotations {args.output / 'train.json'} --train-images {images}"
+    )
     if made.val:
         words += f" --val-annotations {args.output / 'val.json'} --val-images {images}"
     say(console, f"next: `{words} --output runs/corrected`")

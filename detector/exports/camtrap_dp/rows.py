@@ -18,11 +18,11 @@ from detector.exports.camtrap_dp.columns import (
 from detector.exports.camtrap_dp.metadata import describe_package
 from detector.exports.names import FileNames
 from detector.exports.pictures.frames import box_inside
+from detector.exports.privacy import may_be_a_person
 from detector.exports.source import ExportOptions, ExportSource
 from detector.exports.tables.cells import rounded, with_offset
 from detector.exports.taxa import candidates_of, scientific_taxon
 from detector.species.names.kinds import kind_of_label
-from detector.species.names.label_words import is_negation
 from detector.store.records import DeploymentRecord, DetectionRecord, EventRecord, MediaRecord
 from detector.store.reviews.programs.camtrap_dp import AS_WRITTEN, as_written
 from detector.store.run_file import RunFile
@@ -30,7 +30,6 @@ from detector.types import Kind, TaxonName
 
 Row = dict[str, object]
 _TYPES: dict[str, str] = {Kind.PERSON: "human", Kind.VEHICLE: "vehicle", Kind.UNDECIDED: "unknown"}
-_PRIVATE = (Kind.PERSON, Kind.UNDECIDED)  # a label that nobody knows may be a person's
 _DIGITS = 5
 
 
@@ -216,7 +215,7 @@ class PackageRows:
             return False  # of some frames likewise
         # however faintly, and also where repeats ruled it out; only a review can say that it is nobody
         return not any(
-            _may_be_a_person(found) and not (found.suppressed and found.reviewed_by) for found in record.detections
+            may_be_a_person(found) and not (found.suppressed and found.reviewed_by) for found in record.detections
         )
 
     def describe(self) -> dict[str, object]:
@@ -231,11 +230,6 @@ class PackageRows:
 def _aware(moment: datetime | None, utc_offset_min: int | None, later_s: float = 0.0) -> str | None:
     """%Y-%m-%dT%H:%M:%S%z; None where time or offset is unknown."""
     return None if utc_offset_min is None else with_offset(safe_add(moment, later_s), utc_offset_min)
-
-
-def _may_be_a_person(found: DetectionRecord) -> bool:
-    """A person, or one of those that a label names only by what they are not: non_bird, no animal."""
-    return found.kind in _PRIVATE or (found.kind == Kind.BLANK and is_negation(found.label))
 
 
 def _box(found: DetectionRecord) -> Row:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.exports.privacy import may_be_a_person
 from detector.store.records import DetectionRecord, MediaRecord, reaches
 from detector.types import Kind
 
@@ -38,16 +39,23 @@ class Region(Protocol):
 
 
 def hidden_in(record: MediaRecord, blur: Blur) -> tuple[DetectionRecord, ...]:
-    """The boxes of a file that nobody may recognise, whether or not they count; none that a person called nothing."""
+    """The boxes of a file that nobody may recognise, whether or not they count; none that a person called nothing.
+
+    People, vehicles, and what may be a person by its label, unless a person said what it is.
+    """
     if blur == NONE:
         return ()
     return tuple(
         found
         for found in record.detections
-        if found.kind in (Kind.PERSON, Kind.VEHICLE)
+        if _is_private(found)
         and (found.reviewed_by is not None or reaches(found.score, LOWEST_SCORE))
         and not (found.suppressed and found.reviewed_by is not None)
     )
+
+
+def _is_private(found: DetectionRecord) -> bool:
+    return found.kind in (Kind.PERSON, Kind.VEHICLE) or (may_be_a_person(found) and found.reviewed_by is None)
 
 
 def hide(image: NDArray[np.uint8], hidden: Iterable[Region]) -> NDArray[np.uint8]:

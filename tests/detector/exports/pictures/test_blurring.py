@@ -42,9 +42,11 @@ def test_people_and_vehicles_are_hidden_also_below_what_counts_unless_a_person_s
         make.person(score=0.12), make.person(kind="vehicle", box=1), make.person(score=0.05, box=2),
         make.detection(box=3), make.person(box=4, suppressed=True), make.person(box=5, **said),
         make.person(box=6, score=0.05, reviewed_by="ana"),
+        make.detection(box=7, kind="blank", label="non_bird"), make.detection(box=8, kind="undecided", label="qwertz"),
+        make.detection(box=9, kind="undecided", reviewed_by="ana"), make.detection(box=10, kind="blank", label="leaf"),
     ]  # fmt: skip
     record = make.media("a.jpg", *boxes)
-    assert [found.box for found in hidden_in(record, "people")] == [0, 1, 4, 6]
+    assert [found.box for found in hidden_in(record, "people")] == [0, 1, 4, 6, 7, 8]
     assert hidden_in(record, "none") == ()
     assert hidden_in(replace(record, detections=()), "people") == ()
 
