@@ -20,8 +20,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import would ask the internet for news
 
 # the same examples each time, so that nobody's run fails by chance; without a deadline, as the first pays for imports
-settings.register_profile("hoopoe", deadline=None, derandomize=True)
-# other examples each time, for test_random_search.py: pytest --hypothesis-profile=search
+settings.register_profile("hoopoe", deadline=None, derandomize=True, max_examples=60)
+# other examples each time, and more, for test_random_search.py: pytest --hypothesis-profile=search
 settings.register_profile("search", deadline=None, derandomize=False, print_blob=True)
 settings.load_profile("hoopoe")
 
@@ -70,10 +70,18 @@ def fixed_seeds() -> None:
         sys.modules["torch"].manual_seed(0)
 
 
+def linked_or_copied(source: str, target: str) -> None:
+    """Copy a file; models, which are large and never written into, are linked."""
+    if Path(source).suffix in {".safetensors", ".onnx"}:
+        os.link(source, target)
+    else:
+        shutil.copy2(source, target)
+
+
 @pytest.fixture
 def workshop(made_workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of `made_workshop` of its own for each test or page, which works in it."""
     folder = tmp_path / "workshop"
-    shutil.copytree(made_workshop, folder)
+    shutil.copytree(made_workshop, folder, copy_function=linked_or_copied)
     monkeypatch.chdir(folder)
     return folder

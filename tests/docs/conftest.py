@@ -7,20 +7,19 @@ from pathlib import Path
 import pytest
 
 from tests.docs.stand_ins import make_workshop
+from tests.sharing import made_once
 
 
 @pytest.fixture(scope="session")
 def made_workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder, made once; OUT is a card annotated in it."""
+    return made_once(tmp_path_factory, "pages", with_a_store)
+
+
+def with_a_store(folder: Path) -> None:
     from detector.cli.main import main
 
-    folder = tmp_path_factory.mktemp("workshop")
     make_workshop(folder)
-    models = [
-        "--detector",
-        str(folder / "stand_ins/coco.safetensors"),
-        "--species",
-        str(folder / "stand_ins/davit_tiny_il-all.safetensors"),
-    ]
-    assert main(["annotate", str(folder / "CARD"), "--output", str(folder / "OUT"), *models]) == 0
-    return folder
+    models = [f"{folder}/stand_ins/{name}.safetensors" for name in ("coco", "davit_tiny_il-all")]
+    words = ["--output", f"{folder}/OUT", "--detector", models[0], "--species", models[1]]
+    assert main(["annotate", f"{folder}/CARD", *words]) == 0

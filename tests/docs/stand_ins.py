@@ -55,8 +55,9 @@ def _models(folder: Path) -> None:
 
     (folder / "stand_ins").mkdir()
     (folder / "stand_ins" / "small.yaml").write_text(SMALL)
-    small = {"backbone": "davit_nano", "fpn_channels": 64, "box_head_width": 32, "backbone_size": (64, 64)}
-    small |= {"min_size": 64, "max_size": 64, "max_detections": 3, "proposals": 20}
+    narrow = {"dims": (16, 32, 64, 128)}
+    small = {"backbone": "davit_nano", "backbone_config": narrow, "backbone_size": (64, 64), "fpn_channels": 64}
+    small |= {"box_head_width": 32, "min_size": 64, "max_size": 64, "max_detections": 3, "proposals": 20}
     named = {"stand_ins/coco": ("bird", "other animal", "person", "vehicle"), "runs/birds/best": tuple(SPECIES)}
     for name, categories in named.items():
         torch.manual_seed(0)
@@ -65,7 +66,7 @@ def _models(folder: Path) -> None:
         path = folder / f"{name}.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
         save_detector(path, Detector.of(model))
-    net = backbones.create_model("davit_nano", num_classes=len(SPECIES), input_size=(64, 64))
+    net = backbones.create_model("davit_nano", num_classes=len(SPECIES), input_size=(64, 64), config=narrow)
     classes = {name: index for index, name in enumerate(SPECIES)}
     stats = {"mean": [0.5] * 3, "std": [0.25] * 3}
     for path in ("stand_ins/davit_tiny_il-all.safetensors", "species.safetensors"):
