@@ -11,7 +11,6 @@ from rich.console import Console
 
 import backbones
 from detector.cli.demo.card import matched
-from detector.cli.demo.detector import MAMMALS
 from detector.cli.demo.run import MARK, Demo
 from detector.cli.demo.start import classifier_from_detector, detector_from_classifier, shipped_start
 from detector.cli.main import main
@@ -22,15 +21,17 @@ from detector.store.records_reader import read_media
 from detector.synthetic.plumages import PLUMAGES
 
 NAMES = tuple(plumage.name for plumage in PLUMAGES)
+MAMMALS = 20  # for the classifier to learn from, and as many to calibrate on
 
 
 def tiny_demo(output: Path) -> int:
-    return main(["demo", "--output", str(output), "--scenes", "16", "--classifier-epochs", "1", "--epochs", "1"])
+    return main(["demo", "--output", str(output), "--scenes", "12", "--classifier-epochs", "1", "--epochs", "1"])
 
 
 def test_demo_leaves_a_classifier_two_detectors_and_their_figures(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("detector.cli.demo.detector.MAMMALS", MAMMALS)
     root = tmp_path / "demo"
     assert tiny_demo(root) == 0
     drawn = json.loads((root / "data" / "train.json").read_text())
@@ -90,6 +91,9 @@ def test_folder_with_other_things_is_left_alone(tmp_path: Path, capsys: pytest.C
 
 
 def test_a_step_that_fails_ends_the_demo_with_its_exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for step in ("detector.draw_training_data", "classifier.train_species", "classifier.show_species"):
+        monkeypatch.setattr(f"detector.cli.demo.{step}", lambda demo: None)
+    monkeypatch.setattr("detector.cli.demo.start.detector_from_classifier", lambda *paths: None)
     monkeypatch.setattr("detector.cli.demo.detector.CONFIG", "no_such")
     assert tiny_demo(tmp_path / "demo") == 2
     assert not (tmp_path / "demo" / "evaluation").exists()
