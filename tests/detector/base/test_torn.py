@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from detector.base.pictures import decode_picture
-from detector.base.torn import _loss_in
+from detector.base.torn import loss_in
 from detector.footage.isolation import IsolatedReaders, Produced
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "footage"))  # the processes get this path
@@ -113,4 +113,4 @@ def test_a_reading_process_hears_all_that_libjpeg_notices(capfd: pytest.CaptureF
     ],
 )
 def test_only_words_of_loss_count(words: str, loss: str | None) -> None:
-    assert _loss_in(words) == loss
+    assert loss_in(words) == loss
