@@ -21,7 +21,7 @@ import resource
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ class Timed(ray_pool.RayPool[Any, Any]):
 
     began = 0.0
     cpu = 0.0
-    store_peak = 0.0
+    store_peak = looked = 0.0
 
     def __init__(self, work: Any, options: ClusterOptions, machines: Machines) -> None:
         super().__init__(work, options, machines)
@@ -94,6 +94,9 @@ class Timed(ray_pool.RayPool[Any, Any]):
 
     def scale(self, waiting: bool) -> None:
         super().scale(waiting)
+        if time.perf_counter() < Timed.looked + 1:
+            return
+        Timed.looked = time.perf_counter()
         has, left = (each().get("object_store_memory", 0) for each in (RAY.cluster_resources, RAY.available_resources))
         Timed.store_peak = max(Timed.store_peak, has - left)
 
@@ -190,16 +193,16 @@ def begin(cores: int, store_bytes: int) -> None:
     ray_pool.RayPool = Timed  # type: ignore[misc]
 
 
-def sleep_part(files: int, seconds: float) -> list[str]:
-    """1, 2, 4 and 8 workers."""
-    begin(max(WORKERS), 128 << 20)
+def sleep_part(files: int, seconds: float, numbers: Sequence[int]) -> list[str]:
+    """Some numbers of workers."""
+    begin(max(numbers), 128 << 20)
     lines = [
         f"{files:,} files, {seconds} s each.",
         "",
         "| workers | seconds | efficiency | driver's share |",
         "|---|---|---|---|",
     ]
-    for workers in WORKERS:
+    for workers in numbers:
         found = sleeping(files, seconds, workers)
         busy = files * seconds
         share = found.driver_s / busy
@@ -248,10 +251,6 @@ def real_part(files: int) -> list[str]:
 
 def killed_part(files: int) -> list[str]:
     """A file that kills its worker, by Ray Data: what becomes of the others."""
-    import ray
-    import ray.data
-
-    begin(2, 256 << 20)
     lines = [
         "| Ray Data: of a block of 4 files one kills its worker | workers | files done |",
         "|---|---|---|",
@@ -260,11 +259,16 @@ def killed_part(files: int) -> list[str]:
         "as it is, for 60 s": {},
         "`max_errored_blocks`, no tries": {"max_restarts": 0, "max_task_retries": 0},
     }.items():
+        begin(2, 256 << 20)
+        import ray
+        import ray.data
+
         with tempfile.TemporaryDirectory() as folder:
             ray.data.DataContext.get_current().max_errored_blocks = -1 if options else 0
             done, said = _killed_by_ray_data(ray, files, Path(folder), options)
             begun = sum(1 for _ in Path(folder).glob("worker-*"))
             lines.append(f"| {name} | {begun} | {done} of {files}{said} |")
+            ray.shutdown()
     return lines
 
 
@@ -317,10 +321,11 @@ def main() -> None:
     parser.add_argument("--part", choices=("sleep", "memory", "real", "killed"), required=True)
     parser.add_argument("--files", type=int)
     parser.add_argument("--seconds", type=float, default=0.25)
+    parser.add_argument("--workers", type=int, nargs="+", default=WORKERS)
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
     parts: dict[str, tuple[str, int, Callable[[int], list[str]]]] = {
-        "sleep": ("Workers that sleep", 600, lambda files: sleep_part(files, args.seconds)),
+        "sleep": ("Workers that sleep", 600, lambda files: sleep_part(files, args.seconds, args.workers)),
         "memory": ("Memory", 20_000, memory_part),
         "real": ("The demo's models on two cores", 400, real_part),
         "killed": ("A file that kills its worker, by Ray Data", 12, killed_part),
