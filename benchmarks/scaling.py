@@ -149,7 +149,7 @@ def sleeping(files: int, seconds: float, workers: int) -> Figures:
         output = Path(folder)
         write_run(output, RunFile())
         with FactsWriter(output) as writer:
-            shards: Any = SleepingShards(seconds, Places(output, writer.staging(), {}))
+            shards: Any = SleepingShards(seconds, Places.of(writer, {}))
             models: Any = Names()
             engine = ClusterAnnotation(Models(models), settings_of(workers), shards, writer, files)
             with using(QuietLog()):

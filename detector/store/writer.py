@@ -120,7 +120,7 @@ class FactsWriter(Closing):
         """
         if not self._pending:
             return
-        write_facts(self.folder, self._next_part(), self._pending)
+        write_facts(self._next_part(), self._pending, self.classifier())
         self._pending.clear()
         self._bytes = 0
 
@@ -162,7 +162,12 @@ class FactsWriter(Closing):
         for item in items:
             _check_item(item)
             rows += item
-        write_facts(self.folder, part, rows)
+        write_facts(part, rows, self.classifier())
+
+    def classifier(self) -> str | None:
+        """Key of the classifier that counts in the store now; see `Marks`."""
+        run = read_run(self.folder)
+        return None if run is None else classifier_key(run.species)
 
     def next_name(self) -> str:
         """The file name that the next part will have."""
@@ -259,15 +264,18 @@ class OverlayWriter(Closing):
         self._lock.close()
 
 
-def write_facts(folder: Path, part: Path, rows: Sequence[FactRow]) -> None:
-    """Write rows as a part of a store's facts, with the marks of the classifier that counts there.
+def write_facts(part: Path, rows: Sequence[FactRow], classifier: str | None) -> None:
+    """Write rows as a part of the facts.
+
+    Args:
+        part: Where it is to be.
+        rows: All rows of some media items.
+        classifier: Key of the one whose logits they hold, see `Marks`.
 
     Raises:
         DiskFullError: There is no room.
     """
-    run = read_run(folder)
-    marks = Marks(new_part_id(), None if run is None else classifier_key(run.species))
-    write_table(part, marks.on(facts_table(rows)), GROUP_ROWS)
+    write_table(part, Marks(new_part_id(), classifier).on(facts_table(rows)), GROUP_ROWS)
 
 
 def _remove_staging(folder: Path) -> None:

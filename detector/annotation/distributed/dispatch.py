@@ -31,11 +31,13 @@ class ShardResult(Generic[Done_co]):
     Attributes:
         done: Of each of its items that is finished; a worker that is told to end leaves the others.
         part: The part of the facts in which they are; None: they are in none.
+        content: Of the part, where the worker does not see the store.
         seconds: How long it took.
     """
 
     done: Sequence[Done_co]
     part: Path | None = None
+    content: bytes = b""
     seconds: float = 0.0
 
 

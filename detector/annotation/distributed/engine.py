@@ -21,6 +21,7 @@ from detector.annotation.report import Receipt, RunReport
 from detector.annotation.request import Models, RunSettings
 from detector.annotation.running import Job, run_store
 from detector.annotation.values import BoxedItem, ClassifiedItem
+from detector.base.files import write_bytes
 from detector.store.writer import FactsWriter
 from detector.types import MediaItem, media_id
 
@@ -70,7 +71,7 @@ class ClusterAnnotation:
         """
         cluster = _cluster(settings)
         files = ModelFiles.of(models, cluster.device, cluster.precision)
-        places = Places(writer.folder.absolute(), writer.staging().absolute(), found.roots)
+        places = Places.of(writer, found.roots)
         return cls(models, settings, AnnotateShards(files, seeing, places, cluster.batch_size), writer, total)
 
     def __call__(self, items: Iterable[MediaItem]) -> Generator[Receipt | Rows | None]:
@@ -141,6 +142,8 @@ def _done_by_ray(
 
     def adopt(result: ShardResult[Done]) -> None:
         if writer is not None and result.part is not None:
+            if result.content:
+                write_bytes(result.part, result.content)
             receipts = [done for done in result.done if isinstance(done, Receipt) and not done.gone]
             writer.adopt(result.part, [media_id(receipt.card, receipt.path) for receipt in receipts])
 

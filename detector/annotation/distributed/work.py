@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import secrets
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -29,9 +30,10 @@ from detector.annotation.values import BoxedItem, ClassifiedItem
 from detector.base.devices import Asked, device_of
 from detector.base.objects.address import Place
 from detector.species.classifier import SpeciesClassifier, load_classifier
+from detector.store.copies import address_of
 from detector.store.facts import FactRow
 from detector.store.presence import is_there
-from detector.store.writer import write_facts
+from detector.store.writer import FactsWriter, write_facts
 from detector.types import MediaItem
 
 Item = TypeVar("Item")
@@ -163,11 +165,29 @@ class ModelFiles:
 
 @dataclass(frozen=True)
 class Places:
-    """What a worker must see of the machine where the run began: the store's folder for parts, and the cards."""
+    """What a worker must see of the machine where the run began.
+
+    Attributes:
+        store: The store.
+        staging: Its folder for parts; None: nothing is written, what is done comes back.
+        roots: Card id to its folder or address.
+        classifier: Key of the one whose logits parts hold; see `Marks`.
+        sent_back: The store is seen by the machine where the run began alone, as it is a copy of one among objects:
+            parts go there by Ray.
+    """
 
     store: Path
     staging: Path | None
     roots: Mapping[str, Place]
+    classifier: str | None = None
+    sent_back: bool = False
+
+    @classmethod
+    def of(cls, writer: FactsWriter, roots: Mapping[str, Place]) -> Places:
+        """Those of a run that writes facts."""
+        store = writer.folder.absolute()
+        sent_back = address_of(writer.folder) is not None
+        return cls(store, writer.staging().absolute(), roots, writer.classifier(), sent_back)
 
     def check(self) -> None:
         """Refuse a machine that does not see them.
@@ -176,7 +196,7 @@ class Places:
             ConfigError: It does not.
         """
         hint = "let all machines see it at the same path, on a network disk"
-        if self.staging is not None and not self.staging.is_dir():
+        if self.staging is not None and not self.sent_back and not self.staging.is_dir():
             raise ConfigError(f"{platform.node()} does not see the store", where=self.store, hint=hint)
         for card, root in self.roots.items():
             if not root.is_dir():
@@ -270,13 +290,21 @@ class _Runner(Generic[Item, Done]):
                 elif stop():
                     break
         if self.places.staging is None:
-            return ShardResult(finished, None, time.monotonic() - began)
-        receipts, part = self._written(items, finished, self.places.staging)
-        return ShardResult(receipts, part, time.monotonic() - began)
+            return ShardResult(finished, seconds=time.monotonic() - began)
+        receipts, rows = self._receipts(items, finished)
+        part = self.places.staging / f"{secrets.token_hex(8)}.parquet" if rows else None
+        content = b""
+        if part is not None and self.places.sent_back:
+            with tempfile.TemporaryDirectory() as folder:
+                here = Path(folder) / part.name
+                write_facts(here, rows, self.places.classifier)
+                content = here.read_bytes()
+        elif part is not None:
+            write_facts(part, rows, self.places.classifier)
+        return ShardResult(receipts, part, content, time.monotonic() - began)
 
-    def _written(
-        self, items: Sequence[Item], finished: Sequence[Done], folder: Path
-    ) -> tuple[list[Receipt], Path | None]:
+    def _receipts(self, items: Sequence[Item], finished: Sequence[Done]) -> tuple[list[Receipt], list[FactRow]]:
+        """The receipts of finished items, and the rows of those whose files are there."""
         media = {item.media_id: item for item in map(self.media_of, items)}
         rows: list[FactRow] = []
         receipts = []
@@ -286,8 +314,4 @@ class _Runner(Generic[Item, Done]):
             gone = outcome != Outcome() and not is_there(media[own[0].media_id].file)
             receipts.append(Receipt(own[0].card, own[0].path, outcome, gone))
             rows += [] if gone else own
-        if not rows:
-            return receipts, None
-        part = folder / f"{secrets.token_hex(8)}.parquet"
-        write_facts(self.places.store, part, rows)
-        return receipts, part
+        return receipts, rows

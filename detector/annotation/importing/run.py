@@ -114,7 +114,7 @@ def classify_crops(request: CropsRequest, species: SpeciesClassifier, settings: 
         if settings.cluster is None:
             report = run_store(engine, job, "classifying", settings.quiet, settings.forecast())
         else:
-            seen = Places(writer.folder.absolute(), writer.staging().absolute(), {place.card.id: place.card.root})
+            seen = Places.of(writer, {place.card.id: place.card.root})
             report = classify_on_cluster(engine, job, seen, rows, writer)
         report.notes += [*place.notes, *(job.notes() if report.signal is None else [])]
     return report

@@ -179,10 +179,8 @@ def test_the_gate_the_first_pass_and_the_audit_work_there(cluster, card, models,
 
 
 def test_a_machine_that_does_not_see_the_card_says_so(cluster, card, models, tmp_path, monkeypatch):
-    def places(store: Path, staging: Path | None, roots: object) -> Places:
-        return Places(store, staging, {"card": tmp_path / "not there"})
-
-    monkeypatch.setattr(engine, "Places", places)
+    places = Places.of
+    monkeypatch.setattr(Places, "of", lambda writer, roots: places(writer, {"card": tmp_path / "not there"}))
     with pytest.raises(HoopoeError, match="does not see card 'card'"):
         by_ray(AnnotateRequest([card], tmp_path / "out"), models)
 
