@@ -62,6 +62,7 @@ def test_a_service_that_stays_sick_is_an_error_that_is_no_files(tmp_path: Path) 
         (PermissionError("Forbidden"), AccessError),
         (OSError(403, "InvalidObjectState"), ObjectMissingError),
         (FileNotFoundError("The specified bucket does not exist"), ServiceError),
+        (type("NoCredentialsError", (Exception,), {})("Unable to locate credentials"), ServiceError),
         (ValueError("ours"), ValueError),
     ],
 )
