@@ -31,6 +31,11 @@ MODELS = ["--detector", "missing.safetensors"]
         (["--batch-size", "0"], "--batch-size"),
         (["--classify-from", "-1"], "--classify-from"),
         (["--root", "north"], "CARD=PATH"),
+        (["--shard", "0/4"], "no part of the files"),
+        (["--workers", "2:8"], "--engine ray"),
+        (["--workers", "8:2", "--engine", "ray"], "bounds"),
+        (["--address", "auto"], "--engine ray"),
+        (["--price-per-hour", "-1"], "a price"),
         ([], "there is no such detector"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -37,6 +38,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reas
 ray = pytest.importorskip("ray")
 
 PHOTOS, VIDEOS = (int(os.environ.get(name, count)) for name, count in (("HOOPOE_PHOTOS", 48), ("HOOPOE_VIDEOS", 2)))
+KILLS = [  # each after so many parts
+    (signal.SIGKILL, random.Random(number).randrange(7)) for number in range(int(os.environ.get("HOOPOE_KILLS", 1)))
+]
 CLUSTER = ClusterOptions(fewest=1, cpus_per_worker=1, device="cpu", precision="fp32", batch_size=3)
 
 
@@ -185,21 +189,20 @@ def test_a_machine_that_does_not_see_the_card_says_so(cluster, card, models, tmp
         by_ray(AnnotateRequest([card], tmp_path / "out"), models)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_a_run_that_is_ended_goes_on(card, detector_file, species_file, alone, tmp_path, number):
+@pytest.mark.parametrize(("number", "after"), [(signal.SIGTERM, 1), (signal.SIGINT, 2), *KILLS])
+def test_a_run_that_is_ended_goes_on(card, detector_file, species_file, alone, tmp_path, number, after):
     words = [sys.executable, "-m", "detector.cli.main", "annotate", str(card), "--output", str(tmp_path / "out")]
     words += ["--detector", str(detector_file), "--species", str(species_file), "--precision", "fp32"]
     words += ["--engine", "ray", "--workers", "2", "--cpus-per-worker", "1", "--device", "cpu", "--price-per-hour", "1"]
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     started = subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    while started.poll() is None and not parts(facts_folder(tmp_path / "out")):
+    while started.poll() is None and len(parts(facts_folder(tmp_path / "out"))) < after:
         time.sleep(0.05)
     started.send_signal(number)
     _, said = started.communicate(timeout=240)
     if number != signal.SIGKILL:
         assert started.returncode in (128 + number, 0), said
-    done = read_store(tmp_path / "out")
-    assert done
+    assert len(read_store(tmp_path / "out")) >= after
     ended = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 1, ended.stderr  # a file is damaged
     assert "hours of machines, which cost" in ended.stdout

@@ -1,0 +1,100 @@
+"""What a worker leaves of a shard: one whole part, and receipts; nothing of files that have gone away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backbones.errors import ConfigError
+from detector.annotation.distributed.work import ModelFile, Places, _Runner
+from detector.annotation.facts import ItemRows, RowsOptions
+from detector.store.run_file import RunFile, SpeciesEntry
+from detector.store.run_json import write_run
+from detector.store.writer import FactsWriter
+from detector.types import MediaItem
+from tests.detector.annotation.store_checks import read_store
+
+
+@pytest.fixture
+def store(tmp_path):
+    write_run(tmp_path / "out", RunFile(species=SpeciesEntry(name="s", sha256="5" * 64)))
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def items(tmp_path):
+    """Three files, of which the last is not there."""
+    for number in range(2):
+        (tmp_path / f"{number}.jpg").write_bytes(b"x")
+    return [MediaItem("card", f"{n}.jpg", "photo", 1, tmp_path / f"{n}.jpg") for n in range(3)]
+
+
+def engine(items):
+    """Calls everything damaged."""
+    for item in items:
+        yield ItemRows(item, RowsOptions(("bird",))).done("it is damaged")
+        yield None
+
+
+def runner(places):
+    return _Runner(engine, places, media_of=lambda item: item, rows_of=lambda rows: rows)
+
+
+@pytest.mark.parametrize("sent_back", [False, True])
+def test_rows_are_one_part_without_files_that_are_gone(store, items, sent_back):
+    with FactsWriter(store) as writer:
+        places = Places(store, writer.staging(), {}, writer.classifier(), sent_back)
+        result = runner(places)(items, lambda: False)
+        assert [receipt.gone for receipt in result.done] == [False, False, True]
+        assert bool(result.content) == sent_back
+        assert result.part is not None
+        if sent_back:
+            result.part.write_bytes(result.content)
+        writer.adopt(result.part, [item.media_id for item in items[:2]])
+        assert set(writer.finished) == {item.media_id for item in items[:2]}
+        with pytest.raises(ValueError, match="already"):
+            writer.adopt(result.part, [items[0].media_id])
+    assert {path for _, path in read_store(store)} == {"0.jpg", "1.jpg"}
+    assert not list(store.glob(".staging*"))
+
+
+def test_no_rows_are_no_part(store, items):
+    with FactsWriter(store) as writer:
+        result = runner(Places.of(writer, {}))(items[2:], lambda: False)
+        assert (result.part, result.content) == (None, b"")
+
+
+def test_told_to_end_it_leaves_what_is_finished(store, items):
+    with FactsWriter(store) as writer:
+        assert len(runner(Places.of(writer, {}))(items, lambda: True).done) == 1
+
+
+def test_what_is_done_comes_back_where_nothing_is_written(store, items):
+    result = runner(Places(store, None, {}))(items, lambda: False)
+    assert [rows[0].failure for rows in result.done] == ["it is damaged"] * 3
+
+
+def test_a_part_that_nobody_took_never_counts(store, items):
+    with FactsWriter(store) as writer:
+        runner(Places.of(writer, {}))(items, lambda: False)
+    assert read_store(store) == {}
+
+
+@pytest.mark.parametrize(
+    ("staging", "roots", "words"),
+    [("gone", {}, "does not see the store"), (None, {"north": "gone"}, "does not see card 'north'")],
+)
+def test_a_machine_that_does_not_see_a_place_says_so(tmp_path, staging, roots, words):
+    folders = {card: tmp_path / root for card, root in roots.items()}
+    with pytest.raises(ConfigError, match=words):
+        Places(tmp_path, None if staging is None else tmp_path / staging, folders).check()
+
+
+def test_models_must_be_in_files_that_are_the_same_everywhere():
+    with pytest.raises(ConfigError, match="is in no file"):
+        ModelFile.of("detector", "mine", None, None)
+    file = ModelFile.of("detector", "mine", str(Path("mine.safetensors")), "1" * 64)
+    file.check("1" * 64)
+    with pytest.raises(ConfigError, match="another detector"):
+        file.check("2" * 64)
