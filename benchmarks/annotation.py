@@ -11,6 +11,7 @@ picture has the most boxes that are allowed (--birds).
   decoding, networks, facts, decisions and exports count, the start of Python does not. Bare is the detector on
   tensors that are loaded already, in the same batches and with the same threads, and with a classifier the same number
   of crops. Both take turns, --repeats times: medians, with the least and the largest share of a turn in brackets.
+  With --exports networks are in 8 bits, as `--speed fast` has them, there and in `bare`.
   birder's script sees the same photos at the same size with the same architecture and batch, once: that is the default
   --version v2, as birder has those heads only.
 - gate: seconds with and without --motion-gate, and the sampled frames with a bird that it passed over.
@@ -38,18 +39,20 @@ from numpy.typing import NDArray
 import backbones
 from benchmarks.machine import describe
 from benchmarks.publishing import publish
+from benchmarks.runtimes import export_of_noise
 from detector.annotation.detecting import CPU_BATCH
 from detector.config import load_config
 from detector.models.building import build_detector
 from detector.models.config import ModelConfig
 from detector.models.detector import Detector
+from detector.models.exported import load_exported
 from detector.models.prediction import detect_resized, image_tensor
 from detector.models.saving import load_detector, save_detector
 from detector.species.classifier import SpeciesClassifier
 from detector.store.reader import FactsReader
 from detector.training.config import Config
 
-OUTPUT = "annotation.md"
+OUTPUT, FAST_OUTPUT = "annotation.md", "annotation_fast.md"
 PHOTO_WH, VIDEO_WH = (4000, 3000), (1920, 1080)
 SPECIES = 550  # classes of the published classifiers
 CPU = torch.device("cpu")
@@ -196,6 +199,13 @@ def birder(card: Path, folder: Path, words: Sequence[object]) -> float:
     return run_timed((*script, card), folder)[0]
 
 
+def exported(folder: Path, model: Any) -> Path:
+    """The folder of a model in 8 bits, made once."""
+    if not folder.is_dir():
+        export_of_noise(model, folder)
+    return folder
+
+
 def measure_media(kind: str, name: str, species: str | None, args: argparse.Namespace, folder: Path) -> str:
     """A row of the table of photos and videos."""
     config = save_random_detector(folder / "detector.safetensors", name, args)
@@ -212,6 +222,12 @@ def measure_media(kind: str, name: str, species: str | None, args: argparse.Name
         else:
             save_video(folder / card / "video.mp4", images)
     detector = load_detector(str(folder / "detector.safetensors"), CPU, "fp32")
+    if args.exports is not None:
+        detector = load_exported(exported(args.exports / name, detector), CPU)
+        models = ["--detector", args.exports / name]
+        if classifier is not None and species is not None:
+            classifier = SpeciesClassifier.load(exported(args.exports / species, classifier), CPU, "auto")
+            models += ["--species", args.exports / species]
     size_wh = PHOTO_WH if kind == "photos" else VIDEO_WH
     rates, bares = [], []
     for number in range(args.repeats):
@@ -223,7 +239,8 @@ def measure_media(kind: str, name: str, species: str | None, args: argparse.Name
     rate, bare = statistics.median(rates), statistics.median(bares)
     shares = [one / other for one, other in zip(rates, bares, strict=True)]
     cells = [f"{rate:.3f}", f"{bare:.3f}", f"{statistics.median(shares):.2f} ({min(shares):.2f}-{max(shares):.2f})"]
-    if kind == "photos" and species is None and not config.backbone.endswith("nano"):  # which birder has not
+    fair = args.exports is None and not config.backbone.endswith("nano")  # which birder has not
+    if kind == "photos" and species is None and fair:
         words = save_birder(folder, config)
         rival = (count - 1) / (birder(folder / "many", folder, words) - birder(folder / "one", folder, words))
         cells += [f"{rival:.3f}", f"{rate / rival:.2f}"]
@@ -275,12 +292,15 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="runs of photos and video (%(default)s)")
     parser.add_argument("--files", type=int, default=1000, help="N of the memory (%(default)s)")
     parser.add_argument("--write", action="store_true", help=f"write benchmarks/results/{OUTPUT}")
+    parser.add_argument("--exports", type=Path, metavar="FOLDER", help="run networks in 8 bits, which are kept there")
     args = parser.parse_args()
+    args.exports = None if args.exports is None else args.exports.resolve()
+    how = "fp32" if args.exports is None else "8 bits"
 
     lines = [
         "# Annotation, end to end",
         "",
-        f"Images/s on a CPU in fp32, batches of {CPU_BATCH}, {torch.get_num_threads()} threads; "
+        f"Images/s on a CPU in {how}, batches of {CPU_BATCH}, {torch.get_num_threads()} threads; "
         f"{args.photos} photos of 12 megapixels, {args.seconds} s of full HD video at a frame a second.",
         "",
         "| media | detector | classifier | crops | annotate | bare | share | birder | times birder "
@@ -315,7 +335,7 @@ def main() -> None:
     show(describe(("torch", "torchvision", "birder", "av", "opencv-python-headless")))
     show("")
     show(f"`python -m benchmarks.annotation`, options {command}")
-    publish(lines, OUTPUT, args.write)
+    publish(lines, OUTPUT if args.exports is None else FAST_OUTPUT, args.write)
 
 
 if __name__ == "__main__":

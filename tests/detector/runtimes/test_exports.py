@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -112,6 +113,40 @@ def test_a_file_that_was_changed_or_lost_is_named(exported: tuple[Detector, Path
     weights.unlink()
     with pytest.raises(CheckpointError, match="missing"):
         load_detector(copy, "cpu")
+
+
+@pytest.mark.parametrize("content", [b"", b"no network", None])
+def test_a_part_that_is_no_network_is_named_whatever_its_hash_says(
+    exported: tuple[Detector, Path], tmp_path: Path, content: bytes | None
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(exported[1], copy)
+    said = json.loads((copy / EXPORT_FILE).read_text())
+    name = next(each for each in said["parts"]["dense"]["files"] if not each.endswith(".bin"))
+    content = (copy / name).read_bytes()[:-100] if content is None else content  # cut off
+    (copy / name).write_bytes(content)
+    said["parts"]["dense"]["files"][name] = hashlib.sha256(content).hexdigest()
+    (copy / EXPORT_FILE).write_text(json.dumps(said))
+    with pytest.raises(CheckpointError) as caught:
+        load_detector(copy, "cpu")
+    assert name in str(caught.value.where)
+
+
+def test_a_part_that_lies_elsewhere_is_not_followed(exported: tuple[Detector, Path], tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(exported[1], copy)
+    part = next(each for each in copy.iterdir() if each.name.startswith("dense"))
+    part.rename(tmp_path / part.name)
+    part.symlink_to(tmp_path / part.name)
+    with pytest.raises(CheckpointError, match="missing"):
+        load_detector(copy, "cpu")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b'{"format": "hoopoe-export-1"}'])
+def test_a_folder_that_describes_itself_wrongly_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / EXPORT_FILE).write_bytes(content)
+    with pytest.raises(CheckpointError):
+        load_detector(tmp_path, "cpu")
 
 
 @pytest.mark.parametrize("name", ["../dense.xml", "/etc/passwd", "a/b.xml", "..", ".hidden"])
