@@ -48,7 +48,7 @@ from detector.models.prediction import detect
 from detector.models.saving import load_detector
 from detector.store.reader import FactsReader
 from detector.store.run_json import read_run
-from detector.store.schema import FIRST_PASS
+from detector.store.schema import AUDIT, FIRST_PASS
 from detector.training.config import Config
 
 PHOTOS = 60_000
@@ -166,7 +166,7 @@ def missed_lines(night: Night, args: argparse.Namespace) -> list[str]:
     first_s, _ = night.run(night.card, [*detector, *first], "sifted")
     right = {row.path: _finds_a_bird(row, night.truth[row.path]) for row in night.seen_by("alone")}
     passed = {row.path for row in night.seen_by("sifted") if row.seen_by == FIRST_PASS}
-    audited = {row.path for row in night.seen_by("sifted") if row.seen_by not in (FIRST_PASS, "detector")}
+    audited = {row.path for row in night.seen_by("sifted") if row.seen_by == AUDIT}
     found = [path for path, shown in right.items() if shown]
     lost = [path for path in found if path in passed | audited]
     run = read_run(night.folder / "sifted")

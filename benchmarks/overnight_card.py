@@ -98,19 +98,28 @@ def _write_photo(card: Path, number: int, source: Source) -> list[list[float]]:
         corner = np.clip(first[:2] + first[2:] / 2 - rng.uniform(0.2, 0.8, 2) * window_wh, 0, room)
     scale = SIZE_WH[0] / window_wh[0]
     shift = np.array([[scale, 0, -corner[0] * scale], [0, scale, -corner[1] * scale]])
-    photo: NDArray[Any] = cv2.warpAffine(small, shift, SIZE_WH, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     low = np.clip((boxes[:, :2] - corner) / window_wh, 0, 1)
     high = np.clip((boxes[:, :2] + boxes[:, 2:] - corner) / window_wh, 0, 1)
-    if rng.integers(2):
-        photo = cv2.flip(photo, 1)
+    mirrored = bool(rng.integers(2))
+    if mirrored:
         low[:, 0], high[:, 0] = 1 - high[:, 0], 1 - low[:, 0]
-    photo = _grainy(rng, photo)
-    file = card / _name(number)
-    cv2.imwrite(str(file), photo, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    moment = 1_700_000_000 + 600 * number  # ten minutes apart: no bursts
-    os.utime(file, (moment, moment))
     kept = ((high - low) > 0).all(axis=1)
+    file = card / _name(number)
+    if not file.exists():
+        photo: NDArray[Any] = cv2.warpAffine(
+            small, shift, SIZE_WH, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+        )
+        _save(_grainy(rng, cv2.flip(photo, 1) if mirrored else photo), file, number)
     return np.concatenate([low, high - low], axis=1)[kept].tolist()
+
+
+def _save(photo: NDArray[np.uint8], file: Path, number: int) -> None:
+    """Whole or not at all."""
+    beside = file.with_name(f".{file.stem}.jpg")
+    cv2.imwrite(str(beside), photo, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    moment = 1_700_000_000 + 600 * number  # ten minutes apart: no bursts
+    os.utime(beside, (moment, moment))
+    beside.replace(file)
 
 
 @cache
