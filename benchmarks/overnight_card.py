@@ -129,7 +129,7 @@ def _grain() -> NDArray[np.int16]:
     return np.tile(tile, (5, 6, 1))
 
 
-def _grainy(rng: np.random.Generator, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _grainy(rng: np.random.Generator, photo: NDArray[Any]) -> NDArray[np.uint8]:
     """A photo with a sensor's grain, and a little lighter or darker."""
     top, left = rng.integers(0, 1024, 2).tolist()
     grain = _grain()[top : top + photo.shape[0], left : left + photo.shape[1]]
