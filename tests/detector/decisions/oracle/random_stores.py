@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from detector.store.facts import FactRow, FoundBox
-from detector.store.reviews.log import append_reviews
+from detector.store.reviews.log import append_reviews, drawn_number, withdraw
 from detector.store.reviews.review import Review
 from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry
 from detector.store.run_json import write_run
@@ -231,9 +231,33 @@ class _Maker:
                 )
             )
             name = self.one_of(("Corvus cornix", "Northern Wheatear", "Oenanthe")) if verdict == "named" else None
-            when = datetime(2024, 6, 1) + timedelta(minutes=number)
-            said.append(Review(when, self.one_of(("Noa", "Dan")), verdict, **target, name=name))
-        append_reviews(self.folder, said)
+            when, who = datetime(2024, 6, 1) + timedelta(minutes=number), self.one_of(("Noa", "Dan"))
+            noted = verdict not in ("nothing", "real", "withdrawn") and "media_id" in target and self.chance(0.5)
+            said.append(Review(when, who, verdict, **target, name=name, **(self.notes() if noted else {})))
+            if self.chance(0.3):
+                said.append(Review(when, who, "noted", item, frame, box, xywh=self.place()))
+            if self.chance(0.3):
+                xywh = self.place()
+                drawn = drawn_number(item, frame, xywh)
+                word = self.one_of(("bird", "animal", "person", "noted"))
+                said.append(Review(when, who, word, item, frame, drawn, xywh=xywh))
+        for go in (said[: len(said) // 2], said[len(said) // 2 :]):
+            said_id = append_reviews(self.folder, go)
+            if said_id and self.chance(0.2):
+                withdraw(self.folder, said_id, "Dan", datetime(2024, 6, 2))
+
+    def notes(self) -> dict[str, Any]:
+        """What is said beside a name."""
+        return {
+            "sex": self.one_of((None, "female", "male")),
+            "life_stage": self.one_of((None, "adult", "juvenile")),
+            "count": self.one_of((None, 1, 2, 5)),
+        }
+
+    def place(self) -> tuple[float, float, float, float]:
+        """A box that a person draws."""
+        sides = [int(self.rng.integers(low, high)) / GRID for low, high in ((0, 40), (0, 40), (4, 24), (4, 24))]
+        return sides[0], sides[1], sides[2], sides[3]
 
     def table(self, store: RandomStore, folders: list[tuple[str, str]]) -> None:
         """Deployments: places, zones, kinds, and for some one or two stated periods."""

@@ -61,6 +61,7 @@ class Recount:
     def __init__(
         self, folder: Path, options: Row, periods: dict[str, list], independence_min: dict[str, float]
     ) -> None:
+        self.folder = folder
         self.options, self.periods, self.independence = options, periods, independence_min
         self.media: list[Row] = pq.read_table(folder / "decisions/media.parquet").to_pylist()
         self.boxes: list[Row] = pq.read_table(folder / "decisions/detections.parquet").to_pylist()
@@ -115,7 +116,9 @@ class Recount:
 
     def at_once(self, item: Row, kind: str) -> int:
         """The most of a kind in one frame of a file."""
-        frames = Counter(box["frame_number"] for box in self.shown(item) if box["kind"] == kind and box["stands"])
+        frames: Counter[int] = Counter()
+        for box in self.shown(item):
+            frames[box["frame_number"]] += box["count"] if box["kind"] == kind else 0
         return max(frames.values(), default=0)
 
     def blank(self, item: Row) -> bool:
@@ -143,7 +146,9 @@ class Recount:
                 last = self.moment(box)
                 events[-1].boxes.append(box)
         for event in events:
-            frames = Counter((box["media_id"], box["frame_number"]) for box in event.boxes if box["stands"])
+            frames: Counter[tuple] = Counter()
+            for box in event.boxes:
+                frames[box["media_id"], box["frame_number"]] += box["count"]
             event.count = max(frames.values())
             event.files = {box["media_id"] for box in event.boxes}
             first, final = event.boxes[0], event.boxes[-1]

@@ -16,6 +16,8 @@ from detector.decisions.decide import decide
 from detector.decisions.options import DecideOptions
 from detector.decisions.summary import DecisionSummary
 from detector.exports.export import export
+from detector.store.reviews.log import read_words
+from detector.store.reviews.review import DRAWN_FROM
 from tests.detector.decisions.oracle.random_stores import RandomStore, make_store
 from tests.detector.decisions.oracle.recount import Recount, what
 
@@ -64,6 +66,15 @@ def check_flags(recount: Recount) -> None:
         if box["kind"] not in ("bird", "animal"):
             assert not box["rank"], "only what is surely alive has a scientific name"
         assert box["nested"] == (recount.counts(box) and not box["stands"])
+        drawn = box["box"] >= DRAWN_FROM
+        assert (box["label"] == "drawn") == drawn
+        assert not drawn or (box["box_by"] and box["score"] == 1)
+        if box["sex"] or box["life_stage"]:
+            assert box["kind"] not in ("person", "vehicle", "blank")
+            assert not box["suppressed"]
+    counted = {review.media_id for review in read_words(recount.folder).count}
+    for box in recount.boxes:
+        assert box["count"] == int(not box["nested"]) or box["media_id"] in counted
 
 
 def check_files(recount: Recount, rows: list[dict[str, str]]) -> None:
