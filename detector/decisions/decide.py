@@ -19,6 +19,7 @@ from detector.deployments.matching import Matching
 from detector.store.layout import decisions_id
 from detector.store.lock import DECISIONS_LOCK, StoreLock
 from detector.store.reader import FactsReader
+from detector.store.reviews.growing import join_parts
 from detector.store.reviews.log import Review, read_words
 from detector.store.run_file import AuditEntry
 from detector.store.run_json import load_run, update_run
@@ -54,6 +55,7 @@ def decide(folder: Path, options: DecideOptions, now: datetime | None = None) ->
         return summarise_decisions(decided), decided.lost_reviews
 
     with StoreLock(folder, DECISIONS_LOCK):
+        join_parts(folder)
         with replacing_decisions(folder) as target:
             with DecisionsWriter(target) as writer:
                 summaries, lost = zip(*map(write_portion, plan.portions), strict=True)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from detector.store.files import open_parquet, write_table
+from detector.store.files import write_table
 from detector.store.layout import reviews_folder
+from detector.store.reviews.growing import GrowingReviews
 from detector.store.reviews.programs.reading import read_said
 from detector.store.reviews.review import NOTED, VERDICTS, WITHDRAWN, Review, drawn_number
 from detector.store.reviews.targets import find_targets
@@ -31,13 +32,10 @@ __all__ = [
     "import_reviews",
     "latest_reviews",
     "latest_words",
-    "read_part",
     "read_reviews",
     "read_words",
     "withdraw",
 ]
-_MEND = "restore it from a copy, or delete it: what it says is lost then"
-_FIELDS = frozenset(each.name for each in fields(Review))
 
 
 def append_reviews(folder: Path, reviews: Sequence[Review]) -> str | None:
@@ -51,7 +49,7 @@ def append_reviews(folder: Path, reviews: Sequence[Review]) -> str | None:
         return None
     said_id = reviews[0].said_id or secrets.token_hex(8)
     rows = [_row(review if review.said_id else replace(review, said_id=said_id)) for review in reviews]
-    table = pa.table({name: [row[name] for row in rows] for name in REVIEWS.names}, schema=REVIEWS)
+    table = pa.Table.from_pylist(rows, schema=REVIEWS)
     path = reviews_folder(folder) / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}.parquet"
     write_table(path, table)
     return said_id
@@ -81,20 +79,7 @@ def read_reviews(folder: Path) -> list[Review]:
     Raises:
         DataError: A part is damaged.
     """
-    reviews: list[Review] = []
-    for path in sorted(reviews_folder(folder).glob("*.parquet")):
-        reviews.extend(read_part(path))
-    return sorted(reviews, key=lambda review: review.reviewed_at)
-
-
-def read_part(path: Path) -> list[Review]:
-    """What one part holds.
-
-    Raises:
-        DataError: It is damaged.
-    """
-    with open_parquet(path, _MEND) as file:
-        return [_review(row) for row in file.read().to_pylist()]
+    return GrowingReviews(folder).read()
 
 
 def read_words(folder: Path) -> Words:
@@ -109,13 +94,6 @@ def latest_reviews(folder: Path) -> list[Review]:
 
 def _row(review: Review) -> dict[str, Any]:
     return {**vars(review), **dict(zip("xywh", review.xywh or [None] * 4, strict=True))}
-
-
-def _review(row: dict[str, Any]) -> Review:
-    """A row of a part, of whatever version wrote it."""
-    sides = [row.pop(side, None) for side in "xywh"]
-    known = {name: value for name, value in row.items() if name in _FIELDS}
-    return Review(**known, xywh=None if sides[0] is None else tuple(sides))
 
 
 @dataclass(frozen=True)

@@ -195,5 +195,5 @@ def _problem(said: Said, boxes: dict[str, dict[int, int]], drawn: Collection[Tar
         return f"the frame has {frames[frame]} box(es), counted from 0, and none with number {box}"
     has_drawn = any(item == review.media_id for item, *_ in drawn)
     if not sum(frames.values()) and not has_drawn and review.verdict not in ("nothing", "withdrawn"):
-        return "there is no box in this file of which to say so"
+        return "there is no box in this file of which to say so: draw the one that was missed, or give its x, y, w, h"
     return None

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.store.layout import reviews_folder
+from detector.store.reviews import growing as module
 from detector.store.reviews.growing import GrowingReviews
 from detector.store.reviews.log import (
     Review,
@@ -150,10 +151,29 @@ def test_growing_reviews_read_each_part_once(tmp_path: Path, monkeypatch: pytest
     assert growing.read() == read_reviews(tmp_path)
     append_reviews(tmp_path, [Review(NOON, "Noa", "animal", "m")])
     read = []
-    from detector.store.reviews import growing as module
-
-    real = module.read_part
-    monkeypatch.setattr(module, "read_part", lambda path: read.append(path) or real(path))
+    real = module._read_part
+    monkeypatch.setattr(module, "_read_part", lambda path: read.append(path) or real(path))
     assert [review.verdict for review in growing.words().identity] == ["animal"]
-    assert growing.read() == read_reviews(tmp_path)
+    found = growing.read()
     assert len(read) == 1
+    assert found == read_reviews(tmp_path)
+
+
+def test_many_parts_become_one_and_say_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module.join_parts(tmp_path)
+    monkeypatch.setattr(module, "MANY_PARTS", 3)
+    test_reviews_of_earlier_versions_are_read(tmp_path)
+    for minute in (2, 1, 1):
+        said_id = append_reviews(tmp_path, [Review(NOON + timedelta(minutes=minute), "Noa", "bird", "m", 0, minute)])
+    withdraw(tmp_path, str(said_id), "Noa", NOON)
+    growing = GrowingReviews(tmp_path)
+    before, ids = growing.read(), [review.said_id for review in read_reviews(tmp_path)]
+    for _ in range(2):
+        module.join_parts(tmp_path)
+        assert len(list(reviews_folder(tmp_path).iterdir())) == 1
+        assert read_reviews(tmp_path) == growing.read() == before
+        assert [review.said_id for review in read_reviews(tmp_path)] == ids
+        for verdict in ("bird", "animal", "person"):
+            append_reviews(tmp_path, [Review(NOON + timedelta(hours=1), "Noa", verdict, "m")])
+        before = read_reviews(tmp_path)
+        ids = [review.said_id for review in before]
