@@ -51,11 +51,13 @@ class _Host:
     def start(self) -> Greeting:
         import ray
 
+        self.share.take()
         greeting = Greeting(ray.get_runtime_context().get_node_id(), platform.node(), __version__)
         self.run = self.work.start(self.share)
         return greeting
 
     def do(self, items: Sequence[Any]) -> ShardResult[Any]:
+        self.share.take()  # Ray may give it to another thread than the last one
         return self.run(items, lambda: self.stopped)
 
     def stop(self) -> None:

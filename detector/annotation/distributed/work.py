@@ -51,9 +51,12 @@ class Share:
 
     cores: int
 
+    def take(self) -> None:
+        """Let networks use so many cores that are run by this thread; each thread of a process is told."""
+        torch.set_num_threads(self.cores)
+
     def settings(self, batch_size: int | None, device: str) -> RunSettings:
         """How a worker with this share goes about its work; its reading processes serve all of its shards."""
-        torch.set_num_threads(self.cores)
         place = torch.device(device)
         work = WorkOptions.chosen(place, batch_size, max(1, self.cores // 2 if place.type == "cpu" else self.cores))
         return RunSettings(work, quiet=True, readers=Readers(work.workers))
