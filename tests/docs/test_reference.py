@@ -55,11 +55,13 @@ def test_every_command_and_its_options_are_told(parts: dict[str, Callable[[], st
                 assert f"`{action.option_strings[-1]}`" in page
 
 
-def test_every_key_of_the_configuration_is_told(parts: dict[str, Callable[[], str]]) -> None:
+@pytest.mark.parametrize("part", ["configuration", "species"])
+def test_every_key_of_the_configuration_is_told(part: str, parts: dict[str, Callable[[], str]]) -> None:
     from detector.config import Section
+    from detector.training.classifier.config import SpeciesConfig
     from detector.training.config import Config
 
-    page = parts["configuration"]()
+    page = parts[part]()
 
     def keys(model: type[Section], prefix: str = "") -> Iterator[str]:
         for key, field in model.model_fields.items():
@@ -68,6 +70,6 @@ def test_every_key_of_the_configuration_is_told(parts: dict[str, Callable[[], st
             else:
                 yield f"{prefix}{key}"
 
-    names = list(keys(Config))
+    names = list(keys(Config if part == "configuration" else SpeciesConfig))
     assert "train.lr" in names
     assert [name for name in names if f"| `{name}` |" not in page] == []

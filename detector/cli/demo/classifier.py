@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,61 +12,42 @@ if TYPE_CHECKING:
     from detector.cli.demo.run import Demo
     from detector.data.packed import Annotations
 
-VIEWS = 2  # crops of each bird
+# a small network, and few epochs: what varies pictures much would cost more than it brings
+SETTINGS = (
+    *("train.lr=2.5e-3", "train.layer_decay=1", "train.ema_decay=0.98", "train.precision=fp32", "train.log_steps=100"),
+    *("train.eval_epochs=8", "data.workers=0", "data.balance=0", "data.augmentation.shift=0.04"),
+    *(f"data.augmentation.{kind}=0" for kind in ("colour", "night_ir", "blur", "noise", "jpeg")),
+)
 SHOWN_PER_SPECIES, TILE_PX, FRAME_PX = 8, 128, 4
 RIGHT, WRONG = (46, 140, 70), (200, 40, 40)  # RGB of the frames
 
 
 def train_species(demo: Demo) -> None:
-    """Train a classifier on the backbone of the shipped detector, and save it; mammals are what it shall not know."""
-    import numpy as np
-    import torch
-    from PIL import Image
+    """Train a classifier on the backbone of the shipped detector; mammals are what it shall not know."""
+    from detector.cli.demo.start import shipped_start
+    from detector.training.classifier.outcome import CLASSIFIER
 
-    import backbones
-    from detector.base.reporting import track
-    from detector.cli.demo.start import classifier_from_detector, shipped_start
-    from detector.data.images import read_image
-    from detector.training.classifier.crops import read_species_crops
-    from detector.training.classifier.loop import ClassifierRecipe, normalised, train_classifier
-
-    annotations = _read(demo, "train")
-    names = annotations.category_names
-    torch.manual_seed(demo.seed)
-    net, rgb_stats = classifier_from_detector(shipped_start(), len(names))
-    crops, labels = read_species_crops(annotations, net.input_size, views=VIEWS, seed=demo.seed)
-    paths, size_wh = sorted((demo.mammals / "train").iterdir()), net.input_size[::-1]
-    pictures = [Image.fromarray(read_image(path)).resize(size_wh, Image.Resampling.BICUBIC) for path in paths]
-    mammals = np.stack([np.asarray(picture) for picture in pictures])
-    demo.say(f"{len(crops)} crops of {len(crops) // VIEWS} birds in {len(annotations)} scenes; {len(mammals)} mammals")
-
-    images, outliers = normalised(crops, rgb_stats), normalised(mammals, rgb_stats)
-    epochs, known = demo.classifier_epochs, torch.from_numpy(labels)
-    losses = train_classifier(net, images, known, ClassifierRecipe(epochs, seed=demo.seed), outliers)
-    progress = track(losses, f"training {net.name}", "epochs", epochs)
-    for epoch, loss in enumerate(progress, start=1):
-        demo.say(f"epoch {epoch} of {epochs}: loss {loss:.3f}")
-    class_to_idx = {name: index for index, name in enumerate(names)}
-    backbones.save_pretrained(demo.species, net, class_to_idx=class_to_idx, rgb_stats=rgb_stats)
+    data = [demo.data / "train.json", "--val", demo.data / "val.json", "--others", demo.mammals / "train"]
+    settings = ["--set", f"train.seed={demo.seed}", f"train.epochs={demo.classifier_epochs}", *SETTINGS]
+    demo.command("train-species", *data, "--init", shipped_start(), "--output", demo.classifier, *settings)
+    shutil.copyfile(demo.classifier / CLASSIFIER, demo.species)
 
 
 def show_species(demo: Demo) -> None:
     """Classify the birds of the scenes kept for evaluation; print how many are named rightly, and draw some."""
     import numpy as np
-    import torch
     from rich.table import Table
 
-    import backbones
+    from detector.species.classifier import SpeciesClassifier
+    from detector.species.posterior import posterior
     from detector.training.classifier.crops import read_species_crops
-    from detector.training.classifier.loop import normalised
 
-    net, class_to_idx, signature, rgb_stats = backbones.load_pretrained_model(demo.species, inference=True)
-    annotations, size = _read(demo, "val"), backbones.get_size_from_signature(signature)
-    names = sorted(class_to_idx, key=class_to_idx.__getitem__)
-    crops, labels = read_species_crops(annotations, size)
-    with torch.inference_mode():
-        batches = normalised(crops, rgb_stats).split(64)
-        probabilities = np.concatenate([net(batch).softmax(1).numpy() for batch in batches if len(batch)])
+    classifier, annotations = SpeciesClassifier.load(demo.species), _read(demo, "val")
+    names = list(classifier.class_names)
+    crops, categories = read_species_crops(annotations, classifier.size_hw)
+    place_of = {name: place for place, name in enumerate(names)}  # a small demo may have drawn no bird of a species
+    labels = np.array([place_of.get(name, -1) for name in annotations.category_names], np.int64)[categories]
+    probabilities = posterior(classifier.logits(crops).logits, 1.0)
     said = probabilities.argmax(axis=1)
 
     table = Table("species", "named rightly", "mostly taken for")

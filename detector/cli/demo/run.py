@@ -81,6 +81,11 @@ class Demo:
         return self.root / "species.safetensors"
 
     @property
+    def classifier(self) -> Path:
+        """The run that it comes from."""
+        return self.root / "classifier"
+
+    @property
     def sheet(self) -> Path:
         """Birds with what the classifier calls them."""
         return self.root / "contact_sheet.png"
@@ -136,7 +141,7 @@ class Demo:
             raise ConfigError("this folder holds other things than a demo", where=self.root, hint="give --output")
         self.root.mkdir(parents=True, exist_ok=True)
         mark.touch()
-        runs = (self.detector, self.random_detector, self.evaluation, self.random_evaluation)
+        runs = (self.classifier, self.detector, self.random_detector, self.evaluation, self.random_evaluation)
         for folder in (self.data, *runs, self.card, self.annotated):
             shutil.rmtree(folder, ignore_errors=True)
         for file in (self.species, self.sheet, self.start, self.calibration, self.calibration.with_suffix(".png")):
@@ -209,6 +214,7 @@ class Demo:
         for path, what in (
             (self.data, "the scenes, with boxes and species in train.json and val.json"),
             (self.species, "the species classifier"),
+            (self.classifier / "model_card.md", "what it learnt from, and how good it is"),
             (self.sheet, "birds with what it calls them, a row a species, wrong names in red"),
             (self.detector / "best.safetensors", "the detector that started from it"),
             (self.detector / "plots" / "examples.png", "what it finds in eight scenes"),

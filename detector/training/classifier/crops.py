@@ -1,4 +1,4 @@
-"""Birds cut out of their pictures, to train and test a species classifier on, and drawn mammals beside them."""
+"""Birds cut out of annotated pictures, to look at, and drawn mammals beside them."""
 
 from __future__ import annotations
 
@@ -8,21 +8,18 @@ from numpy.typing import NDArray
 
 from detector.data.images import read_image
 from detector.data.packed import LabelledImages
-from detector.species.crops import CONTEXT, crop_boxes, cut_crops
+from detector.species.crops import crop_boxes, cut_crops
 from detector.synthetic.mammals import draw_mammal_scene
 
 
 def read_species_crops(
-    annotations: LabelledImages, size_hw: tuple[int, int], *, views: int = 0, seed: int = 0
+    annotations: LabelledImages, size_hw: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Cut every annotated bird out of its picture; crowds are left out.
 
     Args:
         annotations: Pictures with boxes.
         size_hw: Height and width of the crops.
-        views: 0 cuts each bird once, as annotation does. Otherwise as often as this, each time with other surroundings,
-            half to one and a half times as wide: boxes of a detector are not those of an annotator.
-        seed: Decides about the surroundings.
 
     Returns:
         Crops uint8 (N, height, width, 3), RGB, and labels int64 (N,), in the order of the annotations.
@@ -30,7 +27,6 @@ def read_species_crops(
     Raises:
         MediaError: A picture cannot be read.
     """
-    rng = np.random.default_rng(seed)
     crops, labels = [np.empty((0, *size_hw, 3), np.uint8)], [np.empty(0, np.int64)]
     for index in range(len(annotations)):
         record = annotations[index]
@@ -39,10 +35,8 @@ def read_species_crops(
         size_wh = (record.width, record.height)
         image = read_image(record.path, size_wh)
         boxes, species = record.boxes_xyxy[~record.is_crowd], record.labels[~record.is_crowd]
-        for _ in range(max(1, views)):
-            context = CONTEXT * rng.uniform(0.5, 1.5) if views else CONTEXT
-            crops.append(cut_crops(image, crop_boxes(boxes, size_wh, context), size_hw))
-            labels.append(species)
+        crops.append(cut_crops(image, crop_boxes(boxes, size_wh), size_hw))
+        labels.append(species)
     return np.concatenate(crops), np.concatenate(labels)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hoopoe_docs.commands import commands_page
-from hoopoe_docs.configuration import configuration_page, onnx_page
+from hoopoe_docs.configuration import configuration_page, onnx_page, species_page
 from hoopoe_docs.python_names import python_page
 from hoopoe_docs.store_tables import store_page
 
@@ -16,6 +16,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "store": store_page,
     "configuration": configuration_page,
     "onnx": onnx_page,
+    "species": species_page,
     "commands": commands_page,
     "python": python_page,
 }

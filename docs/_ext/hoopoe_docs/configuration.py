@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from detector.models.onnx.description import OnnxOptions
+from detector.training.classifier.config import SpeciesConfig
 from detector.training.config import Config
 from hoopoe_docs.markdown import cell, table
 
@@ -16,6 +17,12 @@ def configuration_page() -> str:
     """A section of keys a section of the configuration."""
     schema = Config.model_json_schema()
     return "\n".join(_sections(schema, schema["$defs"], ""))
+
+
+def species_page() -> str:
+    """The same of a species classifier's run."""
+    schema = SpeciesConfig.model_json_schema()
+    return "\n".join(_sections(schema, schema["$defs"], "")).replace("\n## ", "\n### ").removeprefix("## ")
 
 
 def onnx_page() -> str:

@@ -12,13 +12,14 @@ from rich.console import Console
 import backbones
 from detector.cli.demo.card import matched
 from detector.cli.demo.run import MARK, Demo
-from detector.cli.demo.start import classifier_from_detector, detector_from_classifier, shipped_start
+from detector.cli.demo.start import detector_from_classifier, shipped_start
 from detector.cli.main import main
 from detector.data.sample import Sample
 from detector.models import load_detector
 from detector.species.calibration import Calibration
 from detector.store.records_reader import read_media
 from detector.synthetic.plumages import PLUMAGES
+from detector.training.classifier.network import backbone_of_detector
 
 NAMES = tuple(plumage.name for plumage in PLUMAGES)
 MAMMALS = 20  # for the classifier to learn from, and as many to calibrate on
@@ -37,7 +38,9 @@ def test_demo_leaves_a_classifier_two_detectors_and_their_figures(
     drawn = json.loads((root / "data" / "train.json").read_text())
     assert [category["name"] for category in drawn["categories"]] == list(NAMES)
     assert Image.open(root / "contact_sheet.png").mode == "RGB"
-    assert tuple(backbones.load_pretrained_model(root / "species.safetensors").class_to_idx) == NAMES
+    learnt = backbones.load_pretrained_model(root / "species.safetensors").class_to_idx
+    assert len(learnt) > 2
+    assert set(learnt) <= set(NAMES), "those of which so few scenes show a bird"
 
     started, random = (load_detector(root / name / "best.safetensors").meta for name in ("detector", "detector_random"))
     assert started.category_names == NAMES
@@ -101,16 +104,14 @@ def test_a_step_that_fails_ends_the_demo_with_its_exit_code(tmp_path: Path, monk
 
 def test_the_detector_starts_with_the_backbone_of_the_classifier(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    net, rgb_stats = classifier_from_detector(shipped_start(), 12)
+    net, rgb_stats = backbone_of_detector(shipped_start())
     images = torch.rand(1, 3, 64, 64)
     shipped = load_detector(shipped_start()).net.backbone.body.detection_features(images)
     torch.testing.assert_close(net.eval().detection_features(images), shipped)
 
     with torch.no_grad():
         net.stem.conv.weight.add_(0.1)
-    backbones.save_pretrained(
-        tmp_path / "species.safetensors", net, class_to_idx={str(n): n for n in range(12)}, rgb_stats=rgb_stats
-    )
+    backbones.save_pretrained(tmp_path / "species.safetensors", net, class_to_idx={"bird": 0}, rgb_stats=rgb_stats)
     detector_from_classifier(shipped_start(), tmp_path / "species.safetensors", tmp_path / "start.safetensors")
     started = load_detector(tmp_path / "start.safetensors").net.backbone.body.detection_features(images)
     torch.testing.assert_close(started, net.detection_features(images))
