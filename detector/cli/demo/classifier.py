@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 # a small network, and few epochs: what varies pictures much would cost more than it brings
 SETTINGS = (
-    *("train.lr=2.5e-3", "train.layer_decay=1", "train.ema_decay=0.98", "train.precision=fp32", "train.log_steps=100"),
-    *("train.eval_epochs=8", "data.workers=0", "data.balance=0", "data.augmentation.shift=0.04"),
+    *("train.lr=2e-3", "train.layer_decay=1", "train.ema_decay=0.99", "train.precision=fp32", "train.log_steps=100"),
+    *("train.eval_epochs=7", "data.workers=0", "data.balance=0", "data.augmentation.shift=0.05"),
     *(f"data.augmentation.{kind}=0" for kind in ("colour", "night_ir", "blur", "noise", "jpeg")),
 )
 SHOWN_PER_SPECIES, TILE_PX, FRAME_PX = 8, 128, 4

@@ -24,7 +24,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--classifier-epochs",
         type=at_least(1),
-        default=16,
+        default=14,
         help="passes of the classifier over their birds (%(default)s)",
     )
     parser.add_argument(
