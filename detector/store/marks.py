@@ -23,7 +23,8 @@ class Marks:
     Attributes:
         part: Id of the part, or of that which it lies over; empty in stores of a time before there were marks.
         classifier: Key of the classifier whose logits it holds; None: not marked.
-        failures: In an overlay: media id -> why not all boxes could be classified again.
+        failures: Media id -> why not all boxes could be classified again: in an overlay, or in a part of the facts that
+            was written anew when an overlay counted.
     """
 
     part: str = ""

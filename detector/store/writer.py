@@ -24,7 +24,7 @@ from detector.store.layout import facts_folder, last_number, overlay_folder, ove
 from detector.store.lock import StoreLock
 from detector.store.marks import Marks, classifier_key, marks_of, new_part_id
 from detector.store.media_ids import MediaIds
-from detector.store.reader import MEND_FACTS, MEND_OVERLAY, failed, finished, open_facts
+from detector.store.reader import MEND_FACTS, MEND_OVERLAY, FactsReader, failed, finished, open_facts
 from detector.store.run_json import read_run
 from detector.store.schema import OVERLAY
 
@@ -152,7 +152,8 @@ class FactsWriter(Closing):
     def replace(self, part: Path, items: Iterable[Sequence[FactRow]]) -> None:
         """Write a part anew with other rows of its items, in one step: a kill leaves the one or the other.
 
-        Its logits are those of the classifier that counts: it is another part now, over which no overlay lies.
+        Its logits are those of the classifier that counts: it is another part now, over which no overlay lies. What
+        could not be classified under the overlay before stays noted.
 
         Args:
             part: Of the facts.
@@ -162,7 +163,17 @@ class FactsWriter(Closing):
         for item in items:
             _check_item(item)
             rows += item
-        write_facts(part, rows, self.classifier())
+        write_facts(part, rows, self.classifier(), self._unclassified(part))
+
+    def _unclassified(self, part: Path) -> Mapping[str, str]:
+        """Media id -> why not all of its boxes are classified by the classifier that counts."""
+        run, marks = read_run(self.folder), marks_of(part, MEND_FACTS)
+        if run is not None and run.species is not None and run.species.overlay is not None:
+            path = overlay_folder(self.folder, run.species.overlay) / part.name
+            over = marks_of(path, MEND_OVERLAY) if path.exists() else None
+            if over is not None and over.part == marks.part:
+                return over.failures
+        return marks.failures
 
     def classifier(self) -> str | None:
         """Key of the classifier that counts in the store now; see `Marks`."""
@@ -215,18 +226,25 @@ class OverlayWriter(Closing):
         return [part for part in parts(facts_folder(self.folder)) if not self._is_done(part)]
 
     def _is_done(self, part: Path) -> bool:
-        if self._own is not None and marks_of(part, MEND_FACTS).classifier == self._own:
-            return True  # written after the overlay began to count: it holds its classifier's logits
         marks = self._marks(part)
         if marks is None or NOT_DONE in marks.failures.values():
             return False
         return part.name in self._written or not (self._retry_failed and marks.failures)
 
     def _marks(self, part: Path) -> Marks | None:
-        """Those of the overlay of a part of the facts; None where there is none of just this part."""
+        """Those of what holds the classifier's logits of a part; None where nothing does.
+
+        That is the overlay of just this part, or the part itself, written after the overlay began to count.
+        """
+        facts = marks_of(part, MEND_FACTS)
+        if (over := self._overlay_marks(part, facts)) is not None:
+            return over
+        return facts if self._own is not None and facts.classifier == self._own else None
+
+    def _overlay_marks(self, part: Path, facts: Marks) -> Marks | None:
         path = self.target / part.name
         marks = marks_of(path, MEND_OVERLAY) if path.exists() else None
-        return marks if marks is not None and marks.part == marks_of(part, MEND_FACTS).part else None
+        return marks if marks is not None and marks.part == facts.part else None
 
     def failures(self, part: Path) -> dict[str, str]:
         """Media id -> why not all of its boxes are classified, of a part that was written before."""
@@ -251,31 +269,46 @@ class OverlayWriter(Closing):
         failures = {item: why for item, why in self.failures(part).items() if item not in before} | dict(failures or {})
         table = overlay_table(rows)
         if before:
-            with open_parquet(self.target / part.name, MEND_OVERLAY, OVERLAY) as file:
-                old = file.read()
+            old = self._before(part)
             kept = old.filter(pc.invert(pc.is_in(old["media_id"], pa.array(list(before), pa.string()))))
             table = pa.concat_tables([kept.replace_schema_metadata(), table])
         marks = Marks(marks_of(part, MEND_FACTS).part, None, failures)
         write_table(self.target / part.name, marks.on(table), GROUP_ROWS)
         self._written.add(part.name)
 
+    def _before(self, part: Path) -> pa.Table:
+        """The classifier's logits of a part as they are now."""
+        if self._overlay_marks(part, marks_of(part, MEND_FACTS)) is not None:
+            with open_parquet(self.target / part.name, MEND_OVERLAY, OVERLAY) as file:
+                return file.read()
+        boxes = (
+            OverlayRow(row.media_id, row.frame_number, number, box.logits, box.embedding)
+            for rows in FactsReader(self.folder).items(part)
+            for row in rows
+            for number, box in enumerate(row.detections or ())
+        )
+        return overlay_table([box for box in boxes if box.logits is not None])
+
     def close(self) -> None:
         """Let others write to the store."""
         self._lock.close()
 
 
-def write_facts(part: Path, rows: Sequence[FactRow], classifier: str | None) -> None:
+def write_facts(
+    part: Path, rows: Sequence[FactRow], classifier: str | None, unclassified: Mapping[str, str] | None = None
+) -> None:
     """Write rows as a part of the facts.
 
     Args:
         part: Where it is to be.
         rows: All rows of some media items.
         classifier: Key of the one whose logits they hold, see `Marks`.
+        unclassified: Media id -> why not all of its boxes have them.
 
     Raises:
         DiskFullError: There is no room.
     """
-    write_table(part, Marks(new_part_id(), classifier).on(facts_table(rows)), GROUP_ROWS)
+    write_table(part, Marks(new_part_id(), classifier, unclassified or {}).on(facts_table(rows)), GROUP_ROWS)
 
 
 def _remove_staging(folder: Path) -> None:

@@ -350,6 +350,31 @@ def test_what_failed_under_an_overlay_is_done_again_alone(tmp_path: Path, facts_
     assert [item[0].detections[0].logits for item in read_all(tmp_path)] == [b"11", b"22"]
 
 
+def test_what_failed_under_an_overlay_stays_noted_when_its_part_is_replaced(
+    tmp_path: Path, facts_maker: SimpleNamespace
+) -> None:
+    """As an audit replaces parts of a store that was reclassified."""
+    rows = [facts_maker.row(path, boxes=[facts_maker.box()]) for path in ("a.jpg", "b.jpg")]
+    facts_maker.write(tmp_path, [[row] for row in rows])
+    first, second = (row.media_id for row in rows)
+    with OverlayWriter(tmp_path, "other") as overlay:
+        (part,) = overlay.pending()
+        overlay.write(part, [OverlayRow(first, 0, 0, b"11")], {second: "torn"})
+    run = read_run(tmp_path)
+    assert run is not None
+    write_run(tmp_path, run.model_copy(update={"species": SpeciesEntry(name="other", overlay="other")}))
+    for _ in range(2):
+        with FactsWriter(tmp_path) as writer:
+            writer.replace(part, list(FactsReader(tmp_path).items(part)))
+    with OverlayWriter(tmp_path, "other") as overlay:
+        assert (overlay.pending(), overlay.failures(part)) == ([], {second: "torn"})
+    with OverlayWriter(tmp_path, "other", retry_failed=True) as overlay:
+        assert (overlay.pending(), overlay.to_do(part)) == ([part], {second: "torn"})
+        overlay.write(part, [OverlayRow(second, 0, 0, b"22")])
+        assert (overlay.pending(), overlay.failures(part)) == ([], {})
+    assert [item[0].detections[0].logits for item in read_all(tmp_path)] == [b"11", b"22"]
+
+
 def test_logits_are_one_a_box_in_order(tmp_path: Path, facts_maker: SimpleNamespace) -> None:
     rows = [
         facts_maker.row("a.mp4", frame_number=0),
