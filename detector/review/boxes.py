@@ -55,6 +55,12 @@ class Word:
     needs_review: bool = False
 
 
+def word_of(found: DetectionRecord) -> Word:
+    """What stands on a box by a record of it."""
+    name = BoxName(found.kind, found.name, found.display_name, found.rank, found.english_name, found.hebrew_name)
+    return Word(name, found.suppressed, found.reviewed_by, found.needs_review)
+
+
 class Boxes:
     """Columns of the boxes (B) and files (M) of a store.
 

@@ -12,12 +12,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from detector.base.closing import Closing
+from detector.base.objects.address import Place
 from detector.decisions.decide import decide, stored_options
+from detector.decisions.live import LiveDecisions
 from detector.decisions.rules import name_check
 from detector.exports.pictures.blurring import PEOPLE, Blur
 from detector.exports.source import ExportOptions, ExportSource
 from detector.review.asked import AskedError, Drawing, Filter, Mark
-from detector.review.boxes import Boxes, BoxId, Word
+from detector.review.boxes import Boxes, BoxId, Word, word_of
 from detector.review.deciding import Deciding
 from detector.review.marking import NOTHING, Marker, Marking
 from detector.review.names import NameSearch
@@ -34,6 +36,7 @@ from detector.store.run_json import load_run
 CHANGES_KEPT = 500
 RECENT_NAMES = 9
 LONGEST_WAIT_S = 600.0
+A_BOX_S = 1e-4  # that deciding takes about, until it is known
 WORDS = {"accept": "accepted", "nothing": "no animal", "animal": "not a bird", "real": "no repeat", "noted": "a note"}
 MOST_LISTED = 5_000  # boxes in one change; of more everything is looked at again
 
@@ -76,7 +79,7 @@ class Desk(Closing):
 
     Args:
         folder: The store.
-        roots: Card id to the folder where the card is now.
+        roots: Card id to the folder or address where the card is now.
         blur: What nobody is to recognise in pictures.
 
     Raises:
@@ -84,7 +87,7 @@ class Desk(Closing):
         ConfigError: `roots` names a card that the store does not know.
     """
 
-    def __init__(self, folder: Path, roots: Mapping[str, Path] | None = None, blur: Blur = PEOPLE) -> None:
+    def __init__(self, folder: Path, roots: Mapping[str, Place] | None = None, blur: Blur = PEOPLE) -> None:
         self.folder, self.blur = Path(folder), blur
         source = ExportSource.of(self.folder)
         self.roots = ExportOptions(roots=roots or {}).card_roots(source.run)
@@ -104,7 +107,9 @@ class Desk(Closing):
         self._names = _names_said(earlier)
         self._stamp = self._decided_when()
         self._sight = Sight(self.folder, source.run, source.score_threshold)
-        self.deciding = Deciding(self._decide)
+        self._live: LiveDecisions | None = None
+        self._spoken: set[str] = set()  # files of which something was said since their deployments were counted
+        self.deciding = Deciding(self._decide, self._count, len(self._sight.boxes) * A_BOX_S)
         if _said_later(self.folder):  # and was not decided: the program was stopped by force
             self.deciding.ask()
             self.deciding.wait(LONGEST_WAIT_S)
@@ -169,6 +174,7 @@ class Desk(Closing):
             rows = self._sight.boxes.media_rows
             for item, before in go.files:
                 self._sight.blanks.say([rows[item]], before)
+            self._spoken |= {each.media_id for each, _ in go.before or ()} | {item for item, _ in go.files}
             self._changed(frozenset(str(each) for each, _ in go.before or ()), frozenset(item for item, _ in go.files))
             self.deciding.ask()
             return self.state(reviewer) | {"undone": go.words}
@@ -242,6 +248,7 @@ class Desk(Closing):
         self._apply(tuple((each, word) for each, _, word in ids))
         blanks.say(blank, reviewer)
         items = {str(review.media_id) for review in marking.reviews if review.box is None and review.media_id}
+        self._spoken |= {each.media_id for each, _, _ in ids} | items
         self._changed(frozenset(str(each) for each, _, _ in ids), frozenset(items))
         self.deciding.ask()
         return self.state(reviewer)
@@ -259,6 +266,26 @@ class Desk(Closing):
     def _changed(self, boxes: frozenset[str], files: frozenset[str] = frozenset(), everything: bool = False) -> None:
         self.revision += 1
         self._changes.append(Change(self.revision, boxes, files, everything))
+
+    def _count(self) -> None:
+        """Count anew what was spoken of, and show it; the tables follow later."""
+        with self._lock:
+            said, items = self._said, frozenset(self._spoken)
+        self._live = self._live or LiveDecisions(self.folder)
+        answer = self._live.again(items)
+        with self._lock:
+            self._spoken -= items
+            boxes = self._sight.boxes
+            later = {each for number, words in self._since if number > said for each, _ in words}
+            changed = set()
+            for found in (found for record in answer.media.values() for found in record.detections):
+                each, word = BoxId(found.media_id, found.frame_number, found.box), word_of(found)
+                row = boxes.row_of(each)
+                if row is not None and each not in later and boxes.word_on(row) != word:
+                    boxes.say([row], word)
+                    changed.add(str(each))
+            self._sight.count(answer.summary)
+            self._changed(frozenset(changed))
 
     def _decide(self) -> None:
         """Make the decisions anew, and show them."""

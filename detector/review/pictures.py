@@ -88,14 +88,14 @@ def make_pictures(task: PictureTask) -> Iterator[tuple[int, bytes]]:
 
 def _picture(task: PictureTask, file: Path) -> NDArray[np.uint8]:
     if not task.video:
-        return read_photo(file, at_least=_least_side(task)).image
+        return read_photo(file, at_least=least_side(task)).image
     frame = next(iter(Video(file).read_numbers([task.frame_number])), None)
     if frame is None:
         raise MediaError("the video has no such frame", where=task.file, hint="copy it from the card again")
     return frame.image
 
 
-def _least_side(task: PictureTask) -> int:
+def least_side(task: PictureTask) -> int:
     """Pixels of the short side that are enough: photos are decoded at a half or a quarter where that does."""
     short, long = sorted(task.size_wh)
     if not task.crops:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.decisions.summary import DecisionSummary
 from detector.exports.names import FileNames
 from detector.review.asked import AskedError, Filter, box_id
 from detector.review.blanks import Blanks
@@ -21,6 +22,8 @@ from detector.store.records_reader import read_events, read_visits
 from detector.store.run_file import RunFile
 
 DEFAULT_PAUSE_MIN = 30.0
+
+Counts = dict[tuple[str, str], dict[str, int]]
 
 
 class Sight:
@@ -62,6 +65,13 @@ class Sight:
         if len(moved) == len(self.boxes):
             self._likeness = before._likeness
 
+    def count(self, summary: DecisionSummary) -> None:
+        """Take events and MaxN from decisions that are not on the disk yet."""
+        self._events = {
+            (str(each.kind), each.display_name): {"events": each.events, "most": each.largest_count}
+            for each in summary.names
+        }
+
     def rows(self, wanted: Filter) -> NDArray[np.int64]:
         """The boxes of a filter that are open, in its order."""
         rows = np.flatnonzero(self.members.open(wanted.queue, wanted.every) & self._filtered(wanted))
@@ -98,7 +108,9 @@ class Sight:
         by_name = np.bincount(boxes.name[here], minlength=len(boxes.names))
         by_place = np.bincount(boxes.place[here & self._named(wanted)], minlength=len(boxes.places))
         names = [
-            name.as_json() | {"open": int(by_name[index])} | self._events.get(name.same, {"events": 0, "most": 0})
+            name.as_json()
+            | {"open": int(by_name[index])}
+            | self._events.get((name.kind, name.display), {"events": 0, "most": 0})
             for index, name in enumerate(boxes.names)
             if by_name[index] or name.key == wanted.name
         ]
@@ -141,11 +153,11 @@ class Sight:
         return self._ranks[wanted]
 
 
-def _events(folder: Path) -> dict[tuple[str, str | None, str], dict[str, int]]:
-    """Independent events and MaxN by name."""
-    counts: dict[tuple[str, str | None, str], dict[str, int]] = {}
+def _events(folder: Path) -> Counts:
+    """Independent events and MaxN by kind and name."""
+    counts: Counts = {}
     for event in read_events(folder):
-        known = counts.setdefault((event.kind, event.name, event.display_name), {"events": 0, "most": 0})
+        known = counts.setdefault((event.kind, event.display_name), {"events": 0, "most": 0})
         known["events"] += 1
         known["most"] = max(known["most"], event.count)
     return counts

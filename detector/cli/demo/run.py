@@ -228,4 +228,5 @@ class Demo:
         ):
             self.say(f"  {path}  {what}")
         self.say(f"The report of the card opens by a double click, without network: {page.resolve().as_uri()}")
+        self.say(f"To look at the pictures and correct what they are called: hoopoe review {self.annotated}")
         self.say(f"A scene: hoopoe predict {picture} --model {self.detector / 'best.safetensors'}")

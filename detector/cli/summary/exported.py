@@ -58,6 +58,8 @@ def print_next(console: Console, output: Path, summary: DecisionSummary) -> None
 
 def _next(output: Path, summary: DecisionSummary) -> Iterator[str]:
     store = _word(output)
+    if summary.needs_review:
+        yield f"next: `hoopoe review {store}` shows in the browser what a person should look at, to say what it is"
     if summary.needs_review and (output / RESULTS).is_file():
         table = _word(output / RESULTS)
         yield f"next: correct names in {RESULTS} (see needs_review); then `hoopoe decide {store} --reviews {table}`"

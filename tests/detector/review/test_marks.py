@@ -181,3 +181,19 @@ def test_tables_are_written_after_what_was_said_was_decided(page, store, photos)
     assert "results.csv" in answer["written"]
     assert "Great Tit" in (store / "results.csv").read_text(encoding="utf-8-sig")
     page.post("/api/export", {"formats": ["../secret"]}, 422)
+
+
+def test_in_a_large_store_events_follow_at_once_and_tables_later(opened, store, photos, monkeypatch):
+    from detector.review import desk
+
+    monkeypatch.setattr(desk, "A_BOX_S", 1000)  # as if deciding took an hour
+    page = opened(store)
+    page.mark("named", name="Parus major", boxes=[photos.box(f"hoopoe{number}.jpg") for number in range(3)])
+    revision = page.get("/api/changes", since=0, reviewer="Noa")["revision"]
+    while page.get("/api/changes", since=revision, reviewer="Noa")["revision"] == revision:
+        pass
+    events = page.desk.look(lambda sight: sight._events)
+    assert events["bird", "Great Tit"] == {"events": 3, "most": 1}
+    assert decided(store, "hoopoe0.jpg")[0][0] == "Eurasian Hoopoe"
+    page.decided()
+    assert decided(store, "hoopoe0.jpg")[0][0] == "Great Tit"

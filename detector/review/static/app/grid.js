@@ -89,16 +89,18 @@ function badges(card) {
   );
 }
 
-function spoken(card) {
-  const said = isSaid(card) ? `, ${card.suppressed ? "no animal" : "named"} by ${card.reviewer}` : "";
-  return `${nameText(card.name)}${sureText(card) ? `, ${sureText(card)}` : ""}, ${placeName(card.place)}, ${moment(card.time)}${said}`;
-}
-
 function inside(card) {
   return [
     crop(card),
     badges(card),
-    isSaid(card) ? el("span", { class: "tick", "aria-hidden": "true" }, "✓") : null,
+    isSaid(card)
+      ? el(
+          "span",
+          { class: "tick" },
+          el("span", { "aria-hidden": "true" }, "✓"),
+          el("span", { class: "aloud" }, "said by"),
+        )
+      : null,
     el(
       "span",
       { class: "title" },
@@ -120,7 +122,6 @@ function option(id, place) {
       class: `card ${isSaid(card) ? "said" : ""}`,
       "data-place": place,
       "aria-selected": String(grid.selected.has(id)),
-      "aria-label": spoken(card),
       tabindex: place === grid.at ? 0 : -1,
     },
     inside(card),
@@ -255,17 +256,17 @@ export function columns() {
   return next < 0 ? grid.ids.length : next;
 }
 
+const open = (id) => !isSaid(state.cards.get(id));
+export const isDone = () => grid.ids.length > 0 && !grid.ids.some(open);
+
 // After a mark: on to the next picture on which nobody has spoken.
 export function moveOn() {
   grid.selected.clear();
-  const open = (id) => !isSaid(state.cards.get(id));
   const after = grid.ids.findIndex((id, place) => place >= grid.at && open(id));
   const place = after >= 0 ? after : grid.ids.findIndex(open);
   if (place >= 0) return focus(place);
   show();
-  const next = $("next");
-  if (next) next.focus();
-  return says(grid.more ? "All on this page are done: ] shows the next ones" : "All done here.");
+  return $("next")?.focus();
 }
 
 // --- mouse: a click selects one, with shift a row of them, with Ctrl one more; a drag all that it touches

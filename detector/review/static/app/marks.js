@@ -1,7 +1,7 @@
 // What people say: sent at once, shown when it is on the disk, and taken back.
 
 import { post } from "./api.js";
-import { chosen, grid, load, moveOn, refresh } from "./grid.js";
+import { chosen, grid, isDone, load, moveOn, refresh } from "./grid.js";
 import { $, ask, counted, el, isSaid, nameText, number, says, state } from "./shared.js";
 
 export const hooks = { summarise: () => {}, viewer: () => {}, files: () => {}, everything: async () => {} };
@@ -69,7 +69,7 @@ export function send(body, units, words) {
   return inTurn(async () => {
     const answer = await post("/api/mark", { reviewer: state.reviewer, ...body });
     await take(answer);
-    says(`${counted(units, "picture")}: ${words}. Saved.`);
+    says(`${counted(units, "picture")}: ${words}. Saved.${isDone() ? " All on this page are done." : ""}`);
     return true;
   });
 }

@@ -1,0 +1,149 @@
+"""The review page on a store of 100,000 detections: how long it takes to open, filter, turn a page and mark.
+
+    python -m benchmarks.review [--records 91000] [--write]
+
+Writes and decides a store of so many photos (as benchmarks.store does: 1.1 boxes on average, logits of 550 classes),
+which are not there, so that no picture is read; starts `hoopoe review` and drives it in Chromium. Measured, as in the
+browser, the median of five: from the address to the first page of pictures; from a click on a name, and the key for the
+next pictures, to these; from a key to the saved mark. And the seconds until the program listens, and its resident
+memory. The table is printed, and written to benchmarks/results/review.md with --write.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.machine import describe
+from benchmarks.processes import MEBIBYTE
+from benchmarks.publishing import publish
+from benchmarks.store import decide_store, write_store
+
+OUTPUT = "review.md"
+REPEATS = 5
+EVERYTHING = "() => document.querySelector('[data-queue=all][aria-current]')"
+SAVED = "() => document.getElementById('says').textContent.includes('Saved')"
+BACK = "() => document.getElementById('says').textContent.includes('Taken back')"
+
+
+@contextmanager
+def reviewing(store: Path) -> Iterator[tuple[str, psutil.Process, float]]:
+    """The address of `hoopoe review`, its process, and the seconds until it listened."""
+    began = time.perf_counter()
+    words = [sys.executable, "-m", "detector.cli.main", "review", str(store), "--no-browser"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
+        assert process.stdout is not None
+        address = next(found[0] for line in process.stdout if (found := re.search(r"http://127\S+", line)))
+        try:
+            yield address, psutil.Process(process.pid), time.perf_counter() - began
+        finally:
+            process.kill()
+
+
+class Browser:
+    """The page, and a clock in it.
+
+    Args:
+        page: Of playwright.
+    """
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+
+    def timed(self, act: Callable[[], object], done: str) -> float:
+        """Milliseconds from an act until a condition holds, by the page's own clock."""
+        self.page.evaluate("() => { performance.clearMarks(); performance.mark('began'); }")
+        act()
+        self.page.wait_for_function(done)
+        return float(self.page.evaluate("() => performance.now() - performance.getEntriesByName('began')[0].startTime"))
+
+    def first(self) -> str:
+        """The id of the first picture."""
+        return str(self.page.evaluate("() => document.querySelector('#grid > li').id"))
+
+
+def measure(page: Any, address: str) -> dict[str, list[float]]:
+    """Milliseconds of each act."""
+    taken: dict[str, list[float]] = {}
+    browser = Browser(page)
+    for repeat in range(REPEATS):
+        began = time.perf_counter()
+        page.goto(address if repeat == 0 else address.partition("#")[0])
+        page.wait_for_selector("html[data-ready=true]")
+        taken.setdefault("open", []).append(1000 * (time.perf_counter() - began))
+        browser.timed(
+            lambda: page.click("[data-queue=all]"), "() => document.querySelector('[data-queue=all][aria-current]')"
+        )
+        name = page.locator("[data-name]").nth(2 + repeat)
+        changed = f"() => document.querySelector('#grid > li')?.id !== '{browser.first()}'"
+        taken.setdefault("one name", []).append(browser.timed(name.click, changed))
+        changed = f"() => document.querySelector('#grid > li')?.id !== '{browser.first()}'"
+        taken.setdefault("next pictures", []).append(browser.timed(lambda: page.keyboard.press("]"), changed))
+        page.locator("#grid > li").first.focus()
+        taken.setdefault("mark one", []).append(browser.timed(lambda: page.keyboard.press("a"), SAVED))
+        page.keyboard.press("Control+a")
+        page.evaluate("() => document.getElementById('says').replaceChildren()")
+        taken.setdefault("mark all of a page", []).append(browser.timed(lambda: page.keyboard.press("a"), SAVED))
+        page.evaluate("() => document.getElementById('says').replaceChildren()")
+        taken.setdefault("take back", []).append(browser.timed(lambda: page.keyboard.press("u"), BACK))
+    return taken
+
+
+def main() -> None:
+    """Write, measure, print."""
+    from playwright.sync_api import sync_playwright
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records", type=int, default=91_000)
+    parser.add_argument(
+        "--store", type=Path, help="a store that is there, in place of a new one; marks are added to it"
+    )
+    parser.add_argument("--write", action="store_true")
+    args = parser.parse_args()
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
+        store = args.store or Path(folder) / "store"
+        if args.store is None:
+            write_store(store, args.records)
+            decide_store(store)
+        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        with reviewing(store) as (address, process, seconds):
+            before = process.memory_info().rss / MEBIBYTE
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
+            page.set_default_timeout(300_000)
+            taken = measure(page, address)
+            after = process.memory_info().rss / MEBIBYTE
+        browser.close()
+    lines = [
+        f"# The review page, {args.records:,} photos",
+        "",
+        describe(["starlette", "uvicorn", "pyarrow"]) + f"; load average {os.getloadavg()[0]:.0f}",
+        "",
+        f"The program listens after {seconds:.1f} s; resident memory {before:.0f} MiB then, {after:.0f} at the end.",
+        "",
+        "| act | median, ms | from, to |",
+        "|---|---|---|",
+        *(
+            f"| {act} | {statistics.median(times):.0f} | {min(times):.0f}, {max(times):.0f} |"
+            for act, times in taken.items()
+        ),
+    ]
+    print("\n".join(lines))
+    publish(lines, OUTPUT, args.write)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,336 @@
+"""The review in Chromium: by keys and mouse, in two tabs, and with the program killed in the middle of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detector.store.reviews.log import read_reviews, read_words
+from tests.detector.review.conftest import HOSTILE
+
+pytestmark = pytest.mark.browser
+AXE = Path(__file__).with_name("axe") / "axe.min.js"
+
+
+class Program:
+    """`hoopoe review` in a process of its own.
+
+    Args:
+        store: The store.
+    """
+
+    def __init__(self, store: Path) -> None:
+        words = [sys.executable, "-m", "detector.cli.main", "review", str(store), "--no-browser", "--reviewer", "Noa"]
+        self.process = subprocess.Popen(
+            words,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        assert self.process.stdout is not None
+        said = []
+        for line in self.process.stdout:
+            said.append(line)
+            if found := re.search(r"http://127\.0\.0\.1:\d+/#\S+", line):
+                self.address = found[0]
+                return
+        raise AssertionError("".join(said))
+
+    def kill(self) -> None:
+        """As if the computer went down."""
+        self.process.kill()
+        self.process.wait()
+
+    def end(self) -> None:
+        """As Ctrl-C does."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(60)
+
+
+class Tab:
+    """A tab, and what it said and asked for."""
+
+    def __init__(self, context: Any, address: str) -> None:
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page = context.new_page()
+        self.page.set_default_timeout(60_000)
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(address)
+        self.page.wait_for_selector("html[data-ready=true]")
+
+    def go(self, queue: str) -> None:
+        """Choose a queue."""
+        self.page.click(f"[data-queue={queue}]")
+        self.page.wait_for_selector(f"[data-queue={queue}][aria-current=page]")
+
+    def says(self, text: str) -> None:
+        """Wait until the page says so."""
+        self.page.wait_for_function("text => document.getElementById('says').textContent.includes(text)", arg=text)
+
+    def press(self, *keys: str) -> None:
+        """Press keys, one after the other."""
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def first(self) -> None:
+        """Put the focus on the first picture."""
+        self.page.locator("#grid > li").first.focus()
+
+    def titles(self) -> list[str]:
+        """What the pictures are called, in their order."""
+        return self.page.locator("#grid > li .title").all_inner_texts()
+
+    def count(self, queue: str, number: int) -> None:
+        """Wait until a queue has so many."""
+        script = "([queue, n]) => document.querySelector(`[data-queue=${queue}] b`)?.textContent === String(n)"
+        self.page.wait_for_function(script, arg=[queue, number])
+
+
+@pytest.fixture
+def started(store: Path) -> Iterator[Any]:
+    """`started()` starts the program; it ends with the test."""
+    programs: list[Program] = []
+
+    def start() -> Program:
+        programs.append(Program(store))
+        return programs[-1]
+
+    yield start
+    for program in programs:
+        program.end()
+
+
+@pytest.fixture
+def tabs(chromium: Any) -> Iterator[Any]:
+    """`tabs(address)` opens a tab; at the end nothing may have gone wrong in any, or been asked of anybody else."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    opened: list[Tab] = []
+
+    def tab(address: str) -> Tab:
+        opened.append(Tab(context, address))
+        return opened[-1]
+
+    yield tab
+    context.close()
+    for each in opened:
+        assert [text for text in each.said if "ERR_CONNECTION_REFUSED" not in text] == []
+        assert [url for url in each.asked if not url.startswith("http://127.0.0.1:")] == []
+
+
+def identity(store: Path) -> dict[str, str]:
+    """What stands in the store: of boxes and files, by the paths of these."""
+    from detector.store.reader import FactsReader
+
+    paths = {rows[0].media_id: rows[0].path for rows in FactsReader(store).items()}
+    return {paths[str(word.media_id)]: word.name or word.verdict for word in read_words(store).identity}
+
+
+def test_a_morning_of_review_by_keys(started, tabs, store):
+    tab = tabs(started().address)
+    tab.count("all", 8)
+    tab.go("all")
+    key = tab.page.locator("[data-name]", has_text="Eurasian Hoopoe").get_attribute("data-name")
+    tab.page.click(f"[data-name='{key}']")
+    tab.page.wait_for_function("() => document.querySelectorAll('#grid > li').length === 4")
+    tab.first()
+    tab.press("Shift+ArrowRight", "Shift+ArrowRight")
+    assert tab.page.inner_text(".how-many") == "3 selected"
+    tab.press("a")
+    tab.says("3 pictures: accepted. Saved.")
+    tab.press("n")
+    tab.page.wait_for_selector("#found li")
+    tab.page.keyboard.type("isabelline wh")
+    tab.press("Enter")
+    tab.says("1 picture: Oenanthe isabellina. Saved.")
+    assert sorted(identity(store).values()) == ["Oenanthe isabellina", "Upupa epops", "Upupa epops", "Upupa epops"]
+    tab.count("reviewed", 4)
+    tab.press("u")
+    tab.says("Taken back: Oenanthe isabellina.")
+    tab.press("Control+z")
+    tab.says("Taken back: accepted.")
+    tab.count("reviewed", 0)
+    assert identity(store) == {}
+    assert len(read_reviews(store)) == 6
+
+
+def test_sort_filter_and_bulk_accept(started, tabs, store):
+    tab = tabs(started().address)
+    tab.go("all")
+    tab.page.select_option("[data-filter=order]", "time")
+    tab.page.wait_for_function(
+        "() => document.querySelector('#grid > li .soft:last-child').textContent.includes('06:30')"
+    )
+    assert tab.titles()[0].startswith("Eurasian Hoopoe")
+    tab.page.click("[data-key=all]")
+    tab.says("Choose one name first")
+    tab.page.locator("#side [data-name]", has_text="wheatear").click()
+    tab.page.wait_for_function("() => document.querySelectorAll('#grid > li').length === 3")
+    tab.page.click("[data-key=all]")
+    tab.page.click("#dialog .pair.wide button")
+    tab.says("3 pictures: accepted. Saved.")
+    assert set(identity(store).values()) == {"Oenanthe"}
+    tab.page.click("#undo")
+    tab.says("Taken back: accepted.")
+    assert identity(store) == {}
+
+
+def test_the_mouse_selects_one_a_row_and_all_that_a_drag_touches(started, tabs):
+    tab = tabs(started().address)
+    tab.go("all")
+    cards = tab.page.locator("#grid > li")
+    cards.nth(0).click()
+    cards.nth(2).click(modifiers=["Shift"])
+    assert tab.page.locator("#grid > li[aria-selected=true]").count() == 3
+    cards.nth(4).click(modifiers=["Control"])
+    assert tab.page.locator("#grid > li[aria-selected=true]").count() == 4
+    tab.press("Escape")
+    one, other = cards.nth(0).bounding_box(), cards.nth(1).bounding_box()
+    tab.page.mouse.move(one["x"] + 5, one["y"] + 5)
+    tab.page.mouse.down()
+    tab.page.mouse.move(other["x"] + 30, other["y"] + 30, steps=5)
+    tab.page.mouse.up()
+    assert tab.page.locator("#grid > li[aria-selected=true]").count() == 2
+    tab.page.keyboard.press("Control+a")
+    assert tab.page.inner_text(".how-many") == "8 selected"
+
+
+def test_what_was_said_outlives_a_kill_and_is_where_it_was(started, tabs, store):
+    program = started()
+    tab = tabs(program.address)
+    tab.go("all")
+    tab.first()
+    for _ in range(3):
+        tab.press("x")
+        tab.says("1 picture: no animal. Saved.")
+        tab.page.wait_for_function(
+            "() => !document.querySelector('.tick') || !document.body.textContent.includes('saving')"
+        )
+    program.kill()
+    saved = identity(store)
+    assert list(saved.values()) == ["nothing"] * 3
+    tab.press("x")
+    tab.says("Nothing was saved")
+    assert identity(store) == saved
+    again = tabs(started().address)
+    again.says("Welcome back, Noa")
+    again.page.wait_for_selector("[data-queue=all][aria-current=page]")
+    again.count("all", 5)
+    again.press("u")
+    again.says("Taken back: no animal.")
+    again.count("all", 6)
+
+
+def test_two_tabs_see_what_each_says(started, tabs):
+    address = started().address
+    one = tabs(address)
+    other = tabs(address.partition("#")[0])  # the cookie opens the second
+    for tab in (one, other):
+        tab.go("all")
+    one.first()
+    one.press("p")
+    one.says("1 picture: person. Saved.")
+    other.page.wait_for_function("() => document.querySelectorAll('#grid > li.said').length === 1")
+    other.count("reviewed", 1)
+    other.press("u")
+    other.says("Taken back: person.")
+    one.page.wait_for_function("() => document.querySelectorAll('#grid > li.said').length === 0")
+
+
+def test_a_missed_bird_is_drawn_and_a_box_mended_by_keys(started, tabs, store):
+    tab = tabs(started().address)
+    tab.go("blanks")
+    tab.page.locator("[data-file]").first.click()
+    tab.page.wait_for_selector("#viewer[open] .plane img")
+    tab.page.wait_for_function("() => document.querySelector('.plane img').naturalWidth > 0")
+    tab.page.click("#draw-box")
+    box = tab.page.locator(".plane").bounding_box()
+    tab.page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.25)
+    tab.page.mouse.down()
+    tab.page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5, steps=4)
+    tab.page.mouse.up()
+    tab.page.wait_for_selector("#name-text")
+    tab.page.keyboard.type("great tit")
+    tab.press("Enter")
+    tab.says("The box is saved.")
+    [drawn] = read_words(store).place
+    assert (drawn.name, drawn.is_drawn) == ("Parus major", True)
+    assert drawn.xywh == pytest.approx((0.25, 0.25, 0.25, 0.25), abs=0.01)
+    tab.page.wait_for_selector("[data-act=mend]")  # it was counted meanwhile
+    tab.page.click("[data-act=mend]")
+    tab.press("ArrowRight", "ArrowRight", "Shift+ArrowDown", "Enter")
+    tab.page.wait_for_function("() => document.getElementById('undo').textContent.includes('moved')")
+    [mended] = read_words(store).place
+    assert mended.xywh == pytest.approx((0.258, 0.25, 0.25, 0.258), abs=0.01)
+    tab.press("Escape")
+    tab.page.wait_for_function(
+        "() => document.getElementById('missed').textContent.includes('1 of the first 1 show a bird')"
+    )
+
+
+def test_nothing_that_a_file_or_person_says_becomes_markup(started, tabs, store):
+    tab = tabs(started().address)
+    tab.page.click("#who")
+    tab.page.fill("#dialog input", HOSTILE)
+    tab.press("Enter")
+    tab.page.wait_for_function("text => document.getElementById('who').textContent === text", arg=HOSTILE)
+    tab.go("all")
+    tab.first()
+    tab.press("p")
+    tab.says("person. Saved.")
+    assert read_reviews(store)[0].reviewer == HOSTILE
+    tab.press("Enter")
+    tab.page.wait_for_selector("#viewer[open] .lines")
+    tab.press("Escape")
+    tab.go("failed")
+    tab.page.wait_for_selector("#body table")
+    assert HOSTILE in tab.page.inner_text("#body")
+    assert tab.page.locator("img[src=x]").count() == 0
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_screen_reader_and_a_phone_find_nothing_wrong(started, tabs, store, width):
+    tab = tabs(started().address)
+    tab.page.set_viewport_size({"width": width, "height": 844})
+    fold = tab.page.locator("#side details.fold")
+    for queue in ("all", "blanks", "failed"):
+        if not fold.evaluate("each => each.open"):
+            fold.locator("summary").first.click()
+        tab.go(queue)
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert faults(tab) == []
+    if not fold.evaluate("each => each.open"):
+        fold.locator("summary").first.click()
+    tab.go("all")
+    tab.first()
+    for opening in ("Enter", "?", "n", "s", "e"):
+        tab.press(opening)
+        tab.page.wait_for_selector("dialog[open]")
+        tab.page.wait_for_timeout(300)
+        assert faults(tab) == [], opening
+        tab.press("Escape")
+        tab.page.wait_for_selector("dialog[open]", state="detached")
+        tab.first()
+
+
+def faults(tab: Tab) -> list[str]:
+    """What axe-core finds that is serious or critical."""
+    tab.page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = tab.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{each['id']}: {each['nodes'][0]['html'][:200]}"
+        for each in found["violations"]
+        if each["impact"] in ("serious", "critical")
+    ]
