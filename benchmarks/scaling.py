@@ -3,6 +3,7 @@
     python -m benchmarks.scaling --part sleep [--seconds 0.25] [--files 600]    # 1, 2, 4 and 8 workers
     python -m benchmarks.scaling --part memory [--files 20000]                  # 1 GiB of object store
     python -m benchmarks.scaling --part real [--files 400]                      # the demo's models, beside one process
+    python -m benchmarks.scaling --part pixels [--files 400]                    # where pictures are decoded
     python -m benchmarks.scaling --part killed [--files 12]                     # Ray Data's way of trying again
     ... [--write]
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import pickle
 import resource
 import shutil
 import tempfile
@@ -27,6 +29,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from benchmarks.machine import describe
 from benchmarks.processes import resident_mib
@@ -272,6 +276,57 @@ def killed_part(files: int) -> list[str]:
     return lines
 
 
+def decoded(path: Path) -> NDArray[np.uint8]:
+    """A photo at network size: uint8 (600, 800, 3)."""
+    with Image.open(path) as photo:
+        photo.draft("RGB", (800, 600))
+        return np.asarray(photo.convert("RGB").resize((800, 600), Image.Resampling.BILINEAR))
+
+
+class Network:
+    """A worker that takes paths, and decodes them itself, or pictures."""
+
+    def whole(self, paths: Sequence[Path]) -> float:
+        return sum(float(decoded(path).mean()) for path in paths)
+
+    def seen(self, picture: NDArray[np.uint8]) -> float:
+        return float(picture.mean())
+
+
+def pixels_part(files: int) -> list[str]:
+    """Shards of files to a worker that decodes them, or pictures at network size through the object store."""
+    begin(2, 256 << 20)
+    lines = [
+        f"{files:,} photos of 12 megapixels.",
+        "",
+        "| way | files/s | MiB a file between processes |",
+        "|---|---|---|",
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        photo = Path(folder) / "photo.jpg"
+        noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+        Image.fromarray(noise).resize((4000, 3000), Image.Resampling.BICUBIC).save(photo, quality=90)
+        workers = [RAY.remote(Network).options(num_cpus=1).remote() for _ in range(2)]
+        RAY.get([worker.whole.remote([photo]) for worker in workers])
+        start = time.perf_counter()
+        RAY.get([worker.whole.remote([photo] * (files // 2)) for worker in workers])
+        rate = files / (time.perf_counter() - start)
+        lines.append(f"| a shard of files in one place | {rate:.1f} | {len(pickle.dumps(photo)) / 2**20:.4f} |")
+        for worker in workers:
+            RAY.kill(worker)
+        decode, worker = RAY.remote(decoded), RAY.remote(Network).options(num_cpus=0).remote()
+        RAY.get(worker.seen.remote(decode.remote(photo)))
+        start, under_way = time.perf_counter(), []
+        for _ in range(files):
+            under_way.append(worker.seen.remote(decode.remote(photo)))
+            if len(under_way) >= 16:
+                RAY.get(under_way.pop(0))
+        RAY.get(under_way)
+        rate = files / (time.perf_counter() - start)
+        lines.append(f"| pictures through the object store | {rate:.1f} | {decoded(photo).nbytes / 2**20:.4f} |")
+    return lines
+
+
 class Killed:
     """A worker of Ray Data that one file kills."""
 
@@ -318,7 +373,7 @@ def _killed_by_ray_data(ray: Any, files: int, folder: Path, options: dict[str, A
 def main() -> None:
     """Measure one part."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", choices=("sleep", "memory", "real", "killed"), required=True)
+    parser.add_argument("--part", choices=("sleep", "memory", "real", "pixels", "killed"), required=True)
     parser.add_argument("--files", type=int)
     parser.add_argument("--seconds", type=float, default=0.25)
     parser.add_argument("--workers", type=int, nargs="+", default=WORKERS)
@@ -328,6 +383,7 @@ def main() -> None:
         "sleep": ("Workers that sleep", 600, lambda files: sleep_part(files, args.seconds, args.workers)),
         "memory": ("Memory", 20_000, memory_part),
         "real": ("The demo's models on two cores", 400, real_part),
+        "pixels": ("Where pictures are decoded", 400, pixels_part),
         "killed": ("A file that kills its worker, by Ray Data", 12, killed_part),
     }
     title, files, measure = parts[args.part]
