@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -86,8 +87,18 @@ def outside_the_group(group: int) -> list[int]:
     return found
 
 
+@pytest.fixture
+def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """In this process and those that it starts: sums by several threads are where runs come to differ."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(threads)
+
+
 def test_sigkill_at_a_random_step_and_resume_is_bit_equal(
-    command, make_request, tiny_yaml, tmp_path, differing
+    command, make_request, tiny_yaml, tmp_path, differing, two_threads
 ) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     train_detector(make_request("whole", *HARD))
