@@ -28,6 +28,7 @@ MORE_PARAMETERS = {
 
 # values whose methods are written in modules of their own, which are loaded when they are called
 METHODS_ELSEWHERE = {
+    "detector.base.objects.address": "detector.base.objects.listing",
     "detector.types.detections": "detector.types.conversions",
     "detector.models.detector": "detector.models.saving",
 }

@@ -13,8 +13,8 @@ from detector.annotation.media_list import MediaList
 from detector.base.objects.address import Place, is_address, lies_in, path_inside, place_of, real_place
 from detector.base.pictures import passed_over_words
 from detector.footage.cards import Card, name_cards, reroot
-from detector.footage.listed_media import ListedMedia
-from detector.footage.manifests import read_list
+from detector.footage.lists.listed_media import ListedMedia
+from detector.footage.lists.manifests import read_list
 from detector.store.copies import address_of
 from detector.store.media_ids import MediaIds
 from detector.store.presence import Known, Presence, has_moved_to, known_files, look_for

@@ -80,9 +80,9 @@ class Address:
 
     def is_file(self) -> bool:
         """Whether there is such an object; asks the service."""
-        from detector.base.objects.service import find
+        from detector.base.objects.listing import is_object
 
-        return bool(self.key) and find(self) is not None
+        return is_object(self)
 
     def is_dir(self) -> bool:
         """Whether there are objects under it; asks the service."""

@@ -1,8 +1,7 @@
 """Files for code that reads files: those on a disk as they are, objects as temporary copies, gone afterwards.
 
 An object comes whole, in one request. So do videos: the frames of a video are listed from all of its packets before one
-is decoded, so that reading it by ranges would ask for every byte too, in many requests (measured in
-`benchmarks/object_reading.py`).
+is decoded, so that reading it by ranges would ask for every byte too, in many requests, and twice.
 """
 
 from __future__ import annotations

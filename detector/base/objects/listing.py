@@ -7,7 +7,7 @@ from typing import Any
 
 from detector.base.objects.address import Address
 from detector.base.objects.errors import ObjectMissingError
-from detector.base.objects.service import ObjectInfo, asking, filesystem, fs_path, info_of
+from detector.base.objects.service import ObjectInfo, asking, filesystem, find, fs_path, info_of
 
 PAGE = 1000  # keys, the most that S3 gives at once
 
@@ -26,6 +26,11 @@ def list_objects(under: Address) -> Iterator[ObjectInfo]:
                 yield info_of(under.bucket, {**entry, "name": f"{under.bucket}/{entry['Key']}", "size": entry["Size"]})
     else:
         yield from _by_levels(under)
+
+
+def is_object(address: Address) -> bool:
+    """Whether there is an object of just this key."""
+    return bool(address.key) and find(address) is not None
 
 
 def is_prefix(under: Address) -> bool:

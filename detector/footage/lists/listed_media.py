@@ -14,7 +14,7 @@ from detector.base.objects.errors import AccessError
 from detector.base.objects.service import ObjectInfo, find
 from detector.footage.cards import Card
 from detector.footage.discovery import PassOver, Report, find_media
-from detector.footage.manifests import Listed, normal_path
+from detector.footage.lists.manifests import Listed, normal_path
 from detector.footage.object_media import ObjectWalk
 from detector.types import MediaItem
 

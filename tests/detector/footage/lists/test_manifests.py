@@ -15,8 +15,8 @@ import pytest
 from backbones.errors import DataError, MediaError
 from detector.base.objects.address import Address
 from detector.footage.cards import Card
-from detector.footage.listed_media import NO_CARD, OUTSIDE, ListedMedia
-from detector.footage.manifests import Listed, read_list
+from detector.footage.lists.listed_media import NO_CARD, OUTSIDE, ListedMedia
+from detector.footage.lists.manifests import Listed, read_list
 
 ROOT = Address("s3", "bucket", "card")
 
@@ -77,7 +77,7 @@ def test_an_inventory_names_keys_of_its_bucket_as_they_are_now(tmp_path: Path, m
         "files": [{"key": "data.csv.gz", "size": 1, "MD5checksum": "x"}],
     }
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    monkeypatch.setattr("detector.footage.manifests.Address", lambda _, bucket, key: tmp_path / key)
+    monkeypatch.setattr("detector.footage.lists.manifests.Address", lambda _, bucket, key: tmp_path / key)
     assert list(read_list(tmp_path / "manifest.json")) == [Listed("card/a b+c.jpg", "bucket", 5, "e1")]
     (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"fileFormat": "ORC"}))
     with pytest.raises(DataError, match="ORC"):

@@ -1,0 +1,1 @@
+"""Lists of files, in place of what lies on a card."""
