@@ -9,9 +9,10 @@ from typing import Any
 
 from backbones.errors import ConfigError
 from detector.annotation.distributed.dispatch import Done, ShardResult, dispatch
+from detector.annotation.distributed.model_files import ModelFile, ModelFiles
 from detector.annotation.distributed.options import ClusterOptions
 from detector.annotation.distributed.shards import Item, Sharding
-from detector.annotation.distributed.work import AnnotateShards, ClassifyShards, ModelFile, ModelFiles, Places, Work
+from detector.annotation.distributed.work import AnnotateShards, ClassifyShards, Places, Work
 from detector.annotation.facts import ItemRows, Rows, RowsOptions
 from detector.annotation.forecast import Machines
 from detector.annotation.local_crops import LocalClassification

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from detector.annotation.distributed.work import ModelFiles
+from detector.annotation.distributed.model_files import ModelFiles
 from detector.annotation.request import Models
 
 WIDTH, HEIGHT = 360, 90  # of a photo that kills

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from backbones.errors import ConfigError
-from detector.annotation.distributed.work import ModelFile, Places, _Runner
+from detector.annotation.distributed.model_files import ModelFile
+from detector.annotation.distributed.work import Places, _Runner
 from detector.annotation.facts import ItemRows, RowsOptions
 from detector.store.run_file import RunFile, SpeciesEntry
 from detector.store.run_json import write_run
