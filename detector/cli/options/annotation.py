@@ -35,7 +35,7 @@ def add_results_argument(parser: CommandParser) -> None:
         type=store_of("the results", written=True),
         required=True,
         metavar="OUT",
-        help="folder of the results, or s3://BUCKET/OUT; goes on with them",
+        help="folder (or s3://BUCKET/OUT) to write to or go on in",
     )
 
 
