@@ -103,7 +103,7 @@ def _said(row: Row, now: datetime, day_before_month: bool | None) -> Said | None
     """What a row says; None where it says nothing."""
     verdict, name = _word(row)
     notes = _notes(row)
-    xywh = None if row[AS_EXPORTED] else _box(row)
+    xywh = None if row[AS_EXPORTED] or row["repeat_group"] else _box(row)  # exported tables say where boxes are
     if verdict is None and (xywh or notes):
         verdict = NOTED
     if verdict is None:
