@@ -4,13 +4,14 @@ import { $, el, isSaid, nameText, svg } from "./shared.js";
 
 const LARGEST = 8,
   STEP = 0.004,
-  SMALLEST = 0.004; // shares of the picture
+  SMALLEST = 0.004, // shares of the picture
+  ROOM = 0.66; // of the window's height
 
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 export class Board {
   constructor(given) {
-    Object.assign(this, given, { zoom: 1, mode: "look", box: null, drag: null });
+    Object.assign(this, given, { zoom: 1, base: 0, mode: "look", box: null, drag: null });
     this.image = el("img", { src: given.address("frame"), alt: given.alt, draggable: "false" });
     this.svg = svg("svg", { class: "boxes", viewBox: "0 0 1 1", preserveAspectRatio: "none" });
     this.plane = el("div", { class: "plane" }, this.image, this.svg);
@@ -27,6 +28,7 @@ export class Board {
     this.image.addEventListener("error", () =>
       this.node.replaceChildren(el("p", { class: "crop none" }, "There is no picture: is the card there?")),
     );
+    this.image.addEventListener("load", () => this.base || this.fit());
     this.node.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     this.plane.addEventListener("pointerdown", (event) => this.down(event));
     this.plane.addEventListener("pointermove", (event) => this.move(event));
@@ -112,6 +114,14 @@ export class Board {
 
   // --- size
 
+  // As large as there is room, so that the whole picture is seen.
+  fit() {
+    const { naturalWidth: width, naturalHeight: height } = this.image;
+    this.base = Math.min(this.node.clientWidth, (ROOM * window.innerHeight * width) / height);
+    this.plane.style.width = `${this.base}px`;
+    this.draw();
+  }
+
   size(zoom, event = null) {
     const before = this.plane.getBoundingClientRect();
     const at = event
@@ -120,7 +130,7 @@ export class Board {
     const frame = this.node.getBoundingClientRect();
     const held = event ? [event.clientX - frame.left, event.clientY - frame.top] : [frame.width / 2, frame.height / 2];
     this.zoom = clamp(zoom, 1, LARGEST);
-    this.plane.style.width = `${100 * this.zoom}%`;
+    this.plane.style.width = `${this.base * this.zoom}px`;
     if (this.zoom > 1 && !this.image.dataset.full) {
       this.image.dataset.full = "true";
       this.image.src = this.address("full");
