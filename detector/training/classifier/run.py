@@ -331,7 +331,8 @@ def _trained(session: ClassifierSession, position: Position, about: Mapping[str,
 def _finish(session: ClassifierSession, about: Mapping[str, Any]) -> None:
     root = session.files.root
     last = session.classifier
-    write_classifier(root / CLASSIFIER, last, session.crops, {"init": about["init"], "rule": about["rule"]})
+    begun = about["init"] and Path(about["init"]).name  # a whole path says where its author works
+    write_classifier(root / CLASSIFIER, last, session.crops, {"init": begun, "rule": about["rule"]})
     after = as_used(root / CLASSIFIER, last)
     outcome = measure(session.crops, after, _before(about, session))
     write_outcome(root, outcome, session.crops, after)

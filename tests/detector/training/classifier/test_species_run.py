@@ -168,7 +168,8 @@ def test_the_command_trains_says_what_to_do_next_and_plans_without_training(
     said = capsys.readouterr().out
     assert "8 of 40 crops are held out: 1 of 5 cameras" in said
     assert not run.exists()
-    assert main([*words, "--output", str(run), "--set", "train.epochs=1"]) == 0
+    thrifty = ["train.epochs=1", "model.freeze_stages=4", "train.accumulate=2", "model.grad_checkpointing=true"]
+    assert main([*words, "--output", str(run), "--set", *thrifty]) == 0
     assert f"hoopoe reclassify OUT --species {run / 'species.safetensors'}" in capsys.readouterr().out
     assert main(["train-species", "--resume", str(run)]) == 0
     assert "this run is finished" in capsys.readouterr().out
