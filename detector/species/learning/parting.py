@@ -50,7 +50,7 @@ def part_crops(boxes: Sequence[LabelledBox], classes: NDArray[np.int64], share: 
     held_out = held_out_groups(names, groups, classes, share)
     what = "cameras" if by_camera else "events (bursts, neighbours by name)"
     total, kept = (len(set(groups[rows].tolist())) for rows in (np.ones(len(boxes), bool), held_out))
-    few = "" if by_camera or group_by != "auto" else f", as there are {len(cameras)} of {LEAST_CAMERAS} cameras needed"
+    few = "" if by_camera or group_by != "auto" else f", as there are fewer than {LEAST_CAMERAS} cameras"
     few = few if cameras else few and ", as no camera is known"
     rule = f"{int(held_out.sum())} of {len(boxes)} crops are held out: {kept} of {total} {what}{few}"
     return Parting(held_out, groups, rule)
