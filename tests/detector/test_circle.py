@@ -21,12 +21,13 @@ from detector.store.records_reader import read_media
 from detector.store.reviews.log import Review, append_reviews
 from detector.synthetic.dataset import SceneSet, write_synthetic_dataset
 
-CAMERAS, SCENES, REVIEWED = 10, 36, 200  # cameras, photos of each, crops that a person names, on the first half of them
+CAMERAS, REVIEWED = 10, 200  # crops that a person names are of the first half of the cameras
+SCENES = 40, 26  # photos of a camera that is reviewed, and of another
 UNKNOWN_SPECIES = 0  # of which the first classifier has seen none
 CROPS_BEFORE = 5  # of each other species
-MACRO_F1_GAIN = 0.05  # the least, on the other half of the cameras; 0.075 when it was measured
-SIDE = 160
-SETTINGS = ("train.precision=fp32", "train.batch_size=16", "train.lr=1e-3", "train.layer_decay=1", "data.workers=0")
+MACRO_F1_GAIN = 0.15  # the least, on the other half of the cameras; 0.205 when it was measured
+SIDE = 128
+SETTINGS = ("train.precision=fp32", "train.batch_size=16", "train.lr=2e-3", "train.layer_decay=1", "data.workers=0")
 
 
 def draw_cameras(root: Path) -> dict[str, list[tuple[list[float], str]]]:
@@ -39,7 +40,9 @@ def draw_cameras(root: Path) -> dict[str, list[tuple[list[float], str]]]:
     images, boxes = [], []
     crosswalk = shipped_crosswalk()
     for camera in range(CAMERAS):
-        files = write_synthetic_dataset(root / f"drawn{camera}", SCENES, 0, SceneSet(100 + camera, (SIDE, SIDE)))
+        files = write_synthetic_dataset(
+            root / f"drawn{camera}", SCENES[camera >= CAMERAS // 2], 0, SceneSet(100 + camera, (SIDE, SIDE))
+        )
         content = json.loads(files["train"].read_text())
         names = {each["id"]: crosswalk.find(each["name"]) for each in content["categories"]}
         for number, image in enumerate(content["images"]):
@@ -61,7 +64,7 @@ def draw_cameras(root: Path) -> dict[str, list[tuple[list[float], str]]]:
 
 def write_first_crops(root: Path) -> Path:
     """A few drawn birds of each species but one, of other scenes."""
-    files = write_synthetic_dataset(root / "first", 150, 0, SceneSet(7, (SIDE, SIDE)))
+    files = write_synthetic_dataset(root / "first", 90, 0, SceneSet(7, (SIDE, SIDE)))
     content = json.loads(files["train"].read_text())
     unknown, taken = content["categories"][UNKNOWN_SPECIES]["id"], Counter[int]()
     kept = []
@@ -90,7 +93,7 @@ def macro_f1(store: Path, truth: dict[str, list[tuple[list[float], str]]]) -> fl
             right.append(true_name(found, truth[record.path]))
             said.append(found.candidates[0].name if found.candidates else None)
             groups.append(record.path.split("/")[0])
-    assert len(right) > 150
+    assert len(right) > 120
     classes = sorted({name for name in (*right, *said) if name is not None})
     place = {name: number for number, name in enumerate(classes)} | {None: NONE}
     cameras = np.unique(groups, return_inverse=True)[1].astype(np.int64)
@@ -102,20 +105,19 @@ def macro_f1(store: Path, truth: dict[str, list[tuple[list[float], str]]]) -> fl
 
 
 def name_crops(store: Path, truth: dict[str, list[tuple[list[float], str]]]) -> int:
-    """Say of so many crops what they are, as the page does: the surest ones last."""
+    """Say of so many crops what they are, as the page does, at all cameras alike."""
     found = [
         (box, true_name(box, truth[record.path]))
         for record in read_media(store)
         if int(record.path.split("/")[0].removeprefix("camera_")) < CAMERAS // 2
         for box in record.detections
     ]
-    found.sort(key=lambda each: each[0].confidence or 0)
+    assert len(found) >= REVIEWED
     now = datetime.now(UTC)
-    words = [
-        Review(now, "Noa", "named", box.media_id, box.frame_number, box.box, name=name)
-        for box, name in found[:REVIEWED]
-        if name is not None
-    ]
+    words = []
+    for row in np.linspace(0, len(found) - 1, REVIEWED).round().astype(int).tolist():
+        box, name = found[row]
+        words.append(Review(now, "Noa", "named", box.media_id, box.frame_number, box.box, name=name))
     append_reviews(store, words)
     return len(words)
 
@@ -127,7 +129,7 @@ def test_corrections_on_some_cameras_make_names_better_on_others(
     truth = draw_cameras(tmp_path)
     start = str(shipped_folder() / "demo_start.safetensors")
     before, after, store = tmp_path / "before", tmp_path / "after", tmp_path / "OUT"
-    first = ["--init", start, "--set", *SETTINGS, "train.epochs=12"]
+    first = ["--init", start, "--set", *SETTINGS, "train.epochs=20"]
     assert main(["train-species", str(write_first_crops(tmp_path)), "--output", str(before), *first]) == 0
     weak = str(before / "species.safetensors")
     boxes = ["--detections", str(tmp_path / "boxes.json"), "--media", str(tmp_path / "card")]
@@ -136,7 +138,7 @@ def test_corrections_on_some_cameras_make_names_better_on_others(
     assert name_crops(store, truth) == REVIEWED
     shutil.copytree(store, tmp_path / "OUT_before")
 
-    again = ["--init", weak, "--set", *SETTINGS, "train.epochs=14"]
+    again = ["--init", weak, "--set", *SETTINGS, "train.epochs=28"]
     assert main(["train-species", str(store), "--output", str(after), *again]) == 0
     better = [str(after / "species.safetensors"), "--calibration", str(after / "calibration.json")]
     assert main(["reclassify", str(store), "--species", *better]) == 0
