@@ -89,7 +89,7 @@ class Compared:
             self.tracks.add((path, box.track_id, other.track_id))
         if box.logits is not None and other.logits is not None:
             self.classified += 1
-            logits = np.array([box.logits, other.logits], np.float32)
+            logits = np.array([np.frombuffer(each.logits, np.float16) for each in (box, other)], np.float32)
             self.logit = max(self.logit, float(np.abs(logits[0] - logits[1]).max()))
             self.other_names += int(logits[0].argmax() != logits[1].argmax())
 
