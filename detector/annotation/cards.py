@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from backbones.errors import ConfigError, MediaError
-from detector.annotation.media_list import MediaList
+from detector.annotation.listing.media_list import MediaList
 from detector.base.objects.address import Place, is_address, lies_in, path_inside, place_of, real_place
 from detector.base.pictures import passed_over_words
 from detector.footage.cards import Card, name_cards, reroot

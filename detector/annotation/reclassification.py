@@ -16,8 +16,8 @@ from backbones.errors import MediaError
 from detector.annotation.distributed.engine import classify_on_cluster
 from detector.annotation.distributed.work import Places
 from detector.annotation.facts import RowsOptions
+from detector.annotation.listing.media_list import HINT
 from detector.annotation.local_crops import LocalClassification
-from detector.annotation.media_list import HINT
 from detector.annotation.report import Outcome, RunReport
 from detector.annotation.request import DEFAULT, RunSettings
 from detector.annotation.run import species_entry, versions

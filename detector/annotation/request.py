@@ -11,7 +11,7 @@ import torch
 from backbones.errors import ConfigError
 from detector.annotation.distributed.options import ClusterOptions
 from detector.annotation.forecast import Forecast, Machines
-from detector.annotation.list_shard import ListShard
+from detector.annotation.listing.shard import ListShard
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.readers import Readers
 from detector.base.devices import Asked

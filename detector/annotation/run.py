@@ -11,7 +11,7 @@ import torchvision
 from detector.annotation.cards import FoundCards, find_cards
 from detector.annotation.distributed.engine import ClusterAnnotation
 from detector.annotation.facts import Rows
-from detector.annotation.list_shard import ListShard
+from detector.annotation.listing.shard import ListShard
 from detector.annotation.local import LocalAnnotation
 from detector.annotation.options import FIRST_PASS_SCORE, SeeingOptions
 from detector.annotation.remembered import sha256_of_weights, stored_seeing

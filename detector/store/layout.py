@@ -6,7 +6,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from detector.store.journal import read_joining
+from detector.store.joining.journal import read_joining
 
 _PART = re.compile(r"part-\d{6,}\.parquet")
 

@@ -19,7 +19,7 @@ from detector.base.closing import Closing
 from detector.base.files import remove_unfinished, rename
 from detector.store.facts import FactRow, OverlayRow, facts_table, overlay_table
 from detector.store.files import open_parquet, write_table
-from detector.store.journal import end_joining
+from detector.store.joining.journal import end_joining
 from detector.store.layout import facts_folder, last_number, overlay_folder, overlay_folders, part_name, parts
 from detector.store.lock import StoreLock
 from detector.store.marks import Marks, classifier_key, marks_of, new_part_id

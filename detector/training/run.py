@@ -20,7 +20,6 @@ from detector.evaluation.evaluation import evaluate
 from detector.models.saving import load_detector
 from detector.training.checkpoints import Learner, Position
 from detector.training.config import REFERENCE_BATCH
-from detector.training.decoder_words import decoders_heard
 from detector.training.devices import make_fabric, refuse_missing_devices, with_shared_statistics
 from detector.training.guards import lost_process_explained
 from detector.training.loop import train
@@ -29,7 +28,8 @@ from detector.training.negatives import HardNegatives
 from detector.training.optimising.budget import with_budget
 from detector.training.optimising.ema import averaged
 from detector.training.optimising.optimiser import build_optimiser
-from detector.training.pictures import with_readable_pictures
+from detector.training.pictures.decoder_words import decoders_heard
+from detector.training.pictures.unreadable import with_readable_pictures
 from detector.training.records.progress import Display
 from detector.training.records.recorder import Recorder, read_metrics
 from detector.training.records.run_folder import RunFolder

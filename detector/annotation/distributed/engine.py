@@ -15,8 +15,8 @@ from detector.annotation.distributed.shards import Item, Sharding
 from detector.annotation.distributed.work import AnnotateShards, ClassifyShards, Places, Work
 from detector.annotation.facts import ItemRows, Rows, RowsOptions
 from detector.annotation.forecast import Machines
+from detector.annotation.listing.media_list import MediaList
 from detector.annotation.local_crops import LocalClassification
-from detector.annotation.media_list import MediaList
 from detector.annotation.options import SeeingOptions
 from detector.annotation.report import Receipt, RunReport
 from detector.annotation.request import Models, RunSettings

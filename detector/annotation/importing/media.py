@@ -20,7 +20,7 @@ from detector.annotation.importing.formats import (
     path_under,
 )
 from detector.annotation.importing.object_folder import ObjectFolder, head_of
-from detector.annotation.media_list import HINT, MediaList
+from detector.annotation.listing.media_list import HINT, MediaList
 from detector.base.names import Spelling
 from detector.base.objects.address import Address, Place, lies_in, path_inside, real_place
 from detector.base.orientation import orient_boxes, upright_size

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from backbones.errors import DataError, MediaError
 from detector.annotation.importing.formats import ImportedDetections, path_under
-from detector.annotation.media_list import HINT
+from detector.annotation.listing.media_list import HINT
 from detector.base.objects.address import Address, Place, lies_in, path_inside
 from detector.base.objects.errors import AccessError
 from detector.base.objects.listing import list_objects

@@ -20,7 +20,7 @@ from detector.annotation.importing.media import FolderOfCrops, MediaFolder, Surv
 from detector.annotation.importing.object_folder import ObjectFolder, files_among
 from detector.annotation.importing.reading import read_detections
 from detector.annotation.importing.rows import imported_rows
-from detector.annotation.list_shard import ListShard
+from detector.annotation.listing.shard import ListShard
 from detector.annotation.local_crops import LocalClassification
 from detector.annotation.report import Outcome, Receipt, RunReport
 from detector.annotation.request import DEFAULT, RunSettings

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from detector.annotation.facts import Rows
-from detector.annotation.media_list import MediaList
+from detector.annotation.listing.media_list import MediaList
 from detector.annotation.report import Outcome, Receipt, RunReport
 from detector.annotation.request import AuditRequest, Models, RunSettings
 from detector.annotation.running import Engine, run_store

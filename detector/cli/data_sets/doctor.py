@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     from detector.data.doctor.losses import Losses
     from detector.data.doctor.repair import repair
     from detector.data.packed import CocoSource
-    from detector.training.scanning import Scanner
+    from detector.training.pictures.scanning import Scanner
 
     if (args.val_annotations is None) != (args.val_images is None):
         raise ConfigError("--val-annotations and --val-images belong together", hint="give both or neither")

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     config = load_config(args.config, Config, args.set) if args.config else parse_config("", Config, args.set)
     from detector.plots.files import save_image
     from detector.training.data import read_data
-    from detector.training.sheets import training_sheet
+    from detector.training.pictures.sheets import training_sheet
 
     if args.findings:  # first, for they may say why the set cannot be read
         _show_findings(args)
@@ -61,8 +61,8 @@ def _show_findings(args: argparse.Namespace) -> None:
     from detector.data.doctor.examination import examine
     from detector.data.packed import CocoSource
     from detector.plots.files import save_image
-    from detector.training.scanning import Scanner
-    from detector.training.sheets import findings_sheet
+    from detector.training.pictures.scanning import Scanner
+    from detector.training.pictures.sheets import findings_sheet
 
     examined = examine(CocoSource(args.annotations, args.images), Scanner())
     path = args.output / "findings.png"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
 
     from detector.annotation.distributed.options import ClusterOptions
-    from detector.annotation.list_shard import ListShard
+    from detector.annotation.listing.shard import ListShard
     from detector.base.devices import Asked
 
 
@@ -109,6 +109,6 @@ def list_shard(args: argparse.Namespace) -> ListShard | None:
     Raises:
         ConfigError: There is no such part.
     """
-    from detector.annotation.list_shard import ListShard
+    from detector.annotation.listing.shard import ListShard
 
     return None if args.shard is None else ListShard.parse(args.shard)

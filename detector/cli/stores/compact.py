@@ -22,7 +22,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Join them, and print how many there were."""
-    from detector.store.compaction import compact
+    from detector.store.joining.compaction import compact
 
     done = compact(args.store)
     say(results(), f"{done.before} files of facts became {done.after}")

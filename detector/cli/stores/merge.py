@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     """Merge, decide, and print what was found."""
     from detector.cli.options.exporting import parse_roots
     from detector.decisions.decide import decide, stored_options
-    from detector.store.merging import merge
+    from detector.store.joining.merging import merge
 
     merged = merge(args.stores, args.output, parse_roots(args.root))
     with task("deciding", None, ""):

@@ -18,7 +18,7 @@ from backbones.errors import DataError
 from detector.data.config import DataConfig
 from detector.data.doctor.picture_scan import PictureScan, scan_pictures
 from detector.training.data import read_data
-from detector.training.pictures import unreadable_pictures
+from detector.training.pictures.unreadable import unreadable_pictures
 from detector.training.run import train_detector
 
 Change = Callable[[dict[str, Any]], None]
@@ -127,7 +127,7 @@ def test_run_that_goes_on_reads_pictures_again_only_if_one_has_changed(
         reads += len(paths)
         return scan_pictures(paths, advance)
 
-    monkeypatch.setattr("detector.training.pictures.scan_pictures", count)
+    monkeypatch.setattr("detector.training.pictures.unreadable.scan_pictures", count)
     capsys.readouterr()
     run = train_detector(make_request("run", "train.epochs=2", resume=True, **sets))
     assert reads == 0

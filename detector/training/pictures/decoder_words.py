@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from detector.base.reporting import warn
 from detector.base.torn import loss_in
 from detector.data.packed import Annotations
-from detector.training.scanning import Scanner
+from detector.training.pictures.scanning import Scanner
 
 STDERR = 2  # the number of its file, whatever Python writes to
 DECODERS = ("Corrupt JPEG data", "Premature end of JPEG", "Invalid JPEG", "Warning: unknown JFIF")

@@ -22,7 +22,7 @@ from detector.data.findings import are_too_many
 from detector.data.images import chosen_orientation
 from detector.data.packed import Annotations
 from detector.training.data import RunData
-from detector.training.decoder_words import decoders_heard, tell_damaged
+from detector.training.pictures.decoder_words import decoders_heard, tell_damaged
 
 HINT = "copy or save it again, or take it out: `hoopoe doctor ANNOTATIONS --images DIR --fix OUT.json`"
 

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from detector.training.decoder_words import decoders_heard
+from detector.training.pictures.decoder_words import decoders_heard
 
 SCRIPT = """
 import os, sys
-from detector.training.decoder_words import decoders_heard
+from detector.training.pictures.decoder_words import decoders_heard
 with decoders_heard() as words:
     os.write(2, b"Corrupt JPEG data: 397 extraneous bytes before marker 0xd9\\n")
     os.write(2, b"a library fails\\n")

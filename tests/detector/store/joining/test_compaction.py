@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from backbones.errors import DataError, HoopoeError
-from detector.store import compaction, journal
-from detector.store.compaction import compact
 from detector.store.facts import FactRow, FoundBox, OverlayRow
+from detector.store.joining import compaction, journal
+from detector.store.joining.compaction import compact
 from detector.store.layout import facts_folder, overlay_folder, parts
 from detector.store.lock import StoreLock
 from detector.store.reader import FactsReader

@@ -7,10 +7,10 @@ from datetime import datetime
 import pytest
 
 from backbones.errors import ConfigError, DataError, HoopoeError
-from detector.store import merging
 from detector.store.facts import FactRow, FoundBox, OverlayRow
+from detector.store.joining import merging
+from detector.store.joining.merging import merge
 from detector.store.lock import StoreLock
-from detector.store.merging import merge
 from detector.store.reader import FactsReader
 from detector.store.reviews.log import append_reviews, read_reviews
 from detector.store.reviews.review import Review

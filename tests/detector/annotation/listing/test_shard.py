@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from backbones.errors import ConfigError
-from detector.annotation.list_shard import ListShard
+from detector.annotation.listing.shard import ListShard
 from detector.annotation.request import AnnotateRequest, Models
 from detector.annotation.run import annotate
-from detector.store.merging import merge
+from detector.store.joining.merging import merge
 from detector.store.run_json import load_run
 from detector.types import MediaItem
 from tests.detector.annotation.store_checks import assert_same_facts, read_store

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from detector.base.files import atomic_path
 from detector.base.reporting import track
 from detector.store.files import PARQUET, open_parquet
-from detector.store.journal import Joining, end_joining, write_joining
+from detector.store.joining.journal import Joining, end_joining, write_joining
 from detector.store.layout import facts_folder, last_number, overlay_folders, part_name, parts
 from detector.store.lock import DECISIONS_LOCK, StoreLock
 from detector.store.marks import Marks, marks_of, new_part_id

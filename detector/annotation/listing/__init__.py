@@ -1,0 +1,1 @@
+"""The list of media items of a run, and parts of it."""
