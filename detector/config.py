@@ -11,12 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from backbones.errors import ConfigError
 from detector.base.files import read_text
-from detector.base.yaml_text import MAX_BYTES, parse_yaml
+from detector.base.yaml_text import MAX_BYTES, dump_yaml, parse_yaml
 
 SUFFIXES = (".yaml", ".yml")
 SHOWN = 200  # characters of a value, in an error
@@ -75,7 +74,7 @@ def parse_config(
 
 def dump_config(config: Section) -> str:
     """The whole configuration with its defaults, as YAML that `load_config` reads back to the same value."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return dump_yaml(config.model_dump(mode="json"))
 
 
 def list_configs() -> list[str]:

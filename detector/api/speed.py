@@ -45,7 +45,7 @@ def models_at(speed: Speed, models: Models, output: Path, inputs: Sequence[Place
         hint = "leave --speed out, or choose another --output"
         raise ConfigError("this store was made with the exact models", where=output, hint=hint)
     on_disk = [path for path in inputs if isinstance(path, Path)]
-    if not on_disk:
+    if inputs and not on_disk:
         hint = "annotate a copy of some of them with --speed fast, and give its models; or leave --speed out"
         raise ConfigError("fast models are calibrated on photos on a disk", where=inputs[0], hint=hint)
     photos = list(itertools.chain.from_iterable(map(_photos, on_disk)))

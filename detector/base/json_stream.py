@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -99,7 +100,10 @@ class _Text:
         rest = self._held[self._place :]
         if len(rest) > MOST_BYTES:
             raise self._fault("a value that does not end")
-        chunk = b"" if self._ended else self._read(max(CHUNK_BYTES, len(rest)))
+        try:
+            chunk = b"" if self._ended else self._read(max(CHUNK_BYTES, len(rest)))
+        except (UnicodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise self._fault(f"it cannot be unpacked or decoded ({error})") from None
         self._ended = not chunk
         self._passed += self._place
         self._held, self._place = rest + chunk, 0

@@ -18,6 +18,7 @@ from detector.base.files import read_text
 
 MAX_BYTES = 4 << 20  # a run's configuration with 100,000 categories
 MAX_DEPTH = 40
+_BREAKS = frozenset("\x85\u2028\u2029")
 MAX_NODES = 500_000  # keys and values, each alias counted as all that it stands for
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, where PyYAML was built with it, is fast
@@ -82,6 +83,22 @@ def parse_yaml(text: str, where: object, error: type[HoopoeError] = ConfigError)
         raise error(f"this is not valid YAML: {problem}", where=place, hint="correct that line") from reason
     except UnicodeEncodeError as reason:  # a command line that is not in the system's encoding
         raise error("this is not valid YAML: it is not Unicode", where=where, hint="write it in UTF-8") from reason
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes texts with Unicode's own line breaks, which plain ones would fold to a space."""
+
+
+def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, '"' if _BREAKS & set(text) else None)
+
+
+_Dumper.add_representer(str, _text_node)
+
+
+def dump_yaml(value: Any) -> str:
+    """Plain values as YAML that `parse_yaml` reads back to the same, mappings in their order."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def _check(text: str) -> None:

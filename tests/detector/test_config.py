@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import PositiveInt
 
@@ -148,6 +148,7 @@ def test_configurations_cannot_be_changed() -> None:
     milestones=st.lists(st.integers()),
     kind=st.one_of(st.none(), st.text(st.characters(codec="utf-8"))),
 )
+@example(lr=1.0, milestones=[], kind="a\x85\u2028b\u2029")
 def test_what_is_dumped_is_read_back_equal(lr: float, milestones: list[int], kind: str | None) -> None:
     config = Config(train=Train(lr=lr, milestones=tuple(milestones), schedule=Schedule(kind=kind)))
     assert parse_config(dump_config(config), Config) == config

@@ -76,3 +76,10 @@ def test_marks_packing_and_utf_16_are_read(pack: Any) -> None:
 def test_what_is_cut_off_or_no_json_is_an_error(text: str) -> None:
     with pytest.raises(JsonError):
         read(text.encode())
+
+
+def test_torn_packing_and_letters_are_told_in_words() -> None:
+    text = '{"images": [{"file": "a.jpg"}]}'
+    for data in (text.encode("utf-16")[:-1], gzip.compress(text.encode())[:-9], gzip.compress(text.encode())[:14]):
+        with pytest.raises(JsonError, match=r"cannot be unpacked or decoded|cut off"):
+            read(data)
