@@ -13,8 +13,9 @@ setup: .venv/test.stamp
 demo: .venv/test.stamp
 	$(BIN)/hoopoe demo
 
+# a third worker for two cores: it works while the others wait for processes and kills
 test: .venv/test.stamp
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 3 --dist worksteal
 
 # where there is no Chromium they are skipped, and the last lines say so
 test-browser: .venv/test.stamp
