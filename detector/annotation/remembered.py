@@ -14,10 +14,13 @@ from backbones.errors import ConfigError
 from backbones.hub import PUBLISHED
 from detector.annotation.options import SeeingOptions
 from detector.annotation.request import Models
+from detector.base.content_hash import sha256_of
 from detector.base.devices import Asked
 from detector.models.coco import BUILT_IN, COCO_NAME
 from detector.models.detector import Detector
+from detector.runtimes.manifest import EXPORT_FILE, is_export
 from detector.species.classifier import SpeciesClassifier
+from detector.store.layout import fast_folder
 from detector.store.run_file import DetectorEntry, RunFile, SpeciesEntry
 from detector.store.run_json import read_run
 
@@ -98,6 +101,9 @@ def _detector_source(run: RunFile | None, output: Path) -> str:
 
 def _source(entry: DetectorEntry | SpeciesEntry, output: Path, option: str) -> str:
     """Where the weights of a model are that the store was made with."""
+    own = fast_folder(output, option.replace("-", "_"))
+    if is_export(own) and sha256_of(own / EXPORT_FILE) == entry.sha256:
+        return str(own)  # wherever the store lies now
     what = "detector" if isinstance(entry, DetectorEntry) else "classifier"
     hint = f"say where it is now: --{option} PATH (from Python: {option.replace('-', '_')})"
     if entry.source is None:

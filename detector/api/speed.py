@@ -11,11 +11,14 @@ from typing import Literal
 from backbones.errors import ConfigError
 from detector.annotation.request import Models
 from detector.base.checks import described
+from detector.base.content_hash import sha256_of
 from detector.base.objects.address import Place
 from detector.base.pictures import PHOTO_SUFFIXES, pictures_in
 from detector.base.reporting import warn
-from detector.conversion.fast import FAST, fast_classifier, fast_detector
-from detector.conversion.onnx_int8 import is_quantisable
+from detector.conversion.fast import becomes_faster, fast_classifier, fast_detector, is_fast
+from detector.runtimes.manifest import EXPORT_FILE, is_export, read_manifest
+from detector.store.layout import facts_folder, fast_folder, parts
+from detector.store.run_file import RunFile
 from detector.store.run_json import read_run
 
 Speed = Literal["exact", "fast"]
@@ -31,7 +34,7 @@ def models_at(speed: Speed, models: Models, output: Path, inputs: Sequence[Place
         inputs: Cards; their photos are calibrated on.
 
     Raises:
-        ConfigError: The store holds facts of the exact models, or the extra `fast` is not installed.
+        ConfigError: The store holds facts of the exact models or of other ones, or the extra `fast` is not installed.
     """
     if speed == "exact":
         return models
@@ -40,24 +43,44 @@ def models_at(speed: Speed, models: Models, output: Path, inputs: Sequence[Place
         return models
     before = read_run(output)
     known = None if before is None or before.detector is None else before.detector.sha256
-    changes = models.detector.runtime == "torch" or is_quantisable(models.detector)
-    if known is not None and known == models.detector.sha256 and changes:
+    if known is not None and known == models.detector.sha256 and becomes_faster(models.detector):
         hint = "leave --speed out, or choose another --output"
         raise ConfigError("this store was made with the exact models", where=output, hint=hint)
     on_disk = [path for path in inputs if isinstance(path, Path)]
     if inputs and not on_disk:
         hint = "annotate a copy of some of them with --speed fast, and give its models; or leave --speed out"
         raise ConfigError("fast models are calibrated on photos on a disk", where=inputs[0], hint=hint)
+    if before is not None and parts(facts_folder(output)):
+        _keep_exports(before, output, models)
     photos = list(itertools.chain.from_iterable(map(_photos, on_disk)))
-    folder = output / FAST
-    detector = fast_detector(models.detector, folder / "detector", photos)
+    detector = fast_detector(models.detector, fast_folder(output, "detector"), photos)
     species = models.species
     if species is not None:
-        species = fast_classifier(species, detector, folder / "species", photos)
+        species = fast_classifier(species, detector, fast_folder(output, "species"), photos)
     first = models.first_pass
     if first is not None:
-        first = fast_detector(first, folder / "first_pass", photos)
+        first = fast_detector(first, fast_folder(output, "first_pass"), photos)
     return replace(models, detector=detector, species=species, first_pass=first)
+
+
+def _keep_exports(before: RunFile, output: Path, models: Models) -> None:
+    """Refuse to make an export in the place of one that the facts of a store are of: it could not be made again.
+
+    Raises:
+        ConfigError: Another model is given than the one that it was made from.
+    """
+    for name, entry, model in (
+        ("detector", before.detector, models.detector),
+        ("species", before.species, models.species),
+        ("first_pass", before.first_pass, models.first_pass),
+    ):
+        place = fast_folder(output, name)
+        if entry is None or model is None or entry.sha256 == model.sha256 or is_fast(model, place):
+            continue
+        if is_export(place) and sha256_of(place / EXPORT_FILE) == entry.sha256:
+            made_from = read_manifest(place).source.name
+            problem = f"this store was made with a fast export of {made_from}, not of {model.name}"
+            raise ConfigError(problem, where=place, hint="give the model of then, or choose another --output")
 
 
 def checked_speed(speed: object) -> Speed:

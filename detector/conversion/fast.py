@@ -27,7 +27,6 @@ from detector.species.classifier import SpeciesClassifier
 from detector.species.crops import crop_boxes, cut_crops
 from detector.species.names.kinds import MAYBE_BIRD, kind_of_label
 
-FAST = "fast"  # folder of the exports in a store
 INT8, PLAIN = Target(precision="int8"), Target(precision="bf16")
 CALIBRATING, HELD_OUT = 400, 200  # crops at most, on which a classifier is calibrated and measured
 MOST_FLOAT = 2  # groups of layers that leave 8 bits, before bfloat16 is as fast
@@ -128,14 +127,22 @@ def _say_measured(manifest: ExportManifest) -> None:
         say(sentence)
 
 
+def becomes_faster(detector: Detector) -> bool:
+    """Whether `fast_detector` tries to make another of it."""
+    return is_quantisable(detector) or _gains(detector.runtime, detector.meta.config.backbone)
+
+
+def _gains(runtime: str, backbone: str) -> bool:
+    """Whether a model is no export yet, and no BiFormer, which OpenVINO computes no faster."""
+    return runtime == "torch" and not backbone.startswith("biformer")
+
+
 def _stays_as_it_is(model: str, runtime: str, backbone: str) -> bool:
-    """Whether nothing is gained: an export already, or BiFormer, which OpenVINO computes no faster; that is told."""
-    if runtime != "torch":
-        return True
-    slow = backbone.startswith("biformer")
-    if slow:
+    """Whether nothing is gained; of a model that is no export that is told."""
+    stays = not _gains(runtime, backbone)
+    if stays and runtime == "torch":
         warn(f"{model} runs as it is: OpenVINO is no faster with {backbone}")
-    return slow
+    return stays
 
 
 def _found_crops(species: SpeciesClassifier, detector: Detector, photos: Chosen) -> Crops:

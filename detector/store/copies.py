@@ -29,7 +29,7 @@ from detector.store.run_json import read_run
 PUT_EVERY_S = 15.0
 LEASE = ".hoopoe-lease.json"
 _RUN = "run.json"
-_WHILE_RUNNING = ("facts/", "species/", "reviews/")  # what only grows; decisions and exports are put once, at the end
+_WHILE_RUNNING = ("facts/", "species/", "reviews/", "fast/")  # what a run goes on from; all else is put at the end
 _PICTURES = (".jpg", ".jpeg", ".png", ".mp4", ".webp", ".gif")
 _ONE_PUT_BYTES = 64 << 20
 _copies: dict[Path, Address] = {}
@@ -146,7 +146,7 @@ class _Copy:
         """Put what a next run goes on from.
 
         A part of the facts is of cards that run.json names, and comes after it; an overlay counts once run.json names
-        it, and comes before it.
+        it, and comes before it, as models do that were made for this store.
         """
         facts = [path for path in self._changed() if path.startswith("facts/")]
         run = self._changed_run()

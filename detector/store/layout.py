@@ -27,6 +27,11 @@ def overlay_folders(folder: Path) -> list[Path]:
     return sorted(path for path in species.iterdir() if path.is_dir()) if species.is_dir() else []
 
 
+def fast_folder(folder: Path, model: str) -> Path:
+    """Of the export that `--speed fast` made of a model: detector, species or first_pass."""
+    return Path(folder) / "fast" / model
+
+
 def decisions_folder(folder: Path) -> Path:
     """Of the tables that are made of the facts."""
     return Path(folder) / "decisions"

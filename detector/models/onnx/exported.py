@@ -86,8 +86,15 @@ class PartSession:
         self.input = ImageInput("images", _TYPES[said.dtype], said.input)
 
     def run(self, pictures: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
-        """Outputs by name, float32, of pictures (B, 3, H, W) that are normalised."""
+        """Outputs by name, float32, of pictures (B, 3, H, W) that are normalised.
+
+        Raises:
+            CheckpointError: The network is not the one that the export tells of.
+        """
         found = self.part(torch.from_numpy(np.ascontiguousarray(pictures)))
+        if len(found) != len(self.outputs):
+            problem = f"its network gives {len(found)} outputs, and it says {len(self.outputs)}"
+            raise CheckpointError(problem, where=self.file, hint="export the model again")
         return {name: np.asarray(each.float()) for name, each in zip(self.outputs, found, strict=True)}
 
 

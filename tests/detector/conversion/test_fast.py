@@ -11,14 +11,19 @@ import pytest
 from PIL import Image
 
 from backbones.errors import ConfigError, DataError, HoopoeError
+from detector.annotation.remembered import models_for
 from detector.annotation.request import Models
+from detector.api import speed
 from detector.api.speed import checked_speed, models_at
+from detector.base.content_hash import sha256_of
 from detector.conversion import fast
 from detector.conversion.photos import Chosen, Photos
 from detector.conversion.quantising import Quantising, TooLossy
 from detector.models.detector import Detector
 from detector.models.prediction import detect
 from detector.models.saving import load_detector
+from detector.runtimes.manifest import EXPORT_FILE, ExportManifest
+from detector.store.layout import facts_folder, fast_folder, part_name
 from detector.store.run_file import DetectorEntry, RunFile
 from detector.store.run_json import write_run
 from detector.types import Detections
@@ -50,6 +55,51 @@ def test_a_store_of_the_exact_models_is_not_gone_on_with_fast(detector: Detector
     write_run(tmp_path, RunFile(detector=DetectorEntry(name="d", sha256=detector.sha256, categories=["bird", "fox"])))
     with pytest.raises(ConfigError, match="exact models"):
         models_at("fast", Models(detector), tmp_path, [])
+
+
+def test_a_store_of_biformer_is_gone_on_with_by_the_same_words(tmp_path: Path) -> None:
+    biformer = replace(nano_detector("biformer_nano", detector="retinanet"), sha256="b" * 64)
+    write_run(tmp_path, RunFile(detector=DetectorEntry(name="d", sha256=biformer.sha256, categories=["bird", "fox"])))
+    assert models_at("fast", Models(biformer), tmp_path, []).detector is biformer
+
+
+def written_export(folder: Path, detector: Detector) -> str:
+    """The hash of an export of a detector, now in a folder, but for its parts."""
+    folder.mkdir(parents=True)
+    said = {"kind": "detector", "runtime": "openvino", "precision": "int8", "parts": {}, "model": {}}
+    ExportManifest.model_validate({**said, "source": {"name": "first", "sha256": detector.sha256}}).write(folder)
+    return sha256_of(folder / EXPORT_FILE)
+
+
+def test_an_export_that_facts_are_of_gives_way_to_no_other(
+    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sha256 = written_export(fast_folder(tmp_path, "detector"), detector)
+    made = DetectorEntry(name="d", sha256=sha256, categories=["bird", "fox"])
+    write_run(tmp_path, RunFile(detector=made))
+    other = Models(replace(detector, name="other", sha256="c" * 64))
+    monkeypatch.setattr(speed, "fast_detector", lambda model, *_: model)
+    assert models_at("fast", other, tmp_path, []).detector is other.detector  # nothing was seen with it yet
+    facts_folder(tmp_path).mkdir()
+    (facts_folder(tmp_path) / part_name(0)).touch()
+    assert models_at("fast", Models(detector), tmp_path, []).detector is detector
+    with pytest.raises(ConfigError, match="a fast export of first, not of other"):
+        models_at("fast", other, tmp_path, [])
+
+
+def test_a_store_that_was_moved_finds_the_model_that_was_made_for_it(
+    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = fast_folder(tmp_path, "detector")
+    made = DetectorEntry(
+        name="d", sha256=written_export(place, detector), categories=["bird", "fox"], source="/before/fast/detector"
+    )
+    write_run(tmp_path, RunFile(detector=made))
+    monkeypatch.setattr(Models, "of", lambda source, *_: Models(replace(detector, source=source, sha256=made.sha256)))
+    assert models_for(tmp_path).detector.source == str(place)
+    (place / EXPORT_FILE).write_text("another")
+    with pytest.raises(ConfigError, match="is not at /before/fast/detector any more"):
+        models_for(tmp_path)
 
 
 def test_without_photos_it_is_bf16_once_and_says_so(

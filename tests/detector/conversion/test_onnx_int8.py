@@ -119,6 +119,18 @@ def test_an_export_that_says_what_cannot_be_is_refused(
         load_detector(tmp_path / "fast", "cpu")
 
 
+def test_an_export_of_another_network_is_refused(
+    finder: Detector, tmp_path: Path, photos: Chosen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_int8, "quantise", lambda network, *_: network)
+    export_onnx_int8(finder, tmp_path / "fast", photos)
+    said = json.loads((tmp_path / "fast" / EXPORT_FILE).read_text())
+    said["model"]["outputs"].append("more")
+    (tmp_path / "fast" / EXPORT_FILE).write_text(json.dumps(said))
+    with pytest.raises(CheckpointError, match="gives 1 outputs, and it says 2"):
+        detect(load_detector(tmp_path / "fast", "cpu"), [picture(SIZE, (40, 16, 80, 60))])
+
+
 def test_what_the_runtime_cannot_take_is_said(
     finder: Detector, tmp_path: Path, photos: Chosen, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,6 +75,19 @@ def test_after_an_error_the_facts_are_there_and_the_rest_is_as_before(store: Add
     assert sorted(keys(store)) == ["facts/part-000000.parquet", "run.json"]
 
 
+def test_models_made_for_a_store_are_there_before_what_they_saw(store: Address) -> None:
+    def fail() -> None:
+        with working_copy(store) as folder:
+            (folder / "fast" / "detector").mkdir(parents=True)
+            (folder / "fast" / "detector" / "export.json").write_bytes(b"{}")
+            fill(folder)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert sorted(keys(store)) == ["facts/part-000000.parquet", "fast/detector/export.json", "run.json"]
+
+
 def test_decisions_of_a_killed_put_are_dropped(store: Address) -> None:
     with working_copy(store) as folder:
         fill(folder)
