@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,8 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     folder, made = root / f"shared_{name}", root / f"shared_{name}.made"
     with FileLock(root / f"shared_{name}.lock"):
         if not made.exists():
+            if folder.exists():  # of a worker that failed or died over it
+                shutil.rmtree(folder)
             folder.mkdir()
             make(folder)
             made.touch()
