@@ -4,8 +4,8 @@
 
 The JSON is made in a temporary folder, in two files; media are objects that nobody fetches, as the engine yields each
 item as if it were classified (after so many microseconds). All else is the command's: reading, filtering, the rows, and
-the store's parts. Measured in a process of its own: seconds, boxes a second, and resident memory half-way of the
-and at the end, whose difference must not grow with the boxes but for 8 bytes an image.
+the store's parts. Measured in a process of its own: seconds, boxes a second, and resident memory half-way through the
+images and at the end, whose difference must not grow with the boxes but for 8 bytes an image.
 """
 
 from __future__ import annotations
