@@ -16,9 +16,11 @@ from detector.base.objects.address import Place
 from detector.base.pictures import PHOTO_SUFFIXES, pictures_in
 from detector.base.reporting import warn
 from detector.conversion.fast import becomes_faster, fast_classifier, fast_detector, is_fast
+from detector.models.detector import Detector
 from detector.runtimes.manifest import EXPORT_FILE, is_export, read_manifest
+from detector.species.classifier import SpeciesClassifier
 from detector.store.layout import facts_folder, fast_folder, parts
-from detector.store.run_file import RunFile
+from detector.store.run_file import DetectorEntry, RunFile, SpeciesEntry
 from detector.store.run_json import read_run
 
 Speed = Literal["exact", "fast"]
@@ -69,11 +71,12 @@ def _keep_exports(before: RunFile, output: Path, models: Models) -> None:
     Raises:
         ConfigError: Another model is given than the one that it was made from.
     """
-    for name, entry, model in (
+    pairs: Sequence[tuple[str, DetectorEntry | SpeciesEntry | None, Detector | SpeciesClassifier | None]] = (
         ("detector", before.detector, models.detector),
         ("species", before.species, models.species),
         ("first_pass", before.first_pass, models.first_pass),
-    ):
+    )
+    for name, entry, model in pairs:
         place = fast_folder(output, name)
         if entry is None or model is None or entry.sha256 == model.sha256 or is_fast(model, place):
             continue
