@@ -81,13 +81,13 @@ class LiveDecisions:
         for number in range(len(self._decider.plan.portions)):
             if number in asked or number not in self._summaries:
                 decided = self._decide(number, words, keep=number in asked)
-                own = {review for review in decided.lost_reviews if self._portion_of.get(_item(review)) == number}
+                own = {review for review in decided.lost_reviews if self._portion_of.get(review.item) == number}
                 self._summaries[number] = summarise_decisions(decided), own
                 if number in asked:
                     records = media_of_tables(media_chunks(decided), detection_chunks(decided))
                     media |= {record.media_id: record for record in records if record.media_id in ids}
         summaries, lost = zip(*(self._summaries[number] for number in sorted(self._summaries)), strict=True)
-        nowhere = {review for review in words.all if _item(review) not in self._portion_of}
+        nowhere = {review for review in words.all if review.item not in self._portion_of}
         return LiveAnswer(media, join_summaries(summaries, len(nowhere.union(*lost))))
 
     def _decide(self, number: int, words: Words, keep: bool) -> Decisions:
@@ -103,10 +103,6 @@ class LiveDecisions:
         while len(self._before) > KEPT:
             self._before.popitem(last=False)
         return self._decider.with_words(known[1], words)
-
-
-def _item(review: Review) -> str:
-    return review.media_id or (review.repeat_group or "").partition(":")[0]
 
 
 def _portions_by_item(reader: FactsReader, plan: Plan) -> dict[str, int]:

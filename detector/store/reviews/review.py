@@ -109,6 +109,11 @@ class Review:
         return self.media_id is not None and self.box is None
 
     @property
+    def item(self) -> str:
+        """The media item that it is of, or that of a group's first box; "" of what it withdraws."""
+        return self.media_id or (self.repeat_group or "").partition(":")[0]
+
+    @property
     def is_drawn(self) -> bool:
         """Whether it is of a box that a person drew."""
         return self.box is not None and self.box >= DRAWN_FROM

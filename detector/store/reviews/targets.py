@@ -38,14 +38,10 @@ def find_targets(folder: Path, said: Sequence[Said], drawn: Collection[Target] =
     reader = FactsReader(folder)
     files = Files.of(reader, folder) if any(each.item is None and each.path for each in said) else None
     named = [_with_item(each, files) for each in said]
-    wanted = {_item(each.review) for each in named if each.problem is None}
+    wanted = {each.review.item for each in named if each.problem is None}
     boxes = _boxes(reader, wanted)
     drawn = {*drawn, *(each.review.target for each in named if each.review.xywh is not None and each.review.is_drawn)}
     return [each if each.problem else replace(each, problem=_problem(each, boxes, drawn)) for each in named]
-
-
-def _item(review: Review) -> str:
-    return review.media_id or (review.repeat_group or "").partition(":")[0]
 
 
 def _with_item(said: Said, files: Files | None) -> Said:
@@ -178,9 +174,9 @@ def _boxes(reader: FactsReader, items: set[str]) -> dict[str, dict[int, int]]:
 def _problem(said: Said, boxes: dict[str, dict[int, int]], drawn: Collection[Target]) -> str | None:
     """What is not there of what a review is of."""
     review = said.review
-    frames = boxes.get(_item(review))
+    frames = boxes.get(review.item)
     if frames is None:
-        return f"there is no file with the id '{said.item or _item(review)}' in this store"
+        return f"there is no file with the id '{said.item or review.item}' in this store"
     frame, box = review.frame_number, review.box
     if review.repeat_group is not None:
         numbers = review.repeat_group.split(":")[1:]
