@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -47,18 +48,22 @@ def decide(folder: Path, options: DecideOptions, now: datetime | None = None) ->
     reader = FactsReader(folder)
     plan = plan_portions(reader, rules.deployments, options.camera_from)
     unmatched = _half_matched(plan.matching, options)
-    decider = PortionDecider(reader, plan, options, rules, read_words(folder), now or datetime.now())
 
     def write_portion(portion: Portion | None) -> tuple[DecisionSummary, set[Review]]:
         decided = decider.decide(portion)
         writer.add(decided)
         return summarise_decisions(decided), decided.lost_reviews
 
-    with StoreLock(folder, DECISIONS_LOCK):
+    with StoreLock(folder, DECISIONS_LOCK) as lock:
+        began_ns = lock.path.stat().st_mtime_ns
         join_parts(folder)
+        # not before: another process may just have decided with more words than there were then
+        decider = PortionDecider(reader, plan, options, rules, read_words(folder), now or datetime.now())
         with replacing_decisions(folder) as target:
             with DecisionsWriter(target) as writer:
                 summaries, lost = zip(*map(write_portion, plan.portions), strict=True)
+            for table in target.iterdir():
+                os.utime(table, ns=(began_ns, began_ns))  # older than all words that may not be in them
             # before they take their place: a kill while they are hashed would let old exports pass for theirs
             changes = {"decisions": options.model_dump(mode="json"), "decided": decisions_id(target)}
         update_run(folder, lambda run: run.model_copy(update=changes))

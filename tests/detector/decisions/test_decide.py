@@ -19,9 +19,11 @@ from detector.decisions.decide import decide, stored_options
 from detector.store.lock import DECISIONS_LOCK, StoreLock
 from detector.store.reader import FactsReader
 from detector.store.records_reader import read_effort, read_events, read_media, read_repeats, read_visits
+from detector.store.reviews.log import Review, append_reviews
 from detector.store.run_json import load_run, set_card_root
 from detector.store.schema import pack_vector
 from detector.store.writer import FactsWriter
+from detector.types import media_id
 from tests.detector.decisions.small_facts import (
     HOOPOE,
     SPECIES,
@@ -160,6 +162,21 @@ def test_two_decisions_at_once_are_refused(tmp_path: Path, facts_maker: Maker) -
         decide(tmp_path, options())
     with FactsWriter(tmp_path):
         decide(tmp_path, options())
+
+
+def test_words_that_another_process_has_decided_with_are_not_left_out(
+    tmp_path: Path, facts_maker: Maker, photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts_maker.write(tmp_path, [photo("a.jpg", packed=[HOOPOE])], species=SPECIES)
+
+    class Late(StoreLock):
+        def __init__(self, folder: Path, name: str) -> None:
+            append_reviews(folder, [Review(START, "Noa", "person", media_id("card", "a.jpg"), 0, 0)])
+            super().__init__(folder, name)  # after another process has decided with it, and let go
+
+    monkeypatch.setattr("detector.decisions.decide.StoreLock", Late)
+    decide(tmp_path, options())
+    assert [found.kind for item in read_media(tmp_path) for found in item.detections] == ["person"]
 
 
 @st.composite
