@@ -300,7 +300,7 @@ def test_readers_leave_a_signal_to_end_to_the_parent(script: tuple[subprocess.Po
         os.kill(reader, signal.SIGTERM)
     assert all(alive(reader) for reader in readers)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=20)
+    process.communicate(timeout=200)  # until the server that they are forks of has ended, too
     assert wait_until_gone(readers)
 
 
