@@ -86,21 +86,15 @@ class Members:
         """
         one, boxes = QUEUES[queue], self.boxes
         shown = one.scope(boxes) & self.units(queue, every)
-        return shown if one.whole else shown & ~self._judged(one)
+        return shown if one.whole else shown & ~boxes.reviewed
 
     def done(self, queue: str) -> int:
         """How many birds or groups of it people have spoken on."""
         one, boxes = QUEUES[queue], self.boxes
-        return int((self.units(queue) & self._judged(one) & (one.groups | boxes.listed)).sum())
+        return int((self.units(queue) & boxes.reviewed & (one.groups | boxes.listed)).sum())
 
     def units(self, queue: str, every: bool = False) -> NDArray[np.bool_]:
         """bool (B,): the boxes that a picture can stand for, whatever people said: see `open`."""
         if QUEUES[queue].groups:
             return self.boxes.group_lead
         return self.boxes.listed if every else self.boxes.lead
-
-    def _judged(self, queue: Queue) -> NDArray[np.bool_]:
-        if not queue.groups:
-            return self.boxes.reviewed
-        judged = np.array([group.reviewed_by is not None for group in self.boxes.repeats], bool)
-        return np.append(judged, False)[self.boxes.group] | self.boxes.reviewed
