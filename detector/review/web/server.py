@@ -25,17 +25,14 @@ def listen(port: int) -> socket.socket:
     Raises:
         ConfigError: It is not free.
     """
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        listening.bind((HOST, port))
+        return socket.create_server((HOST, port))  # also where connections to an earlier start are not forgotten yet
     except (OSError, OverflowError) as error:
-        listening.close()
         raise ConfigError(
             f"this port cannot be listened on ({error})",
             where=f"--port {port}",
             hint="leave --port out, or take another",
         ) from error
-    return listening
 
 
 def serve(answers: Answers, port: int, started: Callable[[str], None]) -> None:
