@@ -47,6 +47,8 @@ Text = Annotated[_Line, StringConstraints(max_length=200)]
 MediaId = Annotated[str, StringConstraints(pattern=_MEDIA)]
 BoxText = Annotated[str, AfterValidator(_box_text)]
 Share = Annotated[float, Field(ge=-0.001, le=1.001, allow_inf_nan=False)]
+Revision = Annotated[int, Field(ge=0, le=2**31 - 1)]
+NameKey = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
 Saying = Literal["accept", "named", "bird", "animal", "person", "vehicle", "nothing", "real", "noted"]
 
 
@@ -58,7 +60,7 @@ class Filter(_Asked):
     """Which boxes."""
 
     queue: str = "review"
-    name: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")] | None = None
+    name: NameKey | None = None
     place: Annotated[int, Field(ge=0)] | None = None
     every: bool = False
     order: Order = "alike"
@@ -76,10 +78,19 @@ class All(Filter):
     expected: Annotated[int, Field(ge=0)]
 
 
-class Mark(_Asked):
-    """A person's word, and what it is of: boxes, whole files, groups of repeats, or all of a filter."""
+class _Said(_Asked):
+    """Who says it, and the revision that their page shows: it is told what changed since."""
 
     reviewer: Person
+    since: Revision | None = None
+
+
+class Mark(_Said):
+    """A person's word, and what it is of: boxes, whole files, groups of repeats, or all of a filter.
+
+    `seen` is what the page called the boxes that are accepted: nobody says yes to a name that another gave meanwhile.
+    """
+
     say: Saying
     name: Text | None = None
     sex: Literal["female", "male"] | None = None
@@ -87,6 +98,7 @@ class Mark(_Asked):
     count: Annotated[int, Field(ge=1, le=100_000)] | None = None
     comment: Text | None = None
     boxes: Annotated[list[BoxText], Field(max_length=MOST_BOXES)] = []
+    seen: Annotated[list[NameKey], Field(max_length=MOST_BOXES)] = []
     alone: bool = False
     files: Annotated[list[MediaId], Field(max_length=MOST_BOXES)] = []
     groups: Annotated[list[BoxText], Field(max_length=MOST_BOXES)] = []
@@ -98,13 +110,14 @@ class Mark(_Asked):
             raise ValueError("`named` comes with a name, and nothing else does")
         if not (self.boxes or self.files or self.groups or self.all):
             raise ValueError("it is of nothing")
+        if self.seen and len(self.seen) != len(self.boxes):
+            raise ValueError("`seen` comes with a name a box")
         return self
 
 
-class Drawing(_Asked):
+class Drawing(_Said):
     """A box that a person draws, or the new place of one."""
 
-    reviewer: Person
     media: MediaId
     frame: Annotated[int, Field(ge=0, le=2**31 - 1)]
     xywh: tuple[Share, Share, Share, Share]
@@ -119,10 +132,9 @@ class Drawing(_Asked):
         return self
 
 
-class Undo(_Asked):
+class Undo(_Said):
     """Take back the last thing that this person said here."""
 
-    reviewer: Person
     said: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")] | None = None
 
 
@@ -137,7 +149,7 @@ class Where(_Asked):
 
     reviewer: Person
     queue: Annotated[str, StringConstraints(max_length=20)]
-    name: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")] | None = None
+    name: NameKey | None = None
     order: Order = "alike"
     language: Literal["english", "hebrew", "scientific"] = "english"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detector.base.closing import Closing
 from detector.base.objects.address import Place
@@ -21,20 +22,20 @@ from detector.exports.source import ExportOptions, ExportSource
 from detector.review.asked import AskedError, Drawing, Filter, Mark
 from detector.review.boxes import Boxes, BoxId, Word, word_of
 from detector.review.deciding import Deciding
-from detector.review.marking import NOTHING, Marker, Marking
+from detector.review.marking import ACCEPT, NOTHING, Marker, Marking
 from detector.review.names import NameSearch
 from detector.review.progress import Pace
 from detector.review.queues import QUEUES
+from detector.review.recent import RecentNames
 from detector.review.sight import Sight
 from detector.store.layout import decisions_folder, reviews_folder
 from detector.store.reviews.log import append_reviews, read_reviews, withdraw
-from detector.store.reviews.review import Review
+from detector.store.reviews.review import DRAWN_FROM, Review
 from detector.store.reviews.words import standing
 from detector.store.run_file import run_file_path
 from detector.store.run_json import load_run
 
 CHANGES_KEPT = 500
-RECENT_NAMES = 9
 LONGEST_WAIT_S = 600.0
 A_BOX_S = 1e-4  # that deciding takes about, until it is known
 WORDS = {"accept": "accepted", "nothing": "no animal", "animal": "not a bird", "real": "no repeat", "noted": "a note"}
@@ -54,6 +55,7 @@ class Go:
         units: How many pictures were judged by it.
         before: What stood on boxes before; None: it was said before this program was started.
         files: Of files that were called blank, who had said so before.
+        items: Ids of the files that it is of.
     """
 
     said_id: str
@@ -62,6 +64,7 @@ class Go:
     units: int
     before: tuple[tuple[BoxId, Word], ...] | None = None
     files: tuple[tuple[str, str | None], ...] = ()
+    items: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ class Desk(Closing):
         self.revision = 1
         earlier = standing(read_reviews(self.folder))
         self._gos = _gos(earlier)
-        self._names = _names_said(earlier)
+        self._recent = _names_said(earlier)
         self._stamp = self._decided_when()
         self._sight = Sight(self.folder, source.run, source.score_threshold)
         self._live: LiveDecisions | None = None
@@ -135,9 +138,8 @@ class Desk(Closing):
             rows = self._rows_of(mark)
             marking = self._marker.marking(self._sight.boxes, mark, rows)
             blank = [self._sight.boxes.media_rows[item] for item in mark.files]
-            return self._keep(
-                marking, mark.reviewer, _in_words(mark.name, mark.say), blank if mark.say == NOTHING else []
-            )
+            self._keep(marking, mark.reviewer, _in_words(mark.name, mark.say), blank if mark.say == NOTHING else [])
+            return self._used(mark.reviewer, mark.name)
 
     def draw(self, drawing: Drawing) -> dict[str, Any]:
         """Save a box that a person drew or moved; raises as `say`."""
@@ -146,7 +148,8 @@ class Desk(Closing):
                 self._sight.row_of(f"{drawing.media}:{drawing.frame}:{drawing.box}")
             marking = self._marker.drawing(self._sight.boxes, drawing)
             words = "a box was drawn" if drawing.box is None else "a box was moved"
-            said = self._keep(marking, drawing.reviewer, words, [])
+            self._keep(marking, drawing.reviewer, words, [])
+            said = self._used(drawing.reviewer, drawing.name)
         [review] = marking.reviews
         return said | {"box": f"{review.media_id}:{review.frame_number}:{review.box}"}
 
@@ -174,7 +177,7 @@ class Desk(Closing):
             rows = self._sight.boxes.media_rows
             for item, before in go.files:
                 self._sight.blanks.say([rows[item]], before)
-            self._spoken |= {each.media_id for each, _ in go.before or ()} | {item for item, _ in go.files}
+            self._spoken |= go.items
             self._changed(frozenset(str(each) for each, _ in go.before or ()), frozenset(item for item, _ in go.files))
             self.deciding.ask()
             return self.state(reviewer) | {"undone": go.words}
@@ -186,7 +189,7 @@ class Desk(Closing):
             return {
                 "revision": self.revision,
                 "undo": None if last is None else {"said": last.said_id, "words": last.words, "units": last.units},
-                "recent": self._names.get(reviewer, [])[:RECENT_NAMES],
+                "recent": [*self._recent.get(reviewer, RecentNames()).names],
                 "deciding": self.deciding.is_due,
                 "problem": self.deciding.problem,
             }
@@ -216,21 +219,36 @@ class Desk(Closing):
         return mark.model_copy(update={"all": None, "boxes": [str(boxes.id_of(row)) for row in rows]})
 
     def _rows_of(self, mark: Mark) -> list[int]:
-        """The boxes that a mark lists, with all of each bird unless it is of these boxes alone."""
+        """The boxes that a mark lists, with all of each bird that look so unless it is of these boxes alone."""
         boxes = self._sight.boxes
-        rows = np.array([self._sight.row_of(each) for each in dict.fromkeys(mark.boxes)], np.int64)
+        asked = [self._sight.row_of(each) for each in mark.boxes]
+        if mark.say == ACCEPT and any(
+            boxes.name_of(row).key != key for row, key in zip(asked, mark.seen, strict=False)
+        ):
+            raise AskedError("it is called otherwise by now: look again", 409)
+        rows = np.unique(np.array(asked, np.int64))
         if not mark.alone and len(rows):
             whole = np.isin(boxes.individual, boxes.individual[rows]) & boxes.listed
+            # what a person said of another box of the bird alone stays: nobody is shown that one here
+            looks = (boxes.individual * len(boxes.names) + boxes.name) * 2 + boxes.suppressed
+            whole &= ~boxes.reviewed | np.isin(looks, looks[rows])
             whole[rows] = True
             rows = np.flatnonzero(whole)
         return [int(row) for row in rows]
 
-    def _keep(self, marking: Marking, reviewer: str, words: str, blank: list[int]) -> dict[str, Any]:
+    def _used(self, reviewer: str, name: str | None) -> dict[str, Any]:
+        """The state after a person has given a name, or none."""
+        if name is not None:
+            self._recent.setdefault(reviewer, RecentNames()).use(name)
+        return self.state(reviewer)
+
+    def _keep(self, marking: Marking, reviewer: str, words: str, blank: list[int]) -> None:
         """Write a marking, and let it stand on the page."""
         said_id = append_reviews(self.folder, marking.reviews)
         boxes, blanks = self._sight.boxes, self._sight.blanks
         ids = [(boxes.id_of(row), row, word) for row, word in marking.words]
         files = boxes.media["media_id"]
+        items = frozenset({review.item for review in marking.reviews} | {each.media_id for each, _, _ in ids})
         go = Go(
             str(said_id),
             reviewer,
@@ -238,20 +256,17 @@ class Desk(Closing):
             marking.units,
             tuple((each, boxes.word_on(row)) for each, row, _ in ids),
             tuple((files[row].as_py(), blanks.blank_by(row)) for row in blank),
+            items,
         )
         self._gos.append(go)
         self._said += 1
-        for name in dict.fromkeys(review.name for review in marking.reviews if review.name):
-            recent = self._names.setdefault(reviewer, [])
-            self._names[reviewer] = [name, *(each for each in recent if each != name)]
         self.pace.count(marking.units)
         self._apply(tuple((each, word) for each, _, word in ids))
         blanks.say(blank, reviewer)
-        items = {str(review.media_id) for review in marking.reviews if review.box is None and review.media_id}
-        self._spoken |= {each.media_id for each, _, _ in ids} | items
-        self._changed(frozenset(str(each) for each, _, _ in ids), frozenset(items))
+        self._spoken |= items
+        whole = frozenset(str(review.media_id) for review in marking.reviews if review.box is None and review.media_id)
+        self._changed(frozenset(str(each) for each, _, _ in ids), whole)
         self.deciding.ask()
-        return self.state(reviewer)
 
     def _apply(self, words: Sequence[tuple[BoxId, Word]]) -> None:
         self._since.append((self._said, tuple(words)))
@@ -300,13 +315,14 @@ class Desk(Closing):
         sight = Sight(self.folder, source.run, source.score_threshold)
         with self._lock:
             before, self._sight = self._sight, sight
-            sight.keep_order_of(before)
+            moved = sight.keep_order_of(before)
             self._since = [each for each in self._since if each[0] > said]
             for _, words in self._since:
                 self._say(words)
             self._stamp = stamp
-            changed = _different(before.boxes, sight.boxes)
-            self._changed(frozenset(changed or ()), everything=changed is None)
+            changed = _different(before.boxes, sight.boxes, moved)
+            drawn = frozenset(each.media_id for each in changed or () if each.box >= DRAWN_FROM)
+            self._changed(frozenset(map(str, changed or ())), drawn, everything=changed is None)
 
     def _see_others(self) -> None:
         """Show what another process has decided, such as `hoopoe decide` with a table of reviews."""
@@ -323,24 +339,30 @@ class Desk(Closing):
 
 
 def _gos(reviews: Sequence[Review]) -> list[Go]:
-    """What was said in each go before, oldest first."""
+    """What one person said in each go before, oldest first: a table of what several said is nobody's to take back."""
     by_id: dict[str, list[Review]] = {}
     for review in reviews:
         if review.said_id is not None:
             by_id.setdefault(review.said_id, []).append(review)
     return [
-        Go(said_id, said[0].reviewer, _in_words(said[0].name, said[0].verdict), len(said))
+        Go(said_id, said[0].reviewer, _in_short(said), len(said), items=frozenset(review.item for review in said))
         for said_id, said in by_id.items()
+        if len({review.reviewer for review in said}) == 1
     ]
 
 
-def _names_said(reviews: Sequence[Review]) -> dict[str, list[str]]:
-    """Of each person the names that they gave, the last first."""
+def _names_said(reviews: Sequence[Review]) -> dict[str, RecentNames]:
+    """Of each person the names that they gave last."""
     names: dict[str, dict[str, None]] = {}
     for review in reversed(reviews):
         if review.name:
             names.setdefault(review.reviewer, {})[review.name] = None
-    return {reviewer: list(said) for reviewer, said in names.items()}
+    return {reviewer: RecentNames(said) for reviewer, said in names.items()}
+
+
+def _in_short(said: Sequence[Review]) -> str:
+    words = {_in_words(review.name, review.verdict) for review in said}
+    return words.pop() if len(words) == 1 else "different words"
 
 
 def _in_words(name: str | None, verdict: str) -> str:
@@ -348,19 +370,25 @@ def _in_words(name: str | None, verdict: str) -> str:
 
 
 def _said_later(folder: Path) -> bool:
-    """Whether something was said after the decisions were made."""
+    """Whether something was said that may not be in the decisions: their tables are as old as the words in them."""
     decided_ns = (decisions_folder(folder) / "detections.parquet").stat().st_mtime_ns
-    return any(part.stat().st_mtime_ns > decided_ns for part in reviews_folder(folder).glob("*.parquet"))
+    return any(part.stat().st_mtime_ns >= decided_ns for part in reviews_folder(folder).glob("*.parquet"))
 
 
-def _different(before: Boxes, now: Boxes) -> set[str] | None:
-    """The boxes that are not what they were; None: there are others, or too many of them."""
-    if len(before) != len(now) or not before.media["media_id"].equals(now.media["media_id"]):
+def _different(before: Boxes, now: Boxes, moved: NDArray[np.int64] | None) -> set[BoxId] | None:
+    """The boxes that are not what they were, and those that were drawn since; None: some are gone, or too many differ.
+
+    Args:
+        before: The boxes before.
+        now: Those of now.
+        moved: int64 (B before,), the row of each now.
+    """
+    if moved is None:
         return None
     known = {name.same: index for index, name in enumerate(before.names)}
-    same_name = np.array([known.get(name.same, -1) for name in now.names], np.int64)[now.name] == before.name
+    same_name = np.array([known.get(name.same, -1) for name in now.names], np.int64)[now.name[moved]] == before.name
     flags = ("suppressed", "reviewed", "needs_review")
-    different = ~same_name | np.any([getattr(before, each) != getattr(now, each) for each in flags], axis=0)
-    different |= (before.xywh != now.xywh).any(axis=1)
-    rows = np.flatnonzero(different)
-    return None if len(rows) > MOST_LISTED else {str(now.id_of(int(row))) for row in rows}
+    different = ~same_name | np.any([getattr(before, each) != getattr(now, each)[moved] for each in flags], axis=0)
+    different |= (before.xywh != now.xywh[moved]).any(axis=1)
+    rows = np.concatenate([moved[different], np.setdiff1d(np.arange(len(now)), moved)])
+    return None if len(rows) > MOST_LISTED else {now.id_of(int(row)) for row in rows}

@@ -58,7 +58,7 @@ class Marker:
             rows: The boxes that it lists, by their rows.
 
         Raises:
-            AskedError: A name is none, or what it is of is not in the store.
+            AskedError: A name is none, it says what cannot be, or what it is of is not in the store.
         """
         if mark.name:
             self._check_name(mark.name)
@@ -75,7 +75,7 @@ class Marker:
                 known[key] = self._outcome(mark, now)
             verdict, name, word = known[key]
             place = boxes.id_of(row)
-            reviews.append(Review(**common, verdict=verdict, name=name, **vars(place)))
+            reviews.append(_review(**common, verdict=verdict, name=name, **vars(place)))
             words.append((row, word))
         targets: list[tuple[dict[str, Any], list[int]]] = [
             ({"media_id": item}, of_file) for item, of_file in self._files(boxes, mark)
@@ -84,7 +84,7 @@ class Marker:
         for target, members in targets:
             if mark.say == ACCEPT:
                 raise AskedError("there is nothing to accept: say what it is", 422)
-            reviews.append(Review(**common, verdict=mark.say, name=mark.name, **target))
+            reviews.append(_review(**common, verdict=mark.say, name=mark.name, **target))
             words += [(row, self._outcome(mark, boxes.word_on(row))[2]) for row in members]
         birds = len(set(boxes.individual[list(rows)].tolist()))
         return Marking(tuple(reviews), tuple(words), birds + len(targets))
@@ -101,19 +101,16 @@ class Marker:
             self._check_name(drawing.name)
         new = drawing.box is None
         number = drawn_number(drawing.media, drawing.frame, drawing.xywh) if drawing.box is None else drawing.box
-        try:
-            review = Review(
-                reviewed_at=self._now(),
-                reviewer=drawing.reviewer,
-                verdict=drawing.say if new else NOTED,
-                name=drawing.name if new else None,
-                media_id=drawing.media,
-                frame_number=drawing.frame,
-                box=number,
-                xywh=drawing.xywh,
-            )
-        except ValueError as error:
-            raise AskedError(str(error), 422) from None
+        review = _review(
+            reviewed_at=self._now(),
+            reviewer=drawing.reviewer,
+            verdict=drawing.say if new else NOTED,
+            name=drawing.name if new else None,
+            media_id=drawing.media,
+            frame_number=drawing.frame,
+            box=number,
+            xywh=drawing.xywh,
+        )
         return Marking((review,), (), 1)
 
     def _check_name(self, text: str) -> None:
@@ -158,6 +155,13 @@ class Marker:
         if kind in PLAIN:
             return box_name(kind, TaxonName.plain(kind))
         return before
+
+
+def _review(**values: Any) -> Review:
+    try:
+        return Review(**values)
+    except ValueError as error:
+        raise AskedError(str(error), 422) from None
 
 
 def box_name(kind: str, taxon: TaxonName) -> BoxName:

@@ -22,6 +22,7 @@ from detector.store.records_reader import read_events, read_visits
 from detector.store.run_file import RunFile
 
 DEFAULT_PAUSE_MIN = 30.0
+ORDERS_KEPT = 30  # of filters, eight bytes a box each
 
 Counts = dict[tuple[str, str], dict[str, int]]
 
@@ -53,17 +54,22 @@ class Sight:
         self._ranks: dict[Filter, NDArray[np.int64]] = {}
         self._likeness: Likeness | None = None
 
-    def keep_order_of(self, before: Sight) -> None:
-        """Keep the order in which pictures came before: who turns a page must not see any twice, or miss one."""
+    def keep_order_of(self, before: Sight) -> NDArray[np.int64] | None:
+        """Keep the order in which pictures came before: who turns a page must not see any twice, or miss one.
+
+        Returns:
+            int64 (B before,): the row of each box now; None: boxes are gone, or it is another store by now.
+        """
         moved = _moved(before.boxes, self.boxes)
         if moved is None:
-            return
+            return None
         for wanted, rank in before._ranks.items():
             kept = np.full(len(self.boxes), len(self.boxes) + len(before.boxes)) + np.arange(len(self.boxes))
             kept[moved] = rank
             self._ranks[wanted] = kept
         if len(moved) == len(self.boxes):
             self._likeness = before._likeness
+        return moved
 
     def count(self, summary: DecisionSummary) -> None:
         """Take events and MaxN from decisions that are not on the disk yet."""
@@ -142,15 +148,18 @@ class Sight:
 
     def _rank(self, wanted: Filter) -> NDArray[np.int64]:
         """int64 (B,): the places of boxes in the order of a filter, fixed when it is first asked for."""
-        if wanted not in self._ranks:
+        rank = self._ranks.pop(wanted, None)
+        if rank is None:
             rows = np.flatnonzero(self.members.units(wanted.queue, wanted.every) & self._filtered(wanted))
             likeness = None
             if wanted.order == "alike" and wanted.name is not None:  # of many names there are no alike ones to look for
                 likeness = self._likeness = self._likeness or Likeness(FactsReader(self.folder), self.boxes)
             rank = len(self.boxes) + np.arange(len(self.boxes))
             rank[ordered(self.boxes, rows, wanted.order, likeness)] = np.arange(len(rows))
-            self._ranks[wanted] = rank
-        return self._ranks[wanted]
+        self._ranks[wanted] = rank
+        while len(self._ranks) > ORDERS_KEPT:
+            del self._ranks[next(iter(self._ranks))]  # the one that was asked for longest ago
+        return rank
 
 
 def _events(folder: Path) -> Counts:

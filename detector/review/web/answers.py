@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Annotated, Any, Literal
 
@@ -24,6 +23,7 @@ from detector.review.asked import (
     Mark,
     MediaId,
     Person,
+    Revision,
     Undo,
     Where,
     box_id,
@@ -50,6 +50,10 @@ class _Query(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class _Start(_Query):
+    reviewer: Person | None = None
+
+
 class _Boxes(Filter):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
     after: BoxText | None = None
@@ -61,7 +65,7 @@ class _Summary(Filter):
 
 
 class _Changes(_Query):
-    since: Number
+    since: Revision
     reviewer: Person
 
 
@@ -125,9 +129,8 @@ class Answers:
         self._pictures.close()
 
     def start(self, query: dict[str, str]) -> dict[str, Any]:
-        """What the page begins with."""
-        checked_query(_Query, query)
-        reviewer, desk = self._reviewer, self._desk
+        """What the page begins with; a tab that knows who looks in it says so, for another may have spoken since."""
+        reviewer, desk = checked_query(_Start, query).reviewer or self._reviewer, self._desk
         return {
             "version": __version__,
             "store": desk.folder.resolve().name,
@@ -251,15 +254,15 @@ class Answers:
 
     def mark(self, mark: Mark) -> dict[str, Any]:
         """Save a mark; returns what it changed."""
-        return self._with_changes(lambda: self._desk.say(mark))
+        return self._with_changes(mark.since, self._desk.say(mark))
 
     def draw(self, drawing: Drawing) -> dict[str, Any]:
         """Save a box."""
-        return self._with_changes(lambda: self._desk.draw(drawing))
+        return self._with_changes(drawing.since, self._desk.draw(drawing))
 
     def undo(self, undo: Undo) -> dict[str, Any]:
         """Take back the last mark."""
-        return self._with_changes(lambda: self._desk.undo(undo.reviewer, undo.said))
+        return self._with_changes(undo.since, self._desk.undo(undo.reviewer, undo.said))
 
     def where(self, where: Where) -> dict[str, Any]:
         """Remember where a person is."""
@@ -267,9 +270,9 @@ class Answers:
         self._reviewer = where.reviewer
         return {}
 
-    def _with_changes(self, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        done = act()
-        return self._changed_since(done["revision"] - 1) | done
+    def _with_changes(self, since: int | None, done: dict[str, Any]) -> dict[str, Any]:
+        before = done["revision"] - 1
+        return self._changed_since(before if since is None else min(since, before)) | done
 
     def export(self, export: Export) -> dict[str, Any]:
         """Bring exports up to what people said.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from time import monotonic, sleep
 from types import SimpleNamespace
 from typing import Any
 
@@ -34,12 +35,17 @@ def write_photo(path: Path, seed: int) -> None:
     path.write_bytes(cv2.imencode(".jpg", noise)[1].tobytes())
 
 
-def write_card(folder: Path, photos: dict[str, Sequence[dict[str, Any]] | None], root: Path) -> Path:
-    """A decided store of photos an hour apart; None: one that could not be read."""
+def write_card(
+    folder: Path,
+    photos: dict[str, Sequence[dict[str, Any]] | None],
+    root: Path,
+    apart: timedelta = timedelta(hours=1),
+) -> Path:
+    """A decided store of photos, an hour apart unless said otherwise; None: one that could not be read."""
     items = []
     for number, (path, found) in enumerate(photos.items()):
         boxes = None if found is None else [make_box(**{"label_scores": (0.9, 0.0)} | each) for each in found]
-        moment = START + timedelta(hours=number)
+        moment = START + number * apart
         row = make_row(path, boxes=boxes, captured_at=moment, brightness=0.5, width=SIZE_WH[0], height=SIZE_WH[1])
         items.append([row])
         if found is not None:
@@ -125,6 +131,16 @@ class Page:
         summary = self.get("/api/summary", queue="all", reviewer="Noa")
         return {queue["key"]: queue["open"] for queue in summary["queues"]}
 
+    def counted(self, name: str, events: int) -> dict[str, int]:
+        """Events and most at once of birds of a name, as the page shows them as soon as there are so many events."""
+        end = monotonic() + 60
+        while (shown := self._shown(name)).get("events") != events and monotonic() < end:
+            sleep(0.01)
+        return shown
+
+    def _shown(self, name: str) -> dict[str, int]:
+        return self.desk.look(lambda sight: sight._events.get(("bird", name), {}))
+
     def decided(self) -> None:
         """Wait until the decisions follow."""
         assert self.desk.deciding.wait(60)
@@ -153,7 +169,7 @@ def page(opened: Any, store: Path) -> Page:
 
 @pytest.fixture
 def photos() -> SimpleNamespace:
-    """`.id(path)` of a photo of `store`, `.box(path, box)` of one of its boxes, `.write(folder, photos, root)`."""
+    """`.id(path)` of a photo of `store`, `.box(path, box)` of a box, `.write(folder, photos, root, apart)`."""
 
     def box(path: str, number: int = 0) -> str:
         return f"{media_id('card', path)}:0:{number}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
 
@@ -162,6 +163,13 @@ def test_only_the_files_of_the_page_are_files(page, path):
         ("a million birds", '{"reviewer":"Noa","say":"noted","count":1000001,"boxes":["%s"]}', 400),
         ("no number", '{"reviewer":"Noa","say":"noted","count":NaN,"boxes":["%s"]}', 400),
         ("a sex that is none", '{"reviewer":"Noa","say":"noted","sex":"<b>","boxes":["%s"]}', 400),
+        ("the sex of nothing", '{"reviewer":"Noa","say":"nothing","sex":"male","boxes":["%s"]}', 422),
+        ("a note of nothing", '{"reviewer":"Noa","say":"noted","boxes":["%s"]}', 422),
+        (
+            "fewer names than boxes",
+            '{"reviewer":"Noa","say":"accept","seen":["0123456789ab","0123456789ab"],"boxes":["%s"]}',
+            400,
+        ),
         ("too much", " " * (MOST_BODY_BYTES + 1), 413),
     ],
 )
@@ -206,3 +214,13 @@ def test_it_listens_on_this_computer_alone():
 
     with listen(0) as listening:
         assert listening.getsockname()[0] == "127.0.0.1"
+
+
+def test_a_port_is_free_again_when_the_program_has_ended():
+    from detector.review.web.server import listen
+
+    with listen(0) as listening:
+        port = listening.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            listening.accept()[0].close()  # the system remembers who said goodbye first for a minute
+    listen(port).close()

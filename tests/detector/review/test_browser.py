@@ -18,6 +18,8 @@ from tests.detector.review.conftest import HOSTILE
 
 pytestmark = pytest.mark.browser
 AXE = Path(__file__).with_name("axe") / "axe.min.js"
+# the key of A while Hebrew letters are on
+HEBREW_A = "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key: 'ש', code: 'KeyA', bubbles: true}))"
 
 
 class Program:
@@ -148,7 +150,7 @@ def test_a_morning_of_review_by_keys(started, tabs, store):
     tab.first()
     tab.press("Shift+ArrowRight", "Shift+ArrowRight")
     assert tab.page.inner_text(".how-many") == "3 selected"
-    tab.press("a")
+    tab.page.evaluate(HEBREW_A)
     tab.says("3 pictures: accepted. Saved.")
     tab.press("n")
     tab.page.wait_for_selector("#found li")
@@ -185,6 +187,11 @@ def test_sort_filter_and_bulk_accept(started, tabs, store):
     tab.page.click("#undo")
     tab.says("Taken back: accepted.")
     assert identity(store) == {}
+    tab.go("blanks")
+    tab.page.click("#confirm")
+    tab.page.wait_for_function(
+        "() => document.getElementById('missed').textContent.includes('0 of the first 3 show a bird')"
+    )
 
 
 def test_the_mouse_selects_one_a_row_and_all_that_a_drag_touches(started, tabs):
@@ -247,6 +254,14 @@ def test_two_tabs_see_what_each_says(started, tabs):
     other.press("u")
     other.says("Taken back: person.")
     one.page.wait_for_function("() => document.querySelectorAll('#grid > li.said').length === 0")
+    other.page.click("#who")
+    other.page.fill("#dialog input", "Dan")
+    other.press("Enter")
+    other.page.wait_for_function("() => sessionStorage.getItem('reviewer') === 'Dan'")
+    for tab, name in ((one, "Noa"), (other, "Dan")):  # nobody becomes who spoke last
+        tab.page.reload()
+        tab.page.wait_for_selector("html[data-ready=true]")
+        assert tab.page.inner_text("#who") == name
 
 
 def test_a_missed_bird_is_drawn_and_a_box_mended_by_keys(started, tabs, store):

@@ -10,7 +10,7 @@ import pytest
 from detector.decisions.decide import decide
 from detector.decisions.options import DecideOptions
 from detector.evaluation.intervals import clopper_pearson
-from detector.review import ordering
+from detector.review import ordering, sight
 from detector.review.boxes import Boxes
 from detector.review.names import NameSearch
 from detector.review.ordering import Likeness, ordered
@@ -168,5 +168,14 @@ def test_it_begins_where_a_person_stopped(opened, store):
     first.post("/api/where", where)
     again = opened(store).get("/api/start")
     assert (again["reviewer"], again["where"]) == ("Dan", where)
+    assert first.get("/api/start")["reviewer"] == "Dan"
+    assert first.get("/api/start", reviewer="Noa")["reviewer"] == "Noa"  # a tab of her own, that is loaded again
     (store / "reviews" / "where.json").write_text("[{]")
     assert opened(store).get("/api/start")["where"] is None
+
+
+def test_the_orders_of_the_filters_that_were_seen_last_are_kept(page, monkeypatch):
+    monkeypatch.setattr(sight, "ORDERS_KEPT", 2)
+    for order in ("time", "sure", "time", "unsure"):
+        page.boxes("all", order=order)
+    assert page.desk.look(lambda seen: [wanted.order for wanted in seen._ranks]) == ["time", "unsure"]

@@ -3,7 +3,7 @@
 import { chosen, columns, focus, grid, nextPage, selectAll, selectNone, selectTo, toggle } from "./grid.js";
 import { acceptAll, askDetails, mark, markGenus, undo } from "./marks.js";
 import { askName, nameOf } from "./names.js";
-import { $, ask, counted, el, nameNode, put, says, state } from "./shared.js";
+import { $, ask, counted, el, keyOf, nameNode, put, says, state } from "./shared.js";
 import { isFiles } from "./side.js";
 import { askVisit } from "./visit.js";
 
@@ -13,7 +13,7 @@ const inRepeats = () => state.filter.queue === "repeats";
 const ACTIONS = [
   ["a", "Accept", "the name is right", () => !inRepeats(), () => mark("accept")],
   ["r", "Real", "it is no repeat", () => inRepeats(), () => mark("real")],
-  ["n", "Name …", "search for a name; also /", () => true, () => askName((name) => mark("named", { name }))],
+  ["n", "Name …", "search for a name; also /", () => true, () => askMark()],
   ["g", "Genus", "no further than the genus", () => !inRepeats(), () => markGenus()],
   ["b", "A bird", "of whatever species", () => true, () => mark("bird")],
   ["d", "Not a bird", "another animal", () => true, () => mark("animal")],
@@ -23,6 +23,12 @@ const ACTIONS = [
   ["s", "Sex, age …", "and how many there are", () => !inRepeats(), () => askDetails()],
   ["e", "Visit …", "all birds at that place and time by one name", () => !inRepeats(), () => askVisit()],
 ];
+
+// The pictures are those of the question, whatever others say meanwhile.
+function askMark() {
+  const cards = chosen();
+  return cards.length ? askName((name) => mark("named", { name }, cards), cards) : says("Select pictures first.");
+}
 
 export function drawActions(open) {
   const bar = $("actions");
@@ -113,14 +119,17 @@ export function listenToKeys(open) {
   document.addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]") || event.target.closest("input, select, textarea")) return;
     const command = event.ctrlKey || event.metaKey;
-    if (command && event.key.toLowerCase() === "z") undo();
-    else if (command && event.key.toLowerCase() === "a" && grid.ids.length && !isFiles(state.filter.queue)) selectAll();
+    const letter = /^[a-z]$/i.test(keyOf(event)) ? keyOf(event).toLowerCase() : "";
+    if (command && letter === "z") undo();
+    else if (command && letter === "a" && grid.ids.length && !isFiles(state.filter.queue)) selectAll();
     else if (command || event.altKey) return;
     else if (event.key === "?") askHelp();
-    else if (event.key.toLowerCase() === "u") undo();
+    else if (letter === "u") undo();
     else if (isFiles(state.filter.queue)) return;
     else if (event.key === "]") nextPage();
     else if (event.key === "Escape") selectNone();
+    else if (event.target.closest(".pager") && (letter || /^[1-9]$/.test(event.key)))
+      says("All on this page are done: ] brings the next pictures."); // it was meant for a picture that is not there yet
     else if (/^[1-9]$/.test(event.key)) {
       const name = state.recent[Number(event.key) - 1];
       if (name) mark("named", { name });
@@ -128,9 +137,9 @@ export function listenToKeys(open) {
     } else if (event.key === "/") press("n", open);
     else if (event.target.closest("#grid, body") && (event.target === document.body || event.target.closest("#grid"))) {
       if (!onGrid(event, open)) {
-        if (!/^[a-z]$/i.test(event.key) || !press(event.key.toLowerCase(), open)) return;
+        if (!letter || !press(letter, open)) return;
       }
-    } else if (/^[a-z]$/i.test(event.key) && !event.target.closest("#side, .top")) press(event.key.toLowerCase(), open);
+    } else if (letter && !event.target.closest("#side, .top")) press(letter, open);
     else return;
     event.preventDefault();
   });
@@ -147,7 +156,7 @@ export function askHelp() {
       key.toUpperCase(),
       hint ? `${text.replace(" …", "")}: ${hint}` : text.replace(" …", ""),
     ]),
-    ["1 – 9", "the names that you used last"],
+    ["1 – 9", "the names that you used last; each keeps its key"],
     ["U, Ctrl Z", "take back what you said last, also of many pictures"],
     ["]", "the next pictures"],
     ["?", "this help"],

@@ -1,6 +1,6 @@
 // A picture with its boxes: seen larger, a box chosen, drawn, or mended, by pointer and by keys.
 
-import { $, el, isSaid, nameText, svg } from "./shared.js";
+import { $, el, isSaid, keyOf, nameText, svg } from "./shared.js";
 
 const LARGEST = 8,
   STEP = 0.004,
@@ -229,7 +229,7 @@ export class Board {
 
   // What a key does here; whether it did anything.
   key(event) {
-    const key = event.key.toLowerCase();
+    const key = keyOf(event).toLowerCase();
     if (key === "w") this.begin();
     else if (key === "m" && this.chosen) this.mend();
     else if (key === "+" || key === "=") this.size(this.zoom * 1.5);

@@ -5,23 +5,28 @@ import { hooks, send } from "./marks.js";
 import { counted, el, moment, number, percent, placeName, put, says, state } from "./shared.js";
 import { openFile } from "./viewer.js";
 
-const shown = { queue: "", ids: [], more: false, total: 0, next: 0, picked: new Set() };
+const shown = { queue: "", from: null, ids: [], more: false, total: 0, next: 0, picked: new Set() };
 
 export async function loadFiles(queue, from = null) {
   const answer = await get(queue === "blanks" ? "/api/blanks" : "/api/failed", { after: from });
   for (const file of answer.files) state.files.set(file.id, file);
+  const ids = answer.files.map((file) => file.id);
+  const isAgain = ids.join() === shown.ids.join();
+  shown.picked = new Set(ids.filter((id) => shown.picked.has(id))); // what is read again keeps its ticks
   Object.assign(shown, {
     queue,
-    ids: answer.files.map((file) => file.id),
+    from,
+    ids,
     more: answer.more,
     total: answer.total,
     next: answer.next,
   });
-  shown.picked.clear();
   if (state.summary && answer.missed) state.summary.blanks = answer.missed;
   drawFiles();
-  window.scrollTo(0, 0);
+  if (!isAgain) window.scrollTo(0, 0);
 }
+
+export const readAgain = () => loadFiles(shown.queue, shown.from);
 
 const STATES = { open: "", blank: "blank", missed: "a bird was missed", other: "no bird, but not blank" };
 
@@ -158,10 +163,10 @@ function failed(files) {
 
 export function drawFiles() {
   const files = shown.ids.map((id) => state.files.get(id));
-  const focused = document.activeElement?.dataset?.file;
+  const { file, pick: ticked } = document.activeElement?.dataset ?? {};
   put("head");
   put("body", shown.queue === "blanks" ? blanks(files) : failed(files));
-  if (focused) document.querySelector(`[data-file="${focused}"]`)?.focus();
+  if (file || ticked) document.querySelector(file ? `[data-file="${file}"]` : `[data-pick="${ticked}"]`)?.focus();
 }
 
 hooks.estimate = () => {

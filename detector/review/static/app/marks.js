@@ -4,7 +4,13 @@ import { post } from "./api.js";
 import { chosen, grid, isDone, load, moveOn, refresh } from "./grid.js";
 import { $, ask, counted, el, isSaid, nameText, number, says, state } from "./shared.js";
 
-export const hooks = { summarise: () => {}, viewer: () => {}, files: () => {}, everything: async () => {} };
+export const hooks = {
+  summarise: () => {},
+  viewer: () => {},
+  files: () => {},
+  estimate: () => {},
+  everything: async () => {},
+};
 
 // What an answer says that has changed, also what another tab has said.
 export async function take(answer) {
@@ -21,6 +27,9 @@ export async function take(answer) {
   hooks.viewer(answer);
   hooks.summarise();
 }
+
+// Who says it, and what the page shows: the answer tells also what others said since.
+const who = () => ({ reviewer: state.reviewer, since: state.revision });
 
 let saying = Promise.resolve();
 
@@ -42,32 +51,35 @@ const WORDS = {
   noted: "noted",
 };
 
-const targets = (cards) =>
+const targets = (cards, word) =>
   state.filter.queue === "repeats" && cards.every((card) => card.group)
     ? { groups: cards.map((card) => card.group.id) }
-    : { boxes: cards.map((card) => card.id), alone: state.filter.every };
+    : {
+        boxes: cards.map((card) => card.id),
+        alone: state.filter.every,
+        seen: word === "accept" ? cards.map((card) => card.name.key) : [],
+      };
 
 // Say something of the pictures that are selected, or of the one that has the focus.
-export function mark(word, more = {}) {
-  const cards = chosen();
+export function mark(word, more = {}, cards = chosen()) {
   if (!cards.length) return says("Select pictures first.");
   // on at once: the next key is meant for the next picture, however long this one takes
   const waiting = word === "noted" ? [] : cards;
-  refresh(waiting.map((card) => ({ ...card, pending: true })));
+  refresh(waiting.map((card) => ({ ...state.cards.get(card.id), pending: true })));
   moveOn();
   return markCards(cards, word, more).then((done) => {
-    if (!done) refresh(waiting.map((card) => ({ ...card, pending: false })));
+    if (!done) refresh(waiting.map((card) => ({ ...state.cards.get(card.id), pending: false })));
     return done;
   });
 }
 
 export function markCards(cards, word, more = {}) {
-  return send({ say: word, ...targets(cards), ...more }, cards.length, more.name || WORDS[word]);
+  return send({ say: word, ...targets(cards, word), ...more }, cards.length, more.name || WORDS[word]);
 }
 
 export function send(body, units, words) {
   return inTurn(async () => {
-    const answer = await post("/api/mark", { reviewer: state.reviewer, ...body });
+    const answer = await post("/api/mark", { ...who(), ...body });
     await take(answer);
     says(`${counted(units, "picture")}: ${words}. Saved.${isDone() ? " All on this page are done." : ""}`);
     return true;
@@ -77,7 +89,7 @@ export function send(body, units, words) {
 export function undo() {
   return inTurn(async () => {
     if (!state.undo) return says("There is nothing to take back.");
-    const answer = await post("/api/undo", { reviewer: state.reviewer, said: state.undo.said });
+    const answer = await post("/api/undo", { ...who(), said: state.undo.said });
     await take(answer);
     return says(`Taken back: ${answer.undone}.`);
   });
@@ -85,7 +97,7 @@ export function undo() {
 
 export const drawn = (body) =>
   inTurn(async () => {
-    const answer = await post("/api/draw", { reviewer: state.reviewer, ...body });
+    const answer = await post("/api/draw", { ...who(), ...body });
     await take(answer);
     says("The box is saved.");
     return answer.box;
@@ -114,6 +126,7 @@ export function acceptAll() {
     return says("Choose one name first, then all of it can be accepted.", "wrong");
   const word = state.filter.queue === "repeats" ? "nothing" : "accept";
   const open = grid.ids.filter((id) => !isSaid(state.cards.get(id)));
+  const told = grid.open; // as many as the question says, however many there are when it is answered
   const onPage = () => {
     $("dialog").close();
     markCards(
@@ -125,8 +138,8 @@ export function acceptAll() {
     $("dialog").close();
     const { queue: key, name: guess, place, every: each, order } = state.filter;
     send(
-      { say: word, all: { queue: key, name: guess, place, every: each, order, expected: grid.open } },
-      grid.open,
+      { say: word, all: { queue: key, name: guess, place, every: each, order, expected: told } },
+      told,
       WORDS[word],
     ).then((done) => done && load());
   };
@@ -152,7 +165,7 @@ export function acceptAll() {
         ? el(
             "button",
             { type: "button", class: "attention", onclick: every },
-            `All ${number(grid.open)}, also those that you did not see`,
+            `All ${number(told)}, also those that you did not see`,
           )
         : null,
     ),

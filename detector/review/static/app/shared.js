@@ -51,6 +51,10 @@ export function otherNames(name) {
 export const moment = (seconds) => (seconds === null ? "time unknown" : window.hoopoe.moment(Math.floor(seconds / 60)));
 export const placeName = (index) => state.summary?.places[index]?.name ?? "";
 
+// The key that was pressed; a letter's also while another alphabet is on, by its place on the keyboard.
+export const keyOf = (event) =>
+  /^[^\u0000-\u007f]$/.test(event.key) && /^Key[A-Z]$/.test(event.code) ? event.code[3].toLowerCase() : event.key;
+
 // Whether a person has spoken, or speaks just now.
 export const isSaid = (card) => Boolean(card.reviewer || card.pending);
 

@@ -3,7 +3,7 @@
 import { get, post } from "./api.js";
 import { askHelp, drawActions, listenToKeys } from "./actions.js";
 import { askExport } from "./exports.js";
-import { drawFiles, loadFiles } from "./files.js";
+import { drawFiles, loadFiles, readAgain } from "./files.js";
 import { grid, listenToMouse, load, redraw } from "./grid.js";
 import { hooks, take, undo } from "./marks.js";
 import { $, ask, el, put, says, state } from "./shared.js";
@@ -21,7 +21,10 @@ async function enter() {
 
 function remember() {
   const { queue, name, order } = state.filter;
-  post("/api/where", { reviewer: state.reviewer, queue, name, order, language: state.language }).catch(() => {});
+  const { reviewer, language } = state;
+  post("/api/where", { reviewer, queue, name, order, language })
+    .then(() => sessionStorage.setItem("reviewer", reviewer)) // of this tab: in another somebody else may look
+    .catch(() => {});
 }
 
 // Go to a queue, a name, a place, an order.
@@ -85,6 +88,7 @@ function summarise() {
         ? (open?.open ?? 0)
         : state.summary.queues.find((each) => each.key === state.filter.queue).open;
     drawAll();
+    hooks.estimate();
   }, 120);
 }
 
@@ -94,7 +98,7 @@ async function poll() {
     try {
       const answer = await get("/api/changes", { since: state.revision, reviewer: state.reviewer });
       const counting = Boolean(state.summary?.deciding) !== answer.deciding;
-      if (answer.revision !== state.revision) await take(answer);
+      if (answer.revision > state.revision) await take(answer); // not one that a mark's answer has overtaken
       else if (counting) summarise();
     } catch (problem) {
       if (problem.status === 0) says(problem.message, "wrong");
@@ -142,12 +146,12 @@ function listen() {
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   hooks.summarise = summarise;
   hooks.files = (files) => isFiles(state.filter.queue) && files.length && drawFiles();
-  hooks.everything = async () => (isFiles(state.filter.queue) ? loadFiles(state.filter.queue) : load());
+  hooks.everything = async () => (isFiles(state.filter.queue) ? readAgain() : load());
 }
 
 async function start() {
   await enter();
-  const begin = await get("/api/start");
+  const begin = await get("/api/start", { reviewer: sessionStorage.getItem("reviewer") });
   Object.assign(state, { reviewer: begin.reviewer, blur: begin.blur, exports: begin.exports });
   put("store", begin.store);
   document.title = `Review – ${begin.store}`;

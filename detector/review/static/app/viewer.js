@@ -10,6 +10,7 @@ import {
   counted,
   el,
   isSaid,
+  keyOf,
   moment,
   nameNode,
   nameText,
@@ -331,7 +332,7 @@ document.addEventListener("keydown", (event) => {
     return;
   if (now.board?.key(event)) return event.preventDefault();
   const acts = { a: "accept", x: "nothing", b: "bird", d: "animal", p: "person", v: "vehicle" };
-  const key = event.key.toLowerCase();
+  const key = keyOf(event).toLowerCase();
   if (event.key === "ArrowRight") step(1);
   else if (event.key === "ArrowLeft") step(-1);
   else if (acts[key] && own()) say(acts[key]);
