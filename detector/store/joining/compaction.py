@@ -104,15 +104,19 @@ def _join(folder: Path, group: _Group) -> None:
     new = part_name(last_number(facts) + 1)
     joining = Joining(new, [part.name for part in group.parts])
     write_joining(facts, joining)
-    marks = Marks(new_part_id(), group.classifier)
+    marks = Marks(new_part_id(), group.classifier, _failures(group.parts, MEND_FACTS))
     _write(facts / new, marks, FACTS, (batch for part in group.parts for batch in written_batches(part)))
     for overlay in group.overlays:
         old = [overlay / part.name for part in group.parts]
-        failures = {item: why for part in old for item, why in marks_of(part, MEND_OVERLAY).failures.items()}
         batches = (batch for part in old for batch in _overlay_batches(part))
-        _write(overlay / new, Marks(marks.part, None, failures), OVERLAY, batches)
+        _write(overlay / new, Marks(marks.part, None, _failures(old, MEND_OVERLAY)), OVERLAY, batches)
     write_joining(facts, Joining(joining.new, joining.old, done=True))
     end_joining(facts, overlay_folders(folder))
+
+
+def _failures(pieces: Sequence[Path], hint: str) -> dict[str, str]:
+    """What could not be classified again in some parts."""
+    return {item: why for part in pieces for item, why in marks_of(part, hint).failures.items()}
 
 
 def _overlay_batches(part: Path) -> Iterator[pa.RecordBatch]:

@@ -133,3 +133,20 @@ def test_a_store_that_is_written_to_or_decided_is_left_alone(store):
         compact(store)
     with StoreLock(store, ".decisions.lock"), pytest.raises(HoopoeError, match="is writing"):
         compact(store)
+
+
+def test_what_a_later_classifier_could_not_see_stays_noted_in_parts_that_hold_its_logits(store):
+    """Parts that an audit wrote anew have no overlay, and tell themselves what was not classified."""
+    with OverlayWriter(store, "new") as writer:
+        for part in writer.pending():
+            rows = [row for item in FactsReader(store).items(part) for row in item]
+            writer.write(part, [], {rows[0].media_id: "torn"})
+    write_run(store, RunFile(species=SPECIES.model_copy(update={"overlay": "new"})))
+    with FactsWriter(store) as writer:
+        for part in parts(facts_folder(store)):
+            writer.replace(part, list(FactsReader(store).items(part)))
+    before = len(parts(facts_folder(store)))
+    assert compact(store).after == 1
+    with OverlayWriter(store, "new", retry_failed=True) as writer:
+        [part] = writer.pending()
+        assert list(writer.to_do(part).values()) == ["torn"] * before
