@@ -46,9 +46,9 @@ def count_individuals(
             count[beside[nested_with(facts.xywh[boxes[0]], facts.xywh[beside])]] = 0
             count[boxes[0]] = int(review.count or 1)
         else:
-            alone = boxes[~nested[boxes]]
-            meant = meant_boxes(alone, decisions, review, basis.rules)
-            _share_out(count, meant, basis, key, int(review.count or 1))
+            meant = meant_boxes(boxes, decisions, review, basis.rules)
+            count[meant[nested[meant]]] = 0  # also where an earlier word counted that box
+            _share_out(count, meant[~nested[meant]], basis, key, int(review.count or 1))
     return count
 
 
