@@ -146,9 +146,9 @@ def _label(found: DetectionRecord, record: MediaRecord) -> str | None:
         return None if _is_on_a_bird(found, record) else NO_BIRD_FOLDER
     if found.kind in (Kind.ANIMAL, Kind.PERSON, Kind.VEHICLE):
         return NO_BIRD_FOLDER
-    # who says "a bird" or "real" leaves the models' own name, with their confidence; a name that a person gives has 1
-    named = found.kind == Kind.BIRD and found.confidence == 1 and found.rank in ("species", None)
-    return found.name if named else None
+    if found.count == 0 and not found.nested:
+        return None  # there are fewer birds than boxes, and nobody said which of these shows none
+    return found.said_species
 
 
 def _is_on_a_bird(found: DetectionRecord, record: MediaRecord) -> bool:

@@ -108,9 +108,9 @@ def _classifications(found: DetectionRecord, classes: _Classes) -> list[list[obj
     scores: dict[str, float] = {}
     if taxon is not None:
         # a person's word is sure; an unnamed bird is as sure as its box
-        sure = 1.0 if found.reviewed_by else found.score
-        scores[classes.id_of(taxon)] = sure if found.confidence is None or found.reviewed_by else found.confidence
-    if not found.reviewed_by:
+        sure = 1.0 if found.named_by else found.score
+        scores[classes.id_of(taxon)] = sure if found.confidence is None or found.named_by else found.confidence
+    if not found.named_by:
         for candidate in candidates_of(found):
             scores.setdefault(classes.id_of(TaxonName.unlisted(candidate.name)), candidate.confidence)
     ranked = sorted(scores.items(), key=lambda item: -item[1])

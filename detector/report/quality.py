@@ -59,17 +59,14 @@ class Quality:
 
 
 def _said(found: DetectionRecord) -> str | None:
-    """What a person says that it is, as a species or the word for anything else; None: nothing that can be compared.
-
-    Who says "a bird" or "real" leaves the models' own name, with their confidence; a name that a person gives has 1.
-    """
+    """What a person says that it is, as a species or the word for anything else; None: nothing that can be compared."""
     if found.suppressed:
         return "nothing"
     if found.kind in (Kind.UNCERTAIN, Kind.UNDECIDED):
         return None
     if found.kind != Kind.BIRD:
         return found.display_name
-    return found.name if found.confidence == 1 and found.rank in ("species", None) else None
+    return found.said_species
 
 
 def _rounded(interval: Interval) -> list[float]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from detector.types import MediaType
+from detector.types import Kind, MediaType
 
 
 def reaches(score: Any, threshold: float) -> Any:
@@ -65,6 +65,20 @@ class DetectionRecord:
     def counts(self, threshold: float) -> bool:
         """Whether it is seen and counted: not ruled out, and from this score up or confirmed by a person."""
         return not self.suppressed and (self.reviewed_by is not None or bool(reaches(self.score, threshold)))
+
+    @property
+    def named_by(self) -> str | None:
+        """The person who said what it is called, or that it is no more than its kind; None: nobody did.
+
+        A name that a person gives has a confidence of 1; who says "a bird" or "real" leaves the models' own.
+        """
+        return self.reviewed_by if self.name is None or self.confidence == 1 else None
+
+    @property
+    def said_species(self) -> str | None:
+        """The species that a person named; None: nobody did."""
+        named = self.named_by is not None and not self.suppressed and self.kind == Kind.BIRD
+        return self.name if named and self.rank in ("species", None) else None
 
 
 @dataclass(frozen=True)

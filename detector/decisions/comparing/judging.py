@@ -63,7 +63,7 @@ def judge(truths: Sequence[Footage], first: Footage, second: Footage) -> Judgeme
     thresholds = {key: truth.threshold for truth in reversed(truths) for key in truth.files}
     said = {key: record for key, record in said.items() if key in common}
     reviewed = {key for key, record in said.items() if is_reviewed(record, thresholds[key])}
-    named = [(key, box) for key, record in said.items() for box in record.detections if species_said(box) is not None]
+    named = [(key, box) for key, record in said.items() for box in record.detections if box.said_species is not None]
     runs = first, second
     names, gain = _names(named, said, runs)
     recall, false_boxes = _boxes(sorted(reviewed), said, runs)
@@ -80,12 +80,6 @@ def is_reviewed(record: MediaRecord, threshold: float) -> bool:
     shown = record.shown(threshold)
     spoken = any(box.reviewed_by is not None for box in record.detections)
     return spoken and all(box.reviewed_by is not None for box in shown)
-
-
-def species_said(box: DetectionRecord) -> str | None:
-    """The species that a person named; a name that a person gives has a confidence of 1, "a bird" the model's."""
-    named = box.reviewed_by is not None and not box.suppressed and box.kind == Kind.BIRD and box.confidence == 1
-    return box.name if named and box.rank in ("species", None) else None
 
 
 def _spoken_of(record: MediaRecord) -> bool:
@@ -132,7 +126,7 @@ def _names(
     for key, boxes in sorted(by_file.items()):
         partners = [_partners(said[key], boxes, run, key) for run in runs]
         for box in boxes:
-            truth.append(str(species_said(box)))
+            truth.append(str(box.said_species))
             groups.append(_event(said[key], box))
             for names, found in zip(called, partners, strict=True):
                 names.append(_likeliest(found.get((box.frame_number, box.box))))

@@ -23,6 +23,7 @@ from detector.store.reviews.review import DRAWN, NOTED, Review
 from detector.types import KINDS, Kind, TaxonName
 
 _SPREADS = ("named", Kind.BIRD, Kind.ANIMAL, Kind.PERSON, Kind.VEHICLE)  # said of one box, true of the individual
+_MODELS_MOST = np.nextafter(np.float32(1), np.float32(0))  # a confidence of 1 is that of a name which a person gave
 
 
 def apply_reviews(
@@ -70,6 +71,8 @@ def apply_reviews(
         (real if reviews[number].verdict == "real" else word)[boxes] = number
     spreads = np.array([review.verdict in _SPREADS for review in reviews], bool)
     spread(word, basis.individuals.of_box, spreads, left_out)
+    touched = (word >= 0) | (real >= 0)
+    decisions.confidence[touched] = np.minimum(decisions.confidence[touched], _MODELS_MOST)
     reviewers: dict[str, int] = {}
     for number, boxes in _by_word(word):
         review = reviews[number]

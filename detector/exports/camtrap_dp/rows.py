@@ -144,8 +144,8 @@ class PackageRows:
             yield self._box_row(record, found)
 
     def _box_row(self, record: MediaRecord, found: DetectionRecord) -> Row:
-        if found.reviewed_by and found.event_id:
-            self.reviewers[found.event_id] = found.reviewed_by
+        if found.named_by and found.event_id:
+            self.reviewers[found.event_id] = found.named_by
         moment = _aware(record.timestamp, record.utc_offset_min, found.time_s)
         probability = found.score if found.confidence is None else found.confidence
         row: Row = {
@@ -162,7 +162,7 @@ class PackageRows:
             "lifeStage": found.life_stage,
             "sex": found.sex,
             **_box(found),
-            **self._classified_by(found.reviewed_by, probability, found.reviewed_at),
+            **self._classified_by(found.named_by, probability, found.reviewed_at),
             "observationComments": found.display_name,
         }
         return {**row, "observationTags": _tags(found, row)}
@@ -246,6 +246,7 @@ def _tags(found: DetectionRecord, row: Row) -> str:
     tags += ["needsReview:true"] if found.needs_review else []
     tags += ["partOfAnotherBox:true"] if found.nested else []
     tags += [f"boxBy:{found.box_by}"] if found.box_by else []
+    tags += [f"confirmedBy:{found.reviewed_by}"] if found.reviewed_by and not found.named_by else []
     # so that what people change is told when the package comes back
-    tags += [] if found.reviewed_by else [f"{AS_WRITTEN}{as_written(row)}"]
+    tags += [] if found.named_by else [f"{AS_WRITTEN}{as_written(row)}"]
     return " | ".join(tag.replace("|", "/") for tag in tags)

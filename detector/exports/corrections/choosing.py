@@ -122,7 +122,7 @@ class Chooser:
             return _UNTAUGHT
         if self.labels == "birds":
             return str(Kind.BIRD)
-        return found.name if found.rank == "species" else None
+        return found.said_species if found.rank == "species" else None  # a guess of the models teaches no species
 
 
 def _spread(numbers: tuple[int, ...], most: int) -> list[int]:

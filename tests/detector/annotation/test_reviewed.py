@@ -102,3 +102,14 @@ def test_of_one_individual_at_most_so_many_crops_are_taken(store_maker: SimpleNa
     assert (kept[0], kept[-1]) == (0, 29)
     alone = [(store_maker.detection("m", frame_number=n), "x") for n in range(30)]
     assert len(list(_thinned(alone))) == 30
+
+
+def test_of_more_boxes_than_birds_that_were_counted_only_those_that_count_are_taken() -> None:
+    from detector.annotation.reviewed import _label
+    from tests.detector.small_stores import make_detection, make_media
+
+    named = {"reviewed_by": "Noa", "confidence": 1.0}
+    found = [make_detection("m", box=0, **named), make_detection("m", box=1, count=0, **named)]
+    found += [make_detection("m", box=2, count=0, nested=True, **named)]  # a part of a bird that another box shows
+    record = make_media("m.jpg", detections=found)
+    assert [_label(each, record) for each in found] == ["Upupa epops", None, "Upupa epops"]

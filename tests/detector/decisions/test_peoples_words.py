@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,18 @@ from detector.store.records import DetectionRecord
 from detector.store.records_reader import read_events
 from detector.store.reviews.log import Review, append_reviews, drawn_number, withdraw
 from detector.types import media_id
-from tests.detector.decisions.small_facts import HOOPOE, SPECIES, START, WHEATEAR, Maker, Photo, boxes, decided, options
+from tests.detector.decisions.small_facts import (
+    HOOPOE,
+    SPECIES,
+    START,
+    WHEATEAR,
+    Maker,
+    Photo,
+    boxes,
+    decided,
+    logits,
+    options,
+)
 
 A, B, BLANK = (media_id("card", path) for path in ("a.jpg", "b.jpg", "blank.jpg"))
 PLACE = (0.5, 0.5, 0.25, 0.25)
@@ -182,3 +194,31 @@ def test_words_reach_wheatears_too(tmp_path: Path, facts_maker: Maker, photo: Ph
     assert sorted(counts(store)) == [("Eurasian Hoopoe", 1), ("Northern Wheatear", 4)]
     say(store, ("noted", {"media_id": A, "count": 1}), hour=1)
     assert sorted(counts(store)) == [("Eurasian Hoopoe", 1), ("Northern Wheatear", 1)], "one of each stays"
+
+
+def test_count_of_a_file_outdoes_an_earlier_count_of_a_box_within_another(
+    tmp_path: Path, facts_maker: Maker, photo: Photo
+) -> None:
+    body = facts_maker.box(x=0.1, y=0.1, w=0.5, h=0.5, logits=HOOPOE, label_scores=(0.9,))
+    head = facts_maker.box(x=0.2, y=0.2, w=0.1, h=0.1, logits=HOOPOE, label_scores=(0.8,))
+    row = photo("a.jpg", 0)[0]
+    store = facts_maker.write(tmp_path / "nested", [[replace(row, detections=(body, head))]], species=SPECIES)
+    assert counts(store) == [("Eurasian Hoopoe", 1)]
+    say(store, ("noted", {"media_id": A, "frame_number": 0, "box": 1, "count": 2}))
+    assert counts(store) == [("Eurasian Hoopoe", 2)]
+    say(store, ("noted", {"media_id": A, "count": 3}), hour=1)
+    assert counts(store) == [("Eurasian Hoopoe", 3)]
+    assert [box.count for box in boxes(store)] == [3, 0]
+
+
+def test_a_bird_that_the_models_were_wholly_sure_of_is_not_named_by_who_calls_it_a_bird(
+    tmp_path: Path, facts_maker: Maker, photo: Photo
+) -> None:
+    items = [photo("a.jpg", 0, packed=[logits(60), logits(60)])]
+    store = facts_maker.write(tmp_path / "sure", items, species=SPECIES)
+    say(store, ("bird", {"media_id": A, "frame_number": 0, "box": 0}))
+    say(store, ("named", {"media_id": A, "frame_number": 0, "box": 1, "name": "Upupa epops"}))
+    decide(store, options())
+    assert [(box.name, box.said_species) for box in boxes(store)] == [
+        ("Upupa epops", None), ("Upupa epops", "Upupa epops"),
+    ]  # fmt: skip

@@ -105,8 +105,12 @@ def test_an_unnamed_bird_is_still_told_from_other_animals(tmp_path, make):
 
 
 def test_a_persons_word_is_the_only_classification(tmp_path, make):
-    results = export(tmp_path, make.source([make.media("a.jpg", make.detection(reviewed_by="Noa"))]))
-    assert classes_of(results, results["images"][0]["detections"][0]) == [("Oenanthe lugens", 1.0)]
+    named, bird = make.detection(reviewed_by="Noa", confidence=1.0), make.detection(box=1, reviewed_by="Noa")
+    results = export(tmp_path, make.source([make.media("a.jpg", named, bird)]))
+    first, second = results["images"][0]["detections"]
+    assert classes_of(results, first) == [("Oenanthe lugens", 1.0)]
+    guess = [("Oenanthe lugens", 0.75), ("Oenanthe finschii", 0.125)]
+    assert classes_of(results, second) == guess, "who says 'a bird' has not said which"
 
 
 def test_hard_names_survive(tmp_path, make, hard_media):

@@ -14,7 +14,7 @@ from detector.cli.main import main
 from detector.decisions.comparing.changes import BIRDS, BLANK, NO_BOX, find_changes, matched
 from detector.decisions.comparing.comparison import compare_stores
 from detector.decisions.comparing.footage import Footage
-from detector.decisions.comparing.judging import is_reviewed, judge, species_said, verdicts
+from detector.decisions.comparing.judging import is_reviewed, judge, verdicts
 from detector.store.records import Candidate, EventRecord, MediaRecord
 from tests.detector.small_stores import make_detection, make_media
 
@@ -67,7 +67,7 @@ def test_a_file_is_reviewed_when_people_spoke_of_all_that_counts() -> None:
     assert is_reviewed(photo("a", said("a"), bird("a", place=RIGHT, score=0.1)), 0.2)
     assert is_reviewed(photo("a", blank_by="Noa"), 0.2)
     assert not is_reviewed(photo("a"), 0.2), "a blank that nobody confirmed"
-    assert species_said(bird("a", reviewed_by="Noa")) is None, "'a bird' names no species"  # type: ignore[arg-type]
+    assert bird("a", reviewed_by="Noa").said_species is None, "'a bird' names no species"  # type: ignore[arg-type]
 
 
 def test_figures_by_hand() -> None:

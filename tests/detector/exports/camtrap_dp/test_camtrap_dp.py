@@ -47,9 +47,10 @@ def faults(validator, folder):
 def survey(make):
     """Photos, a video, a person, a blank, a failure with a time, and what has none or no place."""
     summer = {"timestamp": datetime(2024, 3, 30, 7), "utc_offset_min": 180}
+    named = make.detection(box=1, x=-0.01, w=0.5, reviewed_by="Noa", confidence=1.0)
     nameless = dict.fromkeys(("name", "rank", "english_name", "hebrew_name", "confidence"), None)
     media = [
-        make.media("a,1.jpg", make.detection(), make.detection(box=1, x=-0.01, w=0.5, reviewed_by="Noa")),
+        make.media("a,1.jpg", make.detection(), named),
         make.media("b.jpg", make.detection(**nameless, candidates=(Candidate("Oenanthe lugens", 0.5),))),
         make.media("c.jpg", make.person(), make.detection(kind="vehicle", **nameless, box=1)),
         make.media("faint.jpg", make.person(score=0.06)),
@@ -237,3 +238,12 @@ def test_what_only_a_first_pass_saw_is_not_public(tmp_path, make, categories, pu
     folder = export(tmp_path, make.source([film, still], deployments=[make.deployment()], run=run))
     assert [row["filePublic"] for row in read(folder, "media")] == public
     assert ("first pass fast" in read(folder, "observations")[0]["classifiedBy"]) == (first is not None)
+
+
+def test_a_name_that_no_person_gave_is_the_machines_also_where_a_person_called_it_a_bird(tmp_path, make):
+    found = make.detection(reviewed_by="Noa")
+    source = make.source([make.media("a.jpg", found)], deployments=[make.deployment()], events=[make.event()])
+    box, event = read(export(tmp_path, source), "observations")
+    assert (box["scientificName"], box["classificationProbability"]) == ("Oenanthe lugens", "0.75")
+    assert [row["classificationMethod"] for row in (box, event)] == ["machine", "machine"]
+    assert "confirmedBy:Noa" in box["observationTags"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -57,7 +58,9 @@ def test_what_nobody_looked_at_is_never_background(record: MediaRecord) -> None:
     assert taught(choose(record, *words)) == [[(0, "bird"), (1, None), (2, None), (5, None), (6, None)]]
     kinds = choose(record, *words, labels="kinds")
     assert taught(kinds)[0][:4] == [(0, "bird"), (1, None), (2, None), (4, "animal")]
-    assert taught(choose(record, *words, labels="species"))[0][0] == (0, "Upupa epops")
+    assert taught(choose(record, *words, labels="species"))[0][0] == (0, None), "that it is a bird names no species"
+    named = replace(record, detections=(replace(record.detections[0], confidence=1.0), *record.detections[1:]))
+    assert taught(choose(named, *words, labels="species"))[0][0] == (0, "Upupa epops")
 
 
 def test_names_that_came_from_another_picture_of_the_burst_teach_no_box(record: MediaRecord) -> None:
