@@ -3,13 +3,14 @@
 It serves for training as it is, and for evaluation: its annotations are COCO results, once the image ids are joined to
 those of the ground truth by file_name. Videos are there as their sampled frames, VIDEO/frame000123.jpg. Categories are
 the detector's, in its order and with ids from 1; where a classifier named birds, the taxa follow, and `score` is then
-that of the taxon (species_score), else the detector's. Blank pictures are there without annotations; what could not be
-read is not there.
+that of the taxon (species_score), else the detector's. What a person said wins over the detector's label. Blank
+pictures are there without annotations; what could not be read is not there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 from detector.base.version import __version__
@@ -18,23 +19,53 @@ from detector.exports.json_stream import Spool, write_object
 from detector.exports.names import FileNames
 from detector.exports.pictures.frames import AnnotatedImage, annotated_images, pixel_box
 from detector.exports.source import ExportOptions, ExportSource
+from detector.species.names.kinds import Kinds
 from detector.store.records import DetectionRecord
-from detector.store.run_file import RunFile
+from detector.store.reviews.review import DRAWN
+from detector.types import Kind
 
 SCORE_DIGITS = 6  # fewer would make ties, and change the order in evaluations
+_UNSURE = (Kind.UNCERTAIN, Kind.UNDECIDED)
 
 
 class Categories:
-    """Numbers category names: the detector's from 1, then taxa as they come, where the run named species."""
+    """Numbers category names: the detector's from 1, then taxa as they come, where the run named species.
 
-    def __init__(self, run: RunFile) -> None:
-        self._named = run.species is not None
-        self._ids = {name: place for place, name in enumerate(run.detector.categories if run.detector else (), 1)}
+    Args:
+        source: Of what they are the categories.
+    """
+
+    def __init__(self, source: ExportSource) -> None:
+        self._source = source
+        self._named = source.run.species is not None
+        self._own = tuple(source.run.detector.categories) if source.run.detector else ()
+        self._ids = {name: place for place, name in enumerate(self._own, 1)}
 
     def id_of(self, found: DetectionRecord) -> int:
-        """The category of a detection: its taxon, else the detector's label."""
-        name = found.name if self._named and found.name else found.label
+        """The category of a detection: its taxon, else the detector's label, or what a person said in its place."""
+        name = found.name if self._named and found.name else self._label_of(found)
         return self._ids.setdefault(name, len(self._ids) + 1)
+
+    def _label_of(self, found: DetectionRecord) -> str:
+        if found.reviewed_by is None:
+            return found.label
+        if found.name and found.named_by:
+            return self._of_taxon.get(found.name, found.name)
+        kind = Kind.ANIMAL if found.label == DRAWN and found.kind in _UNSURE else found.kind
+        if kind in _UNSURE or self._kinds.of(found.label) == kind:
+            return found.label
+        return next((name for name in self._own if self._kinds.of(name) == kind), str(kind))
+
+    @cached_property
+    def _kinds(self) -> Kinds:
+        given = self._source.run.decisions.get("kinds")
+        return Kinds(self._source.crosswalk(), given if isinstance(given, dict) else None)
+
+    @cached_property
+    def _of_taxon(self) -> dict[str, str]:
+        """Scientific name -> the detector's category that means it."""
+        crosswalk = self._source.crosswalk()
+        return {row.scientific_name: name for name in self._own if (row := crosswalk.find(name)) is not None}
 
     def score_of(self, found: DetectionRecord) -> float:
         """How sure the category is, 0..1."""
@@ -55,7 +86,7 @@ def write_coco(source: ExportSource, folder: Path, options: ExportOptions) -> li
 
 
 def _members(source: ExportSource, options: ExportOptions, annotations: Spool) -> Iterator[tuple[str, object]]:
-    categories = Categories(source.run)
+    categories = Categories(source)
     yield "info", {"description": "Detections by Hoopoe", "version": __version__}
     yield "licenses", []
     yield "images", _images(source, options, categories, annotations)

@@ -32,7 +32,7 @@ def write_coco_camera_traps(source: ExportSource, folder: Path, options: ExportO
 
 
 def _members(source: ExportSource, options: ExportOptions, annotations: Spool) -> Iterator[tuple[str, object]]:
-    categories = Categories(source.run)
+    categories = Categories(source)
     yield "info", {"version": __version__, "description": options.title, "contributor": options.contributor}
     yield "images", _images(source, options, categories, annotations)
     yield "annotations", annotations.items()

@@ -1,6 +1,7 @@
 """COCO exports: loaded and evaluated by pycocotools, and checked against the rules of COCO Camera Traps."""
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -14,6 +15,7 @@ from detector.store.run_file import DetectorEntry, RunFile
 from tests.detector.evaluation.reference import run_pycocotools
 
 NAMELESS = dict.fromkeys(("name", "rank", "confidence", "species_score"), None)
+WORDS = ["bird", "human", "hoopoe"]
 
 
 def export(tmp_path, source, write=write_coco, **options):
@@ -151,3 +153,27 @@ def test_megadetectors_database_checker_accepts_camera_traps(tmp_path, make):
     categories, _, found = integrity_check_json_db(str(path), options)  # raises at what is against the format
     assert not found["validation_errors"]
     assert {one["name"]: one["_count"] for one in categories if one["_count"]} == {"empty": 3, "Oenanthe lugens": 2}
+
+
+def test_a_persons_word_wins_over_the_detectors_label(tmp_path, make):
+    """Also of a box that a person drew, which has none."""
+    run = make.run().model_copy(update={"species": None, "detector": DetectorEntry(name="x", categories=WORDS)})
+    by = {"reviewed_by": "Noa", "label": "bird"}
+    hoopoe = {"name": "Upupa epops", "rank": "species"}
+    found = [
+        make.detection(**by, kind="person", **NAMELESS),
+        make.detection(**by, kind="vehicle", **NAMELESS),
+        make.detection(**by | {"label": "drawn"}, **NAMELESS),
+        make.detection(**by | {"label": "drawn"}, kind="uncertain", **NAMELESS),
+        make.detection(**by, kind="uncertain", **NAMELESS),
+        make.detection(**by, **hoopoe, confidence=1.0),
+        make.detection(**by | {"label": "hoopoe"}, **hoopoe),
+        make.detection(**by, name="Oenanthe lugens", rank="species", confidence=1.0),
+    ]
+    boxes = [replace(each, box=number) for number, each in enumerate(found)]
+    for write in (write_coco, write_coco_camera_traps):
+        content = json.loads(export(tmp_path, make.source([make.media("a.jpg", *boxes)], run=run), write).read_text())
+        names = {one["id"]: one["name"] for one in content["categories"]}
+        assert [names[one["category_id"]] for one in content["annotations"]] == [
+            "human", "vehicle", "bird", "animal", "bird", "hoopoe", "hoopoe", "Oenanthe lugens",
+        ]  # fmt: skip
