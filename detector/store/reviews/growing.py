@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def join_parts(folder: Path) -> None:
         return
     tables = [_read_table(path) for path in paths]
     changed_ns = max(path.stat().st_mtime_ns for path in paths)
-    joined = paths[-1].with_name(f"{paths[-1].stem.partition('-joined')[0]}-joined{len(paths)}.parquet")
+    joined = paths[-1].with_name(f"{paths[-1].stem.partition('-joined')[0]}-joined-{secrets.token_hex(4)}.parquet")
     write_table(joined, pa.concat_tables(tables))
     os.utime(joined, ns=(changed_ns, changed_ns))  # what was said is no younger for it
     for path in paths:

@@ -17,7 +17,7 @@ from detector.store.reviews.growing import GrowingReviews
 from detector.store.reviews.programs.reading import read_said
 from detector.store.reviews.review import NOTED, VERDICTS, WITHDRAWN, Review, drawn_number
 from detector.store.reviews.targets import find_targets
-from detector.store.reviews.words import Words, latest_words
+from detector.store.reviews.words import Words, latest_words, sayings
 from detector.store.schema import REVIEWS
 
 __all__ = [
@@ -160,11 +160,22 @@ def _new_reviews(known: Sequence[Review], table: Sequence[tuple[Review, bool]]) 
     """
     exact = set(known)
     seconds = {_to_the_second(review) for review in known}  # as much as some programs' files hold
-    last = {(*review.target, review.reviewer): review for review in known}
-    in_table = {(*review.target, review.reviewer): review for review, timed in table if not timed}
+    last = {key: said for review in known for key, said in _sayings(review)}
+    untimed = [review for review, timed in table if not timed]
+    latest = {key: number for number, review in enumerate(untimed) for key, _ in _sayings(review)}
     new = [review for review, timed in table if timed and review not in exact and _to_the_second(review) not in seconds]
-    new += [review for key, review in in_table.items() if key not in last or last[key].said != review.said]
+    new += [
+        review
+        for number, review in enumerate(untimed)
+        if any(latest[key] == number and last.get(key) != said for key, said in _sayings(review))
+    ]
     return list(dict.fromkeys(new))
+
+
+def _sayings(review: Review) -> list[tuple[tuple[object, ...], object]]:
+    """Each thing that a review says: of what, by whom and of which kind, and what."""
+    said = sayings(review).items()
+    return [((*review.target, review.reviewer, kind), (what, review.comment)) for kind, what in said]
 
 
 def _to_the_second(review: Review) -> tuple[object, ...]:

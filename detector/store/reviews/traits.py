@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from detector.base.names import name_key
-from detector.base.tables.reader import as_number
+from detector.base.tables.reader import as_integer
 
+MOST_AT_ONCE = 100_000  # individuals; more is a slip of the keyboard
 _UNKNOWN = ("", "unknown", "unidentified", "undetermined", "indet", "n/a", "na", "-", "?", "none", "both", "mixed")
 _SEXES = {
     **dict.fromkeys(("female", "females", "f", "♀", "hen"), "female"),
@@ -84,10 +85,10 @@ def count_of(text: str | None) -> int | None:
     """
     if not text or not text.strip():
         return None
-    number = as_number(text.strip())
-    if number is None or number != int(number) or number < 0:
-        raise ValueError(f"count '{text}' is no whole number")
-    return int(number) or None
+    number = as_integer(text.strip())
+    if number is None or not 0 <= number <= MOST_AT_ONCE:
+        raise ValueError(f"count '{text[:40]}' is no whole number to {MOST_AT_ONCE:,}")
+    return number or None
 
 
 def _known(text: str | None, words: dict[str, str], what: str, those: str) -> str | None:

@@ -11,6 +11,8 @@ from functools import cached_property
 
 from detector.store.reviews.review import NOTED, WITHDRAWN, Review, Target
 
+KINDS = ("identity", "place", "sex", "life_stage", "count")  # of words, as `Words` has them
+
 
 @dataclass(frozen=True)
 class Words:
@@ -63,28 +65,30 @@ class _Latest:
 def latest_words(reviews: Sequence[Review]) -> Words:
     """The last words among reviews, which are given oldest first."""
     kept = standing(reviews)
-    latest = {name: _Latest() for name in ("identity", "place", "sex", "life_stage", "count")}
+    latest = {name: _Latest() for name in KINDS}
     for review in kept:
         if review.verdict == WITHDRAWN:
             for each in latest.values():
                 each.withdraw(review)
             continue
-        says = {
-            "identity": review.verdict != NOTED,
-            "place": review.xywh is not None,
-            "sex": review.sex is not None,
-            "life_stage": review.life_stage is not None,
-            "count": review.count is not None,
-        }
-        for name, is_said in says.items():
-            if is_said:
-                latest[name].say(review)
+        for name in sayings(review):
+            latest[name].say(review)
     identity = latest["identity"].of_target
     # a drawn box of which nobody said what it is was said to be something nevertheless, and when it was drawn
     unnamed = [each for each in latest["place"].of_target.values() if each.is_drawn and each.target not in identity]
     words = {name: tuple(each.of_target.values()) for name, each in latest.items()}
     words["identity"] = tuple(sorted([*identity.values(), *unnamed], key=lambda review: review.reviewed_at))
     return Words(**words)
+
+
+def sayings(review: Review) -> dict[str, object]:
+    """What a review says of each of `KINDS`; one that withdraws takes back all of them."""
+    if review.verdict == WITHDRAWN:
+        return dict.fromkeys(KINDS, WITHDRAWN)
+    count = None if review.count is None else (review.count, review.name)
+    said: dict[str, object] = {"place": review.xywh, "sex": review.sex, "life_stage": review.life_stage, "count": count}
+    identity: dict[str, object] = {} if review.verdict == NOTED else {"identity": (review.verdict, review.name)}
+    return identity | {name: value for name, value in said.items() if value is not None}
 
 
 def standing(reviews: Iterable[Review]) -> list[Review]:

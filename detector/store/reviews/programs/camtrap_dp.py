@@ -76,9 +76,12 @@ def _word(row: Row, files: Mapping[str, str]) -> Word | None:
     edited = None if exported is None else exported != now
     if label == "nothing" and row["observationID"].endswith("_none"):
         edited = False  # what we write of a file in which nothing was found
+    place = Place() if whole_event else _place(row, files)
+    # each row of a file is of other birds, also where it says the same
+    region = row["eventID"] if whole_event else "" if place.is_of_a_box else row["observationID"]
     return Word(
         where=row.where,
-        place=Place() if whole_event else _place(row, files),
+        place=place,
         label=label,
         signed=person,
         # of rows that nobody signed: whether they differ from what was written
@@ -86,7 +89,7 @@ def _word(row: Row, files: Mapping[str, str]) -> Word | None:
         probability=None if person else as_number(row["classificationProbability"]),
         reviewer=(row["classifiedBy"] if person else "") or ANYBODY,
         said_at=moment(row["classificationTimestamp"]) if person else None,
-        region=row["eventID"] if whole_event else "",
+        region=region,
         traits=Traits() if label == "nothing" else _traits(row)[0],
         draws=row["classificationMethod"] != "machine",
         moves=person if exported is None else exported[-len(_BOX) :] != now[-len(_BOX) :],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,9 @@ def join_words(folder: Path, heard: Heard, now: datetime) -> ReviewTable:
         notes.append(
             f"{joining.faint} boxes are less sure than this store shows, which does not hold them: they say nothing"
         )
+    if joining.mixed:
+        mixed = f"{joining.mixed} files have a name more than once, of several sexes or ages"
+        notes.append(f"{mixed}: their number was taken, and not which bird is which")
     if joining.stale:
         passed_over = f"{joining.stale} entries that nobody signed are older than what the store says by now"
         notes.append(f"{passed_over}, and were passed over: export again to correct those")
@@ -90,7 +93,7 @@ def _threshold(folder: Path) -> float:
 
 @dataclass
 class _Joining:
-    """Reviews as they come, what could not be joined, and how many words say nothing new, or are outdated."""
+    """Reviews as they come, what could not be joined, and how many words say nothing new, are outdated, and so on."""
 
     threshold: float
     now: datetime
@@ -99,6 +102,7 @@ class _Joining:
     unchanged: int = 0
     stale: int = 0
     faint: int = 0
+    mixed: int = 0
 
     def events(self, words: Sequence[Word], folder: Path) -> None:
         """Take words on whole events, which change nothing, or cannot be taken."""
@@ -117,7 +121,7 @@ class _Joining:
         if record.failure is not None:
             self.wrong += [f"{word.where}: the file could not be read ({record.failure})" for word in words]
             return
-        words = list({(word.place, word.label, word.group, word.reviewer): word for word in words}.values())
+        words = list({_identity(word): word for word in words}.values())
         self._of_file(record, [word for word in words if not word.place.is_of_a_box])
         groups: dict[str, list[Word]] = defaultdict(list)
         for word in words:
@@ -133,7 +137,7 @@ class _Joining:
                 problem = f"{', '.join(sorted({word.label for word in same}))} are said of one file, not of which boxes"
                 self.wrong += [f"{word.where}: {problem}" for word in same]
                 continue
-            word = same[-1]
+            word = self._together([each for each in same if each.reviewer == same[-1].reviewer])
             shown = record.shown(self.threshold)
             private = (Kind.PERSON, Kind.VEHICLE)
             meant = [found for found in shown if found.kind not in private] or list(shown)
@@ -142,6 +146,19 @@ class _Joining:
                 self._note(record, word, _traits_beside(word, meant), None)
             else:
                 self._add(record, word, None, word.traits)
+
+    def _together(self, words: Sequence[Word]) -> Word:
+        """Entries of one name in a file as one: as many as all of them count, of a sex and an age if all are."""
+        traits = [word.traits for word in words]
+        counts = [each.count for each in traits]
+        sexes, stages = {each.sex for each in traits}, {each.life_stage for each in traits}
+        self.mixed += len(sexes) > 1 or len(stages) > 1
+        common = Traits(
+            sexes.pop() if len(sexes) == 1 else None,
+            stages.pop() if len(stages) == 1 else None,
+            sum(count for count in counts if count) if all(counts) else None,
+        )
+        return replace(words[-1], traits=common)
 
     def _of_boxes(self, record: MediaRecord, words: Sequence[Word]) -> None:
         joined = _pairs(record, words)
@@ -212,6 +229,12 @@ class _Joining:
             self.wrong.append(f"{word.where}: {error}")
             return
         self.said.append(Said(word.where, record.media_id, None, None, review, word.said_at is not None))
+
+
+def _identity(word: Word) -> tuple[object, ...]:
+    """What entries that say the same thing have in common; of a file, entries of other traits are of other birds."""
+    of_file = () if word.place.is_of_a_box else (word.traits, word.region)
+    return word.place, word.label, word.group, word.reviewer, *of_file
 
 
 def _target(found: DetectionRecord | None) -> dict[str, int]:

@@ -48,7 +48,11 @@ def read_label_studio(path: Path) -> Heard:
     wrong: list[str] = []
     unseen = 0
     for index, task in enumerate(tasks):
-        for number, annotation in enumerate(task.get("annotations") or task.get("completions") or ()):
+        annotations = task.get("annotations") or task.get("completions") or []
+        if not isinstance(annotations, list):
+            wrong.append(f"{path}: [{index}]: its annotations are no list")
+            continue
+        for number, annotation in enumerate(annotations):
             where = f"{path}: [{index}].annotations[{number}]"
             try:
                 if annotation.get("was_cancelled"):
@@ -89,7 +93,8 @@ class _Annotation:
     def of(cls, where: str, task: Mapping[str, Any], annotation: Mapping[str, Any]) -> _Annotation:
         data = task["data"]
         path = data.get("file") or _path_of(data.get("image") or data.get("video") or "")
-        file = Place(item=data.get("media_id"), path=path)
+        item = data.get("media_id")
+        file = Place(item=None if item is None else str(item), path=str(path))
         regions: list[_Region] = []
         wrong: list[str] = []
         results = [each for each in annotation.get("result") or () if each.get("type") != "relation"]

@@ -23,8 +23,8 @@ COMMENTS = ("comment", "comments", "note", "notes", "note0")
 COUNTS = ("count", "number", "individualcount", "numberofanimals", "numberofindividuals", "howmany", "quantity")
 SEXES = ("sex", "gender")
 AGES = ("age", "lifestage", "ageclass", "agegroup", "stage")
-# the last may be MegaDetector's word, which means birds too
-NO_WORD = frozenset({"unknown", "unidentified", "unidentifiable", "n/a", "-", "?", "animal"})
+# `animal` may be MegaDetector's word, which means birds too; the last two are of a checkbox `Animal`
+NO_WORD = frozenset({"unknown", "unidentified", "unidentifiable", "n/a", "-", "?", "animal", "true", "false"})
 _YES = frozenset({"true", "yes", "1", "x"})
 _MEND = f"call the column of species Species (known: {', '.join(SPECIES)}), or that of blanks Empty"
 

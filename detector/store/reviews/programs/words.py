@@ -66,7 +66,7 @@ class Word:
         reviewer: Who.
         said_at: When; None: not given.
         group: Within which a box can be meant once, such as one person's annotation of a picture.
-        region: Key frames of one thing in a video have this in common.
+        region: Key frames of one thing in a video have this in common; of a file, entries of other birds differ.
         traits: Sex, age and number that come with it.
         draws: Whether a box that matches none of the store's is one that a person drew.
         moves: Whether a box that matches one, and lies otherwise, is one that a person moved.

@@ -20,6 +20,7 @@ from detector.store.reviews.log import (
     import_reviews,
     latest_reviews,
     read_reviews,
+    read_words,
 )
 from detector.store.reviews.table import as_exported
 from detector.types import media_id
@@ -251,3 +252,22 @@ def test_edit_that_may_mean_two_things_is_told(store: Path, cells: str, match: s
     done = say(store, f"media_id,frame_number,box,kind,display_name,scientific_name,as_exported\n{A},0,0,{cells}\n")
     assert done.new == 0
     assert re.search(match, done.wrong[0])
+
+
+def test_two_rows_of_one_box_that_say_different_things_both_count(store: Path) -> None:
+    text = f"media_id,frame_number,box,verdict,name,sex,count\n{A},0,0,named,Upupa epops,,\n{A},0,0,,,female,\n"
+    assert say(store, text, now=NOON) == Imported(2)
+    assert say(store, text, now=NOON.replace(hour=13)) == Imported(0)
+    words = read_words(store)
+    assert [review.name for review in words.identity] == ["Upupa epops"]
+    assert [review.sex for review in words.sex] == ["female"]
+    more = text + f"{A},0,0,,,male,2\n"
+    assert say(store, more, now=NOON.replace(hour=14)) == Imported(1), "the name is known, the sex has changed"
+    assert [(review.sex, review.count) for review in read_words(store).sex] == [("male", 2)]
+
+
+@pytest.mark.parametrize("count", ["1e400", "99999999999", "-3", "2.5"])
+def test_a_count_that_cannot_be_is_told_and_costs_no_other_row(store: Path, count: str) -> None:
+    done = say(store, f"media_id,verdict,count\n{A},bird,{count}\n{B},bird,3\n")
+    assert done.new == 1
+    assert "count" in done.wrong[0]

@@ -258,6 +258,20 @@ def test_observations_of_another_program_find_their_files_by_the_table_of_media(
     assert names() == AS_MADE | {("a.jpg", 0, 1): "Merops apiaster", ("b.jpg", 0, 0): "Corvus corax"}
 
 
+def test_rows_of_another_program_on_a_file_are_of_other_birds(store: Path, say: Say) -> None:
+    package = store / "theirs"
+    package.mkdir()
+    (package / "media.csv").write_text("mediaID,filePath\n1,DCIM/b.jpg\n")
+    header = "observationID,mediaID,observationLevel,observationType,scientificName,classificationMethod,classifiedBy"
+    rows = [f"{number},1,media,animal,Corvus cornix,human,Dan,1,adult" for number in range(3)]
+    table = package / "observations.csv"
+    table.write_text("\n".join([f"{header},count,lifeStage", *rows]))
+    assert say(table).new == 1
+    (crows,) = read_reviews(store)
+    assert (crows.name, crows.count, crows.life_stage) == ("Corvus cornix", 3, "adult")
+    assert say(table).new == 0
+
+
 def test_observations_carry_sex_age_number_and_boxes(store: Path, say: Say, names) -> None:
     def edit(rows: dict[str, dict[str, str]]) -> None:
         row_of(rows, store, "a.jpg").update(sex="male", lifeStage="juvenile", count="3")
@@ -409,3 +423,17 @@ def test_without_predictions_nobody_knows_what_was_deleted(store: Path, say: Say
     assert (imported.new, imported.wrong) == (1, ())
     assert any("which boxes were deleted is not known" in note for note in imported.notes)
     assert names() == AS_MADE
+
+
+def test_tasks_of_another_form_are_listed_and_cost_no_other(store: Path, say: Say, names) -> None:
+    def edit(content: list[dict]) -> None:
+        tasks = tasks_of(content)
+        tasks["a.jpg"]["annotations"] = 5
+        tasks["blank.jpg"]["data"]["media_id"] = ["?"]
+        submit(tasks["blank.jpg"], [])
+        submit(tasks["b.jpg"])
+
+    imported = say(edit_json(store, "label-studio.json", edit))
+    assert imported.new == 2, "a blank that is found by its path, and a crow"
+    (wrong,) = imported.wrong
+    assert "its annotations are no list" in wrong

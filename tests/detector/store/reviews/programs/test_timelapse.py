@@ -136,3 +136,27 @@ def test_a_table_without_a_column_of_species_is_refused_in_words(tmp_path: Path)
     with pytest.raises(DataError, match="no column that says what is in the pictures") as caught:
         read_timelapse(path)
     assert "call the column of species Species" in str(caught.value)
+
+
+def test_rows_of_one_species_in_a_file_are_added_up(store: Path, say: Say, names) -> None:
+    """Timelapse's way to tell two males from a female is to duplicate the row."""
+    header = HEADER.replace("Count", "Count,Sex")
+    rows = (
+        "Card,b.jpg,DCIM,,false,Corvus cornix,2,male,false,Noa,\n"
+        "Card,b.jpg,DCIM,,false,Corvus cornix,1,female,false,Noa,\n"
+        "Card,a.jpg,DCIM,,false,Upupa epops,2,male,false,Noa,\n"
+        "Card,a.jpg,DCIM,,false,Upupa epops,,male,false,Noa,\n"
+    )
+    imported = say(write(store, header + rows))
+    assert not imported.wrong
+    assert "1 files have a name more than once, of several sexes or ages" in imported.notes[-1]
+    said = {review.media_id: review for review in read_reviews(store)}
+    crows, hoopoes = said[media_id("card", "DCIM/b.jpg")], said[media_id("card", "DCIM/a.jpg")]
+    assert (crows.name, crows.count, crows.sex) == ("Corvus cornix", 3, None)
+    assert (hoopoes.count, hoopoes.sex) == (None, "male"), "of one row nobody knows how many"
+
+
+def test_a_checkbox_for_animals_names_no_species(store: Path, say: Say) -> None:
+    rows = "Card,b.jpg,DCIM,,false,,1,true,false,Noa,\nCard,a.jpg,DCIM,,false,,1,false,false,Noa,\n"
+    imported = say(write(store, HEADER.replace("Count", "Count,Animal") + rows))
+    assert imported == Imported(0, (), ("nobody has said anything in it",))
