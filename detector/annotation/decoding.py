@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from backbones.errors import MediaError
 from detector.annotation.values import FrameFacts, ItemFacts
 from detector.base.content_hash import content_hash
 from detector.base.objects.address import Address, on_disk
-from detector.base.objects.fetching import local_copy
+from detector.base.objects.fetching import arriving
 from detector.boxes import xywh_to_xyxy
 from detector.data.resizing import SizeRule
 from detector.footage.appearance import SIDE, box_appearance
@@ -161,17 +162,15 @@ def perform(task: DecodeTask | CropTask) -> Iterator[Reading]:
     if not isinstance(item.file, Address):
         yield from _performed(task)
         return
-    fetched = False
-    try:
-        with local_copy(item.file, item.size_bytes) as file:
-            fetched = True
-            size = None if item.size_bytes else file.stat().st_size
-            for part in _performed(replace(task, item=replace(item, file=file))):
-                yield replace(part, size_bytes=size) if isinstance(part, ItemFacts) else part
-    except MediaError:
-        if not fetched:
+    with ExitStack() as copies:
+        try:  # facts of nothing are the sign of life: silence would be taken for a decoder that hangs
+            file = yield from arriving(copies, item.file, item.size_bytes, sign=ItemFacts())
+        except MediaError:
             yield with_capture(ItemFacts(), capture_of_name(item))
-        raise
+            raise
+        size = None if item.size_bytes else file.stat().st_size
+        for part in _performed(replace(task, item=replace(item, file=file))):
+            yield replace(part, size_bytes=size) if isinstance(part, ItemFacts) else part
 
 
 def _performed(task: DecodeTask | CropTask) -> Iterator[Reading]:

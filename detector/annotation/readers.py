@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
+from backbones.errors import DiskFullError
 from detector.annotation.decoding import CropTask, DecodedFrame, DecodeTask, FrameCrops, Reading, perform
 from detector.base.closing import Closing
 from detector.base.objects.errors import ServiceError
@@ -159,7 +160,7 @@ class Readers(Closing):
                 if isinstance(event, Finished):
                     self._arrivals.put(Arrival(number, None))
                 elif isinstance(event, Failed):
-                    if isinstance(event.error, ServiceError):  # which says nothing about the file: all ends, resumably
+                    if isinstance(event.error, ServiceError | DiskFullError):  # not the file's fault: the run ends
                         raise event.error
                     self._arrivals.put(Arrival(number, None, event.error.problem))
                 else:

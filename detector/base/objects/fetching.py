@@ -9,20 +9,24 @@ from __future__ import annotations
 import io
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from backbones.errors import DataError, DiskFullError
 from detector.base.files import open_regular, refusing_full_disk
 from detector.base.objects.address import Address, Place
-from detector.base.objects.errors import ObjectMissingError
+from detector.base.objects.errors import ObjectMissingError, ServiceError
 from detector.base.objects.service import asking, filesystem, find, fs_path, read_object
 
 IN_MEMORY_BYTES = 64 << 20  # an object that is larger is copied chunk by chunk
 BLOCK_BYTES = 8 << 20  # of a file that is read from its beginning to its end
+SIGN_OF_LIFE_S, LONGEST_FETCH_S = 20.0, 4 * 3600.0
 _KEPT_CHARACTERS = 120  # of a name and its folder's, which may tell a time
+Sign = TypeVar("Sign")
 _FORBIDDEN = str.maketrans(dict.fromkeys('\\:*?"<>|\0\r\n\t', "_"))
 
 
@@ -50,6 +54,32 @@ def local_copy(place: Place, size_bytes: int = 0) -> Iterator[Path]:
         with refusing_full_disk(Path(folder)):
             fetch(place, path, size_bytes)
         yield path
+
+
+def arriving(copies: ExitStack, place: Place, size_bytes: int = 0, *, sign: Sign) -> Generator[Sign, None, Path]:
+    """Make a `local_copy`, and give a sign of life now and then: a large object, or a slow service, takes minutes.
+
+    Args:
+        copies: Holds the copy, which goes away with it.
+        place: See `local_copy`.
+        size_bytes: See `local_copy`.
+        sign: What is yielded while the copy is on its way.
+
+    Returns:
+        The copy's path.
+
+    Raises:
+        ServiceError: It is on its way for hours; and see `local_copy`.
+    """
+    pool, began = ThreadPoolExecutor(1), time.monotonic()
+    coming = pool.submit(copies.enter_context, local_copy(place, size_bytes))
+    pool.shutdown(wait=False)
+    while not wait([coming], SIGN_OF_LIFE_S).done:
+        if time.monotonic() - began > LONGEST_FETCH_S:
+            hint = "run the same command again when the service is well: it goes on from here"
+            raise ServiceError(f"it has not come within {LONGEST_FETCH_S / 3600:.0f} hours", where=place, hint=hint)
+        yield sign
+    return coming.result()
 
 
 @contextmanager
@@ -85,10 +115,9 @@ class _Blocks(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         end = min(self._place + len(buffer), self._size)
-        if self._place == end:
+        content = b"" if self._place == end else read_object(self._address, self._place, end)
+        if not content:
             self._refuse_other_version()
-            return 0
-        content = read_object(self._address, self._place, end)
         buffer[: len(content)] = content
         self._place += len(content)
         return len(content)
