@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from backbones.errors import MediaError
 from detector.annotation.forecast import Cost
+from detector.annotation.listing.media_list import MOST_LOST
 from detector.store.facts import FactRow
 
 
@@ -32,7 +33,7 @@ class Receipt:
         card: Of the item.
         path: Of the item, under the card's root.
         outcome: How it came out.
-        gone: Nothing was written of it, as its file has gone away.
+        gone: Nothing was written of it, as its file has gone away, or may not be had.
     """
 
     card: str
@@ -82,6 +83,17 @@ class RunReport:
             self.failures[outcome.failure] += 1
         elif outcome.warning is not None:
             self.warnings[outcome.warning] += 1
+
+    def note_unseen(self, file: str) -> None:
+        """Count a file as lost that is there, but was not for the machine that looked at it.
+
+        Raises:
+            MediaError: They are many: that machine has lost the card.
+        """
+        self.lost.append(file)
+        if len(self.lost) > MOST_LOST:
+            hint = "mount its disk again; nothing was recorded of these files, and the same command goes on from here"
+            raise MediaError("a machine of the cluster does not see files that are there", where=file, hint=hint)
 
     def note_finished(self, failure: str | None) -> None:
         """Count a file that the store held already, with the reason why it could not be read, if so."""

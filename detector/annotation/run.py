@@ -109,8 +109,8 @@ class _NewMedia:
 
     def save(self, done: Rows | Receipt) -> Outcome | None:
         if isinstance(done, Receipt):
-            if done.gone:
-                self.media.has_lost(done.card, done.path, self.writer.finished)
+            if done.gone and not self.media.has_lost(done.card, done.path, self.writer.finished):
+                self.report.note_unseen(f"{done.card}/{done.path}")
             return None if done.gone else done.outcome
         outcome = Outcome.of(done)
         spoiled = outcome != Outcome()

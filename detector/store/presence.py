@@ -20,7 +20,9 @@ from backbones.errors import MediaError
 from detector.base.content_hash import content_hash
 from detector.base.names import name_key
 from detector.base.objects.address import Address, Place, place_of
+from detector.base.objects.errors import AccessError, ObjectMissingError
 from detector.base.objects.listing import list_level
+from detector.base.objects.service import read_object
 from detector.store.layout import facts_folder, parts
 from detector.store.reader import open_facts
 
@@ -81,6 +83,25 @@ def is_there(file: Place) -> bool:
         return file.is_file()
     except OSError:  # a network drive that does not answer, or a name longer than can be
         return False
+
+
+def can_be_judged(file: Place) -> bool:
+    """Whether it is a file's own fault that it cannot be read: it is there, or its service says that it is not.
+
+    A file that is away with its card, and an object that may not be had, cannot be judged.
+
+    Raises:
+        ServiceError: Nobody knows; see `asking`.
+    """
+    if not isinstance(file, Address):
+        return is_there(file)
+    try:
+        read_object(file, 0, 1)  # it may be listed, and yet not be read
+    except ObjectMissingError:
+        return True
+    except AccessError:
+        return False
+    return True
 
 
 def look_for_cards(folder: Path, roots: Mapping[str, Place | str]) -> dict[str, Presence]:

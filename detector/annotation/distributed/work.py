@@ -32,7 +32,7 @@ from detector.base.devices import device_of
 from detector.base.objects.address import Place
 from detector.store.copies import address_of
 from detector.store.facts import FactRow
-from detector.store.presence import is_there
+from detector.store.presence import can_be_judged
 from detector.store.writer import FactsWriter, write_facts
 from detector.types import MediaItem
 
@@ -214,14 +214,14 @@ class _Runner(Generic[Item, Done]):
         return ShardResult(receipts, part, content, time.monotonic() - began)
 
     def _receipts(self, items: Sequence[Item], finished: Sequence[Done]) -> tuple[list[Receipt], list[FactRow]]:
-        """The receipts of finished items, and the rows of those whose files are there."""
+        """The receipts of finished items, and the rows of those that can be judged."""
         media = {item.media_id: item for item in map(self.media_of, items)}
         rows: list[FactRow] = []
         receipts = []
         for done in finished:
             own = self.rows_of(done)
             outcome = Outcome.of(own)
-            gone = outcome != Outcome() and not is_there(media[own[0].media_id].file)
+            gone = outcome != Outcome() and not can_be_judged(media[own[0].media_id].file)
             receipts.append(Receipt(own[0].card, own[0].path, outcome, gone))
             rows += [] if gone else own
         return receipts, rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +14,7 @@ from backbones.errors import DataError, MediaError
 from detector.annotation.importing.formats import ImportedDetections, path_under
 from detector.annotation.listing.media_list import HINT
 from detector.base.objects.address import Address, Place, lies_in, path_inside
-from detector.base.objects.errors import AccessError
+from detector.base.objects.errors import AccessError, ObjectMissingError
 from detector.base.objects.listing import list_objects
 from detector.base.objects.service import find, read_object
 from detector.footage.cards import Card, name_cards
@@ -78,7 +79,8 @@ class ObjectFolder:
         """
         inside = path_under(self.folder, path.removeprefix(self.prefix))
         if inside is not None:
-            find(self.folder / inside)
+            with suppress(ObjectMissingError):
+                read_object(self.folder / inside, 0, 1)  # it may be listed, and yet not be read
 
     def check_some(self, imported: ImportedDetections, where: Path | Address) -> None:
         """Look whether the first objects that records name are there.

@@ -247,7 +247,7 @@ class _ImportedMedia:
         unnamed = 0 if isinstance(self.imported, _PartOfRecords) else self.place.unnamed(self.named)
         return said + ([f"{unnamed} photos and videos in the folder of media have no record"] if unnamed else [])
 
-    def save(self, done: ClassifiedItem | Receipt) -> Outcome:
+    def save(self, done: ClassifiedItem | Receipt) -> Outcome | None:
         """Keep the rows of an item.
 
         Raises:
@@ -256,7 +256,8 @@ class _ImportedMedia:
         if isinstance(done, Receipt):
             if done.gone:
                 self.place.check_there(done.path)
-            return done.outcome
+                self.report.note_unseen(done.path)
+            return None if done.gone else done.outcome
         rows = imported_rows(done, self.options)
         outcome = Outcome.of(rows)
         if outcome != Outcome() and rows[0].media_id not in self.survey.missing:

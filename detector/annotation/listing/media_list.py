@@ -13,8 +13,8 @@ from pathlib import Path
 
 from backbones.errors import MediaError
 from detector.base.objects.address import Address, Place
-from detector.base.objects.errors import AccessError
-from detector.base.objects.service import find
+from detector.base.objects.errors import AccessError, ObjectMissingError
+from detector.base.objects.service import read_object
 from detector.footage.discovery import media_type
 from detector.store.presence import is_there
 from detector.types import MediaItem
@@ -80,7 +80,9 @@ class MediaList:
     def _is_denied(self, address: Address) -> bool:
         """Whether an object may not be had, so that it cannot be judged; one that is gone is judged: it is missing."""
         try:
-            find(address)
+            read_object(address, 0, 1)  # it may be listed, and yet not be read
+        except ObjectMissingError:
+            return False
         except AccessError:
             self.lost.append(str(address))
             if len(self.lost) > MOST_LOST:

@@ -6,10 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from backbones.errors import ConfigError
+from backbones.errors import ConfigError, MediaError
 from detector.annotation.distributed.model_files import ModelFile
 from detector.annotation.distributed.work import Places, _Runner
 from detector.annotation.facts import ItemRows, RowsOptions
+from detector.annotation.listing.media_list import MOST_LOST
+from detector.annotation.report import RunReport
+from detector.base.objects.address import Address
+from detector.base.objects.errors import AccessError
+from detector.base.objects.service import put_object, read_object
 from detector.store.run_file import RunFile, SpeciesEntry
 from detector.store.run_json import write_run
 from detector.store.writer import FactsWriter
@@ -64,6 +69,31 @@ def test_no_rows_are_no_part(store, items):
     with FactsWriter(store) as writer:
         result = runner(Places.of(writer, {}))(items[2:], lambda: False)
         assert (result.part, result.content) == (None, b"")
+
+
+def test_an_object_that_is_gone_is_a_failure_and_one_that_may_not_be_had_is_not_judged(store, monkeypatch):
+    bucket = Address("memory", "of-workers")
+    objects = [MediaItem("card", f"{n}.jpg", "photo", 1, bucket / f"{n}.jpg") for n in range(3)]
+    put_object(bucket / "0.jpg", b"x")
+
+    def read(address, start=None, end=None):
+        if address.name == "1.jpg":
+            raise AccessError("access is denied", where=address)
+        return read_object(address, start, end)
+
+    monkeypatch.setattr("detector.store.presence.read_object", read)
+    with FactsWriter(store) as writer:
+        result = runner(Places.of(writer, {}))(objects, lambda: False)
+    assert [receipt.gone for receipt in result.done] == [False, True, False]
+
+
+def test_files_that_one_machine_alone_does_not_see_are_lost_and_many_of_them_end_the_run():
+    report = RunReport()
+    for number in range(MOST_LOST):
+        report.note_unseen(f"card/{number}.jpg")
+    assert not report.all_well
+    with pytest.raises(MediaError, match="does not see files that are there"):
+        report.note_unseen("card/last.jpg")
 
 
 def test_told_to_end_it_leaves_what_is_finished(store, items):
