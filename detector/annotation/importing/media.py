@@ -23,6 +23,7 @@ from detector.annotation.importing.object_folder import ObjectFolder, head_of
 from detector.annotation.listing.media_list import HINT, MediaList
 from detector.base.names import Spelling
 from detector.base.objects.address import Address, Place, lies_in, path_inside, real_place
+from detector.base.objects.errors import ObjectMissingError
 from detector.base.orientation import orient_boxes, upright_size
 from detector.base.pictures import stored_size
 from detector.base.times import time_of_disk
@@ -224,7 +225,12 @@ def as_upright(file: ImportedFile, item: MediaItem) -> tuple[ImportedFile, str |
 
 
 def _stored_size(item: MediaItem) -> tuple[tuple[int, int], int] | None:
-    return stored_size(head_of(item.file) if isinstance(item.file, Address) else item.file)
+    if not isinstance(item.file, Address):
+        return stored_size(item.file)
+    try:
+        return stored_size(head_of(item.file))
+    except ObjectMissingError:  # which is said of it when its turn comes
+        return None
 
 
 def _same_shape(one_wh: tuple[float, float], other_wh: tuple[int, int]) -> bool:

@@ -7,7 +7,7 @@ import re
 from backbones.errors import HoopoeError, MediaError
 
 _SECRETS = re.compile(
-    r"(?<=://)[^/@\s]+:[^/@\s]+@|\?[^\s'\"]*(?:X-Amz-|Signature|AWSAccessKeyId|sig=|token)[^\s'\"]*", re.IGNORECASE
+    r"(?<=://)[^/@\s]+:[^@\s]+@|\?[^\s'\"]*(?:X-Amz-|Signature|AWSAccessKeyId|sig=|token)[^\s'\"]*", re.IGNORECASE
 )
 _LONGEST = 200
 

@@ -77,4 +77,6 @@ def _by_levels(under: Address) -> Iterator[ObjectInfo]:
             if info.key != under.key:  # asked for a file, fsspec lists that file
                 yield info
         else:
-            yield from _by_levels(Address(under.protocol, under.bucket, info.key.rstrip("/")))
+            inner = Address(under.protocol, under.bucket, info.key.rstrip("/"))
+            if inner != under:  # of keys such as a//b.jpg, a level that leads to itself
+                yield from _by_levels(inner)

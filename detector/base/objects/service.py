@@ -26,6 +26,7 @@ FIRST_PAUSE_S = 0.1
 TIMEOUT_S = 60.0  # of a read in which nothing comes
 _PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs"}
 _ARCHIVED = ("InvalidObjectState",)
+_PAST_END = ("InvalidRange", "not satisfiable")  # said also of the first byte of an empty object
 _NO_BUCKET = ("NoSuchBucket", "bucket does not exist", "ContainerNotFound")
 _NO_CREDENTIALS = ("NoCredentials", "PartialCredentials", "CredentialRetrieval", "DefaultCredentials", "TokenRetrieval")
 _DENIED_ERRNO = (errno.EACCES, errno.EPERM)
@@ -104,7 +105,7 @@ def asking(where: Address, question: Callable[[], Answer], tries: int = TRIES) -
 
 def _raise_if_final(where: Address, error: Exception) -> None:
     """Raise what asking again would not change."""
-    words = f"{type(error).__name__}: {error}"
+    words = _words(error)
     if any(sign in words for sign in _NO_BUCKET):
         raise ServiceError("there is no such bucket", where=where, hint="check its name and the endpoint") from error
     if any(sign in words for sign in _NO_CREDENTIALS):
@@ -120,6 +121,11 @@ def _raise_if_final(where: Address, error: Exception) -> None:
         raise AccessError(f"access is denied ({said_by_service(error)})", where=where, hint=hint) from error
     if isinstance(error, (TypeError, ValueError, AttributeError, NotImplementedError, ConfigError)):
         raise error  # ours
+
+
+def _words(error: Exception) -> str:
+    """What an error says, and the one behind it: s3fs keeps the service's own code in that alone."""
+    return f"{type(error).__name__}: {error} {error.__cause__ or ''}"
 
 
 def find(address: Address) -> ObjectInfo | None:
@@ -144,13 +150,23 @@ def info_of(bucket: str, info: dict[str, Any]) -> ObjectInfo:
 
 
 def read_object(address: Address, start: int | None = None, end: int | None = None) -> bytes:
-    """The content of an object, or of a range of it, in one request.
+    """The content of an object, or of a range of it, in one request; a range past its end is empty.
 
     Raises:
         ObjectMissingError, AccessError, ServiceError: See `asking`.
     """
     files = filesystem(address.protocol)
-    return asking(address, lambda: files.cat_file(fs_path(address), start=start, end=end))
+
+    def read() -> bytes:
+        try:
+            content: bytes = files.cat_file(fs_path(address), start=start, end=end)
+        except Exception as error:
+            if start is not None and any(sign in _words(error) for sign in _PAST_END):
+                return b""
+            raise
+        return content
+
+    return asking(address, read)
 
 
 def put_object(address: Address, content: bytes) -> None:

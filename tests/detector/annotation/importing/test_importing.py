@@ -11,10 +11,20 @@ import numpy as np
 import pytest
 
 from backbones.errors import DataError
-from detector.annotation.importing.formats import IN_PIXELS, NO_AREA, NO_CATEGORY, path_under
-from detector.annotation.importing.media import MediaFolder
+from detector.annotation.importing.formats import (
+    IN_PIXELS,
+    NO_AREA,
+    NO_CATEGORY,
+    ImportedFile,
+    imported_frame,
+    path_under,
+)
+from detector.annotation.importing.media import MediaFolder, as_upright
 from detector.annotation.importing.megadetector import MOST_FRAMES
 from detector.annotation.importing.reading import read_detections
+from detector.base.objects.address import Address
+from detector.base.objects.service import put_object
+from detector.types import MediaItem
 
 INTEROP = Path(__file__).parents[5] / "shared" / "data" / "interop"
 CATEGORIES = {"1": "animal", "2": "person", "3": "vehicle"}
@@ -226,3 +236,12 @@ def test_a_pipe_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "md.json")
     with pytest.raises(DataError, match="pipe"):
         read_detections([tmp_path / "md.json"])
+
+
+def test_an_object_that_is_gone_or_empty_says_nothing_of_its_size():
+    frame = imported_frame(0, [[0.1, 0.1, 0.2, 0.2]], [0.9], [0])
+    file = ImportedFile("a.jpg", (frame,), size_wh=(100.0, 80.0))
+    item = MediaItem("card", "a.jpg", "photo", 0, Address("memory", "of-boxes", "a.jpg"))
+    assert as_upright(file, item) == (file, None)
+    put_object(Address("memory", "of-boxes", "a.jpg"), b"")
+    assert as_upright(file, item) == (file, None)

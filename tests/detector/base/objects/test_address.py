@@ -50,6 +50,7 @@ def test_other_addresses_are_refused(word: str) -> None:
     "word",
     [
         "s3://AKIAKEY:SECRET@bucket/x",
+        "s3://AKIAKEY:half/SECRET+of@bucket/x",
         "s3://bucket/x?X-Amz-Credential=AKIAKEY&X-Amz-Signature=SECRET",
         "az://container/x?sv=1&sig=SECRET",
     ],

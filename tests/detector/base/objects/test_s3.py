@@ -11,6 +11,7 @@ from detector.base.objects.fetching import local_copy
 from detector.base.objects.listing import is_prefix, list_objects
 from detector.base.objects.service import find, put_object, read_object
 from detector.store.copies import working_copy
+from detector.store.presence import can_be_judged
 from tests.detector.base.objects.object_server import BUCKET, serving
 
 ROOT = Address("s3", BUCKET, "a b/é")
@@ -46,3 +47,18 @@ def test_all_is_as_it_was_put_although_the_service_is_sick(monkeypatch: pytest.M
                 pass
         assert [info.key for info in list_objects(store)] == ["OUT/facts/part-000000.parquet"]
         assert min(server.seen[kind] for kind in ("fails", "throttles", "cuts")) > 0
+
+
+def test_an_archived_object_is_told_from_one_that_may_not_be_had_and_an_empty_one_has_a_beginning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import boto3
+
+    with serving(monkeypatch):
+        boto3.client("s3").put_object(Bucket=BUCKET, Key="cold.jpg", Body=b"x", StorageClass="GLACIER")
+        put_object(Address("s3", BUCKET, "empty.jpg"), b"")
+        with pytest.raises(ObjectMissingError, match="archive"):
+            read_object(Address("s3", BUCKET, "cold.jpg"))
+        assert read_object(Address("s3", BUCKET, "empty.jpg"), 0, 10) == b""
+        assert can_be_judged(Address("s3", BUCKET, "cold.jpg"))
+        assert can_be_judged(Address("s3", BUCKET, "none.jpg"))

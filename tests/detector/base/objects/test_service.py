@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backbones.errors import ConfigError, MediaError
-from detector.base.objects import service
+from detector.base.objects import listing, service
 from detector.base.objects.address import Address
 from detector.base.objects.errors import AccessError, ObjectMissingError, ServiceError
 from detector.base.objects.fetching import local_copy, open_place
@@ -101,6 +101,16 @@ def test_objects_are_put_found_listed_and_removed(bucket: Address) -> None:
     delete_object(bucket / "a/1.jpg")
     with pytest.raises(ObjectMissingError):
         read_object(bucket / "a/1.jpg")
+
+
+def test_a_level_that_leads_to_itself_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Files:
+        def ls(self, path: str, detail: bool) -> list[dict[str, object]]:
+            photo = {"name": f"{path}/x.jpg", "type": "file", "size": 1}
+            return [{"name": path, "type": "directory", "size": 0}, photo]  # as of a//b.jpg
+
+    monkeypatch.setattr(listing, "filesystem", lambda protocol: Files())
+    assert [info.key for info in list_objects(Address("gs", "b", "a"))] == ["a/x.jpg"]
 
 
 def test_a_local_copy_keeps_the_names_that_may_tell_a_time_and_goes_away(bucket: Address) -> None:
