@@ -59,7 +59,13 @@ def members(file: BinaryIO, lists: Collection[str]) -> Iterator[Member]:
     Raises:
         JsonError: It is no JSON object, or is cut off. Values may still be no JSON.
     """
-    text = _Text(file)
+    try:
+        yield from _members(_Text(file), lists)
+    except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError) as error:
+        raise JsonError(f"it cannot be unpacked or decoded ({error})", is_json=False) from error
+
+
+def _members(text: _Text, lists: Collection[str]) -> Iterator[Member]:
     text.expect(b"{")
     if text.skip(b"}"):
         return text.expect_end()
@@ -100,10 +106,7 @@ class _Text:
         rest = self._held[self._place :]
         if len(rest) > MOST_BYTES:
             raise self._fault("a value that does not end")
-        try:
-            chunk = b"" if self._ended else self._read(max(CHUNK_BYTES, len(rest)))
-        except (UnicodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise self._fault(f"it cannot be unpacked or decoded ({error})") from None
+        chunk = b"" if self._ended else self._read(max(CHUNK_BYTES, len(rest)))
         self._ended = not chunk
         self._passed += self._place
         self._held, self._place = rest + chunk, 0

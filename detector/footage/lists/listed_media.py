@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 
 from backbones.errors import MediaError
 from detector.base.objects.address import Address, Place, is_address, lies_in, path_inside, real_place
@@ -21,6 +22,7 @@ from detector.types import MediaItem
 _AT_ONCE = 32  # objects whose sizes are asked for, where the list does not say them
 _BATCH = 256
 OUTSIDE = "listed files lie in none of the inputs"
+NOT_UTF_8 = "listed files have names that are not UTF-8"
 NO_CARD = "listed files are named by paths, and there are several inputs: give addresses, or one input"
 
 
@@ -54,7 +56,12 @@ class ListedMedia:
 
     def _placed(self, listed: Listed) -> tuple[Card, str, Listed] | None:
         """The card and the path under it of a file; None: it is in none."""
-        relative = listed.bucket is None and not is_address(listed.name) and not listed.name.startswith("/")
+        try:
+            listed.name.encode()
+        except UnicodeEncodeError:  # it could not be written into any table, nor be asked for
+            self._stray(NOT_UTF_8, listed)
+            return None
+        relative = listed.bucket is None and not is_address(listed.name) and not Path(listed.name).is_absolute()
         if relative and len(self.cards) > 1:
             self._stray(NO_CARD, listed)
             return None

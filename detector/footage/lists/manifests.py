@@ -6,8 +6,9 @@ import csv
 import gzip
 import io
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -23,6 +24,7 @@ from detector.base.objects.fetching import local_copy, open_place
 _NAMES = ("url", "uri", "key", "path", "file", "filepath", "file_name")  # of the column that says where a file is
 _SIZES = ("size", "size_bytes", "bytes")
 _VERSIONS = ("etag", "e_tag", "version")
+_MOST_DIGITS = 15  # of a size: what is longer is none
 _FORMS = "give S3 Inventory's manifest.json, a CSV or Parquet file with a column url, key or path, a text, or -"
 
 
@@ -70,8 +72,16 @@ def read_list(place: Place) -> Iterator[Listed]:
         place: The list: its suffix says of which form it is, packed by gzip or not.
 
     Raises:
-        DataError: It is of none of the forms, or a column is missing.
+        DataError: It is of none of the forms, a column is missing, or it is cut off.
     """
+    try:
+        yield from _listed(place)
+    except (csv.Error, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        hint = "is the list whole? Copy or export it again"
+        raise DataError(f"the list of files cannot be read to its end ({error})", where=place, hint=hint) from error
+
+
+def _listed(place: Place) -> Iterator[Listed]:
     name = place.name.lower().removesuffix(".gz")
     if name.endswith(".json"):
         yield from _inventory(place)
@@ -97,7 +107,7 @@ def _lines(file: Any) -> Iterator[str]:
 def _table(lines: Iterator[str], place: Place, delimiter: str) -> Iterator[Listed]:
     rows = csv.reader(lines, delimiter=delimiter)
     columns = _Columns.of([name.strip().lower() for name in next(rows, [])], place)
-    yield from (columns.listed(row) for row in rows if row)
+    yield from columns.taken(rows)
 
 
 def _parquet(place: Place, bucket: str | None = None) -> Iterator[Listed]:
@@ -106,7 +116,7 @@ def _parquet(place: Place, bucket: str | None = None) -> Iterator[Listed]:
             with pq.ParquetFile(path, memory_map=False) as file:
                 columns = _Columns.of([name.lower() for name in file.schema_arrow.names], place, bucket)
                 for batch in file.iter_batches(4096):
-                    yield from map(columns.listed, zip(*(column.to_pylist() for column in batch.columns), strict=True))
+                    yield from columns.taken(zip(*(column.to_pylist() for column in batch.columns), strict=True))
         except pa.ArrowException as error:
             raise DataError(f"this is no Parquet file ({error})", where=place, hint="export it again") from error
 
@@ -126,10 +136,8 @@ def _inventory(place: Place) -> Iterator[Listed]:
         if manifest.file_format == "CSV":
             columns = _Columns.of(names, place, manifest.source_bucket)
             with open_place(where, "part of the inventory") as file:
-                for row in csv.reader(_lines(file)):
-                    if columns.counts(row):
-                        listed = columns.listed(row)
-                        yield Listed(unquote_plus(listed.name), listed.bucket, listed.size_bytes, listed.version)
+                for listed in columns.taken(csv.reader(_lines(file))):
+                    yield replace(listed, name=unquote_plus(listed.name))
         elif manifest.file_format.lower() == "parquet":
             yield from _parquet(where, manifest.source_bucket)
         else:
@@ -155,26 +163,27 @@ class _Columns:
         name = find(_NAMES)
         if name is None:
             raise DataError("no column says where the files are", where=place, hint=_FORMS)
-        flags = {flag: names.index(flag) for flag in ("islatest", "isdeletemarker") if flag in names}
+        plain = [each.replace("_", "") for each in names]  # `is_latest` in Parquet, `IsLatest` in CSV
+        flags: dict[str, int] = {flag: plain.index(flag) for flag in ("islatest", "isdeletemarker") if flag in plain}
         return cls(name, find(_SIZES), find(_VERSIONS), flags, bucket)
 
-    def counts(self, row: Sequence[Any]) -> bool:
-        """Whether a row is of the version of an object that is there now."""
-        latest = str(row[self.flags["islatest"]]).lower() if "islatest" in self.flags else "true"
-        removed = str(row[self.flags["isdeletemarker"]]).lower() if "isdeletemarker" in self.flags else "false"
-        return latest == "true" and removed == "false"
+    def taken(self, rows: Iterable[Sequence[Any]]) -> Iterator[Listed]:
+        """What rows say that are of the versions of objects that are there now."""
+        for row in filter(None, rows):
+            latest, removed = (_said(row, self.flags.get(flag)).lower() for flag in ("islatest", "isdeletemarker"))
+            if latest != "false" and removed != "true":
+                yield self._listed(row)
 
-    def listed(self, row: Sequence[Any]) -> Listed:
-        """What a row says; a row that is too short, or has no number where one belongs, says less."""
-        size = row[self.size] if self.size is not None and self.size < len(row) else None
-        version = row[self.version] if self.version is not None and self.version < len(row) else None
-        name = str(row[self.name]) if self.name < len(row) else ""
-        return Listed(name, self.bucket, _whole(size), str(version or "") or None)
+    def _listed(self, row: Sequence[Any]) -> Listed:
+        size, version = _said(row, self.size), _said(row, self.version)
+        size_bytes = int(size) if len(size) <= _MOST_DIGITS and size.isdecimal() else None
+        return Listed(_said(row, self.name), self.bucket, size_bytes, version or None)
 
 
-def _whole(value: Any) -> int | None:
-    text = str(value)
-    return int(text) if text.isdecimal() else None
+def _said(row: Sequence[Any], column: int | None) -> str:
+    """What stands in a column; empty where a row has none, or is too short."""
+    value = None if column is None or column >= len(row) else row[column]
+    return "" if value is None else str(value)
 
 
 def normal_path(path: str) -> str | None:

@@ -80,6 +80,7 @@ def test_what_is_cut_off_or_no_json_is_an_error(text: str) -> None:
 
 def test_torn_packing_and_letters_are_told_in_words() -> None:
     text = '{"images": [{"file": "a.jpg"}]}'
-    for data in (text.encode("utf-16")[:-1], gzip.compress(text.encode())[:-9], gzip.compress(text.encode())[:14]):
+    packed = gzip.compress(text.encode())
+    for data in (text.encode("utf-16")[:-1], packed[:-9], packed[:14], packed[:2] + b"junk"):
         with pytest.raises(JsonError, match=r"cannot be unpacked or decoded|cut off"):
             read(data)

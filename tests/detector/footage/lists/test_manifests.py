@@ -15,7 +15,7 @@ import pytest
 from backbones.errors import DataError, MediaError
 from detector.base.objects.address import Address
 from detector.footage.cards import Card
-from detector.footage.lists.listed_media import NO_CARD, OUTSIDE, ListedMedia
+from detector.footage.lists.listed_media import NO_CARD, NOT_UTF_8, OUTSIDE, ListedMedia
 from detector.footage.lists.manifests import Listed, read_list
 
 ROOT = Address("s3", "bucket", "card")
@@ -82,6 +82,47 @@ def test_an_inventory_names_keys_of_its_bucket_as_they_are_now(tmp_path: Path, m
     (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"fileFormat": "ORC"}))
     with pytest.raises(DataError, match="ORC"):
         list(read_list(tmp_path / "manifest.json"))
+
+
+def test_an_inventory_in_parquet_names_what_is_there_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        ("bucket", "card/a+b%2Bc.jpg", True, False, 5, "e1"),
+        ("bucket", "card/old.jpg", False, False, 5, "e2"),
+        ("bucket", "card/gone.jpg", True, True, None, None),
+    ]
+    names = ["bucket", "key", "is_latest", "is_delete_marker", "size", "e_tag"]
+    columns = [list(values) for values in zip(*rows, strict=True)]
+    pq.write_table(pa.table(columns, names=names), tmp_path / "data.parquet")
+    manifest = {"sourceBucket": "bucket", "destinationBucket": "arn:aws:s3:::lists", "fileFormat": "Parquet"}
+    manifest |= {"fileSchema": "message s3.inventory {}", "files": [{"key": "data.parquet"}]}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    monkeypatch.setattr("detector.footage.lists.manifests.Address", lambda _, bucket, key: tmp_path / key)
+    assert list(read_list(tmp_path / "manifest.json")) == [Listed("card/a+b%2Bc.jpg", "bucket", 5, "e1")]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [gzip.compress(b"key\n" + b"a.jpg\n" * 1000)[:-9], b"\x1f\x8bjunk", b'key\n"' + b"x" * 200_000],
+)
+def test_a_list_that_is_cut_off_or_damaged_says_so(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "list.csv").write_bytes(content)
+    with pytest.raises(DataError, match="cannot be read to its end"):
+        list(read_list(tmp_path / "list.csv"))
+
+
+def test_rows_that_are_too_short_or_odd_say_less(tmp_path: Path) -> None:
+    text = "size,key,islatest\n5,a.jpg\n\n" + "9" * 5000 + ",b.jpg,true\n-1,c.jpg,false\n"
+    (tmp_path / "list.csv").write_text(text)
+    assert list(read_list(tmp_path / "list.csv")) == [Listed("a.jpg", None, 5), Listed("b.jpg")]
+
+
+def test_names_that_are_no_utf_8_cost_no_others(tmp_path: Path) -> None:
+    lines = "s3://bucket/card/h\u00fctte.jpg\ns3://bucket/card/a.jpg\n"
+    (tmp_path / "list.txt").write_bytes(lines.encode("latin-1"))
+    listed = [Listed(each.name, None, 3) for each in read_list(tmp_path / "list.txt")]
+    items, problems = taken([Card("card", ROOT)], listed)
+    assert items == [("card", "a.jpg", 3)]
+    assert [problem.problem for problem in problems] == [f"1 {NOT_UTF_8}"]
 
 
 def test_listed_objects_go_to_the_innermost_card() -> None:
