@@ -75,7 +75,8 @@ def working_copy(address: Address, *, pictures: bool = False) -> Iterator[Path]:
             copy.put_all()
         finally:
             del _copies[folder]
-            lease.release()
+            with suppress(HoopoeError):  # it lapses by itself, and what was put or went wrong before counts
+                lease.release()
 
 
 class _Copy:
@@ -138,7 +139,8 @@ class _Copy:
 
     def _put_now_and_then(self) -> None:
         while not self._ended.wait(PUT_EVERY_S):
-            with suppress(HoopoeError):  # the service is sick: a later try, or at last the end, says so
+            # the service is sick, or a file was moved meanwhile: a later try, or at last the end, says so
+            with suppress(HoopoeError, OSError):
                 self._keep_lease()
                 self.put_finished()
 
@@ -211,8 +213,9 @@ class _Copy:
         if not self.lease.is_held():
             hint = "nothing more is written; run the same command again when the other process is done"
             raise HoopoeError("another process has taken this store over", where=self.address, hint=hint)
+        began = time.monotonic()  # others count from the time that is put, however long putting takes
         self.lease.renew()
-        self._renewed = time.monotonic()
+        self._renewed = began
 
 
 def _is_finished(path: Path, folder: Path) -> bool:

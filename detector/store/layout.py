@@ -45,8 +45,11 @@ def reviews_folder(folder: Path) -> Path:
 def parts(folder: Path) -> list[Path]:
     """The finished parts in a folder, in the order of their numbers; empty where there is no folder."""
     joining = read_joining(folder)
+    found = _all_parts(folder)
+    while (now := read_joining(folder)) != joining:  # parts were joined meanwhile: the list may lack some, or have both
+        joining, found = now, _all_parts(folder)
     hidden = frozenset[str]() if joining is None else joining.hidden
-    return [path for path in _all_parts(folder) if path.name not in hidden]
+    return [path for path in found if path.name not in hidden]
 
 
 def _all_parts(folder: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from detector.base.files import read_text, write_bytes
+from detector.base.files import write_bytes
 
 _JOURNAL = ".joining.json"
 
@@ -39,9 +39,10 @@ class Joining:
 def read_joining(folder: Path) -> Joining | None:
     """What is under way in a folder; None: nothing."""
     path = folder / _JOURNAL
-    if not path.exists():
+    try:
+        return Joining(**json.loads(path.read_bytes())) if path.exists() else None
+    except FileNotFoundError:  # it has just come to its end
         return None
-    return Joining(**json.loads(read_text(path)))
 
 
 def write_joining(folder: Path, joining: Joining) -> None:

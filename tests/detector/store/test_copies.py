@@ -10,6 +10,7 @@ import pytest
 
 from backbones.errors import HoopoeError
 from detector.base.objects.address import Address
+from detector.base.objects.errors import ServiceError
 from detector.base.objects.listing import list_objects
 from detector.base.objects.service import delete_object, put_object, read_object
 from detector.store import copies
@@ -131,3 +132,47 @@ def test_hostile_keys_are_not_written(store: Address) -> None:
     )
     with working_copy(store) as folder:
         assert list(folder.rglob("*")) == []
+
+
+def test_a_file_that_is_moved_meanwhile_does_not_end_the_putting(
+    store: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, seen = copies._state, []
+
+    def gone_at_first(path: Path) -> tuple[int, int]:
+        seen.append(path)
+        if len(seen) == 1:
+            raise FileNotFoundError(path)
+        return state(path)
+
+    monkeypatch.setattr(copies, "PUT_EVERY_S", 0.01)
+    monkeypatch.setattr(copies, "_state", gone_at_first)
+    with working_copy(store) as folder:
+        fill(folder)
+        for _ in range(1000):
+            if "facts/part-000000.parquet" in keys(store):
+                break
+            __import__("time").sleep(0.01)
+        assert "facts/part-000000.parquet" in keys(store)
+
+
+def test_a_lease_that_cannot_be_given_back_costs_nothing(store: Address, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sick(_: copies.Lease) -> None:
+        raise ServiceError("the service does not answer")
+
+    monkeypatch.setattr(copies.Lease, "release", sick)
+    with working_copy(store) as folder:
+        fill(folder)
+    assert "run.json" in keys(store)
+
+
+def test_others_count_from_the_time_that_is_put_not_from_when_it_was(
+    store: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(copies.time, "monotonic", lambda: now[0])
+    copy = copies._Copy(store, Path(), copies.Lease(store / LEASE, store))
+    monkeypatch.setattr(copies.Lease, "renew", lambda _: now.__setitem__(0, now[0] + 400))  # a service that is sick
+    now[0] += copies.RENEWED_S
+    copy._keep_lease()
+    assert copy._renewed == 1000.0 + copies.RENEWED_S

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backbones.errors import DataError, HoopoeError
+from detector.store import layout
 from detector.store.facts import FactRow, FoundBox, OverlayRow
 from detector.store.joining import compaction, journal
 from detector.store.joining.compaction import compact
@@ -150,3 +151,20 @@ def test_what_a_later_classifier_could_not_see_stays_noted_in_parts_that_hold_it
     with OverlayWriter(store, "new", retry_failed=True) as writer:
         [part] = writer.pending()
         assert list(writer.to_do(part).values()) == ["torn"] * before
+
+
+def test_parts_that_are_joined_while_they_are_listed_are_there_once(store, monkeypatch):
+    facts, listing = facts_folder(store), layout._all_parts
+    names = [part.name for part in parts(facts)]
+    new, old = "part-000099.parquet", names[:2]
+    (facts / new).write_bytes(b"joined")
+    journal.write_joining(facts, journal.Joining(new, old))
+
+    def ending(folder):
+        journal.write_joining(facts, journal.Joining(new, old, done=True))
+        for name in old:
+            (facts / name).unlink(missing_ok=True)
+        return listing(folder)
+
+    monkeypatch.setattr(layout, "_all_parts", ending)
+    assert [part.name for part in parts(facts)] == [*names[2:], new]
