@@ -80,7 +80,7 @@ def reclassify(
         if settings.cluster is None:
             report = run_store(engine, job, "classifying", settings.quiet, settings.forecast())
         else:
-            roots_now = {card: Path(entry.root) for card, entry in run.cards.items()}
+            roots_now = {card: place_of(entry.root) for card, entry in run.cards.items()}
             seen = Places(output.absolute(), None, roots_now)
             report = classify_on_cluster(engine, job, seen, RowsOptions(categories), None)
         if not writer.pending():

@@ -9,14 +9,18 @@ from dataclasses import replace
 import pytest
 
 from backbones.errors import MediaError
+from detector.annotation.distributed.options import ClusterOptions
 from detector.annotation.options import WorkOptions
 from detector.annotation.reclassification import NOT_THERE, overlay_name, reclassify
-from detector.annotation.request import AnnotateRequest, Models
+from detector.annotation.report import RunReport
+from detector.annotation.request import AnnotateRequest, Models, RunSettings
 from detector.annotation.run import annotate
+from detector.base.objects.address import Address
 from detector.base.reporting import Task
 from detector.species.classifier import SpeciesClassifier
 from detector.store.cards import rename_card
-from detector.store.run_json import load_run
+from detector.store.run_file import CardEntry, RunFile
+from detector.store.run_json import load_run, write_run
 from detector.store.writer import OverlayWriter
 from tests.detector.annotation.conftest import save_photo, save_species
 from tests.detector.annotation.store_checks import assert_same_facts, read_store
@@ -36,6 +40,20 @@ def afresh(detector, other_species, settings, tmp_path):
         return read_store(tmp_path / "afresh")
 
     return annotated
+
+
+def test_a_cluster_is_told_where_cards_among_objects_are(other_species, tmp_path, monkeypatch):
+    seen = []
+
+    def on_cluster(engine, job, places, options, writer):
+        seen.append(dict(places.roots))
+        return RunReport()
+
+    monkeypatch.setattr("detector.annotation.reclassification.classify_on_cluster", on_cluster)
+    cards = {"north": CardEntry(root="s3://bucket/north"), "south": CardEntry(root=str(tmp_path / "south"))}
+    write_run(tmp_path / "out", RunFile(cards=cards))
+    reclassify(tmp_path / "out", other_species, RunSettings(cluster=ClusterOptions()))
+    assert seen == [{"north": Address("s3", "bucket", "north"), "south": tmp_path / "south"}]
 
 
 def test_another_classifier_replaces_the_logits_and_nothing_else(
