@@ -48,8 +48,8 @@ class PathOf:
         """
         if isinstance(path, Address):
             if not self.objects:
-                hint = "copy it here first; addresses are taken of cards, media, files of boxes and stores"
-                raise ConfigError(f"{option} takes a path on this machine", where=path, hint=hint)
+                hint = "copy what is there to this machine, and give the copy's path"
+                raise ConfigError(f"{option} takes no address here, only a path on this machine", where=path, hint=hint)
             filesystem(path.protocol)  # says which package is missing
             return
         kind = {None: "folder or file", True: "folder", False: "file"}[self.folder]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 
+from backbones.errors import ConfigError
 from detector.base.reporting import warn
 from detector.cli.options.exporting import add_blur_argument, add_root_argument, parse_roots
 from detector.cli.options.shared import add_store_argument
@@ -35,7 +36,11 @@ def run(args: argparse.Namespace) -> int:
     """Make the page, and say how to open it."""
     from detector.exports.export import export
     from detector.exports.source import ExportOptions, ExportSource
+    from detector.store.copies import address_of
 
+    if args.open and address_of(args.store) is not None:
+        hint = "leave it out, copy the store's folder `report` to this machine, and open its index.html"
+        raise ConfigError("the page of a store among objects is not on this machine", where="--open", hint=hint)
     faults: list[str] = []
     options = ExportOptions(
         score_threshold=ExportSource.of(args.store).score_threshold,

@@ -57,16 +57,21 @@ def print_next(console: Console, output: Path, summary: DecisionSummary) -> None
 
 
 def _next(output: Path, summary: DecisionSummary) -> Iterator[str]:
-    store = _word(output)
+    from detector.store.copies import address_of
+
+    store, here = _word(output), output
+    if address_of(output) is not None:
+        here = Path("COPY")
+        yield "next: give a copy of the store on this machine as COPY; tables and pages are not taken from addresses"
     if summary.needs_review:
         yield f"next: `hoopoe review {store}` shows in the browser what a person should look at, to say what it is"
     if summary.needs_review and (output / RESULTS).is_file():
-        table = _word(output / RESULTS)
+        table = _word(here / RESULTS)
         yield f"next: correct names in {RESULTS} (see needs_review); then `hoopoe decide {store} --reviews {table}`"
     if summary.deployments and len(summary.unlisted) == len(summary.deployments):
-        begin = f"hoopoe deployments {store} --output deployments.csv"
+        begin = f"hoopoe deployments {_word(here)} --output deployments.csv"
         yield f"next: `{begin}` begins a table of places and time zones"
-    yield f"next: `hoopoe report {store} --open` shows it all in the browser"
+    yield f"next: `hoopoe report {_word(here)} --open` shows it all in the browser"
     yield f"next: `hoopoe export {store} --format xlsx,images` writes a workbook, and the photos with their boxes"
 
 

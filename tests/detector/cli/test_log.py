@@ -19,6 +19,8 @@ from PIL import Image
 
 from backbones.errors import DownloadError
 from detector.base import reporting
+from detector.base.objects.address import Address
+from detector.base.objects.service import put_object
 from detector.base.reporting import Task
 from detector.cli.main import main
 from detector.cli.terminal.log import NO_BARS, asked_log
@@ -80,6 +82,21 @@ def test_the_summary_names_species_by_deployment_and_what_comes_next(
         f"next: `hoopoe deployments '{store}' --output deployments.csv` begins a table of places and time zones"
         in lines
     )
+
+
+def test_of_a_store_among_objects_a_copy_is_what_comes_next(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    address = Address("memory", "of-stores", "OUT")
+    for path in store.rglob("*.*"):
+        if path.is_file():
+            put_object(address / path.relative_to(store).as_posix(), path.read_bytes())
+    assert main(["decide", str(address), "--export", "csv"]) == 0
+    told = [line.strip() for line in capsys.readouterr().out.splitlines() if "next:" in line]
+    assert any("`hoopoe deployments COPY --output deployments.csv`" in line for line in told)
+    assert not any(word in line for line in told for word in ("deployments memory", "reviews memory", "--open memory"))
+    assert main(["report", str(address), "--open"]) == 2
+    assert "index.html" in capsys.readouterr().err
+    assert main(["deployments", str(address), "--output", str(store / "d.csv")]) == 2
+    assert "takes no address here" in capsys.readouterr().err
 
 
 def test_what_libraries_say_becomes_events_and_bars_of_others_are_off(capsys: pytest.CaptureFixture[str]) -> None:
