@@ -179,7 +179,7 @@ def _there(value: object) -> Path:
 
 def _several(value: object, name: str) -> list[Any]:
     """One, or a list; a pair of a COCO file and a folder is one."""
-    if isinstance(value, tuple) and len(value) == 2 and str(value[0]).endswith(".json"):
+    if isinstance(value, tuple) and [str(each).endswith(".json") for each in value] == [True, False]:
         return [value]
     if isinstance(value, list | tuple):
         return list(value)

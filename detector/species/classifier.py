@@ -16,6 +16,7 @@ from backbones.checkpoints import get_channels_from_signature
 from backbones.errors import CheckpointError
 from backbones.hub import PUBLISHED
 from backbones.inference.classification import evaluating
+from backbones.pretrained import PretrainedModel
 from detector.base.content_hash import sha256_of
 from detector.base.devices import Asked, Precision, chosen_device, chosen_precision, device_of
 from detector.runtimes.loading import Runner
@@ -110,12 +111,8 @@ class SpeciesClassifier:
         if is_export(source):
             return _exported(Path(source).expanduser(), device, precision)
         place = torch.device("cpu" if device is None else device)
-        net, class_to_idx, signature, rgb_stats = backbones.load_pretrained_model(source, inference=True, device=place)
-        if get_channels_from_signature(signature) != 3:
-            raise CheckpointError("the classifier does not take RGB images", where=source, hint="choose another one")
-        if sorted(class_to_idx.values()) != list(range(net.num_classes)):
-            problem = f"{len(class_to_idx)} classes have names, but there are {net.num_classes} outputs"
-            raise CheckpointError(problem, where=source, hint="save it again with a name for every output")
+        loaded = backbones.load_pretrained_model(source, inference=True, device=place)
+        net, _, signature, rgb_stats = loaded
         published = isinstance(source, str) and source in PUBLISHED
         path = Path(source).expanduser()
         red, green, blue = rgb_stats["mean"]
@@ -123,7 +120,7 @@ class SpeciesClassifier:
         return cls(
             name=str(source) if published else path.name,
             sha256=PUBLISHED[str(source)].sha256 if published else sha256_of(path),  # loading has checked a download's
-            class_names=tuple(sorted(class_to_idx, key=class_to_idx.__getitem__)),
+            class_names=class_names_of(loaded, source),
             size_hw=backbones.get_size_from_signature(signature),
             mean=(red, green, blue),
             std=(red_std, green_std, blue_std),
@@ -159,6 +156,21 @@ class SpeciesClassifier:
                 if embeddings is not None:
                     embeddings[part] = embedding.float().cpu().numpy()
         return Logits(outputs, embeddings)
+
+
+def class_names_of(loaded: PretrainedModel, source: str | Path) -> tuple[str, ...]:
+    """The names of a classifier's outputs, in their order.
+
+    Raises:
+        CheckpointError: It does not take RGB images, or an output has no name.
+    """
+    if get_channels_from_signature(loaded.signature) != 3:
+        raise CheckpointError("the classifier does not take RGB images", where=source, hint="choose another one")
+    class_to_idx, outputs = loaded.class_to_idx, loaded.net.num_classes
+    if sorted(class_to_idx.values()) != list(range(outputs)):
+        problem = f"{len(class_to_idx)} classes have names, but there are {outputs} outputs"
+        raise CheckpointError(problem, where=source, hint="save it again with a name for every output")
+    return tuple(sorted(class_to_idx, key=class_to_idx.__getitem__))
 
 
 def _exported(folder: Path, device: torch.device | str | None, precision: Asked) -> SpeciesClassifier:

@@ -34,8 +34,9 @@ class Parting:
 def part_crops(boxes: Sequence[LabelledBox], classes: NDArray[np.int64], share: float, group_by: GroupBy) -> Parting:
     """Hold out about a share of the crops of each class: whole cameras where there are five, else whole events.
 
-    It depends on names and labels alone, so that the same crops are parted the same way again. A class of which all
-    crops lie in one group is learnt, and not measured.
+    Where each species has a camera of its own, as when files are named by species, no camera can be held out: then
+    events are, unless cameras are asked for. It depends on names and labels alone, so that the same crops are parted
+    the same way again. A class whose crops lie in one group, or in two, may be learnt and not measured.
 
     Args:
         boxes: N crops.
@@ -48,6 +49,8 @@ def part_crops(boxes: Sequence[LabelledBox], classes: NDArray[np.int64], share: 
     names = [box.camera or box.event if by_camera else f"{box.camera}\0{box.event}" for box in boxes]
     groups = joined_groups(names, [box.content for box in boxes])
     held_out = held_out_groups(names, groups, classes, share)
+    if by_camera and group_by == "auto" and not held_out[classes >= 0].any():
+        return part_crops(boxes, classes, share, "event")
     what = "cameras" if by_camera else "events (bursts, neighbours by name)"
     total, kept = (len(set(groups[rows].tolist())) for rows in (np.ones(len(boxes), bool), held_out))
     few = "" if by_camera or group_by != "auto" else f", as there are fewer than {LEAST_CAMERAS} cameras"

@@ -93,11 +93,13 @@ class SpeciesCard:
             yield ""
             yield "On crops of species that the classifier before knows too:"
             yield from _comparison(self.outcome.known)
-        if self.outcome.seen_before:
+        if self.outcome.unseen is not None:
             yield ""
             yield f"The classifier before learnt from {self.outcome.seen_before} of these crops. On the others:"
-            if self.outcome.unseen is not None:
-                yield from _comparison(self.outcome.unseen)
+            yield from _comparison(self.outcome.unseen)
+        elif self.outcome.seen_before:
+            yield ""
+            yield "The classifier before learnt from all of these crops, which flatters both."
         yield ""
         rows = [
             (each.name, str(each.birds), _share(each.recall), _share(each.precision), f"{each.f1:.3f}")

@@ -13,11 +13,11 @@ from torch import nn
 
 import backbones
 from backbones.base import Backbone
-from backbones.checkpoints import get_channels_from_signature
 from backbones.errors import CheckpointError
 from detector.models.pyramid import BODY_PREFIX
 from detector.models.saving import FORMAT, read_detector
 from detector.runtimes.manifest import is_export
+from detector.species.classifier import class_names_of
 from detector.species.learning.classes import JoinedClasses
 from detector.species.names.crosswalk import Crosswalk
 from detector.species.names.taxonomy import Taxonomy
@@ -72,10 +72,8 @@ def read_start(init: str | None, config: ClassifierConfig, seed: int) -> Start:
     if _is_detector(Path(init).expanduser()):
         net, stats = backbone_of_detector(Path(init).expanduser())
         return Start(net, (), stats, init)
-    net, class_to_idx, signature, rgb_stats = backbones.load_pretrained_model(init)
-    if get_channels_from_signature(signature) != 3:
-        raise CheckpointError("the classifier does not take RGB images", where=init, hint="choose another one")
-    return Start(net, tuple(sorted(class_to_idx, key=class_to_idx.__getitem__)), rgb_stats, init)
+    loaded = backbones.load_pretrained_model(init)
+    return Start(loaded.net, class_names_of(loaded, init), loaded.rgb_stats, init)
 
 
 def with_classes(start: Start, classes: JoinedClasses, crosswalk: Crosswalk, config: ClassifierConfig) -> Backbone:

@@ -52,7 +52,7 @@ class Comparison:
     gain: NamingGain | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outcome:
     """What came of a run.
 
@@ -62,6 +62,7 @@ class Outcome:
         unseen: On those that the classifier before did not learn from either, where it learnt from some.
         seen_before: Held-out crops that the classifier before learnt from; None: it does not say what it learnt from.
         fit: The calibration; None: no crop was held out.
+        said: int64 (n,), what the new one calls each held-out bird; None: there is none.
     """
 
     all: Comparison | None
@@ -69,9 +70,12 @@ class Outcome:
     unseen: Comparison | None = None
     seen_before: int | None = None
     fit: Fit | None = None
+    said: NDArray[np.int64] | None = None
 
 
-def write_classifier(path: Path, like: SpeciesClassifier, crops: StoredCrops, about: Mapping[str, Any]) -> None:
+def write_classifier(
+    path: Path, like: SpeciesClassifier, crops: StoredCrops, about: Mapping[str, Any], before: frozenset[str]
+) -> None:
     """Write the classifier's file.
 
     Args:
@@ -79,8 +83,9 @@ def write_classifier(path: Path, like: SpeciesClassifier, crops: StoredCrops, ab
         like: The classifier.
         crops: What it learnt from.
         about: Further facts of its run.
+        before: What the classifier that it started from learnt from, see `learnt_from`: it knows that, too.
     """
-    learnt = sorted({crops.contents[row][:_DIGITS] for row in np.flatnonzero(~crops.held_out).tolist()})
+    learnt = sorted(before | {crops.contents[row][:_DIGITS] for row in np.flatnonzero(~crops.held_out).tolist()})
     packed = base64.b64encode("".join(learnt).encode()).decode()
     class_to_idx = {name: place for place, name in enumerate(like.class_names)}
     notes = {NOTE: json.dumps({**about, "learnt_from": packed})}
@@ -142,12 +147,12 @@ def measure(crops: StoredCrops, after: SpeciesClassifier, before: SpeciesClassif
     labels = np.where(crops.classes[np.concatenate([birds, others])] == OTHER, NO_BIRD, 0)
     labels[: len(birds)] = truth
     fit = fit_calibration(LabelledLogits(logits, labels, {}, ()), after.sha256)
-    return Outcome(compare(everything), known, unseen, seen_before, fit)
+    return Outcome(compare(everything), known, unseen, seen_before, fit, said)
 
 
-def write_outcome(root: Path, outcome: Outcome, crops: StoredCrops, after: SpeciesClassifier) -> None:
-    """Write metrics.json, calibration.json and the figures, where there is anything to say."""
-    if outcome.all is None or outcome.fit is None:
+def write_outcome(root: Path, outcome: Outcome, crops: StoredCrops, names: Sequence[str]) -> None:
+    """Write metrics.json, calibration.json and the figures, where there is anything to say; names: of the classes."""
+    if outcome.all is None or outcome.fit is None or outcome.said is None:
         return
     outcome.fit.calibration.write(root / CALIBRATION)
     parts = {name: getattr(outcome, name) for name in ("all", "known", "unseen")}
@@ -158,10 +163,9 @@ def write_outcome(root: Path, outcome: Outcome, crops: StoredCrops, after: Speci
         "expected_calibration_error": {"before": outcome.fit.before.ece, "after": outcome.fit.after.ece},
     }
     write_bytes(root / METRICS, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
-    rows = crops.rows(held_out=True, others=False)
-    said = held_out_logits(after, crops, rows).argmax(axis=1)
-    counts, names, left_out = _worth_drawing(crops.classes[rows], said, after.class_names)
-    save_figure(plot_confusion_matrix(counts, names, left_out), root / "plots" / "confusion.png")
+    truth = crops.classes[crops.rows(held_out=True, others=False)]
+    counts, drawn, left_out = _worth_drawing(truth, outcome.said, names)
+    save_figure(plot_confusion_matrix(counts, drawn, left_out), root / "plots" / "confusion.png")
     figure = plot_reliability(outcome.fit.before, outcome.fit.after, outcome.fit.calibration.temperature)
     save_figure(figure, root / "plots" / "reliability.png")
 
@@ -182,8 +186,6 @@ def _said_before(
     before: SpeciesClassifier, crops: StoredCrops, rows: NDArray[np.int64], names: Sequence[str]
 ) -> NDArray[np.int64]:
     """What the classifier before says of held-out crops, in the classes of the new one; NONE for any other."""
-    if before.size_hw != crops.picture(int(rows[0])).shape[:2]:
-        return np.full(len(rows), NONE)
     place_of = {name: place for place, name in enumerate(names)}
     of_class = np.array([place_of.get(name, NONE) for name in before.class_names], np.int64)
     return of_class[held_out_logits(before, crops, rows).argmax(axis=1)]

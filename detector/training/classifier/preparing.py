@@ -74,7 +74,7 @@ class Plan:
             yield f"fewer than {FEW} crops to learn from: {_some(few)}"
         unmeasured = [name for name, n, m in zip(names, train.tolist(), held_out.tolist(), strict=True) if n and not m]
         if unmeasured:
-            yield f"learnt but not measured, as all crops are of one group: {_some(unmeasured)}"
+            yield f"learnt but not measured, as their crops are of too few groups: {_some(unmeasured)}"
         for label, problem in self.classes.problems.items():
             yield f"left out, {self.left_out[label]} crops: {problem}"
 
@@ -104,11 +104,14 @@ def plan_crops(
     classes = join_classes(labels, known, kinds, only_these=options.only_these)
     left_out = {label: labels[label] for label in classes.problems}
     rows = [(place, number) for place, number in rows if classes.class_of[every[place].boxes[number].label] != LEFT_OUT]
+    used = len(rows)
+    measured = {box.content for source in validation for box in source.boxes}
+    rows = [row for row in rows if row[0] >= len(sources) or every[row[0]].boxes[row[1]].content not in measured]
     boxes = [every[place].boxes[number] for place, number in rows]
     class_of = np.array([classes.class_of[box.label] for box in boxes], np.int64)
     _refuse_too_little(every, classes, class_of)
     if validation:
-        parting = _own_set(rows, boxes, len(sources))
+        parting = _own_set(rows, boxes, len(sources), used - len(rows))
     else:
         parting = part_crops(boxes, class_of, options.share, options.group_by)
     plan = Plan(every, rows, classes, class_of, parting, left_out)
@@ -189,15 +192,13 @@ def _stored(plan: Plan, place: int, file: str) -> StoredCrop:
     )
 
 
-def _own_set(rows: Sequence[tuple[int, int]], boxes: Sequence[LabelledBox], sources: int) -> Parting:
-    """A set of its own to measure on; files that are in both are measured on only."""
+def _own_set(rows: Sequence[tuple[int, int]], boxes: Sequence[LabelledBox], sources: int, both: int) -> Parting:
+    """A set of its own to measure on; so many crops to learn from were of the same files, and are left out."""
     in_val = np.array([place >= sources for place, _ in rows], bool)
-    held = {box.content for box, held in zip(boxes, in_val.tolist(), strict=True) if held}
-    both = np.array([box.content in held for box in boxes], bool) & ~in_val
     groups = np.unique([f"{box.camera}\0{box.event}" for box in boxes], return_inverse=True)[1].astype(np.int64)
-    twice = f"; {int(both.sum())} crops to learn from are of the same files, and are measured on" if both.any() else ""
+    twice = f"; {both} crops to learn from are of the same files, and are left out" if both else ""
     rule = f"{int(in_val.sum())} of {len(rows)} crops are a set of their own to measure on{twice}"
-    return Parting(in_val | both, groups, rule)
+    return Parting(in_val, groups, rule)
 
 
 def _refuse_too_little(sources: Sequence[CropSource], classes: JoinedClasses, class_of: NDArray[np.int64]) -> None:

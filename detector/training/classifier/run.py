@@ -12,10 +12,10 @@ import numpy as np
 from lightning_fabric import Fabric
 
 from backbones.base import Backbone
-from backbones.errors import ConfigError
+from backbones.errors import ConfigError, HoopoeError
 from detector.base.files import write_bytes
 from detector.base.json_text import parse_json
-from detector.base.reporting import say
+from detector.base.reporting import say, warn
 from detector.base.stopping import StopRequest
 from detector.config import dump_config
 from detector.species.classifier import SpeciesClassifier
@@ -23,7 +23,7 @@ from detector.species.learning.boxes import CropSource
 from detector.species.learning.classes import JoinedClasses
 from detector.species.names.kinds import Kinds
 from detector.training.checkpoints import Checkpoint, Learner, Position, load_checkpoint
-from detector.training.classifier.card import SpeciesCard
+from detector.training.classifier.card import NAME, SpeciesCard
 from detector.training.classifier.config import REFERENCE_CROPS, SpeciesConfig
 from detector.training.classifier.network import Start, read_start, with_classes
 from detector.training.classifier.outcome import (
@@ -32,6 +32,7 @@ from detector.training.classifier.outcome import (
     METRICS,
     Outcome,
     as_used,
+    learnt_from,
     measure,
     write_classifier,
     write_outcome,
@@ -53,7 +54,6 @@ from detector.training.records.trackers import open_trackers, refuse_missing_tra
 from detector.training.resuming import FREE_KEYS, leaves
 
 USUAL_EPOCHS, LEAST_STEPS = 20, 200
-BODY = "body."  # of the names of a classifier's tensors in its backbone
 
 
 @dataclass(frozen=True)
@@ -159,20 +159,25 @@ def train_species_classifier(
     net = with_classes(start, plan.classes, request.kinds.crosswalk, request.config.model)
     settings = _resolved(request, crops, start)
     about = _about(start, plan, problems)
-    files.root.mkdir(parents=True, exist_ok=True)
+    like = _classifier(net, plan.classes, start.rgb_stats, settings)
+    # before the run's files: a tracker that cannot be reached leaves no run that stands in the way of the next try
+    session = _open(request, settings, crops, like, Position())
     write_bytes(files.config, dump_config(settings).encode())
     write_bytes(files.root / "data.json", _json(about))
-    like = _classifier(net, plan.classes, start.rgb_stats, settings)
-    return _trained(_open(request, files, settings, crops, like), Position(), about)
+    return _trained(session, Position(), about)
 
 
 def _resume(request: SpeciesRequest, files: RunFolder) -> SpeciesRun:
     """Go on with a run by its own crops, classes and settings."""
     checkpoint = load_checkpoint(files.last, SpeciesConfig, FORMAT)
     about = files.data_summary()
-    if checkpoint.position.finished and (files.root / CLASSIFIER).exists():
+    written = all((files.root / name).exists() for name in (CLASSIFIER, NAME))  # the card is the last of all
+    if checkpoint.position.finished and written:
         return SpeciesRun(files.root, checkpoint.position, trained=False)
     settings = _free_changes(checkpoint, request.config, files)
+    if not about.keys() >= {"classes", "former", "backbone", "rgb_stats", "init", "rule"}:
+        hint = "begin the run again in a new folder"
+        raise ConfigError("it does not say how the run began", where=files.root / "data.json", hint=hint)
     names, former = tuple(about["classes"]), np.array(about["former"], np.int64)
     classes = JoinedClasses(names, former, {}, {}, np.zeros(len(names), np.int64))
     crops = read_list(files.root, names)
@@ -192,7 +197,7 @@ def _resume(request: SpeciesRequest, files: RunFolder) -> SpeciesRun:
         net.freeze_stages(settings.model.freeze_stages)
     net.set_grad_checkpointing(settings.model.grad_checkpointing)
     like = _classifier(net, classes, about["rgb_stats"], settings)
-    session = _open(request, files, settings, crops, like)
+    session = _open(request, settings, crops, like, checkpoint.position)
     session.asked = checkpoint.config
     checkpoint.restore(session.learner)
     session.fabric.strategy.precision.load_state_dict(checkpoint.state["scaler"] or {})
@@ -267,21 +272,20 @@ def _classifier(
 
 
 def _open(
-    request: SpeciesRequest, files: RunFolder, settings: SpeciesConfig, crops: StoredCrops, like: SpeciesClassifier
+    request: SpeciesRequest, settings: SpeciesConfig, crops: StoredCrops, like: SpeciesClassifier, position: Position
 ) -> ClassifierSession:
     """Wrap the network, and open what a run needs."""
-    train = settings.train
+    train, files = settings.train, RunFolder(request.output)
     assert train.batch_size != "auto"
     fabric = make_fabric(request.accelerator, 1, 1, train.precision)
     fabric.launch()
     assert isinstance(like.net, Backbone)
     net = like.net.to(fabric.device)
     ema = None if train.ema_decay is None else averaged(net, train.ema_decay)
-    learner = Learner(net, ema, build_optimiser(net, train, BODY))
+    learner = Learner(net, ema, build_optimiser(net, train))
     sampler = CropSampler(crops, train.batch_size, settings.data.balance, train.seed)
     dataset = TrainingCrops(crops, like.size_hw, settings.data.augmentation, train.seed)
     model, optimiser = fabric.setup(net, learner.optimiser)
-    position = _position(files)
     write_bytes(files.root / "environment.json", _json(environment() | _device(fabric, settings)))
     trackers = open_trackers(train.trackers, files, dict(leaves(settings)))
     return ClassifierSession(
@@ -300,10 +304,6 @@ def _open(
         sampler=sampler,
         like=like,
     )
-
-
-def _position(files: RunFolder) -> Position:
-    return load_checkpoint(files.last, SpeciesConfig, FORMAT).position if files.last.exists() else Position()
 
 
 def _trained(session: ClassifierSession, position: Position, about: Mapping[str, Any]) -> SpeciesRun:
@@ -332,20 +332,26 @@ def _finish(session: ClassifierSession, about: Mapping[str, Any]) -> None:
     root = session.files.root
     last = session.classifier
     begun = about["init"] and Path(about["init"]).name  # a whole path says where its author works
-    write_classifier(root / CLASSIFIER, last, session.crops, {"init": begun, "rule": about["rule"]})
+    notes = {"init": begun, "rule": about["rule"]}
+    write_classifier(root / CLASSIFIER, last, session.crops, notes, learnt_from(about["init"]) or frozenset())
     after = as_used(root / CLASSIFIER, last)
     outcome = measure(session.crops, after, _before(about, session))
-    write_outcome(root, outcome, session.crops, after)
+    write_outcome(root, outcome, session.crops, after.class_names)
     SpeciesCard(after, about["init"], session.crops, about["rule"], outcome, session.config).write(root)
     for line in outcome_lines(outcome):
         say(line)
 
 
 def _before(about: Mapping[str, Any], session: ClassifierSession) -> SpeciesClassifier | None:
-    """The classifier that this one started from, where that names species."""
+    """The classifier that this one started from, where that names species, and is still there."""
     if about["init"] is None or not any(each >= 0 for each in about["former"]):
         return None
-    return SpeciesClassifier.load(about["init"], session.fabric.device, session.like.precision)
+    try:
+        before = SpeciesClassifier.load(about["init"], session.fabric.device, session.like.precision)
+    except HoopoeError as error:
+        warn(f"the classifier before is not measured beside this one: {error.where}: {error.problem}")
+        return None
+    return before if before.size_hw == session.like.size_hw else None  # else another one has taken its place
 
 
 def outcome_lines(outcome: Outcome) -> list[str]:
@@ -374,7 +380,7 @@ def _about(start: Start, plan: Plan, problems: Sequence[tuple[str, str]]) -> dic
     return {
         "sources": [source.name for source in plan.sources],
         "rule": plan.parting.rule,
-        "init": start.source,
+        "init": _lasting(start.source),
         "classes": list(plan.classes.names),
         "former": plan.classes.former.tolist(),
         "learnt": dict(zip(plan.classes.names, plan.counts(held_out=False).tolist(), strict=True)),
@@ -388,6 +394,12 @@ def _about(start: Start, plan: Plan, problems: Sequence[tuple[str, str]]) -> dic
         },
         "rgb_stats": {key: list(start.rgb_stats[key]) for key in ("mean", "std")},
     }
+
+
+def _lasting(source: str | None) -> str | None:
+    """A name, or the path of a file from wherever the run goes on."""
+    path = None if source is None else Path(source).expanduser()
+    return str(path.absolute()) if path is not None and path.is_file() else source
 
 
 def _refuse_too_few(crops: StoredCrops) -> None:

@@ -24,16 +24,15 @@ def resolved_layer_decay(config: LearningConfig, *, pretrained: bool) -> float:
     return PRETRAINED_LAYER_DECAY if pretrained else 1.0
 
 
-def build_optimiser(model: nn.Module, config: LearningConfig, body: str = BODY_PREFIX) -> AdamW:
+def build_optimiser(model: nn.Module, config: LearningConfig) -> AdamW:
     """AdamW over what is trained. Each group carries `lr_scale`, its learning rate relative to the schedule's.
 
     Args:
         model: A detector, or a classifier.
         config: Learning rate, weight decay, layer decay; null is none, see `resolved_layer_decay`.
-        body: What the names of the backbone's tensors begin with.
     """
     decay = 1.0 if config.layer_decay is None else config.layer_decay
-    distances = _distances([name for name, _ in model.named_parameters()], body)
+    distances = _distances([name for name, _ in model.named_parameters()])
     groups: dict[tuple[float, bool], list[Tensor]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
@@ -62,12 +61,13 @@ def set_learning_rate(optimiser: Optimizer, rate: float) -> None:
         group["lr"] = rate * group["lr_scale"]
 
 
-def _distances(names: Sequence[str], body: str) -> dict[str, float]:
+def _distances(names: Sequence[str]) -> dict[str, float]:
     """Parameter's name -> its distance from the backbone's end; 0 for all that is not in it.
 
     Counted in blocks, the stem at last; where there are more than `MOST_LAYERS`, by the share of them: thirty thin
     blocks would otherwise leave the stem a twenty-fifth of the rate.
     """
+    body = BODY_PREFIX if any(name.startswith(BODY_PREFIX) for name in names) else ""  # a classifier is one itself
     stages: dict[int, int] = {}  # blocks of each stage
     for name in names:
         if name.startswith(body) and (match := _STAGE.match(name, len(body))):

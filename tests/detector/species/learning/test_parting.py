@@ -43,6 +43,16 @@ def test_five_cameras_are_kept_whole_fewer_are_parted_by_event() -> None:
         assert 0.15 <= parting.held_out.mean() <= 0.25
 
 
+def test_where_each_species_has_a_camera_of_its_own_events_are_held_out() -> None:
+    """As in a folder whose files are named by species: no such "camera" could be held out."""
+    classes = np.arange(60) // 10
+    boxes = crops(*((f"c{label}", f"e{n}", "") for n, label in enumerate(classes.tolist())))
+    parting = part_crops(boxes, classes, 0.2, "auto")
+    assert "events" in parting.rule
+    assert np.bincount(classes[parting.held_out]).tolist() == [2] * 6
+    assert not part_crops(boxes, classes, 0.2, "camera").held_out.any()
+
+
 def test_the_order_of_crops_changes_nothing() -> None:
     boxes = crops(*((f"c{n % 9}", f"e{n % 18}", "") for n in range(90)))
     classes = np.arange(90) % 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 import backbones
-from backbones.errors import ConfigError, DataError
+from backbones.errors import CheckpointError, ConfigError, DataError
 from detector.cli.main import main
 from detector.species.calibration import Calibration
 from detector.species.classifier import load_classifier
@@ -21,6 +22,7 @@ from detector.training.classifier.run import SpeciesRequest, SpeciesRun, train_s
 from detector.training.classifier.sources import FolderCrops
 from detector.training.classifier.stored import read_list
 from detector.training.optimising.optimiser import set_learning_rate
+from detector.training.records.run_folder import RunFolder
 from tests.detector.training.classifier.conftest import CAMERAS, COLOURS, OF_EACH, SETTINGS, paint
 
 Requests = Callable[..., SpeciesRequest]
@@ -85,6 +87,13 @@ def test_a_run_that_was_stopped_goes_on_to_the_very_same_weights(
     assert ended.metrics == finished.metrics
     again = train_species_classifier(request_of(tmp_path / "run", resume=True), [])
     assert not again.trained
+    (ended.folder / "model_card.md").unlink()  # as where the power went out while it was measured
+    assert train_species_classifier(request_of(tmp_path / "run", resume=True), []).metrics == finished.metrics
+    assert (ended.folder / "model_card.md").exists()
+    (ended.folder / "model_card.md").unlink()
+    (ended.folder / "data.json").write_text("{")
+    with pytest.raises(ConfigError, match="does not say how the run began"):
+        train_species_classifier(request_of(tmp_path / "run", resume=True), [])
 
 
 def test_another_setting_stops_a_run_from_going_on_and_another_run_is_not_written_over(
@@ -115,7 +124,7 @@ def test_new_species_join_old_ones_and_are_measured_against_the_classifier_befor
     before = start.net.classifier.weight.detach().clone()
     net = running.with_classes(start, plan.classes, request.kinds.crosswalk, request.config.model)
     assert torch.equal(net.classifier.weight[:3], before), "rows of known classes are kept"
-    ended = train_species_classifier(request, sources)
+    ended = train_species_classifier(request, sources[1:])
     assert ended.metrics is not None
     assert ended.metrics["all"]["before"]["birds"] == ended.metrics["all"]["after"]["birds"]
     assert ended.metrics["all"]["gain"]["macro_f1"]["value"] is not None
@@ -124,8 +133,44 @@ def test_new_species_join_old_ones_and_are_measured_against_the_classifier_befor
     learnt = learnt_from(str(finished.classifier))
     assert learnt is not None
     assert len(learnt) == (len(COLOURS) + 1) * (CAMERAS - 1) * OF_EACH
-    assert ended.metrics["seen_before"] == 0, "the same cameras are held out again"
+    assert ended.metrics["seen_before"] == 0, "they are other pictures"
+    both = learnt_from(str(ended.classifier))
+    assert both is not None
+    assert len(both - learnt) == 2 * (CAMERAS - 1), "what those before learnt from it has learnt from, too"
+    assert learnt < both
     assert learnt_from("davit_tiny_il-all") is None
+
+
+def test_a_classifier_with_outputs_that_have_no_name_is_no_start(request_of: Requests, tmp_path: Path) -> None:
+    net = backbones.create_model("davit_nano", num_classes=3, input_size=(32, 32))
+    stats = {"mean": [0.5] * 3, "std": [0.25] * 3}
+    path = tmp_path / "gaps.safetensors"
+    backbones.save_pretrained(path, net, class_to_idx={"White stork": 0, "Hooded crow": 2}, rgb_stats=stats)
+    with pytest.raises(CheckpointError, match="2 classes have names, but there are 3 outputs"):
+        running.plan_species(request_of(tmp_path / "run", init=str(path)), [])
+
+
+def test_copies_of_what_is_measured_on_are_not_learnt_from_and_count_once(
+    crops: Path, request_of: Requests, tmp_path: Path
+) -> None:
+    for name in COLOURS:
+        shutil.copytree(crops / name / "cam0", tmp_path / "val" / name / "elsewhere")
+    _, plan = running.plan_species(request_of(tmp_path / "run"), [FolderCrops(crops)], [FolderCrops(tmp_path / "val")])
+    assert "6 crops to learn from are of the same files, and are left out" in plan.parting.rule
+    assert plan.counts(held_out=True).tolist() == [OF_EACH] * len(COLOURS)
+    assert plan.counts(held_out=False).tolist() == [(CAMERAS - 1) * OF_EACH] * len(COLOURS)
+
+
+def test_a_tracker_that_cannot_be_reached_leaves_no_run_in_the_way(
+    crops: Path, request_of: Requests, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: object) -> None:
+        raise ConfigError("wandb cannot keep this run")
+
+    monkeypatch.setattr(running, "open_trackers", unreachable)
+    with pytest.raises(ConfigError, match="wandb"):
+        train_species_classifier(request_of(tmp_path / "run"), [FolderCrops(crops)])
+    RunFolder(tmp_path / "run").refuse_existing()
 
 
 def test_too_little_is_refused_with_words(request_of: Requests, tmp_path: Path) -> None:

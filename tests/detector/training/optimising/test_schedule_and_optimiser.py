@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+import backbones
 from backbones.errors import ConfigError
 from detector.config import parse_config
 from detector.models.building import build_detector
@@ -145,6 +146,20 @@ def test_norms_and_biases_do_not_decay_and_early_blocks_learn_slower(backbone: s
         before += count
     assert rate_of("backbone.body.stem") == {0.5 ** (total + 1)}
     assert rate_of("backbone.fpn") == rate_of("rpn") == rate_of("roi_heads") == {1.0}
+
+
+def test_a_classifier_learns_by_depth_as_a_detector_of_the_same_backbone_does() -> None:
+    model = build_detector(ModelConfig(backbone="davit_nano", **SMALL))
+    net = backbones.create_model("davit_nano", num_classes=3, input_size=(32, 32))
+    both = []
+    for each in (model, net):
+        optimiser = build_optimiser(each, TrainConfig(layer_decay=0.5))
+        rates = {id(tensor): group["lr_scale"] for group in optimiser.param_groups for tensor in group["params"]}
+        both.append({name: rates[id(parameter)] for name, parameter in each.named_parameters()})
+    in_detector, alone = both
+    for name, rate in alone.items():
+        head = name.startswith(("features.", "classifier."))
+        assert rate == (1.0 if head else in_detector[f"backbone.body.{name}"]), name
 
 
 def test_random_backbones_learn_at_one_rate_and_pretrained_ones_by_depth() -> None:
