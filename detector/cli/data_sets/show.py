@@ -43,12 +43,14 @@ def run(args: argparse.Namespace) -> int:
     config = load_config(args.config, Config, args.set) if args.config else parse_config("", Config, args.set)
     from detector.plots.files import save_image
     from detector.training.data import read_data
+    from detector.training.pictures.decoder_words import decoders_heard
     from detector.training.pictures.sheets import training_sheet
 
     if args.findings:  # first, for they may say why the set cannot be read
         _show_findings(args)
     data = read_data([(args.annotations, args.images)], [], config.data)
-    sheet = training_sheet(data.train, config, args.count, args.epoch, varied=not args.plain)
+    with decoders_heard():
+        sheet = training_sheet(data.train, config, args.count, args.epoch, varied=not args.plain)
     path = args.output / ("plain.png" if args.plain else "training.png")
     save_image(sheet, path)
     for line in data.lines():
