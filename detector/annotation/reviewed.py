@@ -60,7 +60,7 @@ class ReviewedCrops:
             card: moved.get(card, moved.get(entry.label or card, Path(entry.root))) for card, entry in run.cards.items()
         }
         of_label = {entry.label or card: card for card, entry in run.cards.items()}
-        contents = _contents(FactsReader(folder))
+        contents = FactsReader(folder).contents()
         boxes: list[LabelledBox] = []
         self._places: list[_Place] = []
         for record in read_media(folder):
@@ -126,16 +126,6 @@ class ReviewedCrops:
 
     def _shares(self, numbers: Sequence[int]) -> NDArray[np.float32]:
         return np.array([self.boxes[number].box_xywh for number in numbers], np.float32)
-
-
-def _contents(reader: FactsReader) -> dict[str, str]:
-    """Media id -> hash of the file's content."""
-    found: dict[str, str] = {}
-    for part in reader.parts():
-        for batch in reader.batches(part, ["media_id", "content_hash"]):
-            pairs = zip(batch["media_id"].to_pylist(), batch["content_hash"].to_pylist(), strict=True)
-            found.update((item, digest) for item, digest in pairs if digest is not None)
-    return found
 
 
 def _label(found: DetectionRecord, record: MediaRecord) -> str | None:

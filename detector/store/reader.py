@@ -104,6 +104,15 @@ class FactsReader:
         """The parts, in the order in which they were written."""
         return parts(facts_folder(self.folder))
 
+    def contents(self) -> dict[str, str]:
+        """Media id -> hash of the file's content, where it could be read."""
+        found: dict[str, str] = {}
+        for part in self.parts():
+            for batch in self.batches(part, ["media_id", "content_hash"]):
+                pairs = zip(batch["media_id"].to_pylist(), batch["content_hash"].to_pylist(), strict=True)
+                found.update((item, digest) for item, digest in pairs if digest is not None)
+        return found
+
     def batches(self, part: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """A part's rows as they were written, without the overlay, and cards by their labels.
 

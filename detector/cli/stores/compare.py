@@ -110,8 +110,9 @@ def _judged(judged: Judgement) -> None:
             table.add_row(title, *cells, _cell(figure.difference, signed=True), behind, said[title])
     results().print(table)
     print(
-        "In brackets: 95 % intervals, of draws of whole events. False boxes: boxes a file on no bird that people named "
-        "or drew; counts: mean error of MaxN. A bird that one run alone found counts as false until people see it."
+        "In brackets: 95 % intervals, of draws of whole events; a verdict needs six events that differ. False boxes: "
+        "boxes a file on no bird that people named or drew; counts: mean error of MaxN. A bird that one run alone "
+        "found counts as false until people see it. Of videos: the frames that both looked at."
     )
 
 

@@ -58,7 +58,7 @@ def _decided(folder: Path, words: Words) -> Footage:
     reader = FactsReader(folder)
     plan = plan_portions(reader, rules.deployments, options.camera_from)
     decider = PortionDecider(reader, plan, options, rules, words, datetime.now())
-    contents = _contents(reader)
+    contents = reader.contents()
     with tempfile.TemporaryDirectory() as apart:
         target = decisions_folder(Path(apart))
         target.mkdir()
@@ -71,13 +71,3 @@ def _decided(folder: Path, words: Words) -> Footage:
             if record.duplicate_of is None
         }
         return Footage(files, tuple(read_events(Path(apart))), options.score_threshold)
-
-
-def _contents(reader: FactsReader) -> dict[str, str]:
-    """Media id -> hash of the file's content, where it could be read."""
-    found: dict[str, str] = {}
-    for part in reader.parts():
-        for batch in reader.batches(part, ["media_id", "content_hash"]):
-            pairs = zip(batch["media_id"].to_pylist(), batch["content_hash"].to_pylist(), strict=True)
-            found.update((item, digest) for item, digest in pairs if digest is not None)
-    return found

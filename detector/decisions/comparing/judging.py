@@ -2,7 +2,8 @@
 
 A file is *reviewed* if people spoke of every box in it that counts, or confirmed that nothing is there. Birds that they
 named count for names wherever they are; birds found and false boxes only in reviewed files. A bird that a run alone
-found, and that nobody was shown or drew, is a false box here: whoever compares two detectors looks through both.
+found, and that nobody was shown or drew, is a false box here: whoever compares two detectors looks through both. Of a
+video only the frames count that all looked at: runs may take others.
 """
 
 from __future__ import annotations
@@ -15,16 +16,12 @@ import numpy as np
 
 from detector.decisions.comparing.changes import matched
 from detector.decisions.comparing.footage import Footage
-from detector.evaluation.species.naming import (
-    NONE,
-    NamingFigures,
-    NamingGain,
-    compare_names,
-    measure_names,
-)
-from detector.evaluation.species.ratios import PairedEstimate, paired_means
+from detector.evaluation.species.naming import NONE, NamingFigures, NamingGain, compare_names, measure_names
+from detector.evaluation.species.ratios import PairedEstimate, paired_means, verdict
 from detector.store.records import DetectionRecord, MediaRecord
 from detector.types import Kind
+
+Boxes = Sequence[DetectionRecord]
 
 
 @dataclass(frozen=True)
@@ -59,16 +56,16 @@ def judge(truths: Sequence[Footage], first: Footage, second: Footage) -> Judgeme
         second: The other.
     """
     common = first.files.keys() & second.files.keys()
-    said = {key: truth.files[key] for truth in reversed(truths) for key in truth.files if _spoken_of(truth.files[key])}
-    thresholds = {key: truth.threshold for truth in reversed(truths) for key in truth.files}
-    said = {key: record for key, record in said.items() if key in common}
-    reviewed = {key for key, record in said.items() if is_reviewed(record, thresholds[key])}
-    named = [(key, box) for key, record in said.items() for box in record.detections if box.said_species is not None]
+    told = {key: truth for truth in reversed(truths) for key, record in truth.files.items() if _spoken_of(record)}
+    said = {key: truth.files[key] for key, truth in told.items() if key in common}
+    reviewed = {key for key, record in said.items() if is_reviewed(record, told[key].threshold)}
     runs = first, second
-    names, gain = _names(named, said, runs)
-    recall, false_boxes = _boxes(sorted(reviewed), said, runs)
+    seen = {key: _seen(key, record, runs) for key, record in sorted(said.items())}
+    named = [each for each in seen.values() if each.named]
+    names, gain = _names(named)
+    recall, false_boxes = _boxes([seen[key] for key in sorted(reviewed)])
     counts = _counts(truths, reviewed, said, runs)
-    return Judgement(len({key for key, _ in named}), len(reviewed), names, gain, recall, false_boxes, counts)
+    return Judgement(len(named), len(reviewed), names, gain, recall, false_boxes, counts)
 
 
 def is_reviewed(record: MediaRecord, threshold: float) -> bool:
@@ -105,29 +102,48 @@ def _numbers(words: Sequence[str]) -> np.ndarray:
     return np.array([place[word] for word in words], np.int64)
 
 
-def _partners(
-    record: MediaRecord, boxes: Sequence[DetectionRecord], run: Footage, key: str
-) -> dict[tuple[int, int], DetectionRecord]:
+@dataclass(frozen=True)
+class _Seen:
+    """A file: as people see it, and the boxes that count in both runs; of a video in frames that all looked at."""
+
+    record: MediaRecord
+    birds: Boxes
+    shown: tuple[Boxes, Boxes]
+
+    @property
+    def named(self) -> Boxes:
+        """The birds whose species a person said."""
+        return [box for box in self.birds if box.said_species is not None]
+
+
+def _seen(key: str, record: MediaRecord, runs: tuple[Footage, Footage]) -> _Seen:
+    files = [record, *(run.files[key] for run in runs)]
+    whole = record.media_type != "video" or any(each.failure is not None for each in files)
+    frames = set.intersection(*(set(each.frames) for each in files))
+
+    def looked_at(boxes: Boxes) -> Boxes:
+        return [box for box in boxes if whole or box.frame_number in frames]
+
+    first, second = (looked_at(run.files[key].shown(run.threshold)) for run in runs)
+    return _Seen(record, looked_at(_true_birds(record)), (first, second))
+
+
+def _partners(boxes: Boxes, shown: Boxes) -> dict[tuple[int, int], DetectionRecord]:
     """(frame, number) of a true box -> the box of a run that overlaps it most, each once."""
-    found = matched(boxes, run.files[key].shown(run.threshold))
+    found = matched(boxes, shown)
     return {(one.frame_number, one.box): other for one, other in found if one is not None and other is not None}
 
 
-def _names(
-    named: Sequence[tuple[str, DetectionRecord]], said: Mapping[str, MediaRecord], runs: tuple[Footage, Footage]
-) -> tuple[tuple[NamingFigures, NamingFigures] | None, NamingGain | None]:
+def _names(named: Sequence[_Seen]) -> tuple[tuple[NamingFigures, NamingFigures] | None, NamingGain | None]:
     if not named:
         return None, None
-    by_file: dict[str, list[DetectionRecord]] = defaultdict(list)
-    for key, box in named:
-        by_file[key].append(box)
     truth, groups = [], []
     called: tuple[list[str | None], list[str | None]] = ([], [])
-    for key, boxes in sorted(by_file.items()):
-        partners = [_partners(said[key], boxes, run, key) for run in runs]
-        for box in boxes:
+    for each in named:
+        partners = [_partners(each.named, shown) for shown in each.shown]
+        for box in each.named:
             truth.append(str(box.said_species))
-            groups.append(_event(said[key], box))
+            groups.append(_event(each.record, box))
             for names, found in zip(called, partners, strict=True):
                 names.append(_likeliest(found.get((box.frame_number, box.box))))
     classes = tuple(dict.fromkeys((*sorted(set(truth)), *sorted({name for each in called for name in each if name}))))
@@ -139,23 +155,18 @@ def _names(
     return figures, compare_names(right, one, other, events, len(classes))
 
 
-def _boxes(
-    reviewed: Sequence[str], said: Mapping[str, MediaRecord], runs: tuple[Footage, Footage]
-) -> tuple[PairedEstimate | None, PairedEstimate | None]:
+def _boxes(reviewed: Sequence[_Seen]) -> tuple[PairedEstimate | None, PairedEstimate | None]:
     """Birds that were found, and false boxes a file."""
     found: tuple[list[float], list[float]] = ([], [])
     false: tuple[list[float], list[float]] = ([], [])
     bird_events, file_events = [], []
-    for key in reviewed:
-        record = said[key]
-        birds = _true_birds(record)
-        bird_events += [_event(record)] * len(birds)
-        file_events.append(_event(record))
-        for place, run in enumerate(runs):
-            claimed = [box for box in run.files[key].shown(run.threshold) if box.kind == Kind.BIRD]
-            pairs = matched(birds, claimed)
+    for each in reviewed:
+        bird_events += [_event(each.record)] * len(each.birds)
+        file_events.append(_event(each.record))
+        for place, shown in enumerate(each.shown):
+            pairs = matched(each.birds, [box for box in shown if box.kind == Kind.BIRD])
             hits = {(one.frame_number, one.box) for one, other in pairs if one is not None and other is not None}
-            found[place].extend(float((box.frame_number, box.box) in hits) for box in birds)
+            found[place].extend(float((box.frame_number, box.box) in hits) for box in each.birds)
             false[place].append(float(sum(one is None for one, _ in pairs)))
     recall = paired_means(np.array(found[0]), np.array(found[1]), _numbers(bird_events)) if bird_events else None
     if not file_events:
@@ -200,8 +211,7 @@ def verdicts(judged: Judgement) -> Iterator[tuple[str, int]]:
     """Each figure, and whether the second run is better (1), worse (-1), or neither can be told (0)."""
     if judged.gain is not None:
         for title, gain in (("names (top-1)", judged.gain.top1), ("names (macro-F1)", judged.gain.macro_f1)):
-            low, high = gain.low, gain.high
-            yield title, 0 if low is None or high is None else 1 if low > 0 else -1 if high < 0 else 0
+            yield title, verdict(gain, judged.gain.differing)
     higher = (("birds found", judged.recall, 1), ("false boxes", judged.false_boxes, -1))
     for title, figure, sign in (*higher, ("counts", judged.count_error, -1)):
         if figure is not None:

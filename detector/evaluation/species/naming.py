@@ -115,10 +115,14 @@ class NamingFigures:
 
 @dataclass(frozen=True)
 class NamingGain:
-    """What one classifier has over another on the same birds."""
+    """What one classifier has over another on the same birds, and in how many groups they are not equally often right.
+
+    A gain in so few groups may be chance, whatever its interval says: see `ratios.verdict`.
+    """
 
     top1: Estimate
     macro_f1: Estimate
+    differing: int
 
 
 def measure_names(truth: Integers, said: Integers, groups: Integers, names: tuple[str, ...]) -> NamingFigures:
@@ -165,6 +169,7 @@ def compare_names(truth: Integers, before: Integers, after: Integers, groups: In
     return NamingGain(
         Estimate.of(second.top1(weights) - first.top1(weights), drawn=several),
         Estimate.of(second.macro_f1(weights) - first.macro_f1(weights), drawn=several),
+        int((first.right != second.right).any(axis=1).sum()),
     )
 
 

@@ -10,24 +10,46 @@ from numpy.typing import NDArray
 from detector.evaluation.bootstrap import Estimate
 from detector.evaluation.species.naming import Floats, Integers, group_draws
 
+FEWEST_DIFFERING = 6  # groups; of fewer, all on one side is chance in more than 5 % of cases (sign test: 2 * 0.5 ** 5)
+
+
+def verdict(difference: Estimate, differing: int) -> int:
+    """-1: the second of two is lower, 1: higher, in 95 % of draws and in groups enough; 0: that cannot be told.
+
+    Args:
+        difference: What the second has over the first.
+        differing: Groups in which they differ; draws of few groups are too sure.
+    """
+    low, high = difference.low, difference.high
+    if low is None or high is None or differing < FEWEST_DIFFERING:
+        return 0
+    return -1 if high < 0 else 1 if low > 0 else 0
+
 
 @dataclass(frozen=True)
 class PairedEstimate:
-    """A figure of two runs, and what the second has over the first; how much stands behind it."""
+    """A figure of two runs, and what the second has over the first; how much stands behind it.
+
+    Attributes:
+        first: Of the first run.
+        second: Of the second.
+        difference: What the second has over the first.
+        things: How many were measured.
+        groups: Of how many groups.
+        differing: Groups in which the runs differ.
+    """
 
     first: Estimate
     second: Estimate
     difference: Estimate
     things: int
     groups: int
+    differing: int
 
     @property
     def verdict(self) -> int:
-        """-1: the second is lower, 1: higher, in 95 % of draws; 0: that cannot be told."""
-        low, high = self.difference.low, self.difference.high
-        if low is None or high is None:
-            return 0
-        return -1 if high < 0 else 1 if low > 0 else 0
+        """See `verdict`."""
+        return verdict(self.difference, self.differing)
 
 
 def paired_means(first: NDArray[np.floating], second: NDArray[np.floating], groups: Integers) -> PairedEstimate:
@@ -42,10 +64,11 @@ def paired_means(first: NDArray[np.floating], second: NDArray[np.floating], grou
     weights = group_draws(numbers)
     size = weights.shape[1]
     of = weights @ np.bincount(numbers, minlength=size).astype(np.float64)
-    one, other = (_mean(weights @ np.bincount(numbers, each, size), of) for each in (first, second))
+    totals = [np.bincount(numbers, each, size) for each in (first, second)]
+    one, other = (_mean(weights @ each, of) for each in totals)
     several = size > 1
     before, after, difference = (Estimate.of(each, drawn=several) for each in (one, other, other - one))
-    return PairedEstimate(before, after, difference, len(numbers), size)
+    return PairedEstimate(before, after, difference, len(numbers), size, int((totals[0] != totals[1]).sum()))
 
 
 def _mean(total: Floats, of: Floats) -> Floats:

@@ -101,7 +101,7 @@ def test_counts_are_held_against_those_of_people() -> None:
 
 
 def test_better_names_in_many_events_are_called_better_and_few_are_not() -> None:
-    for number, verdict in ((30, 1), (1, 0)):
+    for number, verdict in ((30, 1), (10, 0), (1, 0)):
         truth, first, second = [], [], []
         for n in range(number):
             truth.append(photo(f"{n}", said(f"{n}"), sequence_id=f"s{n}"))
@@ -109,6 +109,33 @@ def test_better_names_in_many_events_are_called_better_and_few_are_not() -> None
             second.append(photo(f"{n}", bird(f"{n}")))
         judged = judge([footage(*truth)], footage(*first), footage(*second))
         assert dict(verdicts(judged))["names (top-1)"] == verdict
+
+
+def test_a_file_is_reviewed_by_the_threshold_of_the_run_in_which_people_spoke() -> None:
+    boxes = said("a"), bird("a", place=RIGHT, score=0.3, box=1)
+    silent, spoken = footage(photo("a")), Footage({"a.jpg": photo("a", *boxes)}, (), 0.5)
+    assert judge([silent, spoken], silent, silent).reviewed == 1
+    strict = Footage({"a.jpg": photo("a")}, (), 0.5)
+    assert judge([strict, footage(photo("a", *boxes))], silent, silent).reviewed == 0
+
+
+def test_of_a_video_only_the_frames_count_that_all_looked_at() -> None:
+    def video(frames: tuple[int, ...], make: object = bird) -> MediaRecord:
+        boxes = [make("v", frame_number=frame) for frame in frames]  # type: ignore[operator]
+        return photo("v", *boxes, media_type="video", frames=frames)
+
+    truth, first, second = video((0, 30, 60), said), video((0, 30, 60)), video((0, 20, 40, 60))
+    judged = judge([footage(truth)], footage(first), footage(second))
+    assert judged.recall is not None
+    assert (judged.recall.things, judged.recall.first.value, judged.recall.second.value) == (2, 1.0, 1.0)
+    assert judged.false_boxes is not None
+    assert judged.false_boxes.second.value == 0
+    assert judged.names is not None
+    assert [each.top1.value for each in judged.names] == [1.0, 1.0]
+    failed = photo("v", media_type="video", frames=(), failure="torn")
+    lost = judge([footage(truth)], footage(first), footage(failed)).recall
+    assert lost is not None
+    assert (lost.things, lost.second.value) == (3, 0.0)
 
 
 @pytest.fixture

@@ -24,6 +24,13 @@ def test_a_verdict_needs_an_interval_on_one_side(shift: float, verdict: int) -> 
     assert paired_means(values, values + shift, np.arange(60)).verdict == verdict
 
 
+@pytest.mark.parametrize(("better", "of", "verdict"), [(5, 5, 0), (6, 6, 1), (4, 10, 0), (9, 10, 1)])
+def test_a_verdict_needs_groups_enough_that_differ(better: int, of: int, verdict: int) -> None:
+    second = (np.arange(of) < better).astype(float)
+    found = paired_means(np.zeros(of), second, np.arange(of))
+    assert (found.differing, found.verdict) == (better, verdict)
+
+
 def test_what_groups_have_of_their_own_does_not_widen_a_difference() -> None:
     own = np.repeat(np.random.default_rng(1).normal(scale=10, size=20), 5)
     found = paired_means(own, own + 1, np.repeat(np.arange(20), 5))
