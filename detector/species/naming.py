@@ -14,6 +14,7 @@ from detector.types import Kind, TaxonName
 
 NAME_THRESHOLD = 0.65  # SpeciesNet's, for the summed probability of a rank
 CANDIDATES = 3
+SUREST = np.nextafter(np.float32(1), np.float32(0))  # of what models say: 1 is what a person says
 SMALL_PX = 40.0  # long side of a box in the original; a tenth of what classifiers see
 DARK_BRIGHTNESS = 0.1  # mean of the grey picture, 0..1
 RARE_FREQUENCY = 0.01  # of checklists at that time of the year; rarer birds are for a person to confirm ...
@@ -184,7 +185,7 @@ def _name_chunk(
     starts = np.cumsum([0, *(len(each.taxa) for each in taxonomy.levels)])
     return Naming(
         taxon=np.where(level < 0, starts[-1], starts[level] + index).astype(np.int32),
-        confidence=np.where(level < 0, np.nan, confidence).astype(np.float32),
+        confidence=np.where(level < 0, np.nan, np.minimum(confidence, SUREST)).astype(np.float32),
         candidates=candidates,
         candidate_confidence=candidate_confidence,
         reasons=sum(mask.astype(np.int16) << place for place, mask in enumerate(holds)),

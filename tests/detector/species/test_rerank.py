@@ -56,6 +56,13 @@ def test_a_bird_that_no_classifier_saw_is_some_bird_for_a_person_to_name() -> No
     assert (bird.kind, bird.name, bird.confidence, bird.needs_review) == (Kind.BIRD, ANY_BIRD, None, True)
 
 
+def test_only_what_a_person_says_is_wholly_sure() -> None:
+    """Whoever learns from people's names tells them by it: "a bird" leaves the model's own, with its confidence."""
+    [bird] = rerank_boxes(np.array([[60.0, 0, 0, 0, 0]]), np.array([[0.9]]), NamingRules(("bird",), Taxonomy(CLASSES)))
+    assert bird.confidence is not None
+    assert 0.9999 < bird.confidence < 1
+
+
 @given(st.integers(0, 999), st.integers(1, 6))
 def test_boxes_are_named_alone_as_together_and_in_any_order(seed: int, count: int) -> None:
     logits, labels, seen = boxes(seed, count)
