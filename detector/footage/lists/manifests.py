@@ -24,6 +24,7 @@ from detector.base.objects.fetching import local_copy, open_place
 _NAMES = ("url", "uri", "key", "path", "file", "filepath", "file_name")  # of the column that says where a file is
 _SIZES = ("size", "size_bytes", "bytes")
 _VERSIONS = ("etag", "e_tag", "version")
+MOST_LETTERS = 65_536  # of a cell: keys of S3 have 1,024 bytes
 _MOST_DIGITS = 15  # of a size: what is longer is none
 _FORMS = "give S3 Inventory's manifest.json, a CSV or Parquet file with a column url, key or path, a text, or -"
 
@@ -105,9 +106,17 @@ def _lines(file: Any) -> Iterator[str]:
 
 
 def _table(lines: Iterator[str], place: Place, delimiter: str) -> Iterator[Listed]:
-    rows = csv.reader(lines, delimiter=delimiter)
+    rows = _bounded(csv.reader(lines, delimiter=delimiter))
     columns = _Columns.of([name.strip().lower() for name in next(rows, [])], place)
     yield from columns.taken(rows)
+
+
+def _bounded(rows: Iterable[list[str]]) -> Iterator[list[str]]:
+    """The rows; a quotation mark never closed would make one of all, and any library may lift csv's own limit."""
+    for row in rows:
+        if max(map(len, row), default=0) > MOST_LETTERS:
+            raise csv.Error(f"a cell of more than {MOST_LETTERS:,} letters")
+        yield row
 
 
 def _parquet(place: Place, bucket: str | None = None) -> Iterator[Listed]:
