@@ -20,7 +20,8 @@ from detector.species.names.kinds import Kinds
 from detector.store.layout import decisions_folder, reviews_folder
 from detector.store.run_json import read_run
 from detector.training.classifier.config import SpeciesConfig
-from detector.training.classifier.run import SpeciesRequest, SpeciesRun, train_species_classifier
+from detector.training.classifier.request import SpeciesRequest
+from detector.training.classifier.run import SpeciesRun, train_species_classifier
 from detector.training.classifier.sources import CocoCrops, FolderCrops
 from detector.types import Kind
 

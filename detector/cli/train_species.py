@@ -18,7 +18,7 @@ from detector.cli.terminal.tables import results
 
 if TYPE_CHECKING:
     from detector.species.learning.boxes import CropSource
-    from detector.training.classifier.run import SpeciesRequest
+    from detector.training.classifier.request import SpeciesRequest
 
 NOTHING = "none"  # as --init: random weights
 EXAMPLES = (
@@ -132,7 +132,7 @@ def _request(args: argparse.Namespace, settings: Any) -> SpeciesRequest:
     from detector.base.reporting import warn
     from detector.species.names.crosswalk import load_crosswalk
     from detector.species.names.kinds import Kinds
-    from detector.training.classifier.run import SpeciesRequest
+    from detector.training.classifier.request import SpeciesRequest
 
     init = DEFAULT_INIT if args.init is None else args.init
     kinds = Kinds(load_crosswalk(args.taxonomy, warn), parse_kinds(args.kind or ()))

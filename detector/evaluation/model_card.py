@@ -97,7 +97,7 @@ def _model(detector: Detector) -> Iterator[str]:
         yield f"- Input: {config.rule.width} x {config.rule.height} pixels"
     else:
         yield from _own_network(detector)
-    yield f"- Categories: {_listed(detector.categories)}"
+    yield f"- Categories: {names_listed(detector.categories)}"
     if detector.sha256 is not None:
         yield f"- SHA-256 of its file: {detector.sha256}"
     versions = ", ".join(f"{escaped(name)} {escaped(version)}" for name, version in detector.meta.versions.items())
@@ -135,7 +135,7 @@ def _training_data(facts: CardFacts) -> Iterator[str]:
         yield f"- Further pictures without birds, taught as background: {blanks['report'].get('images')}"
     # a path says where its author works: the names are enough
     names = [f"{_name(each['annotations'])} with pictures of {_name(each['images'])}" for each in train["files"]]
-    yield f"- Sources: {_listed(names)}"
+    yield f"- Sources: {names_listed(names)}"
     lost = {
         "boxes cut off at the frame": report.get("boxes_clipped", 0),
         "boxes that could not be used": report.get("boxes_dropped", 0),
@@ -146,7 +146,7 @@ def _training_data(facts: CardFacts) -> Iterator[str]:
     said = [f"{count} {what}" for what, count in lost.items() if count]
     yield f"- Changed or left out: {', '.join(said) or 'nothing'}"
     yield ""
-    yield from _table(("class", "boxes to train on"), [(name, str(n)) for name, n in train["categories"].items()])
+    yield from card_table(("class", "boxes to train on"), [(name, str(n)) for name, n in train["categories"].items()])
 
 
 def _figures(facts: CardFacts) -> Iterator[str]:
@@ -173,7 +173,7 @@ def _figures(facts: CardFacts) -> Iterator[str]:
         yield f"With {figures.cameras} cameras, intervals come out too narrow."
     yield ""
     rows = [
-        (name, _estimate(figures.whole[key]))
+        (name, estimate_text(figures.whole[key]))
         for name, key in (
             ("AP (mean over IoU 0.50 to 0.95)", "AP"),
             ("AP50 (IoU 0.50)", "AP50"),
@@ -184,18 +184,18 @@ def _figures(facts: CardFacts) -> Iterator[str]:
     for of, boxes in facts.false_boxes.items():
         what = f"False boxes a picture at score {boxes.score:.2f}, on {boxes.images} pictures {of} without birds"
         rows.append((what, f"{boxes.per_image:.3f}"))
-    yield from _table(("figure", "value"), rows)
+    yield from card_table(("figure", "value"), rows)
     for title, slices in figures.slices.items():
         yield ""
         yield f"### By {title}"
         yield ""
         present = [each for each in slices if each.birds or title != "class"]
         cells = [
-            (each.name, str(each.images), str(each.birds), _estimate(each.ap50), _estimate(each.recall))
+            (each.name, str(each.images), str(each.birds), estimate_text(each.ap50), estimate_text(each.recall))
             for each in present
         ]
         pictures = "pictures" if title in ("light", "camera") else "pictures with such birds"
-        yield from _table((title, pictures, "birds", "AP50", f"recall at {figures.threshold:.2f}"), cells)
+        yield from card_table((title, pictures, "birds", "AP50", f"recall at {figures.threshold:.2f}"), cells)
 
 
 def _speed(facts: CardFacts) -> Iterator[str]:
@@ -229,14 +229,14 @@ def _limits(facts: CardFacts) -> Iterator[str]:
     train = facts.data.get("train", {}).get("categories", {})
     rare = [f"{name} ({count})" for name, count in train.items() if count < FEW_BIRDS]
     if rare:
-        yield f"- Fewer than {FEW_BIRDS} boxes to learn from: {_listed(rare)}"
+        yield f"- Fewer than {FEW_BIRDS} boxes to learn from: {names_listed(rare)}"
     if facts.figures is None:
         yield "- Everything is untested."
         return
     for title, slices in facts.figures.slices.items():
         untested = [f"{each.name} ({each.birds})" for each in slices if each.birds < FEW_BIRDS]
         if untested:
-            yield f"- Untested, with fewer than {FEW_BIRDS} birds, by {title}: {_listed(untested)}"
+            yield f"- Untested, with fewer than {FEW_BIRDS} birds, by {title}: {names_listed(untested)}"
     if "camera" not in facts.figures.slices:
         yield "- The set names no cameras: how it does at a place that it has not seen is untested."
     else:
@@ -259,26 +259,29 @@ def _stated(licence: object, key: str | None = None) -> str:
     return NOT_STATED + (f" (`--set {key}=...`)" if key else "")
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """A table, its first column names (data), the others numbers."""
+def card_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """The lines of a table, its first column names (data), the others numbers."""
     yield f"| {' | '.join(head)} |"
     yield f"|---|{'---:|' * (len(head) - 1)}"
     for name, *cells in rows[:ROWS_SHOWN]:
         yield f"| {' | '.join((escaped(name), *cells))} |"
     if len(rows) > ROWS_SHOWN:
         yield ""
-        yield f"{len(rows) - ROWS_SHOWN} more are not shown."
+        yield f"{len(rows) - ROWS_SHOWN} more are not shown; metrics.json has all."
 
 
-def _estimate(estimate: Estimate) -> str:
+def estimate_text(estimate: Estimate, *, signed: bool = False) -> str:
+    """A figure with its interval."""
     if estimate.value is None:
         return "-"
+    sign = "+" if signed else ""
     if estimate.low is None:
-        return f"{estimate.value:.3f}"
-    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
+        return f"{estimate.value:{sign}.3f}"
+    return f"{estimate.value:{sign}.3f} ({estimate.low:{sign}.3f} to {estimate.high:{sign}.3f})"
 
 
-def _listed(names: Sequence[str]) -> str:
+def names_listed(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
     more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
     return ", ".join(escaped(name) for name in names[:NAMES_SHOWN]) + more
 

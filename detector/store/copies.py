@@ -157,7 +157,8 @@ class _Copy:
                 self._put(path)
         if run is not None:
             self._keep_lease(now=True)
-            put_object(self.address / _RUN, run)
+            put_object(self.address / _RUN, run[1])
+            self.up[_RUN] = run[0]
         for path in facts:
             self._put(path)
 
@@ -184,9 +185,12 @@ class _Copy:
         named = ((path.relative_to(self.folder).as_posix(), path) for path in paths)
         return [name for name, path in named if self.up.get(name) != _state(path)]
 
-    def _changed_run(self) -> bytes | None:
+    def _changed_run(self) -> tuple[tuple[int, int], bytes] | None:
+        """State and content of run.json, if it is another than up there; a later change is another state."""
         path = self.folder / _RUN
-        return path.read_bytes() if path.exists() and self.up.get(_RUN) != _state(path) else None
+        if not path.exists() or self.up.get(_RUN) == (state := _state(path)):
+            return None
+        return state, path.read_bytes()
 
     def _put(self, path: str) -> None:
         self._keep_lease()

@@ -48,7 +48,7 @@ def refuse_another_run(checkpoint: Checkpoint[Config], config: Config, data: Run
         for key in differing
         if key not in DEFAULTS_BEFORE
         or (before[key], now[key]) != (DEFAULTS_BEFORE[key], defaults[key])
-        or _is_given(config, key)
+        or is_given(config, key)
     ]
     if differing:
         changes = ", ".join(f"{key} was {before.get(key)} and is {now[key]}" for key in differing)
@@ -69,10 +69,16 @@ def refuse_another_run(checkpoint: Checkpoint[Config], config: Config, data: Run
         )
 
 
-def _is_given(config: Config, key: str) -> bool:
+def is_given(config: Section, key: str) -> bool:
     """Whether somebody has set it, be it to its default."""
-    section, name = key.split(".")
-    return section in config.model_fields_set and name in getattr(config, section).model_fields_set
+    part: Any = config
+    for name in key.split("."):
+        if not isinstance(part, Section):
+            break  # an entry of a mapping, which is given with it
+        if name not in part.model_fields_set:
+            return False
+        part = getattr(part, name)
+    return True
 
 
 def resumed(checkpoint: Checkpoint[Config], config: Config) -> Checkpoint[Config]:

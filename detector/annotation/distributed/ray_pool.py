@@ -159,7 +159,7 @@ class RayPool(Closing, Generic[Item, Done]):
             return Died(shard, blamed=worker.node in self._nodes())
         self._stillborn += 1
         if self._stillborn >= (MISFORTUNES if self._proven else STILLBORN):
-            said = str(error).strip().splitlines()[-1][:300]
+            said = _line_of(error, -1)
             hint = "is there enough memory for the models? fewer workers a machine: more --cpus-per-worker"
             raise HoopoeError(f"workers die while they load the models ({said})", hint=hint)
         return None
@@ -245,6 +245,11 @@ class RayPool(Closing, Generic[Item, Done]):
             )
 
 
+def _line_of(error: Exception, number: int) -> str:
+    """A line of what an error says, which may be nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[number][:300]
+
+
 def _ray() -> Any:
     try:
         import ray
@@ -263,7 +268,7 @@ def _connect(ray: Any, address: str | None) -> None:
         try:
             ray.init(address="local" if local else address, log_to_driver=False, logging_level="ERROR", **own)
         except (ConnectionError, ValueError, RuntimeError) as error:
-            said = str(error).strip().splitlines()[0][:200]
+            said = _line_of(error, 0)
             hint = "start one: `ray start --head`, and `ray start --address=HEAD:6379` on the others"
             raise ConfigError(f"there is no Ray cluster there ({said})", where=address, hint=hint) from error
 

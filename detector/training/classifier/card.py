@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from detector.base.files import write_bytes
-from detector.evaluation.bootstrap import Estimate
-from detector.evaluation.model_card import ROWS_SHOWN, escaped
+from detector.evaluation.model_card import card_table, escaped, estimate_text, names_listed
 from detector.evaluation.species.intervals import Interval
 from detector.species.classifier import SpeciesClassifier
 from detector.training.classifier.config import SpeciesConfig
@@ -71,7 +70,7 @@ class SpeciesCard:
         yield f"- Fingerprint of the list of crops: {crops.fingerprint}"
         yield ""
         rows = [(name, str(n), str(m)) for name, n, m in zip(names, train.tolist(), held_out.tolist(), strict=True)]
-        yield from _table(("class", "to learn from", "held out"), [row for row in rows if row[1:] != ("0", "0")])
+        yield from card_table(("class", "to learn from", "held out"), [row for row in rows if row[1:] != ("0", "0")])
 
     def _figures(self) -> Iterator[str]:
         yield "## Figures"
@@ -105,7 +104,7 @@ class SpeciesCard:
             (each.name, str(each.birds), _share(each.recall), _share(each.precision), f"{each.f1:.3f}")
             for each in after.classes
         ]
-        yield from _table(("class", "crops", "recall", "precision", "F1"), rows)
+        yield from card_table(("class", "crops", "recall", "precision", "F1"), rows)
         fit = self.outcome.fit
         if fit is not None:
             yield ""
@@ -130,9 +129,9 @@ class SpeciesCard:
         few = [f"{name} ({n})" for name, n in measured.items() if n < FEW_BIRDS]
         untested = [name for name in self.classifier.class_names if name not in measured]
         if few:
-            yield f"- Measured on fewer than {FEW_BIRDS} crops: {_listed(few)}"
+            yield f"- Measured on fewer than {FEW_BIRDS} crops: {names_listed(few)}"
         if untested:
-            yield f"- Not measured here: {_listed(untested)}"
+            yield f"- Not measured here: {names_listed(untested)}"
         yield "- Crops are of boxes that people named: what nobody looked at, or could name, is not among them."
         yield "- Other places, seasons, cameras and species than in the data are untested."
 
@@ -152,38 +151,14 @@ def _comparison(compared: Comparison) -> Iterator[str]:
     rows = [
         (
             title,
-            _estimate(getattr(compared.after, name)),
-            _estimate(getattr(before, name)) if before else "-",
-            _estimate(getattr(gain, name), signed=True) if gain else "-",
+            estimate_text(getattr(compared.after, name)),
+            estimate_text(getattr(before, name)) if before else "-",
+            estimate_text(getattr(gain, name), signed=True) if gain else "-",
         )
         for title, name in (("Named rightly (top-1)", "top1"), ("Macro-F1", "macro_f1"))
     ]
-    yield from _table(("figure", "this classifier", "the one before", "gain"), rows)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|---|{'---:|' * (len(head) - 1)}"
-    for name, *cells in rows[:ROWS_SHOWN]:
-        yield f"| {' | '.join((escaped(name), *cells))} |"
-    if len(rows) > ROWS_SHOWN:
-        yield ""
-        yield f"{len(rows) - ROWS_SHOWN} more are not shown; metrics.json has all."
-
-
-def _estimate(estimate: Estimate, *, signed: bool = False) -> str:
-    if estimate.value is None:
-        return "-"
-    sign = "+" if signed else ""
-    if estimate.low is None:
-        return f"{estimate.value:{sign}.3f}"
-    return f"{estimate.value:{sign}.3f} ({estimate.low:{sign}.3f} to {estimate.high:{sign}.3f})"
+    yield from card_table(("figure", "this classifier", "the one before", "gain"), rows)
 
 
 def _share(interval: Interval | None) -> str:
     return "-" if interval is None else f"{interval.share:.3f} ({interval.low:.3f} to {interval.high:.3f})"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-    return ", ".join(escaped(name) for name in names[:20]) + more

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,9 @@ from detector.config import dump_config
 from detector.species.classifier import SpeciesClassifier
 from detector.species.learning.boxes import CropSource
 from detector.species.learning.classes import JoinedClasses
-from detector.species.names.kinds import Kinds
-from detector.training.checkpoints import Checkpoint, Learner, Position, load_checkpoint
+from detector.training.checkpoints import Learner, Position, load_checkpoint
 from detector.training.classifier.card import NAME, SpeciesCard
-from detector.training.classifier.config import REFERENCE_CROPS, SpeciesConfig
+from detector.training.classifier.config import SpeciesConfig
 from detector.training.classifier.network import Start, read_start, with_classes
 from detector.training.classifier.outcome import (
     CALIBRATION,
@@ -38,45 +37,20 @@ from detector.training.classifier.outcome import (
     write_outcome,
 )
 from detector.training.classifier.preparing import Plan, PlanOptions, cut_crops_of, plan_crops
+from detector.training.classifier.request import SpeciesRequest, account_of, free_changes, resolved_settings
 from detector.training.classifier.session import CURVES, FORMAT, ClassifierSession, evaluated_precision
 from detector.training.classifier.showing import CropSampler, TrainingCrops, crop_loader
 from detector.training.classifier.sources import say_unreadable
 from detector.training.classifier.stored import StoredCrops, read_list
-from detector.training.devices import Accelerator, chosen_accelerator, make_fabric, training_precision
+from detector.training.devices import make_fabric
 from detector.training.loop import train
-from detector.training.optimising.budget import MOST_EVALUATIONS
 from detector.training.optimising.ema import averaged
-from detector.training.optimising.optimiser import build_optimiser, resolved_layer_decay
+from detector.training.optimising.optimiser import build_optimiser
 from detector.training.records.progress import Display
 from detector.training.records.recorder import Recorder
 from detector.training.records.run_folder import RunFolder, environment
 from detector.training.records.trackers import open_trackers, refuse_missing_trackers
-from detector.training.resuming import FREE_KEYS, leaves
-
-USUAL_EPOCHS, LEAST_STEPS = 20, 200
-
-
-@dataclass(frozen=True)
-class SpeciesRequest:
-    """What a user asks for.
-
-    Attributes:
-        config: The configuration.
-        output: The run's folder.
-        init: A classifier's published name or file, or a detector's file; None: random weights.
-        resume: Go on with the run in that folder.
-        only_these: Leave out classes of `init` of which there is no crop.
-        kinds: Of names.
-        accelerator: `auto` is CUDA where there is a device.
-    """
-
-    config: SpeciesConfig
-    output: Path
-    init: str | None = None
-    resume: bool = False
-    only_these: bool = False
-    kinds: Kinds = field(default_factory=Kinds)
-    accelerator: Accelerator = "auto"
+from detector.training.resuming import leaves
 
 
 @dataclass(frozen=True)
@@ -157,8 +131,8 @@ def train_species_classifier(
     crops = read_list(request.output, plan.classes.names)
     _refuse_too_few(crops)
     net = with_classes(start, plan.classes, request.kinds.crosswalk, request.config.model)
-    settings = _resolved(request, crops, start)
-    about = _about(start, plan, problems)
+    settings = resolved_settings(request, crops, start)
+    about = account_of(start, plan, problems)
     like = _classifier(net, plan.classes, start.rgb_stats, settings)
     # before the run's files: a tracker that cannot be reached leaves no run that stands in the way of the next try
     session = _open(request, settings, crops, like, Position())
@@ -171,10 +145,10 @@ def _resume(request: SpeciesRequest, files: RunFolder) -> SpeciesRun:
     """Go on with a run by its own crops, classes and settings."""
     checkpoint = load_checkpoint(files.last, SpeciesConfig, FORMAT)
     about = files.data_summary()
+    settings = free_changes(checkpoint, request.config, files)
     written = all((files.root / name).exists() for name in (CLASSIFIER, NAME))  # the card is the last of all
     if checkpoint.position.finished and written:
         return SpeciesRun(files.root, checkpoint.position, trained=False)
-    settings = _free_changes(checkpoint, request.config, files)
     if not about.keys() >= {"classes", "former", "backbone", "rgb_stats", "init", "rule"}:
         hint = "begin the run again in a new folder"
         raise ConfigError("it does not say how the run began", where=files.root / "data.json", hint=hint)
@@ -203,55 +177,6 @@ def _resume(request: SpeciesRequest, files: RunFolder) -> SpeciesRun:
     session.fabric.strategy.precision.load_state_dict(checkpoint.state["scaler"] or {})
     session.saved = checkpoint.position
     return _trained(session, checkpoint.position, about)
-
-
-def _free_changes(checkpoint: Checkpoint[SpeciesConfig], now: SpeciesConfig, files: RunFolder) -> SpeciesConfig:
-    """The run's settings, with those of now that do not change its result.
-
-    Raises:
-        ConfigError: Another setting differs.
-    """
-    before, resolved, wanted = (dict(leaves(each)) for each in (checkpoint.config, checkpoint.resolved, now))
-    defaults = dict(leaves(SpeciesConfig()))
-    asked = {key: value for key, value in wanted.items() if value != defaults[key]}
-    differing = [key for key, value in asked.items() if value not in (before[key], resolved[key])]
-    refused = [key for key in differing if key not in FREE_KEYS]
-    if refused:
-        changes = ", ".join(f"{key} was {before[key]} and is {asked[key]}" for key in refused)
-        hint = "leave them out, or start a new run"
-        raise ConfigError(f"the run was started with other settings: {changes}", where=files.last, hint=hint)
-    settings = checkpoint.resolved
-    for key in differing:
-        section, name = key.split(".")
-        part = getattr(settings, section).model_copy(update={name: getattr(getattr(now, section), name)})
-        settings = settings.model_copy(update={section: part})
-    return settings
-
-
-def _resolved(request: SpeciesRequest, crops: StoredCrops, start: Start) -> SpeciesConfig:
-    """The configuration with what crops, start and device decide."""
-    train = request.config.train
-    size = REFERENCE_CROPS if train.batch_size == "auto" else train.batch_size
-    epochs: int
-    if train.epochs == "auto":
-        steps = max(1, -(-len(crops.rows(held_out=False, others=False)) // size))
-        epochs = max(USUAL_EPOCHS, -(-LEAST_STEPS // steps))
-    else:
-        epochs = train.epochs
-    decided = {
-        "batch_size": size,
-        "epochs": epochs,
-        "eval_epochs": -(-epochs // MOST_EVALUATIONS) if train.eval_epochs == "auto" else train.eval_epochs,
-        "precision": training_precision(train.precision, chosen_accelerator(request.accelerator)),
-        "layer_decay": resolved_layer_decay(train, pretrained=start.source is not None),
-    }
-    model = {"backbone": start.net.name, "size": start.size_hw[0]}
-    return request.config.model_copy(
-        update={
-            "train": train.model_copy(update=decided),
-            "model": request.config.model.model_copy(update=model),
-        }
-    )
 
 
 def _classifier(
@@ -373,33 +298,6 @@ def outcome_lines(outcome: Outcome) -> list[str]:
     if outcome.fit is not None:
         lines += [f"warning: {each}" for each in outcome.fit.warnings]
     return lines
-
-
-def _about(start: Start, plan: Plan, problems: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """The content of data.json: all that a run needs to go on without its data."""
-    return {
-        "sources": [source.name for source in plan.sources],
-        "rule": plan.parting.rule,
-        "init": _lasting(start.source),
-        "classes": list(plan.classes.names),
-        "former": plan.classes.former.tolist(),
-        "learnt": dict(zip(plan.classes.names, plan.counts(held_out=False).tolist(), strict=True)),
-        "held_out": dict(zip(plan.classes.names, plan.counts(held_out=True).tolist(), strict=True)),
-        "left_out": dict(plan.classes.problems),
-        "unreadable": dict(problems),
-        "backbone": {
-            "name": start.net.name,
-            "size_hw": list(start.size_hw),
-            "config": start.net.config,
-        },
-        "rgb_stats": {key: list(start.rgb_stats[key]) for key in ("mean", "std")},
-    }
-
-
-def _lasting(source: str | None) -> str | None:
-    """A name, or the path of a file from wherever the run goes on."""
-    path = None if source is None else Path(source).expanduser()
-    return str(path.absolute()) if path is not None and path.is_file() else source
 
 
 def _refuse_too_few(crops: StoredCrops) -> None:

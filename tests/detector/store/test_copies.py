@@ -65,6 +65,19 @@ def test_what_is_written_is_put_and_comes_back(store: Address) -> None:
         assert (folder / "images" / "a.jpg").exists()
 
 
+def test_run_json_is_put_once_until_it_changes(store: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = copies._Copy(store, tmp_path, copies.Lease(store / LEASE, store))
+    put: list[str] = []
+    monkeypatch.setattr(copies, "put_object", lambda address, _: put.append(address.name))
+    fill(tmp_path)
+    for _ in range(3):
+        copy.put_finished()
+    assert put == ["run.json", "part-000000.parquet"]
+    write_run(tmp_path, RunFile(decided="another"))
+    copy.put_finished()
+    assert put[2:] == ["run.json"]
+
+
 def test_after_an_error_the_facts_are_there_and_the_rest_is_as_before(store: Address) -> None:
     def fail() -> None:
         with working_copy(store) as folder:

@@ -11,7 +11,8 @@ from PIL import Image
 
 from detector.config import parse_config
 from detector.training.classifier.config import SpeciesConfig
-from detector.training.classifier.run import SpeciesRequest, SpeciesRun, train_species_classifier
+from detector.training.classifier.request import SpeciesRequest
+from detector.training.classifier.run import SpeciesRun, train_species_classifier
 from detector.training.classifier.sources import FolderCrops
 
 COLOURS = {"White stork": (230, 230, 230), "Hooded crow": (40, 40, 60), "Upupa epops": (220, 130, 60)}

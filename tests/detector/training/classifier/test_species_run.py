@@ -17,8 +17,10 @@ from detector.cli.main import main
 from detector.species.calibration import Calibration
 from detector.species.classifier import load_classifier
 from detector.training.classifier import run as running
+from detector.training.classifier.config import SpeciesConfig
 from detector.training.classifier.outcome import learnt_from
-from detector.training.classifier.run import SpeciesRequest, SpeciesRun, train_species_classifier
+from detector.training.classifier.request import SpeciesRequest
+from detector.training.classifier.run import SpeciesRun, train_species_classifier
 from detector.training.classifier.sources import FolderCrops
 from detector.training.classifier.stored import read_list
 from detector.training.optimising.optimiser import set_learning_rate
@@ -99,12 +101,14 @@ def test_a_run_that_was_stopped_goes_on_to_the_very_same_weights(
 def test_another_setting_stops_a_run_from_going_on_and_another_run_is_not_written_over(
     finished: SpeciesRun, crops: Path, request_of: Requests
 ) -> None:
-    (finished.folder / "species.safetensors").rename(finished.folder / "kept")
-    try:
-        with pytest.raises(ConfigError, match=r"train.lr was 0.001 and is 0.5"):
-            train_species_classifier(request_of(finished.folder, "train.lr=0.5", resume=True), [])
-    finally:
-        (finished.folder / "kept").rename(finished.folder / "species.safetensors")
+    usual = SpeciesConfig().train.lr
+    for change, told in (
+        ("train.lr=0.5", r"train.lr was 0.001 and is 0.5"),
+        (f"train.lr={usual}", rf"train.lr was 0.001 and is {usual}"),  # also where that is the default
+        ("train.epochs=40", r"train.epochs was 2 and is 40"),  # and the run is finished
+    ):
+        with pytest.raises(ConfigError, match=told):
+            train_species_classifier(request_of(finished.folder, change, resume=True), [])
     with pytest.raises(ConfigError, match="already is a run"):
         train_species_classifier(request_of(finished.folder), [FolderCrops(crops)])
 
