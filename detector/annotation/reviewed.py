@@ -136,8 +136,8 @@ def _label(found: DetectionRecord, record: MediaRecord) -> str | None:
         return None if _is_on_a_bird(found, record) else NO_BIRD_FOLDER
     if found.kind in (Kind.ANIMAL, Kind.PERSON, Kind.VEHICLE):
         return NO_BIRD_FOLDER
-    if found.count == 0 and not found.nested:
-        return None  # there are fewer birds than boxes, and nobody said which of these shows none
+    if found.is_outnumbered:
+        return None
     return found.said_species
 
 

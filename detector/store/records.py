@@ -62,6 +62,11 @@ class DetectionRecord:
     box_by: str | None = None
     reviewed_at: datetime | None = None
 
+    @property
+    def is_outnumbered(self) -> bool:
+        """Whether a person counted fewer than there are boxes, and nobody said whether this is one that shows none."""
+        return self.count == 0 and not self.nested
+
     def counts(self, threshold: float) -> bool:
         """Whether it is seen and counted: not ruled out, and from this score up or confirmed by a person."""
         return not self.suppressed and (self.reviewed_by is not None or bool(reaches(self.score, threshold)))

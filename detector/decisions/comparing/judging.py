@@ -63,7 +63,7 @@ def judge(truths: Sequence[Footage], first: Footage, second: Footage) -> Judgeme
     seen = {key: _seen(key, record, runs) for key, record in sorted(said.items())}
     named = [each for each in seen.values() if each.named]
     names, gain = _names(named)
-    recall, false_boxes = _boxes([seen[key] for key in sorted(reviewed)])
+    recall, false_boxes = _boxes([seen[key] for key in sorted(reviewed) if not seen[key].is_doubtful])
     counts = _counts(truths, reviewed, said, runs)
     return Judgement(len(named), len(reviewed), names, gain, recall, false_boxes, counts)
 
@@ -113,7 +113,12 @@ class _Seen:
     @property
     def named(self) -> Boxes:
         """The birds whose species a person said."""
-        return [box for box in self.birds if box.said_species is not None]
+        return [box for box in self.birds if box.said_species is not None and not box.is_outnumbered]
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether nobody knows which of its boxes show birds."""
+        return any(box.is_outnumbered for box in self.birds)
 
 
 def _seen(key: str, record: MediaRecord, runs: tuple[Footage, Footage]) -> _Seen:

@@ -100,6 +100,16 @@ def test_counts_are_held_against_those_of_people() -> None:
     assert (judged.count_error.first.value, judged.count_error.second.value) == (1.0, 0.0)
 
 
+def test_where_people_counted_fewer_birds_than_boxes_no_box_is_held_against_a_run() -> None:
+    boxes = said("a", TIT), said("a", TIT, RIGHT, box=1, count=0)
+    run = footage(photo("a", bird("a", TIT)))
+    judged = judge([footage(photo("a", *boxes))], run, run)
+    assert judged.reviewed == 1
+    assert (judged.recall, judged.false_boxes) == (None, None)
+    assert judged.names is not None
+    assert judged.names[0].birds == 1
+
+
 def test_better_names_in_many_events_are_called_better_and_few_are_not() -> None:
     for number, verdict in ((30, 1), (10, 0), (1, 0)):
         truth, first, second = [], [], []
