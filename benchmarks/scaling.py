@@ -35,12 +35,9 @@ from PIL import Image
 from benchmarks.machine import describe
 from benchmarks.processes import resident_mib
 from benchmarks.publishing import RESULTS, publish
-from detector.annotation.distributed import ray_pool
 from detector.annotation.distributed.engine import ClusterAnnotation
-from detector.annotation.distributed.options import ClusterOptions
-from detector.annotation.distributed.work import Places, Run, Share, _Runner
+from detector.annotation.distributed.work import Places, Run, _Runner
 from detector.annotation.facts import ItemRows, Rows, RowsOptions
-from detector.annotation.forecast import Machines
 from detector.annotation.options import SeeingOptions
 from detector.annotation.report import Outcome, Receipt, RunReport
 from detector.annotation.request import AnnotateRequest, Models, RunSettings
@@ -49,6 +46,9 @@ from detector.annotation.running import Job, run_store
 from detector.annotation.stages import unclassified
 from detector.annotation.values import FrameFacts
 from detector.base.reporting import QuietLog, using
+from detector.cluster import ray_pool
+from detector.cluster.options import ClusterOptions
+from detector.cluster.work import Machines, Share
 from detector.store.run_file import RunFile
 from detector.store.run_json import write_run
 from detector.store.writer import FactsWriter
@@ -79,7 +79,7 @@ class SleepingShards:
                 yield rows.done()
                 yield None
 
-        return _Runner(engine, self.places, media_of=lambda item: item, rows_of=lambda rows: rows)
+        return _Runner(engine, self.places, share, media_of=lambda item: item, rows_of=lambda rows: rows)
 
 
 class Timed(ray_pool.RayPool[Any, Any]):

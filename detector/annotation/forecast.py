@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from detector.base.reporting import say
 from detector.base.reporting.tasks import Task
+from detector.cluster.work import Machines
 
 FILES = 1_000  # after which the speed is known
 
@@ -23,13 +24,6 @@ class Cost:
 
     machine_hours: float
     money: float | None = None
-
-
-@dataclass
-class Machines:
-    """How many machines work now; whoever has them work counts them."""
-
-    count: int = 1
 
 
 class Forecast:

@@ -9,13 +9,14 @@ from pathlib import Path
 import torch
 
 from backbones.errors import ConfigError
-from detector.annotation.distributed.options import ClusterOptions
-from detector.annotation.forecast import Forecast, Machines
+from detector.annotation.forecast import Forecast
 from detector.annotation.listing.shard import ListShard
 from detector.annotation.options import SeeingOptions, WorkOptions
 from detector.annotation.readers import Readers
 from detector.base.devices import Asked
 from detector.base.objects.address import Place
+from detector.cluster.options import ClusterOptions
+from detector.cluster.work import Machines
 from detector.models.detector import Detector
 from detector.models.limits import with_proposals, with_score_threshold
 from detector.models.saving import load_detector

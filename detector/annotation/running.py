@@ -15,16 +15,13 @@ from detector.annotation.forecast import Forecast
 from detector.annotation.report import Outcome, RunReport
 from detector.base.reporting import task
 from detector.base.stopping import StopRequest
+from detector.cluster.dispatch import Ending
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")
 Item_co = TypeVar("Item_co", covariant=True)
 Item_contra = TypeVar("Item_contra", contravariant=True)
 Done_co = TypeVar("Done_co", covariant=True)
-
-
-class Ending(Exception):
-    """Thrown into an engine that is to end where it yielded None: it may yield what it has finished, and no more."""
 
 
 class Engine(Protocol[Item_contra, Done_co]):

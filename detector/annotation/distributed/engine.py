@@ -8,13 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from backbones.errors import ConfigError
-from detector.annotation.distributed.dispatch import Done, ShardResult, dispatch
 from detector.annotation.distributed.model_files import ModelFile, ModelFiles
-from detector.annotation.distributed.options import ClusterOptions
 from detector.annotation.distributed.shards import Item, Sharding
-from detector.annotation.distributed.work import AnnotateShards, ClassifyShards, Places, Work
+from detector.annotation.distributed.work import AnnotateShards, ClassifyShards, Places
 from detector.annotation.facts import ItemRows, Rows, RowsOptions
-from detector.annotation.forecast import Machines
 from detector.annotation.listing.media_list import MediaList
 from detector.annotation.local_crops import LocalClassification
 from detector.annotation.options import SeeingOptions
@@ -23,6 +20,9 @@ from detector.annotation.request import Models, RunSettings
 from detector.annotation.running import Job, run_store
 from detector.annotation.values import BoxedItem, ClassifiedItem
 from detector.base.files import write_bytes
+from detector.cluster.dispatch import Done, ShardResult, dispatch
+from detector.cluster.options import ClusterOptions
+from detector.cluster.work import Machines, Work
 from detector.store.writer import FactsWriter
 from detector.types import MediaItem, media_id
 
@@ -139,7 +139,7 @@ def _done_by_ray(
 ) -> Generator[Done | None]:
     if sharding.over:  # a cluster takes seconds to begin
         return
-    from detector.annotation.distributed.ray_pool import RayPool
+    from detector.cluster.ray_pool import RayPool
 
     def adopt(result: ShardResult[Done]) -> None:
         if writer is not None and result.part is not None:

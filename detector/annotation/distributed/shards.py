@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
 from detector.annotation.values import BoxedItem
+from detector.cluster.dispatch import Shard
 from detector.types import MediaItem
 
 TARGET_S = 60.0  # of a shard: what a lost worker costs; in a shorter one the stages of the engine run empty too often
@@ -16,25 +16,6 @@ VIDEO_WEIGHT = 10  # photos that take as long as a video, roughly; the speed is 
 PIECES = 8  # into which the items of a worker that died are cut
 
 Item = TypeVar("Item", bound=MediaItem | BoxedItem)
-Item_co = TypeVar("Item_co", bound=MediaItem | BoxedItem, covariant=True)
-
-
-@dataclass(frozen=True)
-class Shard(Generic[Item_co]):
-    """Items that one worker does together.
-
-    Attributes:
-        items: At least one.
-        deaths: Workers that died over just these.
-    """
-
-    items: Sequence[Item_co]
-    deaths: int = 0
-
-    @property
-    def weight(self) -> int:
-        """How much work it is, in photos."""
-        return sum(map(weight_of, self.items))
 
 
 class Sharding(Generic[Item]):
@@ -89,7 +70,7 @@ class Sharding(Generic[Item]):
     def measured(self, shard: Shard[Item], seconds: float) -> None:
         """Take how long a shard took; what was long ago counts less."""
         self._seconds = 0.8 * self._seconds + seconds
-        self._weight = 0.8 * self._weight + shard.weight
+        self._weight = 0.8 * self._weight + sum(map(weight_of, shard.items))
 
     def _peek(self) -> Item | None:
         if self._next is None:

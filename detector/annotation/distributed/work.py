@@ -11,12 +11,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 import torch
 
 from backbones.errors import ConfigError
-from detector.annotation.distributed.dispatch import ShardResult
 from detector.annotation.distributed.model_files import ModelFiles
 from detector.annotation.facts import Rows, RowsOptions
 from detector.annotation.importing.rows import imported_rows
@@ -30,6 +29,8 @@ from detector.annotation.running import Engine
 from detector.annotation.values import BoxedItem, ClassifiedItem
 from detector.base.devices import device_of
 from detector.base.objects.address import Place
+from detector.cluster.dispatch import ShardResult
+from detector.cluster.work import Share, Stop
 from detector.store.copies import address_of
 from detector.store.facts import FactRow
 from detector.store.presence import can_be_judged
@@ -37,40 +38,16 @@ from detector.store.writer import FactsWriter, write_facts
 from detector.types import MediaItem
 
 Item = TypeVar("Item")
-Item_contra = TypeVar("Item_contra", contravariant=True)
 Done = TypeVar("Done")
-Done_co = TypeVar("Done_co", covariant=True)
 
-Stop = Callable[[], bool]  # whether the worker is to end after its batch
 Run = Callable[[Sequence[Item], Stop], ShardResult[Done]]  # does a shard
 
 
-@dataclass(frozen=True)
-class Share:
-    """A worker's share of its machine: cores."""
-
-    cores: int
-
-    def take(self) -> None:
-        """Let networks use so many cores that are run by this thread; each thread of a process is told."""
-        torch.set_num_threads(self.cores)
-
-    def settings(self, batch_size: int | None, device: str) -> RunSettings:
-        """How a worker with this share goes about its work; its reading processes serve all of its shards."""
-        place = torch.device(device)
-        work = WorkOptions.chosen(place, batch_size, max(1, self.cores // 2 if place.type == "cpu" else self.cores))
-        return RunSettings(work, quiet=True, readers=Readers(work.workers))
-
-
-class Work(Protocol[Item_contra, Done_co]):
-    """What is sent to each worker, once: small, as the models are loaded there."""
-
-    def start(self, share: Share) -> Callable[[Sequence[Item_contra], Stop], ShardResult[Done_co]]:
-        """Load what is needed; what does shards.
-
-        Raises:
-            HoopoeError: A model, the store or a card is not there on this machine.
-        """
+def settings_of(share: Share, batch_size: int | None, device: str) -> RunSettings:
+    """How a worker with this share goes about its work; its reading processes serve all of its shards."""
+    place = torch.device(device)
+    work = WorkOptions.chosen(place, batch_size, max(1, share.cores // 2 if place.type == "cpu" else share.cores))
+    return RunSettings(work, quiet=True, readers=Readers(work.workers))
 
 
 @dataclass(frozen=True)
@@ -134,10 +111,11 @@ class AnnotateShards:
     def start(self, share: Share) -> Run[MediaItem, Receipt | Rows]:
         """Load the models."""
         self.places.check()
+        torch.set_num_threads(share.cores)
         models = limited(self.files.load(), self.seeing)
-        settings = share.settings(self.batch_size, models.device.type)
+        settings = settings_of(share, self.batch_size, models.device.type)
         engine = LocalAnnotation(models, self.seeing, settings, self.frames)
-        return _Runner(engine, self.places, media_of=lambda item: item, rows_of=lambda rows: rows)
+        return _Runner(engine, self.places, share, media_of=lambda item: item, rows_of=lambda rows: rows)
 
 
 @dataclass(frozen=True)
@@ -164,11 +142,12 @@ class ClassifyShards:
     def start(self, share: Share) -> Run[BoxedItem, Receipt | ClassifiedItem]:
         """Load the classifier."""
         self.places.check()
+        torch.set_num_threads(share.cores)
         species = self.files.load_species()
-        settings = share.settings(self.batch_size, device_of(species.net).type)
+        settings = settings_of(share, self.batch_size, device_of(species.net).type)
         engine = LocalClassification(species, self.categories, self.classify_from, settings)
         rows_of = partial(imported_rows, options=self.rows)
-        return _Runner(engine, self.places, media_of=lambda boxed: boxed.item, rows_of=rows_of)
+        return _Runner(engine, self.places, share, media_of=lambda boxed: boxed.item, rows_of=rows_of)
 
 
 class _Runner(Generic[Item, Done]):
@@ -177,6 +156,7 @@ class _Runner(Generic[Item, Done]):
     Args:
         engine: Of this process.
         places: Where parts go.
+        share: Of its machine; networks that are run by other threads than this one's are to keep to it, too.
         media_of: The media item of an item.
         rows_of: The rows of a finished item.
     """
@@ -185,13 +165,15 @@ class _Runner(Generic[Item, Done]):
         self,
         engine: Engine[Item, Done],
         places: Places,
+        share: Share,
         media_of: Callable[[Item], MediaItem],
         rows_of: Callable[[Done], Rows],
     ) -> None:
-        self.engine, self.places, self.media_of, self.rows_of = engine, places, media_of, rows_of
+        self.engine, self.places, self.share, self.media_of, self.rows_of = engine, places, share, media_of, rows_of
 
     def __call__(self, items: Sequence[Item], stop: Stop) -> ShardResult[Receipt | Done]:
         began = time.monotonic()
+        torch.set_num_threads(self.share.cores)  # Ray may give a shard to another thread than the last one
         finished: list[Done] = []
         with closing(self.engine(items)) as engine:
             for done in engine:

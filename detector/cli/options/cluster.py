@@ -12,9 +12,9 @@ from detector.cli.terminal.parser import CommandParser
 if TYPE_CHECKING:
     import torch
 
-    from detector.annotation.distributed.options import ClusterOptions
     from detector.annotation.listing.shard import ListShard
     from detector.base.devices import Asked
+    from detector.cluster.options import ClusterOptions
 
 
 def add_cluster_arguments(parser: CommandParser) -> None:
@@ -81,7 +81,7 @@ def check_cluster(args: argparse.Namespace) -> None:
 
 def cluster_options(args: argparse.Namespace) -> ClusterOptions | None:
     """Which cluster does the work; None: this process."""
-    from detector.annotation.distributed.options import ClusterOptions
+    from detector.cluster.options import ClusterOptions
 
     if args.engine == "local":
         return None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from detector.annotation import forecast
-from detector.annotation.forecast import Forecast, Machines
+from detector.annotation.forecast import Forecast
 from detector.base.reporting import TextLog, using
 from detector.base.reporting.tasks import Task
+from detector.cluster.work import Machines
 
 
 class Log(TextLog):

@@ -9,7 +9,6 @@ from dataclasses import replace
 import pytest
 
 from backbones.errors import MediaError
-from detector.annotation.distributed.options import ClusterOptions
 from detector.annotation.options import WorkOptions
 from detector.annotation.reclassification import NOT_THERE, overlay_name, reclassify
 from detector.annotation.report import RunReport
@@ -17,6 +16,7 @@ from detector.annotation.request import AnnotateRequest, Models, RunSettings
 from detector.annotation.run import annotate
 from detector.base.objects.address import Address
 from detector.base.reporting import Task
+from detector.cluster.options import ClusterOptions
 from detector.species.classifier import SpeciesClassifier
 from detector.store.cards import rename_card
 from detector.store.run_file import CardEntry, RunFile

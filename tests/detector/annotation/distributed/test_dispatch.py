@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backbones.errors import HoopoeError
-from detector.annotation.distributed.dispatch import Died, Finished, ShardResult, dispatch
-from detector.annotation.distributed.shards import FIRST, LEAST, Shard, Sharding
-from detector.annotation.running import Ending
+from detector.annotation.distributed.shards import FIRST, LEAST, Sharding
+from detector.cluster.dispatch import Died, Ending, Finished, Shard, ShardResult, dispatch
 from detector.types import MediaItem
 
 

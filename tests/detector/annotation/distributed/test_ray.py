@@ -21,13 +21,13 @@ import pytest
 
 from backbones.errors import HoopoeError
 from detector.annotation.distributed import engine
-from detector.annotation.distributed.options import ClusterOptions
 from detector.annotation.distributed.work import Places
 from detector.annotation.importing.run import CropsRequest, classify_crops
 from detector.annotation.options import SeeingOptions
 from detector.annotation.reclassification import reclassify
 from detector.annotation.request import AnnotateRequest, AuditRequest, Models, RunSettings
 from detector.annotation.run import annotate
+from detector.cluster.options import ClusterOptions
 from detector.decisions.decide import decide, stored_options
 from detector.exports.refresh import refresh
 from detector.store.layout import facts_folder, parts

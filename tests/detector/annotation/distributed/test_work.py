@@ -15,6 +15,7 @@ from detector.annotation.report import RunReport
 from detector.base.objects.address import Address
 from detector.base.objects.errors import AccessError
 from detector.base.objects.service import put_object, read_object
+from detector.cluster.work import Share
 from detector.store.run_file import RunFile, SpeciesEntry
 from detector.store.run_json import write_run
 from detector.store.writer import FactsWriter
@@ -44,7 +45,7 @@ def engine(items):
 
 
 def runner(places):
-    return _Runner(engine, places, media_of=lambda item: item, rows_of=lambda rows: rows)
+    return _Runner(engine, places, Share(1), media_of=lambda item: item, rows_of=lambda rows: rows)
 
 
 @pytest.mark.parametrize("sent_back", [False, True])

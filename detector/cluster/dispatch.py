@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from detector.annotation.distributed.shards import Item, Shard, Sharding
-from detector.annotation.running import Ending
-
+Item = TypeVar("Item")
+Item_co = TypeVar("Item_co", covariant=True)
 Done = TypeVar("Done")
 Done_co = TypeVar("Done_co", covariant=True)
 
@@ -24,14 +23,31 @@ DEATHS = 2  # of workers over one file alone: then it is the file
 _KILLED = f"it ended the process that looked at it, {DEATHS} times"
 
 
+class Ending(Exception):
+    """Thrown into what does items, where it yielded None, to end it: it may yield what it has finished, and no more."""
+
+
+@dataclass(frozen=True)
+class Shard(Generic[Item_co]):
+    """Items that one worker does together.
+
+    Attributes:
+        items: At least one.
+        deaths: Workers that died over just these.
+    """
+
+    items: Sequence[Item_co]
+    deaths: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class ShardResult(Generic[Done_co]):
     """What came of a shard.
 
     Attributes:
         done: Of each of its items that is finished; a worker that is told to end leaves the others.
-        part: The part of the facts in which they are; None: they are in none.
-        content: Of the part, where the worker does not see the store.
+        part: The file in which what was found is written; None: there is none.
+        content: Of that file, where the worker does not see the store.
         seconds: How long it took.
     """
 
@@ -60,6 +76,23 @@ class Died(Generic[Item]):
 
     shard: Shard[Item]
     blamed: bool
+
+
+class Shards(Protocol[Item]):
+    """Items that are given out."""
+
+    @property
+    def over(self) -> bool:
+        """Whether there are no more items."""
+
+    def next(self, workers: int) -> Shard[Item] | None:
+        """The next shard, where so many workers share what is left; None: there are no more items."""
+
+    def pieces(self, shard: Shard[Item]) -> Sequence[Shard[Item]]:
+        """The shards that take the place of one over which a worker has died."""
+
+    def measured(self, shard: Shard[Item], seconds: float) -> None:
+        """Take how long a shard took."""
 
 
 class Pool(Protocol[Item, Done]):
@@ -91,7 +124,7 @@ class Pool(Protocol[Item, Done]):
 
 
 def dispatch(
-    sharding: Sharding[Item],
+    sharding: Shards[Item],
     pool: Pool[Item, Done],
     adopt: Callable[[ShardResult[Done]], None],
     fail: Callable[[Item, str], Done],

@@ -1,4 +1,4 @@
-"""Workers of a Ray cluster: actors, each of which holds the models and does one shard at a time.
+"""Workers of a Ray cluster: actors, each of which holds what it needs and does one shard at a time.
 
 Ray's own ways of trying again are off: they would give a file that kills its worker to one after the other for ever.
 Objects of Ray are the shards and their receipts alone; pixels never leave a worker.
@@ -17,14 +17,12 @@ from dataclasses import dataclass
 from typing import Any, Generic
 
 from backbones.errors import ConfigError, HoopoeError
-from detector.annotation.distributed.dispatch import Died, Done, Finished, ShardResult
-from detector.annotation.distributed.options import ClusterOptions
-from detector.annotation.distributed.shards import Item, Shard
-from detector.annotation.distributed.work import Share, Work
-from detector.annotation.forecast import Machines
 from detector.base.closing import Closing
 from detector.base.reporting import warn
 from detector.base.version import __version__
+from detector.cluster.dispatch import Died, Done, Finished, Item, Shard, ShardResult
+from detector.cluster.options import ClusterOptions
+from detector.cluster.work import Machines, Share, Work
 
 OBJECT_STORE_BYTES = 256 << 20  # of a cluster that is begun here: shards and receipts are small
 CPUS = 2  # of a worker without a GPU: one reads, one computes
@@ -51,13 +49,11 @@ class _Host:
     def start(self) -> Greeting:
         import ray
 
-        self.share.take()
         greeting = Greeting(ray.get_runtime_context().get_node_id(), platform.node(), __version__)
         self.run = self.work.start(self.share)
         return greeting
 
     def do(self, items: Sequence[Any]) -> ShardResult[Any]:
-        self.share.take()  # Ray may give it to another thread than the last one
         return self.run(items, lambda: self.stopped)
 
     def stop(self) -> None:
@@ -160,8 +156,8 @@ class RayPool(Closing, Generic[Item, Done]):
         self._stillborn += 1
         if self._stillborn >= (MISFORTUNES if self._proven else STILLBORN):
             said = _line_of(error, -1)
-            hint = "is there enough memory for the models? fewer workers a machine: more --cpus-per-worker"
-            raise HoopoeError(f"workers die while they load the models ({said})", hint=hint)
+            hint = "is there enough memory for each? fewer workers a machine: more --cpus-per-worker"
+            raise HoopoeError(f"workers die as they begin ({said})", hint=hint)
         return None
 
     def scale(self, waiting: bool) -> None:
