@@ -3,6 +3,7 @@
 The environment is set before torch is first imported, which reads it only then.
 """
 
+import gc
 import os
 import random
 import shutil
@@ -24,6 +25,17 @@ settings.register_profile("hoopoe", deadline=None, derandomize=True, max_example
 # other examples each time, and more, for test_random_search.py: pytest --hypothesis-profile=search
 settings.register_profile("search", deadline=None, derandomize=False, print_blob=True)
 settings.load_profile("hoopoe")
+
+
+def pytest_collection_finish() -> None:
+    """What the imports made stays; the collector need not go through it again and again."""
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Pytest collects five times when it ends, each time through all that is there."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
