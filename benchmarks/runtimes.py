@@ -1,11 +1,14 @@
 """Our networks in torch and in OpenVINO: one photo at network size, dense parts and boxes, on this machine's CPU.
 
     python -m benchmarks.runtimes --write
+    python -m benchmarks.runtimes --models "retinanet biformer_s" --exports FOLDER
 
 Each model has random weights: time does not hang on them, but who finds nothing suppresses nothing, and what
 8 bits lose is not measured here (`hoopoe export-model` measures it on photos).
 Rivals take turns, so that all meet the same load; the figure is the median of the turns, after one that does not count.
-Calibration is on noise, with few pictures. Peak memory is that of a fresh process that loads the model and sees two
+Calibration is on noise, with few pictures; --exports keeps what was exported, so that the next run only measures.
+`laptop` is `configs/laptop.yaml`, whose pictures have 640 x 480 pixels, and `laptop_plain` the same with RetinaNet's
+plain head. Peak memory is that of a fresh process that loads the model and sees two
 pictures; for torch it includes the weights' file being read.
 """
 
@@ -25,8 +28,9 @@ import torch
 from benchmarks.machine import computes_bf16, describe, take_turns
 from benchmarks.processes import in_process, resident_mib
 from benchmarks.publishing import publish
+from detector.runtimes.manifest import EXPORT_FILE
 
-SIZE_HW = (800, 1067)  # a photo of 4:3 in the network
+PHOTO_WH = (4000, 3000)
 CALIBRATING = 4  # pictures: the time of a network does not hang on its ranges
 RIVALS = ("torch fp32", "torch bf16", "openvino fp32", "openvino bf16", "openvino int8")
 MODELS = (
@@ -36,6 +40,8 @@ MODELS = (
     "classifier biformer_s",
     "faster_rcnn davit_tiny",
     "retinanet biformer_s",
+    "laptop",
+    "laptop_plain",
 )
 BUDGET_MIN = 8.0  # minutes, after which no further model is begun
 
@@ -76,8 +82,9 @@ class Rival:
             detector = replace(random_detector(model), precision=self.precision)
         else:
             detector = load_detector(source, "cpu", self.precision)
-        photo = torch.from_numpy(np.random.default_rng(0).integers(0, 255, (3, *SIZE_HW), np.uint8))
-        return lambda: detect_resized(detector, [photo], [(4000, 3000)])
+        width, height = detector.size_rule.size(PHOTO_WH)
+        photo = torch.from_numpy(np.random.default_rng(0).integers(0, 255, (3, height, width), np.uint8))
+        return lambda: detect_resized(detector, [photo], [PHOTO_WH])
 
 
 def random_detector(model: str) -> Any:
@@ -99,6 +106,13 @@ def random_detector(model: str) -> Any:
             else:
                 tensor.fill_(1)
         return Detector(net.eval(), DetectorMeta(config), name=model)
+    if model.startswith("laptop"):
+        from detector.config import load_config
+        from detector.training.config import Config
+
+        laptop = load_config("laptop", Config).model
+        changes = {"weights": None, "light_head": model == "laptop"}
+        return Detector.of(build_detector(laptop.model_copy(update=changes)).eval())
     kind, backbone = model.split()
     config = ModelConfig(detector=kind, backbone=backbone, anchor_scale=0.5)  # type: ignore[arg-type]
     return Detector.of(build_detector(config).eval())
@@ -120,9 +134,9 @@ def export(model: str, folder: Path, rivals: list[str]) -> None:
     from detector.conversion.export import Target, export_plain
 
     net = _classifier(model) if model.startswith("classifier") else random_detector(model)
-    if any(each in rivals for each in RIVALS[2:4]):
+    if any(each in rivals for each in RIVALS[2:4]) and not (folder / "fp32").is_dir():
         export_plain(net, folder / "fp32", Target())
-    if RIVALS[4] in rivals:
+    if RIVALS[4] in rivals and not (folder / "int8" / EXPORT_FILE).is_file():
         export_of_noise(net, folder / "int8")
 
 
@@ -155,12 +169,14 @@ def _export_and_time(model: str, folder: Path, rivals: list[str], turns: int, pi
     start = time.perf_counter()
     export(model, folder, rivals)
     exported_s = time.perf_counter() - start
-    runs = {rival: Rival(rival).load(model, folder) for rival in rivals}
-    pipe.send((exported_s, take_turns(runs, turns)))
+    runs = {rival: Rival(rival).load(model, folder) for rival in rivals if turns}
+    pipe.send((exported_s, take_turns(runs, turns) if turns else {}))
 
 
 def measure(args: argparse.Namespace, head: str) -> None:
     """A table with a row a model and rival, printed and written as it grows."""
+    if args.exports is not None:
+        args.exports.mkdir(parents=True, exist_ok=True)
     start, rivals = time.perf_counter(), args.rivals
     lines = [
         "| model | runtime | s a picture | x torch fp32 | x torch bf16 | peak MiB | export s |",
@@ -172,8 +188,13 @@ def measure(args: argparse.Namespace, head: str) -> None:
             print(f"{model}: not measured, as time is up", flush=True)
             continue
         with tempfile.TemporaryDirectory() as place:
-            folder = Path(place)
-            exported_s, times = in_process(_export_and_time, model, folder, rivals, args.turns)
+            folder = Path(place) if args.exports is None else args.exports.resolve() / model.replace(" ", "_")
+            exported_s, times = in_process(
+                _export_and_time, model, folder, rivals, 0 if args.only_export else args.turns
+            )
+            if args.only_export:
+                print(f"{model}: exported in {exported_s:.0f} s", flush=True)
+                continue
             for rival in rivals:
                 peak = f"{in_process(_peak, model, folder, rival):.0f}" if not args.no_memory else ""
                 crops = 8 if model.startswith("classifier") else 1
@@ -181,14 +202,14 @@ def measure(args: argparse.Namespace, head: str) -> None:
                     f"{times[base] / times[rival]:.2f}" if base in times else ""
                     for base in ("torch fp32", "torch bf16")
                 ]
-                took = f"{exported_s:.0f}" if rival == rivals[-1] else ""
+                took = f"{exported_s:.0f}" if rival == rivals[-1] and args.exports is None else ""
                 cells = [model, rival, f"{times[rival] / crops:.3f}", *ratios, peak, took]
                 lines.append(f"| {' | '.join(cells)} |")
                 print(lines[-1], flush=True)
         took = (
-            f"Median of {args.turns} turns; 8 crops of 384 pixels at once for classifiers, a photo of {SIZE_HW[1]} x "
+            f"Median of {args.turns} turns; 8 crops of 384 pixels at once for classifiers, a photo of 4:3 at network "
         )
-        took += f"{SIZE_HW[0]} for detectors. All of it took {(time.perf_counter() - start) / 60:.1f} minutes."
+        took += f"size for detectors. All of it took {(time.perf_counter() - start) / 60:.1f} minutes."
         about = "Written by `python -m benchmarks.runtimes --write`, whose docstring says how it measures."
         publish(["# Runtimes", "", about, "", head, "", *lines, "", took], "runtimes.md", args.write)
 
@@ -200,6 +221,8 @@ def main() -> None:
     parser.add_argument("--rivals", nargs="+", default=list(RIVALS), choices=RIVALS, help="(%(default)s)")
     parser.add_argument("--turns", type=int, default=5, help="of each rival (%(default)s)")
     parser.add_argument("--minutes", type=float, default=BUDGET_MIN, help="begin no model after them (%(default)s)")
+    parser.add_argument("--exports", type=Path, metavar="FOLDER", help="keep exports there")
+    parser.add_argument("--only-export", action="store_true", help="do nothing else")
     parser.add_argument("--no-memory", action="store_true", help="do not measure memory")
     parser.add_argument("--write", action="store_true", help="write the table into benchmarks/results")
     args = parser.parse_args()

@@ -15,7 +15,7 @@ from detector.base.content_hash import sha256_of
 from detector.base.objects.address import Place
 from detector.base.pictures import PHOTO_SUFFIXES, pictures_in
 from detector.base.reporting import warn
-from detector.conversion.fast import becomes_faster, fast_classifier, fast_detector, is_fast
+from detector.conversion.fast import becomes_faster, fast_classifier, fast_detector, is_fast, is_ready, was_left
 from detector.models.detector import Detector
 from detector.runtimes.manifest import EXPORT_FILE, is_export, read_manifest
 from detector.species.classifier import SpeciesClassifier
@@ -45,11 +45,12 @@ def models_at(speed: Speed, models: Models, output: Path, inputs: Sequence[Place
         return models
     before = read_run(output)
     known = None if before is None or before.detector is None else before.detector.sha256
-    if known is not None and known == models.detector.sha256 and becomes_faster(models.detector):
+    exact = known is not None and known == models.detector.sha256 and becomes_faster(models.detector)
+    if exact and not was_left(models.detector, fast_folder(output, "detector")):
         hint = "leave --speed out, or choose another --output"
         raise ConfigError("this store was made with the exact models", where=output, hint=hint)
     on_disk = [path for path in inputs if isinstance(path, Path)]
-    if inputs and not on_disk:
+    if inputs and not on_disk and not _all_ready(models, output):
         hint = "annotate a copy of some of them with --speed fast, and give its models; or leave --speed out"
         raise ConfigError("fast models are calibrated on photos on a disk", where=inputs[0], hint=hint)
     if before is not None and parts(facts_folder(output)):
@@ -63,6 +64,12 @@ def models_at(speed: Speed, models: Models, output: Path, inputs: Sequence[Place
     if first is not None:
         first = fast_detector(first, fast_folder(output, "first_pass"), photos)
     return replace(models, detector=detector, species=species, first_pass=first)
+
+
+def _all_ready(models: Models, output: Path) -> bool:
+    """Whether nothing has to be calibrated."""
+    given = {"detector": models.detector, "species": models.species, "first_pass": models.first_pass}
+    return all(model is None or is_ready(model, fast_folder(output, name)) for name, model in given.items())
 
 
 def _keep_exports(before: RunFile, output: Path, models: Models) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backbones.errors import DataError, HoopoeError
+from detector.base.files import read_text, write_bytes
 from detector.base.reporting import say, task, warn
 from detector.conversion.agreement import sentences
 from detector.conversion.crops import Crops, export_classifier_int8
@@ -30,12 +31,28 @@ from detector.species.names.kinds import MAYBE_BIRD, kind_of_label
 INT8, PLAIN = Target(precision="int8"), Target(precision="bf16")
 CALIBRATING, HELD_OUT = 400, 200  # crops at most, on which a classifier is calibrated and measured
 MOST_FLOAT = 2  # groups of layers that leave 8 bits, before bfloat16 is as fast
+_NOTE_BYTES = 1000
 CROPS_FROM = 0.2  # scores of the boxes that are cut out
 
 
 def is_fast(model: Detector | SpeciesClassifier, folder: Path) -> bool:
     """Whether a folder holds a fast export of this very model."""
     return is_export(folder) and model.sha256 is not None and read_manifest(folder).source.sha256 == model.sha256
+
+
+def is_ready(model: Detector | SpeciesClassifier, folder: Path) -> bool:
+    """Whether nothing has to be made of a model: it is there, or it stays as it is."""
+    if isinstance(model, SpeciesClassifier):
+        stays = not _gains(model.runtime, getattr(model.net, "name", ""))
+    else:
+        stays = not becomes_faster(model) or was_left(model, folder)
+    return stays or is_fast(model, folder)
+
+
+def was_left(detector: Detector, folder: Path) -> bool:
+    """Whether this detector was found to lose too much in 8 bits, so that it runs as it is in this store."""
+    note = _note(folder)
+    return note.is_file() and read_text(note, max_bytes=_NOTE_BYTES).strip() == detector.sha256
 
 
 def fast_detector(detector: Detector, folder: Path, photos: Sequence[Path]) -> Detector:
@@ -90,6 +107,9 @@ def _least_float(exact: Detector, folder: Path, chosen: Chosen) -> ExportManifes
 def _fast_foreign(detector: Detector, folder: Path, photos: Sequence[Path]) -> Detector:
     """A YOLO in 8 bits; as it is where that loses boxes: in bfloat16 its boxes would be some pixels off."""
     runtime_module("openvino"), runtime_module("nncf")
+    if was_left(detector, folder):
+        warn(f"{detector.name} runs as it is, as in this store before")
+        return detector
     if not is_fast(detector, folder):
         try:
             chosen = chosen_of(photos, folder)
@@ -98,8 +118,14 @@ def _fast_foreign(detector: Detector, folder: Path, photos: Sequence[Path]) -> D
             _say_measured(export_onnx_int8(detector, folder, chosen))
         except HoopoeError as error:
             warn(f"{error.problem}: {detector.name} runs as it is")
+            write_bytes(_note(folder), f"{detector.sha256}\n".encode())  # so that the next run does the same
             return detector
     return load_exported(folder, "cpu")
+
+
+def _note(folder: Path) -> Path:
+    """Of the detector that was not brought to 8 bits: beside the place of its export."""
+    return folder.with_name(f"{folder.name}_as_it_is.txt")
 
 
 def fast_classifier(

@@ -36,7 +36,7 @@ class Part(nn.Module):
 
         Raises:
             CheckpointError: They are another model's.
-            HoopoeError: The runtime fails, or has no memory left.
+            HoopoeError: The runtime fails, has no memory left, or computes what is no number.
         """
         try:
             with torch.autocast(inputs[0].device.type, enabled=False):
@@ -48,6 +48,10 @@ class Part(nn.Module):
         if self.widths is not None and [each.shape[1:2] for each in found] != [(width,) for width in self.widths]:
             problem = "a part of this export gives other outputs than its categories or classes need"
             raise CheckpointError(problem, hint="export the model again")
+        if self.widths is not None and not all(bool(each.sum().isfinite()) for each in found):
+            problem = "the runtime gives what is no number for this picture"  # of which nothing would be found
+            hint = "use the model that the export was made from, or export it with --precision fp32"
+            raise HoopoeError(problem, where=self.file, hint=hint)
         return found
 
     def __deepcopy__(self, memo: dict[int, object]) -> Part:

@@ -12,6 +12,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
+from backbones.errors import CheckpointError
 from detector.runtimes.part import Part
 
 CARRIED = "carried_outputs"  # attribute of a map: what its part gave beside it
@@ -30,8 +31,7 @@ class DenseBackbone(nn.Module):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Maps that have the levels' sizes, and nothing else of their own."""
-        found = one_by_one(self.part, images)
-        logits, deltas = found[: len(found) // 2], found[len(found) // 2 :]
+        logits, deltas = by_level(self.part, one_by_one(self.part, images), 2)
         maps = [torch.zeros(1).expand(len(images), 1, *each.shape[-2:]) for each in logits]
         setattr(maps[0], CARRIED, (logits, deltas))
         return OrderedDict((str(level), each) for level, each in enumerate(maps))
@@ -72,9 +72,9 @@ class ProposingBackbone(nn.Module):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """The maps by name, finest first."""
-        found, count = one_by_one(self.part, images), len(self.levels)
-        setattr(found[0], CARRIED, (found[count : 2 * count], found[2 * count :]))
-        return OrderedDict(zip(self.levels, found[:count], strict=True))
+        maps, objectness, deltas = by_level(self.part, one_by_one(self.part, images), 3)
+        setattr(maps[0], CARRIED, (objectness, deltas))
+        return OrderedDict(zip(self.levels, maps, strict=True))
 
 
 class CarriedRPNHead(nn.Module):
@@ -103,7 +103,10 @@ class PartBoxHead(nn.Module):
         """Class scores and box deltas, float32."""
         if not len(pooled):
             return tuple(pooled.new_zeros(0, width, dtype=torch.float32) for width in self.widths)
-        return self.part(pooled)
+        found = self.part(pooled)
+        if [each.shape for each in found] != [(len(pooled), width) for width in self.widths]:
+            raise _misshapen(self.part)
+        return found
 
 
 class PartClassifier(nn.Module):
@@ -147,6 +150,26 @@ def one_by_one(part: Part, images: Tensor) -> tuple[Tensor, ...]:
     """
     found = [part(images[row : row + 1]) for row in range(len(images))]
     return found[0] if len(found) == 1 else tuple(torch.cat(each) for each in zip(*found, strict=True))
+
+
+def by_level(part: Part, found: tuple[Tensor, ...], kinds: int) -> list[tuple[Tensor, ...]]:
+    """A dense part's outputs by what they are, each (B, channels, h, w) a level.
+
+    Raises:
+        CheckpointError: Those of a level are of several sizes, or no maps.
+    """
+    count = len(found) // kinds
+    split = [found[place * count : (place + 1) * count] for place in range(kinds)]
+    if any(each.ndim != 4 for each in found) or any(
+        len({each.shape[-2:] for each in level}) > 1 for level in zip(*split, strict=True)
+    ):
+        raise _misshapen(part)
+    return split
+
+
+def _misshapen(part: Part) -> CheckpointError:
+    problem = "a part of this export gives outputs whose shapes do not belong together"
+    return CheckpointError(problem, where=part.file, hint="export the model again")
 
 
 def _by_anchor(found: Tensor, width: int) -> Tensor:

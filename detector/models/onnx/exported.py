@@ -15,7 +15,7 @@ from detector.base.content_hash import sha256_of
 from detector.models.detector import Detector, DetectorMeta
 from detector.models.onnx.categories import Categories
 from detector.models.onnx.description import Conventions
-from detector.models.onnx.layouts import Layout
+from detector.models.onnx.layouts import BY_NUMBER, SEVERAL, Layout
 from detector.models.onnx.network import OnnxConfig, OnnxNet
 from detector.models.onnx.session import ImageInput
 from detector.runtimes.loading import FOREIGN, Runner
@@ -45,7 +45,10 @@ class ForeignEntries(BaseModel):
     def _together(self) -> ForeignEntries:
         if max(self.of_class, default=-1) >= len(self.categories):
             raise ValueError("a class is of a category that has no name")
-        if not set(self.layout.outputs) <= set(self.outputs) or self.config.categories != self.categories:
+        told, form = self.layout, self.layout.form
+        if len(told.outputs) != SEVERAL.get(form, 1) or (told.classes is None) != (form in BY_NUMBER):
+            raise ValueError("its outputs are not those of their form")
+        if not set(told.outputs) <= set(self.outputs) or self.config.categories != self.categories:
             raise ValueError("outputs or categories do not belong together")
         return self
 

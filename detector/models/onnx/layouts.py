@@ -37,6 +37,10 @@ class Layout:
     classes: int | None
 
 
+SEVERAL = {"two": 2, "three": 3}  # outputs, by form; the others have one
+BY_NUMBER: tuple[Form, ...] = ("ready", "three")  # of which only the categories that were found are told
+
+
 @dataclass(frozen=True, eq=False)
 class Raw:
     """What a network says of one picture.
@@ -143,6 +147,26 @@ def _pair(shapes: Shapes) -> tuple[str, str] | None:
 def _trio(shapes: Shapes) -> tuple[str, str, str] | None:
     known = [len(shapes.get(name, ())) for name in ("boxes", "scores", "labels")]
     return ("boxes", "scores", "labels") if known == [3, 2, 2] else None
+
+
+def fits(layout: Layout, outputs: Outputs, pictures: int, size_wh: tuple[int, int]) -> bool:
+    """Whether outputs for so many pictures have the shapes that `read_raw` takes for granted.
+
+    A file may give others for another picture than the one it was looked at with, and an export may say anything.
+    """
+    shapes = [outputs[name].shape for name in layout.outputs]
+    if any(len(shape) < 2 or shape[0] != pictures or shape[1] != shapes[0][1] for shape in shapes):
+        return False
+    if layout.form == "three":
+        return shapes[0][2:] == (4,) and [len(shape) for shape in shapes[1:]] == [2, 2]
+    if layout.form == "two":
+        return shapes[0][2:] == (4,) and shapes[1][2:] == (layout.classes,)
+    if layout.form == "ready":
+        return shapes[0][2:] == (6,)
+    beside = 4 if layout.form in ("rows", "columns") else 5
+    values = shapes[0][1] if layout.form == "columns" else shapes[0][-1]
+    known = len(shapes[0]) == 3 and values - beside == layout.classes
+    return known and (layout.form != "grid" or _grid(shapes[0][1], size_wh) is not None)
 
 
 def read_raw(layout: Layout, outputs: Outputs, picture: int, classes: int, size_wh: tuple[int, int]) -> Raw:

@@ -16,7 +16,7 @@ from detector.data.resizing import InputRule
 from detector.models.config import ModelConfig
 from detector.models.onnx.categories import Categories
 from detector.models.onnx.description import Conventions, yaml_of
-from detector.models.onnx.layouts import Layout, corners_in_pixels, read_raw
+from detector.models.onnx.layouts import Layout, corners_in_pixels, fits, read_raw
 from detector.models.onnx.session import ImageSession
 from detector.models.transform import NormalizeAndPad
 
@@ -84,7 +84,7 @@ class OnnxNet(nn.Module):
         while len(found) < len(pixels):
             size_wh = self._size_wh([(each.shape[1], each.shape[0]) for each in pixels])
             chunk = pixels[len(found) : len(found) + (batch or len(pixels))]
-            outputs = self.session.run(self._batch(chunk, size_wh))
+            outputs = self._outputs(chunk, size_wh)
             found += [self._found(outputs, place, each, size_wh) for place, each in enumerate(chunk)]
         return found
 
@@ -114,6 +114,23 @@ class OnnxNet(nn.Module):
             values = (values - mean) / std
         return values if self.how.pixel_max == 1 else values * np.float32(255)
 
+    def _outputs(
+        self, pictures: Sequence[NDArray[np.uint8]], size_wh: tuple[int, int]
+    ) -> dict[str, NDArray[np.float32]]:
+        """What the network gives for pictures.
+
+        Raises:
+            CheckpointError: It has other shapes than were told.
+        """
+        batch = self._batch(pictures, size_wh)
+        outputs = self.session.run(batch)
+        if not fits(self.layout, outputs, len(batch), size_wh):
+            given = ", ".join(f"{name} {list(outputs[name].shape)}" for name in self.layout.outputs)
+            problem = f"for this picture it gives other outputs than it was read by ({given})"
+            hint = "export the detector again, for pictures of one size"
+            raise CheckpointError(problem, where=self.session.file, hint=hint)
+        return outputs
+
     def _corner(self, picture: NDArray[np.uint8], size_wh: tuple[int, int]) -> tuple[int, int]:
         """Left and top of a picture in the input."""
         if self.how.placing != "centre":
@@ -129,7 +146,7 @@ class OnnxNet(nn.Module):
         """Boxes (N, 4) and scores (N,) of an image before suppression, not cut off at its border, in its pixels."""
         picture = _pixels(image)
         size_wh = self._size_wh([(picture.shape[1], picture.shape[0])])
-        outputs = self.session.run(self._batch([picture], size_wh))
+        outputs = self._outputs([picture], size_wh)
         boxes, scores, _ = self._scored(outputs, 0, picture, size_wh)
         return boxes, scores
 

@@ -16,6 +16,7 @@ from detector.annotation.request import Models
 from detector.api import speed
 from detector.api.speed import checked_speed, models_at
 from detector.base.content_hash import sha256_of
+from detector.base.objects.address import Address
 from detector.conversion import fast
 from detector.conversion.photos import Chosen, Photos
 from detector.conversion.quantising import Quantising, TooLossy
@@ -203,3 +204,20 @@ def test_8_bits_are_measured_and_a_spoiled_export_names_layers(
             detector, tmp_path / "refused", target, replace(asked, allow_loss=False), photos
         )
     assert not (tmp_path / "refused").exists()
+
+
+def test_cards_among_objects_are_taken_where_nothing_is_left_to_calibrate(
+    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = Address("s3", "birds", "card")
+    with pytest.raises(ConfigError, match="on a disk"):
+        models_at("fast", Models(detector), tmp_path, [bucket])
+    written_export(fast_folder(tmp_path, "detector"), detector)
+    monkeypatch.setattr(fast, "load_exported", lambda folder, _: replace(detector, source=str(folder)))
+    pytest.importorskip("nncf")
+    made = models_at("fast", Models(detector), tmp_path, [bucket]).detector
+    assert made.source == str(fast_folder(tmp_path, "detector"))
+    with pytest.raises(ConfigError, match="on a disk"):  # of this one there is no export yet
+        models_at("fast", Models(detector, nano_classifier()), tmp_path, [bucket])
+    biformer = Models(nano_detector("biformer_nano", detector="retinanet"))
+    assert models_at("fast", biformer, tmp_path / "other", [bucket]).detector is biformer.detector

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from PIL import Image
 from backbones.errors import CheckpointError, ConfigError, HoopoeError
 from detector.annotation.request import Models
 from detector.api.speed import models_at
-from detector.conversion import onnx_int8
+from detector.conversion import fast, onnx_int8
 from detector.conversion.onnx_int8 import export_onnx_int8, is_quantisable, last_layers
 from detector.conversion.photos import Chosen, Photos
+from detector.conversion.quantising import TooLossy
 from detector.models.detector import Detector
 from detector.models.prediction import detect
 from detector.models.saving import load_detector
@@ -158,3 +160,27 @@ def test_in_8_bits_it_finds_the_same(finder: Detector, tmp_path: Path, photos: C
     assert b"FakeQuantize" in (tmp_path / "fast" / "foreign.xml").read_bytes()
     [found] = detect(export, [picture(SIZE, (40, 16, 80, 60))])
     np.testing.assert_allclose(found.boxes_xyxy, [(40, 16, 80, 60)], atol=2)
+
+
+def test_what_loses_too_much_in_8_bits_runs_as_it_is_in_later_runs_too(
+    finder: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("nncf")
+    out, tried = tmp_path / "out", []
+
+    def lose(*_: Any) -> None:
+        tried.append(1)
+        raise TooLossy("in 8 bits the model loses too much")
+
+    monkeypatch.setattr(fast, "export_onnx_int8", lose)
+    monkeypatch.setattr(fast, "chosen_of", lambda *_: Chosen(Photos(()), Photos(())))
+    assert models_at("fast", Models(finder), out, []).detector is finder
+    entry = DetectorEntry(name="finder", sha256=finder.sha256, categories=list(finder.categories))
+    write_run(out, RunFile(detector=entry))
+    capsys.readouterr()
+    assert models_at("fast", Models(finder), out, []).detector is finder  # a second card
+    assert "runs as it is, as in this store before" in capsys.readouterr().err
+    assert tried == [1]
+    other = replace(finder, sha256="c" * 64)  # of which nothing is known
+    models_at("fast", Models(other), out, [])
+    assert tried == [1, 1]
