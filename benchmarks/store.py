@@ -84,12 +84,12 @@ def _box(rng: np.random.Generator, make: Any, pack: Callable[[Any], bytes]) -> A
     return make(x, y, w, h, scores, logits=pack(logits) if rng.random() < 0.5 else None, appearance=appearance)
 
 
-def decide_store(folder: Path) -> str:
-    """Decide with the defaults."""
+def decide_store(folder: Path, **options: object) -> str:
+    """Decide with the defaults, but for these options."""
     from detector.decisions.decide import decide
     from detector.decisions.options import DecideOptions
 
-    summary = decide(folder, DecideOptions.model_validate({}))
+    summary = decide(folder, DecideOptions.model_validate(options))
     return f"{summary.detections} boxes, {summary.events} events, {summary.repeat_groups} repeats"
 
 

@@ -17,7 +17,7 @@ from detector.annotation.options import WorkOptions
 from detector.annotation.readers import Readers
 from detector.base.names import located
 from detector.boxes import box_iou, xywh_to_xyxy
-from detector.species.calibrating.labelled import NO_BIRD_FOLDER
+from detector.species.calibrating.labelled import NO_BIRD_FOLDER, OTHER_ANIMAL
 from detector.species.learning.boxes import Cut, CutCrop, LabelledBox
 from detector.store.presence import absent_cards
 from detector.store.reader import FactsReader
@@ -42,7 +42,8 @@ class ReviewedCrops:
     """What people named in a store, as a `CropSource`; its decisions are up to date.
 
     A name that a person gave counts for the whole individual, as it does in decisions; "a bird" or "real" names none.
-    What people say is nothing, or no bird, teaches what a bird is not.
+    What people say is nothing, or no bird, teaches what a bird is not; a mammal has its name, for classifiers that know
+    it.
 
     Args:
         folder: The store.
@@ -134,8 +135,9 @@ def _label(found: DetectionRecord, record: MediaRecord) -> str | None:
         return None
     if found.suppressed:
         return None if _is_on_a_bird(found, record) else NO_BIRD_FOLDER
-    if found.kind in (Kind.ANIMAL, Kind.PERSON, Kind.VEHICLE):
-        return NO_BIRD_FOLDER
+    if found.kind in (Kind.ANIMAL, Kind.PERSON, Kind.VEHICLE):  # a classifier may have a class of them
+        plain = OTHER_ANIMAL if found.kind == Kind.ANIMAL else str(found.kind)
+        return found.name if found.name and found.named_by is not None else plain
     if found.is_outnumbered:
         return None
     return found.said_species

@@ -27,6 +27,11 @@ class StopRequest:
         """Whether it came."""
         return self.signal is not None
 
+    def heed(self) -> None:
+        """Raise `Ended` if it came."""
+        if self.signal is not None:
+            raise Ended(self.signal)
+
     def _remember(self, number: int, frame: FrameType | None) -> None:
         if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt

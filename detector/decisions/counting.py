@@ -43,6 +43,7 @@ def count_individuals(
             continue
         if review.box is not None:
             beside = np.flatnonzero((facts.box_frame == facts.box_frame[boxes[0]]) & (key == key[boxes[0]]) & counted)
+            beside = beside[nested[beside] | ~facts.drawn[beside]]  # a drawn one may be a bird of its own
             count[beside[nested_with(facts.xywh[boxes[0]], facts.xywh[beside])]] = 0
             count[boxes[0]] = int(review.count or 1)
         else:

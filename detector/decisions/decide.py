@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from backbones.errors import DataError
+from detector.base.stopping import StopRequest
 from detector.base.tables.reader import some
 from detector.decisions.deciding import PortionDecider
 from detector.decisions.facts.portions import Portion, plan_portions
@@ -26,7 +27,9 @@ from detector.store.run_file import AuditEntry
 from detector.store.run_json import load_run, update_run
 
 
-def decide(folder: Path, options: DecideOptions, now: datetime | None = None) -> DecisionSummary:
+def decide(
+    folder: Path, options: DecideOptions, now: datetime | None = None, stop: StopRequest | None = None
+) -> DecisionSummary:
     """Make the decisions of a store anew, in `decisions/*.parquet`; the options are kept in its `run.json`.
 
     Facts and reviews are not touched, and what people said wins. The same facts, options and reviews give the same
@@ -36,12 +39,14 @@ def decide(folder: Path, options: DecideOptions, now: datetime | None = None) ->
         folder: The store.
         options: See `DecideOptions`.
         now: Local time of today, to tell dates in the future.
+        stop: Ends it between two deployments; the decisions before stay.
 
     Raises:
         DataError: There is no store, a part of it is damaged, or a table or file that the options name is wrong.
         ConfigError: Options do not fit the store or each other.
         DiskFullError: There is no room; the decisions before stay.
         HoopoeError: Another process writes decisions of this store.
+        Ended: `stop` was requested.
     """
     run = load_run(folder)
     rules = read_rules(run, options)
@@ -50,6 +55,8 @@ def decide(folder: Path, options: DecideOptions, now: datetime | None = None) ->
     unmatched = _half_matched(plan.matching, options)
 
     def write_portion(portion: Portion | None) -> tuple[DecisionSummary, set[Review]]:
+        if stop is not None:
+            stop.heed()
         decided = decider.decide(portion)
         writer.add(decided)
         return summarise_decisions(decided), decided.lost_reviews

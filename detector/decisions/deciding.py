@@ -29,7 +29,7 @@ from detector.decisions.naming.circumstances import circumstances_of
 from detector.decisions.naming.noting import note_sex_and_age
 from detector.decisions.naming.reviewing import apply_reviews, blank_words
 from detector.decisions.naming.targets import targets_of
-from detector.decisions.nested import find_nested
+from detector.decisions.nested import ToldApart, find_nested
 from detector.decisions.options import COUNT, DecideOptions
 from detector.decisions.rules import Rules
 from detector.deployments.effort import watch
@@ -123,7 +123,8 @@ class PortionDecider:
         duplicate_of = originals.copies(facts.media, facts.failed)
         single = duplicate_of.is_null().to_numpy(zero_copy_only=False)
         key = boxes.kind.astype(np.int64) * (len(boxes.table.names) + 1) + boxes.table.ranks()[boxes.name]
-        nested = find_nested(facts.xywh, facts.score, facts.box_frame, key, counted)
+        apart = ToldApart(facts.drawn, np.stack([boxes.sex, boxes.life_stage]))
+        nested = find_nested(facts.xywh, facts.score, facts.box_frame, key, counted, apart)
         count = count_individuals(boxes, basis, words.count, counted, nested, key)
         sights = Sights(
             deployment=placed.deployment[facts.box_media],

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from detector.base.stopping import StopRequest
 from detector.decisions.decide import stored_options
 from detector.decisions.decided import Decisions
 from detector.decisions.deciding import PortionDecider, Unreviewed
@@ -68,17 +69,20 @@ class LiveDecisions:
         self._before: OrderedDict[int, tuple[frozenset[Review], Unreviewed]] = OrderedDict()
         self._summaries: dict[int, tuple[DecisionSummary, set[Review]]] = {}
 
-    def again(self, media_ids: Iterable[str]) -> LiveAnswer:
+    def again(self, media_ids: Iterable[str], stop: StopRequest | None = None) -> LiveAnswer:
         """Decide the deployments of these files again, with all that was said until now.
 
         Raises:
             DataError: The store is damaged.
+            Ended: `stop` was requested, between two deployments.
         """
         ids = set(media_ids)
         words = self._reviews.words()
         asked = {self._portion_of[item] for item in ids if item in self._portion_of}
         media: dict[str, MediaRecord] = {}
         for number in range(len(self._decider.plan.portions)):
+            if stop is not None:
+                stop.heed()
             if number in asked or number not in self._summaries:
                 decided = self._decide(number, words, keep=number in asked)
                 own = {review for review in decided.lost_reviews if self._portion_of.get(review.item) == number}

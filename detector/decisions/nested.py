@@ -6,11 +6,16 @@ once are counted by this rule, for the boxes of one name in one frame:
 1. Of two boxes of which one lies within the other, the surer one stands for the bird (a head in a body: 1).
 2. But a box that holds two or more others which are disjoint is a box around these: they count, and it does not,
    however sure it is (two birds side by side, and a box around both: 2).
+3. People tell birds apart: a box that a person drew within another is a bird of its own (a chick under its mother: 2),
+   and so are two of which people said that they differ in sex or age. But drawn boxes that fill most of one around them
+   show what that one shows: the same bird drawn anew, or the birds of a group by rule 2.
 
 So a bird is lost only where it lies wholly within another's outline, and none is counted twice.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +24,20 @@ from detector.boxes import Floats, xywh_to_xyxy
 
 WITHIN = 0.9  # of the smaller box's area that lies in the larger one
 DISJOINT = 0.1  # of the smaller box's area that two neighbours may share
+FILLED = 0.6  # of a box's area, by the outline of all that people drew in it
+
+
+@dataclass(frozen=True, eq=False)
+class ToldApart:
+    """What people said by which birds are told apart.
+
+    Attributes:
+        drawn: bool (B,), boxes that people drew.
+        traits: int (T, B), such as sex and age; -1: nobody said.
+    """
+
+    drawn: NDArray[np.bool_]
+    traits: NDArray[np.integer]
 
 
 def find_nested(
@@ -27,6 +46,7 @@ def find_nested(
     frame: NDArray[np.integer],
     key: NDArray[np.integer],
     counts: NDArray[np.bool_],
+    apart: ToldApart | None = None,
 ) -> NDArray[np.bool_]:
     """Which boxes (B,) show what another box of the same name in the same frame stands for; see above.
 
@@ -38,11 +58,15 @@ def find_nested(
         frame: (B,), index of each box's frame.
         key: (B,), index of what is seen.
         counts: (B,), whether a box counts at all; the others are not nested, and nothing is in them.
+        apart: What people said.
     """
     rows = np.flatnonzero(counts)
     order = rows[np.lexsort((rows, -score[rows], key[rows], frame[rows]))]
     corners = xywh_to_xyxy(xywh[order].astype(np.float64))
     surer, other = _nested_pairs(corners, np.stack([frame[order], key[order]], axis=1))
+    if apart is not None:
+        one = _are_one(corners, surer, other, ToldApart(apart.drawn[order], apart.traits[:, order]))
+        surer, other = surer[one], other[one]
     dropped = _dropped(surer, other, len(order))
     _open_groups(dropped, surer, other, corners)
     nested = np.zeros(len(score), bool)
@@ -71,6 +95,23 @@ def _nested_pairs(corners: Floats, place: NDArray[np.integer]) -> tuple[NDArray[
         pairs.append(np.stack([first[within], second[within]]))
     surer, other = np.concatenate(pairs, axis=1)
     return surer, other
+
+
+def _are_one(
+    corners: Floats, surer: NDArray[np.int64], other: NDArray[np.int64], apart: ToldApart
+) -> NDArray[np.bool_]:
+    """Which nested pairs (P,) people do not tell apart; see rule 3."""
+    area = (corners[:, 2:] - corners[:, :2]).prod(axis=1)
+    first, second = apart.traits[:, surer], apart.traits[:, other]
+    one = ~((first >= 0) & (second >= 0) & (first != second)).any(axis=0)
+    swapped = area[surer] < area[other]
+    inner, outer = np.where(swapped, surer, other), np.where(swapped, other, surer)
+    for around in np.unique(outer[apart.drawn[inner]]).tolist():
+        within = (outer == around) & apart.drawn[inner]
+        boxes = corners[inner[within]]
+        outline = boxes[:, 2:].max(axis=0) - boxes[:, :2].min(axis=0)
+        one[within] &= outline.prod() >= FILLED * area[around]
+    return one
 
 
 def _dropped(surer: NDArray[np.int64], other: NDArray[np.int64], count: int) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -51,7 +52,8 @@ class IsolatedReaders(Closing, Generic[Task, Value]):
 
     A process that dies or is silent for too long is replaced: its task has failed, the others go on. Each process holds
     the value that it has made until it is asked for, so memory stays bounded. All happens in the thread that asks for
-    the next event: to have values ready while other work is done, ask in a thread of its own.
+    the next event: to have values ready while other work is done, ask in a thread of its own. `close` alone may be
+    called from any thread, and is final.
 
     The processes are no forks of this one, and do not run the caller's script, which needs no
     `if __name__ == "__main__":`.
@@ -80,10 +82,14 @@ class IsolatedReaders(Closing, Generic[Task, Value]):
         self._name = name
         self._count = workers
         self._workers: list[Worker[Task]] = []
+        self._closed = False
+        self._changing = threading.Lock()
 
     def close(self) -> None:
-        """End all processes, at once where they are at work."""
-        workers, self._workers = self._workers, []
+        """End all processes, at once where they are at work; a run in another thread fails, and none begins again."""
+        with self._changing:
+            self._closed = True
+            workers, self._workers = self._workers, []
         for worker in workers:
             worker.stop()
         for worker in workers:
@@ -101,7 +107,7 @@ class IsolatedReaders(Closing, Generic[Task, Value]):
             For each task any number of `Produced`, then one `Finished` or `Failed`.
 
         Raises:
-            HoopoeError: If a process cannot start. What `tasks` raises comes out as well.
+            HoopoeError: If a process cannot start, or `close` was called. What `tasks` raises comes out as well.
             RuntimeError: If another run is not over.
         """
         if any(worker.busy for worker in self._workers):
@@ -121,6 +127,8 @@ class IsolatedReaders(Closing, Generic[Task, Value]):
                     if not isinstance(event, Produced):
                         self._give(worker, queue)
                     yield from (event,) if order is None else order.add(number, event)
+            if self._closed:
+                raise _ended()
         finally:
             self._drop([worker for worker in self._workers if worker.busy])
 
@@ -135,7 +143,12 @@ class IsolatedReaders(Closing, Generic[Task, Value]):
                 worker = Worker(self._function)
             except (OSError, EOFError) as error:  # none can be made, or the process that they are forks of has died
                 raise _not_started() from error
-            self._workers.append(worker)
+            with self._changing:
+                if not self._closed:
+                    self._workers.append(worker)
+            if self._closed:
+                worker.kill()
+                raise _ended()
         worker.begin(*item)
 
     def _heard(self, workers: list[Worker[Task]]) -> list[Worker[Task]]:
@@ -181,12 +194,18 @@ class IsolatedReaders(Closing, Generic[Task, Value]):
 
     def _drop(self, workers: list[Worker[Task]]) -> None:
         for worker in workers:
-            self._workers.remove(worker)
+            with self._changing:
+                if worker in self._workers:  # and is not being ended by `close`
+                    self._workers.remove(worker)
             worker.kill()
 
 
 def _not_started() -> HoopoeError:
     return HoopoeError("the processes that read files do not start", hint="is memory left?")
+
+
+def _ended() -> HoopoeError:
+    return HoopoeError("the processes that read files were ended meanwhile", hint="begin again")
 
 
 class _InOrder(Generic[Task, Value]):

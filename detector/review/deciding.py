@@ -12,18 +12,20 @@ from time import monotonic
 
 from backbones.errors import HoopoeError
 from detector.base.closing import Closing
+from detector.base.stopping import Ended
 
 QUIET_S = 0.7  # after a mark, in case another follows
 RETRY_S = 5.0  # after another process was at it
 SLOW_S = 3.0  # a job that takes longer waits for a pause
 PAUSE_S = 30.0
+JOIN_S = 0.5
 
 
 class Deciding(Closing):
     """Runs a job soon after it is asked for, once for all that is asked meanwhile.
 
     Args:
-        job: Decides and takes the new decisions; runs in a thread of its own.
+        job: Decides and takes the new decisions; runs in a thread of its own. `Ended` leaves it undone.
         part: The same of what was asked for last alone, without writing it; runs in that thread, too.
         takes_s: How long the job takes, about.
     """
@@ -62,11 +64,12 @@ class Deciding(Closing):
                 self._waiting -= 1
 
     def close(self) -> None:
-        """Decide what is due, and end."""
+        """Decide what is due, and end; an interrupt comes through, and it may be called again."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._thread.join()
+        while self._thread.is_alive():
+            self._thread.join(JOIN_S)  # with an end: on Windows no interrupt comes through one without
 
     def _run(self) -> None:
         while True:
@@ -113,6 +116,8 @@ class Deciding(Closing):
         except HoopoeError as error:
             self.problem = str(error)
             return False
+        except Ended:
+            self.problem = "the decisions were left to the next start"
         except Exception as error:  # a thread that ends says nothing
             self.problem = f"the decisions could not be made: {error!r}"
         return True

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +16,8 @@ from numpy.typing import NDArray
 
 from detector.base.closing import Closing
 from detector.base.objects.address import Place
+from detector.base.reporting import say
+from detector.base.stopping import StopRequest
 from detector.decisions.decide import decide, stored_options
 from detector.decisions.live import LiveDecisions
 from detector.decisions.rules import name_check
@@ -29,7 +33,7 @@ from detector.review.queues import QUEUES
 from detector.review.recent import RecentNames
 from detector.review.sight import Sight
 from detector.store.layout import decisions_folder, reviews_folder
-from detector.store.reviews.log import append_reviews, read_reviews, withdraw
+from detector.store.reviews.log import append_reviews, read_reviews, said_now, withdraw
 from detector.store.reviews.review import DRAWN_FROM, Review
 from detector.store.reviews.words import standing
 from detector.store.run_file import run_file_path
@@ -99,7 +103,7 @@ class Desk(Closing):
         check = name_check(self.folder, stored_options(self.folder))
         self.search = NameSearch(check.kinds, self.labels)
         self.pace = Pace()
-        self._marker = Marker(check)
+        self._marker = Marker(check, partial(said_now, self.folder))
         self._lock = threading.RLock()
         self._changes: deque[Change] = deque(maxlen=CHANGES_KEPT)
         self._since: list[tuple[int, tuple[tuple[BoxId, Word], ...]]] = []  # by the count of `_said`
@@ -111,14 +115,29 @@ class Desk(Closing):
         self._stamp = self._decided_when()
         self._sight = Sight(self.folder, source.run, source.score_threshold)
         self._live: LiveDecisions | None = None
+        self._stop = StopRequest()
         self._spoken: set[str] = set()  # files of which something was said since their deployments were counted
         self.deciding = Deciding(self._decide, self._count, len(self._sight.boxes) * A_BOX_S)
         if _said_later(self.folder):  # and was not decided: the program was stopped by force
             self.deciding.ask()
-            self.deciding.wait(LONGEST_WAIT_S)
+            try:
+                self.deciding.wait(LONGEST_WAIT_S)
+            except KeyboardInterrupt:
+                self._leave()
+                raise
 
     def close(self) -> None:
-        """Decide what is due, and end the thread."""
+        """Decide what is due, and end the thread; an interrupt meanwhile leaves it to the next start."""
+        if self.deciding.is_due:
+            say("deciding what was said last; Ctrl-C leaves that to the next start: nothing that was said is lost")
+        try:
+            self.deciding.close()
+        except KeyboardInterrupt:
+            self._leave()
+
+    def _leave(self) -> None:
+        """End the thread without deciding what is due."""
+        self._stop.signal = signal.SIGINT
         self.deciding.close()
 
     def look(self, answer: Callable[[Sight], Answer]) -> Answer:
@@ -287,7 +306,7 @@ class Desk(Closing):
         with self._lock:
             said, items = self._said, frozenset(self._spoken)
         self._live = self._live or LiveDecisions(self.folder)
-        answer = self._live.again(items)
+        answer = self._live.again(items, self._stop)
         with self._lock:
             self._spoken -= items
             boxes = self._sight.boxes
@@ -305,7 +324,7 @@ class Desk(Closing):
     def _decide(self) -> None:
         """Make the decisions anew, and show them."""
         said = self._said
-        decide(self.folder, stored_options(self.folder))
+        decide(self.folder, stored_options(self.folder), stop=self._stop)
         self._show_decided(said)
 
     def _show_decided(self, said: int) -> None:

@@ -122,6 +122,7 @@ class Pictures(Closing):
         self._made: OrderedDict[PictureTask, dict[int, bytes]] = OrderedDict()
         self._making: dict[PictureTask, Future[dict[int, bytes]]] = {}
         self._workers = workers
+        self._closed = False
 
     def warm(self) -> None:
         """Start the processes, each of which takes a second or two: not only when somebody waits for a picture."""
@@ -146,9 +147,11 @@ class Pictures(Closing):
 
     def close(self) -> None:
         """End the processes; what is being made is lost."""
+        with self._lock:
+            self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         for readers in self._readers:
-            readers.close()
+            readers.close()  # also of a thread that still waits for its process to start
 
     def _make(self, task: PictureTask) -> dict[int, bytes]:
         made: dict[int, bytes] = {}
@@ -168,7 +171,10 @@ class Pictures(Closing):
     def _reader(self) -> IsolatedReaders[PictureTask, tuple[int, bytes]]:
         if not hasattr(self._own, "reader"):
             self._own.reader = IsolatedReaders(1, make_pictures, SILENCE_S, name=lambda task: str(task.file))
-            self._readers.append(self._own.reader)
+            with self._lock:
+                if self._closed:
+                    raise HoopoeError("the program ends", hint="start it again")
+                self._readers.append(self._own.reader)
         reader: IsolatedReaders[PictureTask, tuple[int, bytes]] = self._own.reader
         return reader
 

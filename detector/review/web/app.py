@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib import resources
 from typing import Any, TypeVar
@@ -61,13 +60,7 @@ def build_app(answers: Answers, keys: Keys) -> Starlette:
     ]
     guards = [Middleware(TrustedHostMiddleware, allowed_hosts=[HOST], www_redirect=False), Middleware(Guard, keys=keys)]
     handlers: dict[Any, Any] = {HoopoeError: _refused, HTTPException: _not_found}
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        yield
-        await run_in_threadpool(answers.close)
-
-    return Starlette(routes=routes, middleware=guards, exception_handlers=handlers, lifespan=lifespan)
+    return Starlette(routes=routes, middleware=guards, exception_handlers=handlers)
 
 
 def _page() -> Response:

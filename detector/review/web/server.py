@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 
 import uvicorn
 
@@ -46,7 +46,7 @@ def serve(answers: Answers, port: int, started: Callable[[str], None]) -> None:
     Raises:
         ConfigError: The port is not free.
     """
-    with closing(listen(port)) as listening:
+    with closing(answers), closing(listen(port)) as listening:
         keys = Keys(listening.getsockname()[1])
         config = uvicorn.Config(
             build_app(answers, keys),
@@ -56,8 +56,10 @@ def serve(answers: Answers, port: int, started: Callable[[str], None]) -> None:
             ws="none",
             http="h11",
             timeout_graceful_shutdown=PATIENCE_S,
+            lifespan="off",
         )
         listening.listen(config.backlog)
         answers.warm()
         started(keys.address)  # connections wait until it answers
-        uvicorn.Server(config).run(sockets=[listening])
+        with suppress(KeyboardInterrupt):  # the signal that ended it comes again: it is how people leave
+            uvicorn.Server(config).run(sockets=[listening])

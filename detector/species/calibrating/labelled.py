@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # labels besides classes: a bird of no known class; mammals, people, vehicles, leaves; what nobody knows, and "animal"
 SOME_BIRD, NO_BIRD, UNDECIDED = -1, -2, -3
 NO_BIRD_FOLDER = "not_a_bird"
+OTHER_ANIMAL = "other animal"  # label of crops of which nobody says which
 
 Advance = Callable[[], None]
 

@@ -14,6 +14,7 @@ from detector.species.names.kinds import Kinds
 from detector.species.names.label_words import taxon_key
 from detector.species.names.said_names import NameCheck, named_taxon
 from detector.species.names.taxonomy import Taxonomy
+from detector.types import Kind
 
 OTHER = -1  # the class of what is no bird
 LEFT_OUT = -2
@@ -49,7 +50,7 @@ def join_classes(
     """Join the labels of crops to a classifier's classes; what is no class yet becomes one, if it is a species.
 
     Labels join by the class's own name, else by scientific name, whatever the language. What is no bird, and no class
-    of the classifier, teaches it what birds are not.
+    of the classifier, teaches it what birds are not; a mammal never becomes a class, and keeps the one that it has.
 
     Args:
         labels: Label -> crops of it.
@@ -59,7 +60,7 @@ def join_classes(
     """
     taxonomy = Taxonomy(known, kinds.crosswalk, kinds)
     by_name = {taxon_key(name): place for place, name in enumerate(known)}
-    check = NameCheck(kinds, known)
+    check, others = NameCheck(kinds, known), _OtherClasses.of(known, kinds)
     class_of: dict[str, int] = {}
     problems: dict[str, str] = {}
     new: dict[str, Counter[str]] = {}
@@ -70,7 +71,9 @@ def join_classes(
         elif found >= 0:
             class_of[label] = found
         elif found == NO_BIRD:
-            class_of[label] = OTHER
+            class_of[label] = others.join(label)
+            if class_of[label] == LEFT_OUT:
+                problems[label] = f"the classifier knows other animals, too, and '{label}' does not say which it is"
         elif (problem := _problem(label, found, kinds, check)) is not None:
             class_of[label], problems[label] = LEFT_OUT, problem
         else:
@@ -88,6 +91,46 @@ def join_classes(
     former = np.array([*range(len(known)), *[-1] * len(added)], np.int64)
     joined = JoinedClasses(names, former, class_of, problems, counts)
     return _with_crops(joined) if only_these else joined
+
+
+@dataclass(frozen=True)
+class _OtherClasses:
+    """The classes of a classifier that are no birds.
+
+    Attributes:
+        kinds: Of names.
+        of_taxon: Key of a scientific name -> class.
+        of_kind: Kind -> classes.
+    """
+
+    kinds: Kinds
+    of_taxon: Mapping[str, int]
+    of_kind: Mapping[Kind, Sequence[int]]
+
+    @classmethod
+    def of(cls, known: Sequence[str], kinds: Kinds) -> _OtherClasses:
+        of_taxon: dict[str, int] = {}
+        of_kind: dict[Kind, list[int]] = {}
+        for place, name in enumerate(known):
+            kind = kinds.of(name)
+            if kind in (Kind.ANIMAL, Kind.PERSON, Kind.VEHICLE):
+                of_kind.setdefault(kind, []).append(place)
+                taxon = named_taxon(name, kinds)
+                if taxon is not None and taxon.name:
+                    of_taxon.setdefault(taxon_key(taxon.name), place)
+        return cls(kinds, of_taxon, of_kind)
+
+    def join(self, label: str) -> int:
+        """The class of what is no bird: its own, where there is one, else OTHER; LEFT_OUT: nobody knows which it is."""
+        kind, taxon = self.kinds.of(label), named_taxon(label, self.kinds)
+        own = self.of_kind.get(kind, ())
+        if taxon is not None and taxon.name and taxon_key(taxon.name) in self.of_taxon:
+            return self.of_taxon[taxon_key(taxon.name)]
+        if kind in (Kind.PERSON, Kind.VEHICLE) and len(own) == 1:
+            return own[0]
+        if kind == Kind.ANIMAL and own and (taxon is None or taxon.rank not in ("species", None)):
+            return LEFT_OUT  # to teach that it is nothing known would unteach the class that it may be of
+        return OTHER
 
 
 def _problem(label: str, found: int, kinds: Kinds, check: NameCheck) -> str | None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import fields
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from detector.store.files import open_parquet, write_table
-from detector.store.layout import reviews_folder
+from detector.store.layout import decisions_folder, reviews_folder
 from detector.store.reviews.review import Review
 from detector.store.reviews.words import Words, latest_words
 from detector.store.schema import REVIEWS
@@ -20,6 +22,8 @@ MANY_PARTS = 100  # a click is one; reading it takes some milliseconds
 _MEND = "restore it from a copy, or delete it: what it says is lost then"
 _FIELDS = frozenset(each.name for each in fields(Review))
 _TRIES = 5  # while another process joins parts
+_STAMP = "%Y%m%dT%H%M%S%f"  # with which the names of parts begin, so that they stand in the order of their making
+_STAMP_LENGTH = len("20260101T000000000000")
 
 
 class GrowingReviews:
@@ -52,6 +56,37 @@ class GrowingReviews:
     def words(self) -> Words:
         """As `read_words`."""
         return latest_words(self.read())
+
+
+def said_now(folder: Path) -> datetime:
+    """The time of what is said now, UTC: later than all that was said or decided before, whatever the clock says.
+
+    A clock that was set back would else let an earlier word win over a later one.
+    """
+    stamps = [datetime.now(UTC)]
+    names = (path.name for path in reviews_folder(folder).glob("*.parquet"))
+    with suppress(ValueError):  # of an empty sequence, or of a name that none of our parts has
+        newest = datetime.strptime(max(names)[:_STAMP_LENGTH], _STAMP).replace(tzinfo=UTC)
+        stamps.append(newest + timedelta(milliseconds=1))
+    with suppress(OSError):
+        decided_s = (decisions_folder(folder) / "detections.parquet").stat().st_mtime
+        stamps.append(datetime.fromtimestamp(decided_s, UTC) + timedelta(milliseconds=1))
+    return max(stamps)
+
+
+def add_part(folder: Path, table: pa.Table, newest: datetime) -> None:
+    """Write one more part.
+
+    Args:
+        folder: The store.
+        table: `schema.REVIEWS`.
+        newest: The latest time in it, UTC.
+    """
+    moment = max(said_now(folder), newest.replace(tzinfo=UTC))
+    path = reviews_folder(folder) / f"{moment:{_STAMP}}-{secrets.token_hex(4)}.parquet"
+    write_table(path, table)
+    if moment.timestamp() > path.stat().st_mtime:  # by which it is told whether decisions are older
+        os.utime(path, (moment.timestamp(), moment.timestamp()))
 
 
 def join_parts(folder: Path) -> None:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from detector.store.files import write_table
-from detector.store.layout import reviews_folder
-from detector.store.reviews.growing import GrowingReviews
+from detector.store.reviews.growing import GrowingReviews, add_part, said_now
 from detector.store.reviews.programs.reading import read_said
 from detector.store.reviews.review import NOTED, VERDICTS, WITHDRAWN, Review, drawn_number
+from detector.store.reviews.table import Said
 from detector.store.reviews.targets import find_targets
 from detector.store.reviews.words import Words, latest_words, sayings
 from detector.store.schema import REVIEWS
@@ -34,8 +33,12 @@ __all__ = [
     "latest_words",
     "read_reviews",
     "read_words",
+    "said_now",
     "withdraw",
 ]
+
+
+AHEAD = timedelta(days=1)  # by which a time without an offset may be wrong
 
 
 def append_reviews(folder: Path, reviews: Sequence[Review]) -> str | None:
@@ -50,8 +53,7 @@ def append_reviews(folder: Path, reviews: Sequence[Review]) -> str | None:
     said_id = reviews[0].said_id or secrets.token_hex(8)
     rows = [_row(review if review.said_id else replace(review, said_id=said_id)) for review in reviews]
     table = pa.Table.from_pylist(rows, schema=REVIEWS)
-    path = reviews_folder(folder) / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}.parquet"
-    write_table(path, table)
+    add_part(folder, table, max(review.reviewed_at for review in reviews))
     return said_id
 
 
@@ -62,12 +64,12 @@ def withdraw(folder: Path, said_id: str, reviewer: str, now: datetime | None = N
         folder: The store.
         said_id: From `append_reviews`, or of a `Review`; that of a withdrawal says again what it took back.
         reviewer: Who takes it back.
-        now: When; by default now.
+        now: When; by default `said_now`.
 
     Returns:
         The `said_id` of the withdrawal.
     """
-    moment = now or datetime.now(UTC)
+    moment = now or said_now(folder)
     withdrawal = Review(moment, reviewer, WITHDRAWN, withdraws=said_id, said_id=secrets.token_hex(8))
     append_reviews(folder, [withdrawal])
     return str(withdrawal.said_id)
@@ -135,14 +137,14 @@ def import_reviews(
     Raises:
         DataError: The table cannot be read, or the store is damaged.
     """
-    moment = (now or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None)
+    moment = (now or said_now(folder)).astimezone(UTC).replace(tzinfo=None)
     table = read_said(folder, path, moment)
     known = read_reviews(folder)
     said = find_targets(folder, table.said, latest_words(known).drawn)
     wrong = list(table.wrong)
     reviews: list[tuple[Review, bool]] = []
     for each in said:
-        problem = each.problem or (each.review.name and name_problem(each.review.name))
+        problem = each.problem or (each.review.name and name_problem(each.review.name)) or _too_late(each, moment)
         if problem:
             wrong.append(f"{each.where}: {problem}")
         else:
@@ -150,6 +152,14 @@ def import_reviews(
     new = _new_reviews(known, reviews)
     append_reviews(folder, new)
     return Imported(len(new), tuple(wrong), table.notes)
+
+
+def _too_late(said: Said, now: datetime) -> str | None:
+    """Why a word is of a time that cannot be: it would win over all that people say until then."""
+    if said.review.reviewed_at <= now + AHEAD:
+        return None
+    when = f"{said.review.reviewed_at:%Y-%m-%d %H:%M} UTC"
+    return f"it was said at {when}, which is later than now, {now:%Y-%m-%d %H:%M} UTC: is the year right?"
 
 
 def _new_reviews(known: Sequence[Review], table: Sequence[tuple[Review, bool]]) -> list[Review]:

@@ -16,7 +16,7 @@ from detector.base.content_hash import content_hash
 from detector.data.images import read_image
 from detector.decisions.decide import decide
 from detector.decisions.options import DecideOptions
-from detector.species.calibrating.labelled import NO_BIRD_FOLDER
+from detector.species.calibrating.labelled import NO_BIRD_FOLDER, OTHER_ANIMAL
 from detector.species.crops import CONTEXT, crops_of
 from detector.species.learning.boxes import Cut
 from detector.store.reviews.log import Review, append_reviews
@@ -113,3 +113,13 @@ def test_of_more_boxes_than_birds_that_were_counted_only_those_that_count_are_ta
     found += [make_detection("m", box=2, count=0, nested=True, **named)]  # a part of a bird that another box shows
     record = make_media("m.jpg", detections=found)
     assert [_label(each, record) for each in found] == ["Upupa epops", None, "Upupa epops"]
+
+
+def test_what_a_person_called_a_mammal_has_its_name_and_what_is_only_no_bird_the_word_for_it(store: Path) -> None:
+    said = (("named", "Red fox"), ("animal", None), ("person", None), ("nothing", None), ("named", "Upupa epops"))
+    for number, (verdict, name) in enumerate(said):
+        say(store, number, verdict, name)
+    labels = {box.picture: box.label for box in crop_source(store).boxes}
+    assert [labels[f"cam{number % 2}/{number}.jpg"] for number in range(5)] == [
+        "Vulpes vulpes", OTHER_ANIMAL, "person", NO_BIRD_FOLDER, "Upupa epops",
+    ]  # fmt: skip

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.decisions.nested import DISJOINT, WITHIN, find_nested
+from detector.decisions.nested import DISJOINT, WITHIN, ToldApart, find_nested
 
 BIRD, AROUND, BESIDE = [0.4, 0.4, 0.1, 0.1], [0.35, 0.3, 0.3, 0.3], [0.5, 0.4, 0.1, 0.1]
 
@@ -57,6 +57,38 @@ def test_a_head_in_a_body_is_one_bird_and_so_are_parts_that_overlap() -> None:
     assert at_once([PAIR[0], head], [0.9, 0.3]) == 1
     assert at_once([PAIR[0], head, neck], [0.9, 0.3, 0.3]) == 1
     assert at_once([BOTH, *PAIR, head], [0.9, 0.5, 0.4, 0.3]) == 2
+
+
+ADULT, CHICK, OTHER_CHICK = [0.3, 0.3, 0.4, 0.4], [0.35, 0.55, 0.1, 0.12], [0.5, 0.55, 0.1, 0.12]
+
+
+def told(xywh, score, drawn=(), traits=None):  # type: ignore[no-untyped-def]
+    """How many birds there are, once people have drawn some boxes and said of which sex and age they are."""
+    number = len(score)
+    flags = np.isin(np.arange(number), drawn)
+    said = np.full((2, number), -1) if traits is None else np.array(traits)
+    boxes, zeros = np.array(xywh, np.float32), np.zeros(number, int)
+    found = find_nested(boxes, np.array(score, np.float32), zeros, zeros, np.ones(number, bool), ToldApart(flags, said))
+    return found.tolist().count(False)
+
+
+def test_a_chick_that_a_person_drew_within_its_mothers_box_is_a_bird_of_its_own() -> None:
+    assert told([ADULT, CHICK], [0.9, 1.0]) == 1
+    assert told([ADULT, CHICK], [0.9, 1.0], drawn=[1]) == 2
+    assert told([ADULT, CHICK, OTHER_CHICK], [0.9, 1.0, 1.0], drawn=[1, 2]) == 3
+    assert told([ADULT, CHICK], [1.0, 0.9], drawn=[0]) == 1, "the whole bird, of which the detector saw a part"
+
+
+def test_what_people_draw_anew_is_no_second_bird() -> None:
+    smaller = [0.32, 0.32, 0.36, 0.36]
+    assert told([ADULT, smaller], [0.9, 1.0], drawn=[1]) == 1
+    assert told([BOTH, *PAIR], [0.9, 1.0, 1.0], drawn=[1, 2]) == 2, "two birds that the detector took for one"
+
+
+def test_birds_that_people_say_differ_in_sex_or_age_are_two() -> None:
+    assert told([ADULT, CHICK], [0.9, 0.5], traits=[[-1, -1], [0, 2]]) == 2
+    assert told([ADULT, CHICK], [0.9, 0.5], traits=[[0, 1], [-1, -1]]) == 2
+    assert told([ADULT, CHICK], [0.9, 0.5], traits=[[0, -1], [0, 0]]) == 1
 
 
 def test_a_small_bird_where_two_others_overlap_takes_neither_away() -> None:

@@ -75,6 +75,15 @@ def test_count_of_a_file_wins_over_boxes(store: Path) -> None:
     assert sorted(box.count for box in boxes(store)) == [0, 1, 3]
 
 
+def test_a_chick_that_a_person_draws_within_an_adults_box_is_counted(store: Path) -> None:
+    decide(store, options())
+    [adult] = [box for box in boxes(store) if box.media_id == B]
+    chick = (adult.x + adult.w / 4, adult.y + adult.h / 4, adult.w / 4, adult.h / 4)
+    said = {**drawn(B, chick), "name": "Upupa epops", "life_stage": "juvenile"}
+    say(store, ("named", said))
+    assert counts(store)[1] == ("Eurasian Hoopoe", 2)
+
+
 def test_count_of_a_box_adds_to_its_neighbours(store: Path) -> None:
     say(store, ("noted", {"media_id": A, "frame_number": 0, "box": 1, "count": 4}))
     assert counts(store) == [("Eurasian Hoopoe", 5), ("Eurasian Hoopoe", 1)]

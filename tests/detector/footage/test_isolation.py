@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,19 @@ def test_tasks_are_taken_only_as_processes_become_free(pool: IsolatedReaders) ->
         next(events)
     assert taken <= 10 + 2
     events.close()
+
+
+def test_it_is_ended_for_good_by_another_thread_also_while_a_process_starts() -> None:
+    pool = IsolatedReaders(1, reader_tasks.obey, PATIENT_S)
+    with ThreadPoolExecutor(1) as threads:
+        run = threads.submit(lambda: list(pool.run([("sleep", 0)])))
+        while not pool._workers:
+            time.sleep(0.001)
+        pool.close()
+        with pytest.raises((HoopoeError, OSError)):
+            run.result(60)
+    with pytest.raises(HoopoeError, match="ended meanwhile"):
+        list(pool.run([("echo", 1)]))
 
 
 def test_an_abandoned_run_leaves_a_pool_that_works(pool: IsolatedReaders) -> None:

@@ -2,103 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import re
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from detector.store.reviews.log import read_reviews, read_words
+from detector.decisions.decide import decide
+from detector.decisions.options import DecideOptions
+from detector.store.reviews.log import import_reviews, read_reviews, read_words
 from tests.detector.review.conftest import HOSTILE
+from tests.detector.review.driving import Program, Tab, faults
 
 pytestmark = pytest.mark.browser
-AXE = Path(__file__).with_name("axe") / "axe.min.js"
 # the key of A while Hebrew letters are on
 HEBREW_A = "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key: 'ש', code: 'KeyA', bubbles: true}))"
-
-
-class Program:
-    """`hoopoe review` in a process of its own.
-
-    Args:
-        store: The store.
-    """
-
-    def __init__(self, store: Path) -> None:
-        words = [sys.executable, "-m", "detector.cli.main", "review", str(store), "--no-browser", "--reviewer", "Noa"]
-        self.process = subprocess.Popen(
-            words,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )
-        assert self.process.stdout is not None
-        said = []
-        for line in self.process.stdout:
-            said.append(line)
-            if found := re.search(r"http://127\.0\.0\.1:\d+/#\S+", line):
-                self.address = found[0]
-                return
-        raise AssertionError("".join(said))
-
-    def kill(self) -> None:
-        """As if the computer went down."""
-        self.process.kill()
-        self.process.wait()
-
-    def end(self) -> None:
-        """As Ctrl-C does."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-            self.process.wait(60)
-
-
-class Tab:
-    """A tab, and what it said and asked for."""
-
-    def __init__(self, context: Any, address: str) -> None:
-        self.said: list[str] = []
-        self.asked: list[str] = []
-        self.page = context.new_page()
-        self.page.set_default_timeout(60_000)
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.goto(address)
-        self.page.wait_for_selector("html[data-ready=true]")
-
-    def go(self, queue: str) -> None:
-        """Choose a queue."""
-        self.page.click(f"[data-queue={queue}]")
-        self.page.wait_for_selector(f"[data-queue={queue}][aria-current=page]")
-
-    def says(self, text: str) -> None:
-        """Wait until the page says so."""
-        self.page.wait_for_function("text => document.getElementById('says').textContent.includes(text)", arg=text)
-
-    def press(self, *keys: str) -> None:
-        """Press keys, one after the other."""
-        for key in keys:
-            self.page.keyboard.press(key)
-
-    def first(self) -> None:
-        """Put the focus on the first picture."""
-        self.page.locator("#grid > li").first.focus()
-
-    def titles(self) -> list[str]:
-        """What the pictures are called, in their order."""
-        return self.page.locator("#grid > li .title").all_inner_texts()
-
-    def count(self, queue: str, number: int) -> None:
-        """Wait until a queue has so many."""
-        script = "([queue, n]) => document.querySelector(`[data-queue=${queue}] b`)?.textContent === String(n)"
-        self.page.wait_for_function(script, arg=[queue, number])
 
 
 @pytest.fixture
@@ -315,6 +233,45 @@ def test_nothing_that_a_file_or_person_says_becomes_markup(started, tabs, store)
     assert tab.page.locator("img[src=x]").count() == 0
 
 
+def test_nothing_that_a_users_table_says_becomes_markup(started, tabs, store):
+    """Names in a taxonomy, places, comments, reviewers and cards: all that comes from files of the user's."""
+    word = f'"{HOSTILE}"'
+    tables = {
+        "taxonomy.csv": (
+            "class_name,scientific_name,english_name,hebrew_name",
+            "Eurasian hoopoe,Upupa epops,WORD,WORD",
+        ),
+        "deployments.csv": ("deploymentID,card,folder,locationName", "WORD,card,,WORD"),
+        "said.csv": ("card,path,frame_number,box,verdict,reviewer,comment", "card,hoopoe0.jpg,0,0,bird,WORD,WORD"),
+    }
+    for name, lines in tables.items():
+        (store / name).write_text("\n".join(lines).replace("WORD", word), encoding="utf-8")
+    assert import_reviews(store, store / "said.csv").new == 1
+    decide(store, DecideOptions(taxonomy=str(store / "taxonomy.csv"), deployments=str(store / "deployments.csv")))
+    tab = tabs(started().address)
+    for language in ("english", "hebrew", "scientific"):
+        tab.page.select_option("#language", language)
+        for queue in ("reviewed", "blanks", "failed", "all"):
+            tab.go(queue)
+            tab.page.wait_for_selector("#body > *")
+    tab.page.select_option("#language", "english")
+    assert HOSTILE in tab.page.inner_text("#side")
+    assert HOSTILE in tab.page.inner_text("[data-filter=place]")
+    tab.first()
+    for opening in ("n", "e", "Enter"):
+        tab.press(opening)
+        tab.page.wait_for_selector("dialog[open]")
+        tab.page.wait_for_timeout(200)
+        tab.press("Escape")
+        tab.first()
+    tab.go("reviewed")
+    tab.first()
+    tab.press("Enter")
+    tab.page.wait_for_selector("#viewer[open] .history", state="attached")
+    assert HOSTILE in tab.page.text_content("#viewer .history")
+    assert tab.page.locator("img[src=x]").count() == 0
+
+
 @pytest.mark.parametrize("width", [1440, 390])
 def test_a_screen_reader_and_a_phone_find_nothing_wrong(started, tabs, store, width):
     tab = tabs(started().address)
@@ -325,7 +282,7 @@ def test_a_screen_reader_and_a_phone_find_nothing_wrong(started, tabs, store, wi
             fold.locator("summary").first.click()
         tab.go(queue)
         assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
-        assert faults(tab) == []
+        assert faults(tab.page) == []
     if not fold.evaluate("each => each.open"):
         fold.locator("summary").first.click()
     tab.go("all")
@@ -334,18 +291,7 @@ def test_a_screen_reader_and_a_phone_find_nothing_wrong(started, tabs, store, wi
         tab.press(opening)
         tab.page.wait_for_selector("dialog[open]")
         tab.page.wait_for_timeout(300)
-        assert faults(tab) == [], opening
+        assert faults(tab.page) == [], opening
         tab.press("Escape")
         tab.page.wait_for_selector("dialog[open]", state="detached")
         tab.first()
-
-
-def faults(tab: Tab) -> list[str]:
-    """What axe-core finds that is serious or critical."""
-    tab.page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = tab.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return [
-        f"{each['id']}: {each['nodes'][0]['html'][:200]}"
-        for each in found["violations"]
-        if each["impact"] in ("serious", "critical")
-    ]

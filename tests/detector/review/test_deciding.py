@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+from time import sleep
 
 import pytest
 
 from backbones.errors import HoopoeError
+from detector.base.stopping import StopRequest
 from detector.review import deciding
 from detector.review.deciding import Deciding
 
@@ -70,3 +73,28 @@ def test_what_goes_wrong_is_said_and_ends_nothing(monkeypatch, error):
         deciding_of.ask()
         assert deciding_of.wait(30)
         assert deciding_of.problem is None
+
+
+def test_an_interrupt_at_the_end_leaves_what_is_due_to_the_next_start(monkeypatch):
+    stop, begun = StopRequest(), threading.Event()
+
+    def job() -> None:
+        begun.set()
+        while not stop.requested:
+            sleep(0.001)
+        stop.heed()
+
+    deciding_of = Deciding(job, job, takes_s=0)
+    deciding_of.ask()
+    assert begun.wait(30)
+    with monkeypatch.context() as patch:
+        patch.setattr(deciding_of._thread, "join", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            deciding_of.close()
+    stop.signal = signal.SIGINT
+    deciding_of.close()
+    assert deciding_of.problem == "the decisions were left to the next start"
+
+
+def interrupted(_: float) -> None:
+    raise KeyboardInterrupt

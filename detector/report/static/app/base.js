@@ -94,5 +94,22 @@ window.hoopoe = { taken: {}, summary: null };
     );
   };
 
+  // What a box may be, the likeliest first: pairs of a name and a share; node(name) shows a name.
+  hoopoe.candidates = function (found, node) {
+    const { el, percent } = hoopoe;
+    const item = ([name, share]) => {
+      const bar = el("span", { class: "fill" });
+      bar.style.width = percent(share).replace(" ", "");
+      return el(
+        "li",
+        {},
+        node(name),
+        el("b", {}, percent(share)),
+        el("span", { class: "rail", "aria-hidden": "true" }, bar),
+      );
+    };
+    return found.length ? el("ul", { class: "candidates" }, found.map(item)) : null;
+  };
+
   hoopoe.fold = (title, ...children) => hoopoe.el("details", {}, hoopoe.el("summary", {}, title), ...children);
 })(window.hoopoe);

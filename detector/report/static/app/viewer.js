@@ -87,25 +87,6 @@
     ];
   }
 
-  function candidates(found) {
-    if (!found.candidates.length) return null;
-    return el(
-      "ul",
-      { class: "candidates" },
-      found.candidates.map(([name, share]) => {
-        const bar = el("span", { class: "fill" });
-        bar.style.width = percent(share).replace(" ", "");
-        return el(
-          "li",
-          {},
-          el("span", {}, hoopoe.taxonNode(name)),
-          el("b", {}, percent(share)),
-          el("span", { class: "rail", "aria-hidden": "true" }, bar),
-        );
-      }),
-    );
-  }
-
   function facts(row, found) {
     const { rows } = hoopoe,
       place = hoopoe.summary.places[rows.place[row]];
@@ -194,7 +175,7 @@
             ? el("p", { class: "note" }, "Does not count: a repeat, or a person says that it is nothing.")
             : null,
           hoopoe.has(row, FLAG.REVIEW) ? el("p", { class: "note" }, "A person should look at this one.") : null,
-          candidates(found),
+          hoopoe.candidates(found.candidates, (name) => el("span", {}, hoopoe.taxonNode(name))),
           facts(row, found),
         ),
       ),

@@ -26,7 +26,15 @@ function queue({ key, title, hint, open }, choose) {
   );
 }
 
+const drawn = new Map(); // names by key, as they were drawn last: of hundreds a mark changes one or two
+
 function guess(name, choose) {
+  const looks = JSON.stringify([name, state.language, state.filter.name === name.key]);
+  if (drawn.get(name.key)?.looks !== looks) drawn.set(name.key, { looks, node: guessNode(name, choose) });
+  return drawn.get(name.key).node;
+}
+
+function guessNode(name, choose) {
   return el(
     "li",
     {},

@@ -31,13 +31,14 @@ function remember() {
 export async function choose(change, after = null) {
   state.filter = { ...state.filter, ...change };
   if ("queue" in change) state.filter = { ...state.filter, place: null, every: false, ...change };
+  const known = Boolean(state.summary);
   try {
     await Promise.all([isFiles(state.filter.queue) ? loadFiles(state.filter.queue) : load(after), readSummary()]);
   } catch (problem) {
     return says(problem.message, "wrong");
   }
   drawAll();
-  if (!isFiles(state.filter.queue)) redraw(); // places have names now
+  if (!known && !isFiles(state.filter.queue)) redraw(); // places have names now
   return remember();
 }
 

@@ -78,24 +78,10 @@ const lines = (rows) =>
     rows.map(([term, text]) => el("div", {}, el("dt", {}, term), el("dd", {}, el("bdi", {}, text)))),
   );
 
-function candidates(card) {
-  if (!card.candidates.length) return null;
-  return el(
-    "ul",
-    { class: "candidates" },
-    card.candidates.map(([name, share]) => {
-      const bar = el("span", { class: "fill" });
-      bar.style.width = `${Math.round(100 * share)}%`;
-      return el(
-        "li",
-        {},
-        el("button", { type: "button", class: "link", onclick: () => say("named", { name }) }, el("bdi", {}, name)),
-        el("b", {}, percent(share)),
-        el("span", { class: "rail", "aria-hidden": "true" }, bar),
-      );
-    }),
+const candidates = (card) =>
+  window.hoopoe.candidates(card.candidates, (name) =>
+    el("button", { type: "button", class: "link", onclick: () => say("named", { name }) }, el("bdi", {}, name)),
   );
-}
 
 const say = (word, more = {}) => {
   const card = own();

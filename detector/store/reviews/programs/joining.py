@@ -20,6 +20,7 @@ from detector.boxes import box_iou, xywh_to_xyxy
 from detector.store.records import DetectionRecord, MediaRecord, reaches
 from detector.store.records_reader import read_events, read_media
 from detector.store.reviews.programs.camtrap_dp import EVENT
+from detector.store.reviews.programs.several import share_out
 from detector.store.reviews.programs.words import ANY_ANIMAL, Box, Heard, Word
 from detector.store.reviews.review import NOTED, Review, drawn_number
 from detector.store.reviews.table import ReviewTable, Said
@@ -134,8 +135,7 @@ class _Joining:
         for group in dict.fromkeys(word.group for word in words):
             same = [word for word in words if word.group == group]
             if len({name_key(word.label) for word in same}) > 1:
-                problem = f"{', '.join(sorted({word.label for word in same}))} are said of one file, not of which boxes"
-                self.wrong += [f"{word.where}: {problem}" for word in same]
+                self._of_several(record, same)
                 continue
             word = self._together([each for each in same if each.reviewer == same[-1].reviewer])
             shown = record.shown(self.threshold)
@@ -146,6 +146,28 @@ class _Joining:
                 self._note(record, word, _traits_beside(word, meant), None)
             else:
                 self._add(record, word, None, word.traits)
+
+    def _of_several(self, record: MediaRecord, words: Sequence[Word]) -> None:
+        """Take different names on one file, where only one answer is left to which box has which."""
+        named: dict[str, list[Word]] = defaultdict(list)
+        for word in words:
+            if word.reviewer == words[-1].reviewer:
+                named[name_key(word.label)].append(word)
+        shared = share_out(record, [self._together(each) for each in named.values()], self.threshold, _says)
+        if shared is None:
+            problem = f"{', '.join(sorted({word.label for word in words}))} are said of one file, not of which boxes"
+            self.wrong += [f"{word.where}: {problem}" for word in words]
+            return
+        for word, things in shared.things:
+            more = (word.traits.count or len(things)) - len(things)  # than boxes: the surest stands for them
+            for place, thing in enumerate(things):
+                count = 1 + more if place == 0 and word.traits.count else None
+                of_thing = replace(word, traits=replace(word.traits, count=count))
+                for found in thing:
+                    self._of_box(record, of_thing, found)
+        for word in shared.missing:
+            what = f"the file has no box that may be '{word.label}', beside those of the other names"
+            self.wrong.append(f"{word.where}: {what}: draw it in `hoopoe review`")
 
     def _together(self, words: Sequence[Word]) -> Word:
         """Entries of one name in a file as one: as many as all of them count, of a sex and an age if all are."""

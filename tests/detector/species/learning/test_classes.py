@@ -39,6 +39,27 @@ def test_what_is_no_bird_is_no_class_unless_the_classifier_has_it() -> None:
     assert joined.class_of == {"not_a_bird": OTHER, "Red fox": 3, "Wild boar": OTHER}
 
 
+def test_a_mammal_keeps_the_class_that_it_has_by_any_name_and_never_becomes_one() -> None:
+    known = (*KNOWN, "Red fox", "wolf", "human")
+    labels = (
+        "Vulpes vulpes",
+        "Canis lupus",
+        "person",
+        "vehicle",
+        "not_a_bird",
+        "Sus scrofa",
+        "other animal",
+        "Canidae",
+    )
+    joined = join_classes(dict.fromkeys(labels, 1), known, Kinds())
+    expected = (3, 4, 5, OTHER, OTHER, OTHER, LEFT_OUT, LEFT_OUT)
+    assert joined.class_of == dict(zip(labels, expected, strict=True))
+    assert "does not say which" in joined.problems["other animal"]
+    of_birds = join_classes(dict.fromkeys(labels, 1), KNOWN, Kinds())
+    assert set(of_birds.class_of.values()) == {OTHER}
+    assert of_birds.names == KNOWN
+
+
 def test_a_misspelt_name_a_genus_and_an_unknown_word_are_left_out_with_words() -> None:
     joined = join_classes({"Hoded crow": 1, "Oenanthe sp.": 1, "Zzyx": 1, "White stork": 1}, KNOWN, Kinds())
     assert [joined.class_of[label] for label in ("Hoded crow", "Oenanthe sp.", "Zzyx")] == [LEFT_OUT] * 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -271,3 +271,11 @@ def test_a_count_that_cannot_be_is_told_and_costs_no_other_row(store: Path, coun
     done = say(store, f"media_id,verdict,count\n{A},bird,{count}\n{B},bird,3\n")
     assert done.new == 1
     assert "count" in done.wrong[0]
+
+
+def test_a_word_of_a_time_that_is_yet_to_come_is_listed_and_not_taken(store: Path) -> None:
+    later = datetime.now(UTC) + timedelta(days=2)
+    rows = (f"DCIM/a.jpg,0,0,bird,{later:%Y-%m-%d %H:%M}", "DCIM/a.jpg,0,1,bird,")
+    made = say(store, "\n".join(("path,frame_number,box,verdict,reviewed_at", *rows)))
+    assert made.new == 1
+    assert "later than now" in made.wrong[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from detector.store.reviews.log import (
     latest_words,
     read_reviews,
     read_words,
+    said_now,
     withdraw,
 )
 from detector.store.schema import REVIEWS
@@ -177,3 +178,31 @@ def test_many_parts_become_one_and_say_the_same(tmp_path: Path, monkeypatch: pyt
             append_reviews(tmp_path, [Review(NOON + timedelta(hours=1), "Noa", verdict, "m")])
         before = read_reviews(tmp_path)
         ids = [review.said_id for review in before]
+
+
+class SetBack(datetime):
+    """A clock that somebody has set back by years."""
+
+    @classmethod
+    def now(cls, tz: Any = None) -> datetime:
+        return datetime(2020, 1, 1, tzinfo=tz)
+
+
+def test_a_clock_that_is_set_back_lets_no_earlier_word_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    append_reviews(tmp_path, [Review(said_now(tmp_path), "Noa", "bird", "m", 0, 1)])
+    monkeypatch.setattr(module, "datetime", SetBack)
+    assert said_now(tmp_path / "another") == SetBack.now(UTC)
+    for verdict in ("person", "animal"):
+        append_reviews(tmp_path, [Review(said_now(tmp_path), "Noa", verdict, "m", 0, 1)])
+    assert [review.verdict for review in read_reviews(tmp_path)] == ["bird", "person", "animal"]
+    last = max(reviews_folder(tmp_path).glob("*.parquet"))
+    assert last.stat().st_mtime > datetime(2026, 1, 1).timestamp()
+    withdraw(tmp_path, str(read_reviews(tmp_path)[-1].said_id), "Noa")
+    assert [review.verdict for review in read_words(tmp_path).identity] == ["person"]
+
+
+def test_a_word_of_a_table_that_is_of_the_future_is_outdone_by_what_is_said_then(tmp_path: Path) -> None:
+    soon = datetime.now(UTC) + timedelta(hours=3)  # a local time that was written without its offset
+    append_reviews(tmp_path, [Review(soon, "Dan", "bird", "m", 0, 1)])
+    append_reviews(tmp_path, [Review(said_now(tmp_path), "Noa", "person", "m", 0, 1)])
+    assert [review.verdict for review in read_words(tmp_path).identity] == ["person"]

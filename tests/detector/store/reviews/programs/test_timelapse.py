@@ -156,6 +156,34 @@ def test_rows_of_one_species_in_a_file_are_added_up(store: Path, say: Say, names
     assert (hoopoes.count, hoopoes.sex) == (None, "male"), "of one row nobody knows how many"
 
 
+def test_two_species_of_one_file_are_those_of_its_boxes_where_only_one_answer_is_left(
+    store: Path, say: Say, names
+) -> None:
+    rows = "Card,a.jpg,DCIM,,false,Upupa epops,1,false,Noa,\nCard,a.jpg,DCIM,,false,Merops apiaster,1,false,Noa,\n"
+    rows += "Card,ריק c.jpg,DCIM,,false,person; Corvus cornix,,false,Noa,\n"
+    imported = say(write(store, HEADER + rows))
+    assert not imported.wrong
+    assert names() == AS_MADE | {("a.jpg", 0, 0): "Merops apiaster"}, "the other box is the hoopoe"
+    assert {review.reviewer for review in read_reviews(store)} == {"Noa"}
+    assert len(read_reviews(store)) == 4
+    assert say(write(store, HEADER + rows)).new == 0
+
+
+@pytest.mark.parametrize(
+    ("species", "problem"),
+    [
+        ("Merops apiaster; Larus michahellis", "are said of one file, not of which boxes"),
+        ("Upupa epops; Corvus cornix; Larus michahellis", "no box that may be 'Larus michahellis'"),
+    ],
+)
+def test_of_more_answers_than_one_none_is_taken_and_what_has_no_box_is_listed(
+    species: str, problem: str, store: Path, say: Say
+) -> None:
+    imported = say(write(store, f"{HEADER}Card,a.jpg,DCIM,,false,{species},,false,Noa,\n"))
+    assert problem in imported.wrong[0]
+    assert imported.new == (0 if "not of which" in problem else 2)
+
+
 def test_a_checkbox_for_animals_names_no_species(store: Path, say: Say) -> None:
     rows = "Card,b.jpg,DCIM,,false,,1,true,false,Noa,\nCard,a.jpg,DCIM,,false,,1,false,false,Noa,\n"
     imported = say(write(store, HEADER.replace("Count", "Count,Animal") + rows))
