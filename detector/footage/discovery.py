@@ -14,10 +14,8 @@ from detector.base.names import name_key
 from detector.base.pictures import HEIC_MEND, PHOTO_SUFFIXES, can_read_heic, is_heic
 from detector.base.times import time_of_disk
 from detector.types import MediaItem, MediaType
+from detector.types.media import VIDEO_SUFFIXES
 
-VIDEO_EXTENSIONS = frozenset(
-    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mts", ".m2ts", ".mpg", ".mpeg", ".3gp", ".wmv", ".asf"}
-)
 SYSTEM_FOLDERS = frozenset(  # recycle bins, thumbnails and indices, in lower case; dot files are skipped as well
     {"$recycle.bin", "system volume information", "lost+found", "@eadir", "#recycle", "@recycle", "__macosx"}
 )
@@ -32,7 +30,7 @@ def media_type(name: str) -> MediaType | None:
     extension = os.path.splitext(name)[1].lower()
     if extension in PHOTO_SUFFIXES:
         return "photo"
-    return "video" if extension in VIDEO_EXTENSIONS else None
+    return "video" if extension in VIDEO_SUFFIXES else None
 
 
 def log_problem(error: MediaError) -> None:

@@ -7,7 +7,9 @@ of a few seconds, and the next goes on from those that were.
 
 from __future__ import annotations
 
+import _thread
 import shutil
+import signal
 import tempfile
 import threading
 import time
@@ -22,15 +24,18 @@ from detector.base.objects.fetching import fetch
 from detector.base.objects.lease import RENEWED_S, Lease
 from detector.base.objects.listing import list_objects
 from detector.base.objects.service import ObjectInfo, asking, delete_object, filesystem, fs_path, put_object
-from detector.base.reporting import task
+from detector.base.pictures import PHOTO_SUFFIXES
+from detector.base.reporting import task, warn
 from detector.store.layout import decisions_folder, decisions_id
 from detector.store.run_json import read_run
+from detector.types.media import VIDEO_SUFFIXES
 
 PUT_EVERY_S = 15.0
 LEASE = ".hoopoe-lease.json"
 _RUN = "run.json"
 _WHILE_RUNNING = ("facts/", "species/", "reviews/", "fast/")  # what a run goes on from; all else is put at the end
-_PICTURES = (".jpg", ".jpeg", ".png", ".mp4", ".webp", ".gif")
+_MEDIA = (*PHOTO_SUFFIXES, *VIDEO_SUFFIXES)  # which may be whole cards, where a store lies beside them
+_OF_EXPORTS = ("crops/", "images/", "videos/", "report/")
 _ONE_PUT_BYTES = 64 << 20
 _copies: dict[Path, Address] = {}
 
@@ -79,6 +84,10 @@ def working_copy(address: Address, *, pictures: bool = False) -> Iterator[Path]:
                 lease.release()
 
 
+class LeaseLostError(HoopoeError):
+    """Another process writes to the store now, and this one may not."""
+
+
 class _Copy:
     """A folder, and what of it is known to be up there.
 
@@ -93,6 +102,7 @@ class _Copy:
         self.up: dict[str, tuple[int, int]] = {}  # path -> bytes and time of change of the file that was put
         self._renewed = time.monotonic()
         self._ended = threading.Event()
+        self._lost: LeaseLostError | None = None
 
     def fetch(self, pictures: bool) -> None:
         """Bring the store here."""
@@ -117,7 +127,8 @@ class _Copy:
     def _is_wanted(self, found: ObjectInfo, pictures: bool) -> bool:
         path = self._path(found)
         hostile = any(part in ("", ".", "..") for part in path.split("/")) or "\\" in path
-        return not (hostile or path == LEASE or (not pictures and path.lower().endswith(_PICTURES)))
+        media = path.lower().endswith(_MEDIA) and not (pictures and path.startswith(_OF_EXPORTS))
+        return not (hostile or path == LEASE or media)
 
     @contextmanager
     def putting(self) -> Iterator[None]:
@@ -126,12 +137,16 @@ class _Copy:
         thread.start()
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             self._end(thread)
+            if self._lost is not None:  # and so the work was told to end
+                raise self._lost from error
             with suppress(HoopoeError):  # the first error counts
                 self.put_finished()
             raise
         self._end(thread)
+        if self._lost is not None:
+            raise self._lost
 
     def _end(self, thread: threading.Thread) -> None:
         self._ended.set()
@@ -141,8 +156,14 @@ class _Copy:
         while not self._ended.wait(PUT_EVERY_S):
             # the service is sick, or a file was moved meanwhile: a later try, or at last the end, says so
             with suppress(HoopoeError, OSError):
-                self._keep_lease()
-                self.put_finished()
+                try:
+                    self._keep_lease()
+                    self.put_finished()
+                except LeaseLostError as lost:
+                    self._lost = lost
+                    warn(f"{lost.problem}: what is done from now on cannot be kept; ending")
+                    _thread.interrupt_main(signal.SIGTERM)  # heard by who listens; else the end says it
+                    return
 
     def put_finished(self) -> None:
         """Put what a next run goes on from.
@@ -166,7 +187,7 @@ class _Copy:
         """Put all that is new or changed, run.json last, and remove what was removed here.
 
         Raises:
-            HoopoeError: Another process has taken the store over.
+            LeaseLostError: Another process has taken the store over.
         """
         self.put_finished()
         changed = [path for path in self._changed() if path != _RUN]
@@ -210,13 +231,13 @@ class _Copy:
         """Renew the lease where that is due.
 
         Raises:
-            HoopoeError: Another process has taken it over.
+            LeaseLostError: Another process has taken it over.
         """
         if not now and time.monotonic() - self._renewed < RENEWED_S:
             return
         if not self.lease.is_held():
             hint = "nothing more is written; run the same command again when the other process is done"
-            raise HoopoeError("another process has taken this store over", where=self.address, hint=hint)
+            raise LeaseLostError("another process has taken this store over", where=self.address, hint=hint)
         began = time.monotonic()  # others count from the time that is put, however long putting takes
         self.lease.renew()
         self._renewed = began

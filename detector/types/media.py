@@ -14,6 +14,9 @@ from detector.base.names import name_key
 from detector.base.objects.address import Place
 
 MediaType = Literal["photo", "video"]
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mts", ".m2ts", ".mpg", ".mpeg", ".3gp", ".wmv", ".asf"}
+)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from detector.base.objects.address import Address
 from detector.base.objects.errors import ServiceError
 from detector.base.objects.listing import list_objects
 from detector.base.objects.service import delete_object, put_object, read_object
+from detector.base.stopping import StopRequest
 from detector.store import copies
-from detector.store.copies import LEASE, address_of, shown, working_copy
+from detector.store.copies import LEASE, LeaseLostError, address_of, shown, working_copy
 from detector.store.layout import decisions_id
 from detector.store.run_file import RunFile
 from detector.store.run_json import load_run, write_run
@@ -120,7 +122,7 @@ def test_parts_are_put_while_work_goes_on(store: Address, monkeypatch: pytest.Mo
         for _ in range(1000):
             if "facts/part-000000.parquet" in keys(store):
                 break
-            __import__("time").sleep(0.01)
+            time.sleep(0.01)
         assert "facts/part-000000.parquet" in keys(store)
         assert "results.csv" not in keys(store)
 
@@ -137,6 +139,36 @@ def test_a_second_writer_is_refused_and_one_that_lost_its_lease_writes_no_more(s
         lose_the_lease()
     assert keys(store) == [LEASE]
     delete_object(store / LEASE)
+
+
+def test_who_loses_the_lease_is_told_and_ended_at_once(
+    store: Address, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(copies, "PUT_EVERY_S", 0.01)
+    monkeypatch.setattr(copies, "RENEWED_S", 0.0)
+
+    def work_until_told() -> None:
+        with working_copy(store) as folder, StopRequest().listening() as stop:
+            fill(folder)
+            put_object(store / LEASE, b'{"token": "another"}')
+            for _ in range(3000):
+                if stop.requested:
+                    break
+                time.sleep(0.01)
+            assert "taken this store over" in capsys.readouterr().err
+
+    with pytest.raises(LeaseLostError, match="taken this store over"):
+        work_until_told()
+    assert "results.csv" not in keys(store)
+    assert read_object(store / LEASE) == b'{"token": "another"}'
+
+
+def test_footage_beside_a_store_is_not_copied(store: Address) -> None:
+    put_object(store / "DCIM/VID_0001.AVI", b"footage")
+    put_object(store / "DCIM/IMG_0001.heic", b"footage")
+    with working_copy(store, pictures=True) as folder:
+        assert list(folder.rglob("*")) == []
+    assert sorted(keys(store)) == ["DCIM/IMG_0001.heic", "DCIM/VID_0001.AVI"]
 
 
 def test_hostile_keys_are_not_written(store: Address) -> None:
@@ -165,7 +197,7 @@ def test_a_file_that_is_moved_meanwhile_does_not_end_the_putting(
         for _ in range(1000):
             if "facts/part-000000.parquet" in keys(store):
                 break
-            __import__("time").sleep(0.01)
+            time.sleep(0.01)
         assert "facts/part-000000.parquet" in keys(store)
 
 
