@@ -233,18 +233,21 @@ class _KnownBoxes:
             return Settled(ClassifiedItem(boxed, failure=NOT_THERE))
         return boxed if boxed.frames else Settled(ClassifiedItem(boxed))
 
-    def save(self, done: ClassifiedItem) -> Outcome:
-        failure = _failure(done)
+    def save(self, done: ClassifiedItem) -> Outcome | None:
+        failure, item = _failure(done), done.boxed.item
         if failure is not None:
-            self.files.check(done.boxed.item)
-        media_id = done.boxed.item.media_id
+            self.files.check(item)
+        if done.gone:
+            self.report.note_unseen(f"{item.card}/{item.path}")
+            failure = NOT_DONE
+        media_id = item.media_id
         part = self.part_of.pop(media_id)
         part.rows[media_id] = self._rows(done)
         part.waiting.discard(media_id)
         if failure is not None:
             part.failures[media_id] = failure
         self._write_if_done(part)
-        return Outcome(failure)
+        return None if done.gone else Outcome(failure)
 
     def _rows(self, done: ClassifiedItem) -> list[OverlayRow]:
         rows = []

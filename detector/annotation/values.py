@@ -144,6 +144,7 @@ class ClassifiedItem:
         frames: Number of a frame -> what it is and shows; those that could be read and had boxes, and photos.
         failure: Why not all could be read.
         warnings: What was lost of the file.
+        gone: Whether the machine that was to read it does not see it, so that nothing is known of it.
     """
 
     boxed: BoxedItem
@@ -151,3 +152,4 @@ class ClassifiedItem:
     frames: Mapping[int, tuple[FrameFacts, FrameFinds]] = field(default_factory=dict)
     failure: str | None = None
     warnings: tuple[str, ...] = ()
+    gone: bool = False

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -19,8 +19,10 @@ Done_co = TypeVar("Done_co", covariant=True)
 
 STEP_S = 0.25  # an engine may be told to end twice a second at least
 PATIENCE_S = 60.0  # for workers that were told to end: a batch of a slow video
-DEATHS = 2  # of workers over one file alone: then it is the file
+DEATHS = 2  # of workers, or of machines, over one file alone: then it is the file
+LOSSES = 2  # of machines over the same items: then they may be why, and are on trial, one shard at a time
 _KILLED = f"it ended the process that looked at it, {DEATHS} times"
+_FELLED = f"the machine that looked at it went down, {DEATHS} times"
 
 
 class Ending(Exception):
@@ -34,10 +36,12 @@ class Shard(Generic[Item_co]):
     Attributes:
         items: At least one.
         deaths: Workers that died over just these.
+        losses: Machines that were lost over these, maybe among others.
     """
 
     items: Sequence[Item_co]
     deaths: int = 0
+    losses: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +127,62 @@ class Pool(Protocol[Item, Done]):
         """Tell all workers to end after their batch."""
 
 
+class _Queue(Generic[Item]):
+    """What is given out next: shards that come back, and then new ones.
+
+    Args:
+        sharding: Has the items.
+    """
+
+    def __init__(self, sharding: Shards[Item]) -> None:
+        self._sharding = sharding
+        self._again: deque[Shard[Item]] = deque()
+        self._trials: deque[Shard[Item]] = deque()  # of what machines were lost over
+        self._last: deque[Shard[Item]] = deque()  # trials of single files, after which they have failed
+        self._tried: Shard[Item] | None = None  # the one on trial that is under way
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing waits."""
+        return not (self._again or self._trials or self._last) and self._sharding.over
+
+    def next(self, workers: int, nothing_else: bool) -> Shard[Item] | None:
+        """The next shard; None: there is none now.
+
+        Args:
+            workers: Among which the items that are left are divided.
+            nothing_else: Whether no shard is under way.
+        """
+        if self._trials and self._tried is None:
+            self._tried = self._trials.popleft()
+            return self._tried
+        shard = self._again.popleft() if self._again else self._sharding.next(workers)
+        return self._last.popleft() if shard is None and self._last and nothing_else else shard
+
+    def came_back(self, shard: Shard[Item]) -> None:
+        """A shard is under way no longer."""
+        if shard is self._tried:
+            self._tried = None
+
+    def take_back(self, died: Died[Item]) -> str | None:
+        """Keep the items of a worker that died for others; or why the only one of them has failed."""
+        shard = died.shard
+        if not died.blamed and shard.losses < LOSSES:
+            shards = [replace(shard, losses=shard.losses + 1)]
+        elif len(shard.items) == 1 and shard.deaths + 1 >= DEATHS:
+            return _KILLED if died.blamed else _FELLED
+        else:
+            shards = [*self._sharding.pieces(shard)]
+        for each in shards:
+            if each.losses < LOSSES:
+                self._again.append(each)
+            elif len(each.items) == 1 and each.deaths + 1 >= DEATHS:
+                self._last.append(each)
+            else:
+                self._trials.append(each)
+        return None
+
+
 def dispatch(
     sharding: Shards[Item],
     pool: Pool[Item, Done],
@@ -132,36 +192,33 @@ def dispatch(
     """Have all items done, each once, and yield what came of them; None where it may be told to end, by `Ending`.
 
     The items of a worker that died go to others: in smaller and smaller shards, until the one that kills is alone.
+    Those of a machine that was lost go to others as they are, since machines are taken away. When that happens to the
+    same ones again they are on trial, one shard at a time; and the last trial of a file is held when all else is done.
 
     Args:
         sharding: Has the items.
         pool: Does them.
         adopt: Takes the part of a shard that is done, before its items count.
-        fail: What becomes of an item that killed `DEATHS` workers, and why.
+        fail: What becomes of an item that killed `DEATHS` workers or machines, and why.
     """
-    again: deque[Shard[Item]] = deque()
-    under_way = 0
+    queue, under_way = _Queue(sharding), 0
     try:
         while True:
-            while pool.idle and (shard := again.popleft() if again else sharding.next(pool.ready)) is not None:
+            while pool.idle and (shard := queue.next(pool.ready, nothing_else=not under_way)) is not None:
                 pool.submit(shard)
                 under_way += 1
-            waiting = bool(again) or not sharding.over
-            if not waiting and not under_way:
+            if queue.over and not under_way:
                 return
-            pool.scale(waiting)
+            pool.scale(waiting=not queue.over)
             for event in pool.events(STEP_S):
                 under_way -= 1
+                queue.came_back(event.shard)
                 if isinstance(event, Finished):
                     sharding.measured(event.shard, event.result.seconds)
                     adopt(event.result)
                     yield from event.result.done
-                elif not event.blamed:
-                    again.append(event.shard)
-                elif len(event.shard.items) == 1 and event.shard.deaths + 1 >= DEATHS:
-                    yield fail(event.shard.items[0], _KILLED)
-                else:
-                    again.extend(sharding.pieces(event.shard))
+                elif (why := queue.take_back(event)) is not None:
+                    yield fail(event.shard.items[0], why)
             yield None
     except Ending:
         pool.stop()

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic
 
 from backbones.errors import ConfigError, HoopoeError
@@ -28,6 +28,7 @@ OBJECT_STORE_BYTES = 256 << 20  # of a cluster that is begun here: shards and re
 CPUS = 2  # of a worker without a GPU: one reads, one computes
 STILLBORN, MISFORTUNES = 3, 30  # workers that died one after the other before they did anything: at first, and later
 LOOK_S = 10.0  # between two looks at what the cluster has
+VERDICT_S = 30.0  # after a death over a single file: in a machine that is taken away workers die before it is told
 LONELY_S = 60.0  # without any worker, after which that is said
 
 
@@ -69,6 +70,15 @@ class _Worker(Generic[Item]):
     shard: Shard[Item] | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class _Doubt(Generic[Item]):
+    """A worker has died over a single file: it may be the file, or the first sign that the machine goes away."""
+
+    shard: Shard[Item]
+    node: str
+    until: float  # of the monotonic clock
+
+
 class RayPool(Closing, Generic[Item, Done]):
     """Workers of a cluster, a `Pool`: as many as there is work for, within bounds. A context manager that ends them.
 
@@ -91,6 +101,7 @@ class RayPool(Closing, Generic[Item, Done]):
         self._work = self._ray.put(work)
         self._workers: dict[Any, _Worker[Item]] = {}  # by what they are asked for
         self._idle: list[_Worker[Item]] = []
+        self._doubts: list[_Doubt[Item]] = []
         self._most, self._looked = 0, 0.0
         self._stillborn, self._proven = 0, False
         self._lonely_since = time.monotonic()
@@ -118,14 +129,23 @@ class RayPool(Closing, Generic[Item, Done]):
         Raises:
             HoopoeError: What a worker raised; or they all die before they have done anything.
         """
+        verdicts = self._verdicts()
         if not self._workers:
             time.sleep(timeout_s)
-            return []
+            return [*verdicts]
         asked = list(self._workers)
-        heard, _ = self._ray.wait(asked, num_returns=1, timeout=timeout_s)
+        heard, _ = self._ray.wait(asked, num_returns=1, timeout=0 if verdicts else timeout_s)
         if heard:
             heard, _ = self._ray.wait(asked, num_returns=len(asked), timeout=0)
-        return [event for each in heard if (event := self._event(each, self._workers.pop(each))) is not None]
+        told = (self._event(each, self._workers.pop(each)) for each in heard)
+        return [*verdicts, *(event for event in told if event is not None)]
+
+    def _verdicts(self) -> list[Died[Item]]:
+        """The deaths of which it is known now whether a machine was lost with the worker."""
+        nodes = self._nodes() if self._doubts else set()
+        ripe = [doubt for doubt in self._doubts if doubt.node not in nodes or time.monotonic() > doubt.until]
+        self._doubts = [doubt for doubt in self._doubts if doubt not in ripe]
+        return [Died(doubt.shard, blamed=doubt.node in nodes) for doubt in ripe]
 
     def _event(self, asked: Any, worker: _Worker[Item]) -> Finished[Item, Done] | Died[Item] | None:
         shard, worker.shard = worker.shard, None
@@ -152,7 +172,12 @@ class RayPool(Closing, Generic[Item, Done]):
         self._ray.kill(worker.actor)
         self._count_machines()
         if shard is not None:
-            return Died(shard, blamed=worker.node in self._nodes())
+            assert worker.node is not None
+            blamed = worker.node in self._nodes()
+            if blamed and len(shard.items) == 1:
+                self._doubts.append(_Doubt(shard, worker.node, time.monotonic() + VERDICT_S))
+                return None
+            return Died(shard, blamed)
         self._stillborn += 1
         if self._stillborn >= (MISFORTUNES if self._proven else STILLBORN):
             said = _line_of(error, -1)
@@ -173,6 +198,7 @@ class RayPool(Closing, Generic[Item, Done]):
 
     def stop(self) -> None:
         """Tell all workers to end after their batch."""
+        self._doubts = [replace(doubt, until=0.0) for doubt in self._doubts]
         for asked, worker in list(self._workers.items()):
             if worker.shard is None:
                 del self._workers[asked]

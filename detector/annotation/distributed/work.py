@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -147,7 +147,13 @@ class ClassifyShards:
         settings = settings_of(share, self.batch_size, device_of(species.net).type)
         engine = LocalClassification(species, self.categories, self.classify_from, settings)
         rows_of = partial(imported_rows, options=self.rows)
-        return _Runner(engine, self.places, share, media_of=lambda boxed: boxed.item, rows_of=rows_of)
+        return _Runner(engine, self.places, share, lambda boxed: boxed.item, rows_of, _judged)
+
+
+def _judged(done: ClassifiedItem) -> ClassifiedItem:
+    """What came of an item, marked where its file is not seen here: that is no fault of the file."""
+    spoiled = done.failure is not None or len(done.frames) < len(done.boxed.frames)
+    return replace(done, gone=True) if spoiled and not can_be_judged(done.boxed.item.file) else done
 
 
 class _Runner(Generic[Item, Done]):
@@ -159,6 +165,7 @@ class _Runner(Generic[Item, Done]):
         share: Of its machine; networks that are run by other threads than this one's are to keep to it, too.
         media_of: The media item of an item.
         rows_of: The rows of a finished item.
+        judged: A finished item that goes back as it is, without a part.
     """
 
     def __init__(
@@ -168,8 +175,10 @@ class _Runner(Generic[Item, Done]):
         share: Share,
         media_of: Callable[[Item], MediaItem],
         rows_of: Callable[[Done], Rows],
+        judged: Callable[[Done], Done] = lambda done: done,
     ) -> None:
         self.engine, self.places, self.share, self.media_of, self.rows_of = engine, places, share, media_of, rows_of
+        self.judged = judged
 
     def __call__(self, items: Sequence[Item], stop: Stop) -> ShardResult[Receipt | Done]:
         began = time.monotonic()
@@ -182,7 +191,7 @@ class _Runner(Generic[Item, Done]):
                 elif stop():
                     break
         if self.places.staging is None:
-            return ShardResult(finished, seconds=time.monotonic() - began)
+            return ShardResult([*map(self.judged, finished)], seconds=time.monotonic() - began)
         receipts, rows = self._receipts(items, finished)
         part = self.places.staging / f"{secrets.token_hex(8)}.parquet" if rows else None
         content = b""

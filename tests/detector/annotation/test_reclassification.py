@@ -14,6 +14,8 @@ from detector.annotation.reclassification import NOT_THERE, overlay_name, reclas
 from detector.annotation.report import RunReport
 from detector.annotation.request import AnnotateRequest, Models, RunSettings
 from detector.annotation.run import annotate
+from detector.annotation.running import run_store
+from detector.annotation.values import ClassifiedItem
 from detector.base.objects.address import Address
 from detector.base.reporting import Task
 from detector.cluster.options import ClusterOptions
@@ -54,6 +56,33 @@ def test_a_cluster_is_told_where_cards_among_objects_are(other_species, tmp_path
     write_run(tmp_path / "out", RunFile(cards=cards))
     reclassify(tmp_path / "out", other_species, RunSettings(cluster=ClusterOptions()))
     assert seen == [{"north": Address("s3", "bucket", "north"), "south": tmp_path / "south"}]
+
+
+def test_files_that_a_machine_of_the_cluster_does_not_see_are_done_by_the_next_run(
+    run, afresh, make_card, other_species, tmp_path, settings, monkeypatch
+):
+    """Its mount is away: that is no failure of the files, as it is none where one process reads them."""
+
+    def on_cluster(engine, job, places, options, writer):
+        def without_mount(items):
+            for boxed in items:
+                yield ClassifiedItem(boxed, failure="it cannot be read", gone=True)
+
+        return run_store(without_mount, job, "classifying", quiet=True)
+
+    card, out = make_card(photos=3), tmp_path / "out"
+    run("out", card)
+    with monkeypatch.context() as patch:
+        patch.setattr("detector.annotation.reclassification.classify_on_cluster", on_cluster)
+        report = reclassify(out, other_species, replace(settings, cluster=ClusterOptions()))
+    assert (report.files, report.failed) == (0, 0)
+    assert len(report.lost) == 4
+    assert load_run(out).species.overlay is None
+    report = reclassify(out, other_species, settings)
+    assert (report.files, report.failed, report.lost) == (4, 0, [])
+    facts, others = read_store(out), afresh(card)
+    photos = {key for key in facts if key[1].endswith("JPG")}
+    assert_same_facts({key: facts[key] for key in photos}, {key: others[key] for key in photos})
 
 
 def test_another_classifier_replaces_the_logits_and_nothing_else(

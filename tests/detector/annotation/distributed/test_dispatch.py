@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from backbones.errors import HoopoeError
 from detector.annotation.distributed.shards import FIRST, LEAST, Sharding
-from detector.cluster.dispatch import Died, Ending, Finished, Shard, ShardResult, dispatch
+from detector.cluster.dispatch import DEATHS, LOSSES, Died, Ending, Finished, Shard, ShardResult, dispatch
 from detector.types import MediaItem
 
 
@@ -32,12 +32,19 @@ class FakePool:
         poison: Paths over which they die.
         deaths: Numbers of shards, as they are submitted, over which they die by chance.
         lost: The same, with their machine.
+        fells: Whether poison takes down the machine, with all of the workers, which are there again.
     """
 
     def __init__(
-        self, workers: int = 2, poison: Sequence[str] = (), deaths: Sequence[int] = (), lost: Sequence[int] = ()
+        self,
+        workers: int = 2,
+        poison: Sequence[str] = (),
+        deaths: Sequence[int] = (),
+        lost: Sequence[int] = (),
+        fells: bool = False,
     ) -> None:
         self.workers, self.poison, self.deaths, self.lost = workers, set(poison), set(deaths), set(lost)
+        self.fells = fells
         self.shards: list[Shard[MediaItem]] = []
         self.waiting: list[int] = []
         self.killed: Counter[str] = Counter()
@@ -58,6 +65,12 @@ class FakePool:
         self.shards.append(shard)
 
     def events(self, timeout_s: float) -> list[Finished[MediaItem, str] | Died[MediaItem]]:
+        if self.fells and any(
+            item.path in self.poison for number in self.waiting for item in self.shards[number].items
+        ):
+            lost, self.waiting = self.waiting, []
+            self.killed.update(item.path for number in lost for item in self.shards[number].items)
+            return [Died(self.shards[number], blamed=False) for number in lost]
         return [self._event(self.waiting.pop(0))] if self.waiting else []
 
     def _event(self, number: int) -> Finished[MediaItem, str] | Died[MediaItem]:
@@ -113,22 +126,43 @@ def test_workers_that_die_by_chance_cost_no_file():
     assert sorted(run(items, pool)) == [item.path for item in items]
 
 
-def test_a_lost_machine_is_no_file_s_fault():
+def test_lost_machines_are_no_file_s_fault():
     items = media(1)
-    pool = FakePool(lost=range(5))
+    pool = FakePool(lost=range(LOSSES + DEATHS - 1))
     assert run(items, pool) == [items[0].path]
-    assert [shard.deaths for shard in pool.shards] == [0] * 6
+
+
+@pytest.mark.parametrize("count", [1, 2, 9, 100])
+def test_a_file_that_takes_down_every_machine_is_failed_and_no_file_that_was_beside_it(count):
+    items = media(count)
+    poison = items[count // 2].path
+    pool = FakePool(workers=4, poison=[poison], fells=True)
+    done = run(items, pool)
+    assert sorted(done) == sorted([f"!{poison}", *(item.path for item in items if item.path != poison)])
+    assert LOSSES + DEATHS <= pool.killed[poison] <= LOSSES + DEATHS + 2
+
+
+def test_of_several_files_that_take_down_machines_each_is_found_and_none_beside_them():
+    items = media(40)
+    poison = [item.path for item in items[::7]]
+    done = run(items, FakePool(workers=8, poison=poison, fells=True))
+    assert sorted(each[1:] for each in done if each.startswith("!")) == poison
+    assert len(done) == 40
 
 
 @settings(max_examples=25)
 @given(
-    st.integers(1, 60), st.integers(1, 5), st.sets(st.integers(0, 59), max_size=4), st.randoms(use_true_random=False)
+    st.integers(1, 60),
+    st.integers(1, 5),
+    st.sets(st.integers(0, 59), max_size=4),
+    st.booleans(),
+    st.randoms(use_true_random=False),
 )
-def test_whatever_dies_each_item_is_done_or_failed_once(count, workers, poison, chance: random.Random):
+def test_whatever_dies_each_item_is_done_or_failed_once(count, workers, poison, fells, chance: random.Random):
     items = media(count, folders=3)
     bad = {items[number].path for number in poison if number < count}
-    deaths = chance.sample(range(30), 4)
-    done = run(items, FakePool(workers, bad, deaths[:1], deaths[1:]), whole_folders=chance.random() < 0.5)
+    deaths = chance.sample(range(30), 3)
+    done = run(items, FakePool(workers, bad, deaths[:1], deaths[1:], fells), whole_folders=chance.random() < 0.5)
     assert sorted(each.lstrip("!") for each in done) == [item.path for item in items]
     assert bad == {each[1:] for each in done if each.startswith("!")}
 

@@ -27,6 +27,7 @@ from detector.annotation.options import SeeingOptions
 from detector.annotation.reclassification import reclassify
 from detector.annotation.request import AnnotateRequest, AuditRequest, Models, RunSettings
 from detector.annotation.run import annotate
+from detector.cluster import ray_pool
 from detector.cluster.options import ClusterOptions
 from detector.decisions.decide import decide, stored_options
 from detector.exports.refresh import refresh
@@ -155,6 +156,7 @@ def test_a_file_that_kills_its_worker_is_failed_and_the_others_are_done(
     shutil.copytree(card, root)
     save_photo(root / "DCIM" / "IMG_0005A.JPG", 7, WIDTH, HEIGHT)
     monkeypatch.setattr(engine, "ModelFiles", PoisonedFiles)
+    monkeypatch.setattr(ray_pool, "VERDICT_S", 3.0)
     report = by_ray(AnnotateRequest([root], tmp_path / "out"), models)
     facts = read_store(tmp_path / "out")
     poison = facts.pop(("card", "DCIM/IMG_0005A.JPG"))

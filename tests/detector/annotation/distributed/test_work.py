@@ -8,10 +8,11 @@ import pytest
 
 from backbones.errors import ConfigError, MediaError
 from detector.annotation.distributed.model_files import ModelFile
-from detector.annotation.distributed.work import Places, _Runner
+from detector.annotation.distributed.work import Places, _judged, _Runner
 from detector.annotation.facts import ItemRows, RowsOptions
 from detector.annotation.listing.media_list import MOST_LOST
 from detector.annotation.report import RunReport
+from detector.annotation.values import BoxedItem, ClassifiedItem
 from detector.base.objects.address import Address
 from detector.base.objects.errors import AccessError
 from detector.base.objects.service import put_object, read_object
@@ -105,6 +106,13 @@ def test_told_to_end_it_leaves_what_is_finished(store, items):
 def test_what_is_done_comes_back_where_nothing_is_written(store, items):
     result = runner(Places(store, None, {}))(items, lambda: False)
     assert [rows[0].failure for rows in result.done] == ["it is damaged"] * 3
+
+
+def test_of_what_comes_back_it_is_said_which_files_are_not_seen_there(items):
+    boxed = [BoxedItem(item, ()) for item in items]
+    done = [_judged(ClassifiedItem(each, failure="it is damaged")) for each in boxed]
+    assert [each.gone for each in done] == [False, False, True]
+    assert not _judged(ClassifiedItem(boxed[2])).gone
 
 
 def test_a_part_that_nobody_took_never_counts(store, items):
