@@ -5,19 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from detector.base.objects.address import Address
-from detector.base.objects.fetching import fetch
-from detector.base.objects.listing import list_objects
-from tests.detector.annotation.store_checks import assert_same_facts, read_store
-from tests.detector.base.objects.object_server import BUCKET, serving, upload
+from tests.detector.annotation.store_checks import assert_same_facts, read_store, without_file_times
+from tests.detector.base.objects.object_server import BUCKET, bring, serving, upload
 
 FORMATS = "csv,events,megadetector,camtrap-dp,crops"
-SEEN_AGAIN = {"modified_at": None}  # an object's time is that of its upload, which says nothing
 
 
 def hoopoe(*words: object) -> str:
@@ -27,20 +22,6 @@ def hoopoe(*words: object) -> str:
     assert done.returncode in (0, 1), done.stderr
     assert "secret" not in done.stdout + done.stderr
     return done.stdout
-
-
-def bring(address: Address, folder: Path) -> Path:
-    """A copy of a store of objects on the disk."""
-    for info in list_objects(address):
-        path = folder / info.key.removeprefix(f"{address.key}/")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fetch(Address("s3", BUCKET, info.key), path)
-    return folder
-
-
-def bare(facts):
-    """Facts but for the times of files."""
-    return {key: tuple(replace(row, **SEEN_AGAIN) for row in rows) for key, rows in facts.items()}
 
 
 @pytest.mark.slow
@@ -67,7 +48,7 @@ def test_objects_to_objects_equals_disk_to_disk(make_card, detector_file, specie
         assert "45 files" in again
         copy = bring(store, tmp_path / "copy")
         assert server.seen["none"] > 20 * server.seen["cuts"] > 0
-    assert_same_facts(bare(read_store(copy)), bare(read_store(local)), atol=0)
+    assert_same_facts(without_file_times(read_store(copy)), without_file_times(read_store(local)), atol=0)
     files = {path.relative_to(local).as_posix() for path in local.rglob("*") if path.is_file() and path.name[0] != "."}
     assert files == {path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file()}
     for name in files:
@@ -98,7 +79,7 @@ def test_boxes_and_media_among_objects_equal_those_on_a_disk(make_card, species_
         hoopoe("classify-crops", *given, "--output", store, *common)
         copy = bring(store, tmp_path / "copy")
         assert server.seen["none"] > 0
-    ours, theirs = bare(read_store(copy)), bare(read_store(tmp_path / "local"))
+    ours, theirs = without_file_times(read_store(copy)), without_file_times(read_store(tmp_path / "local"))
     with_boxes = {("card", image["file"]) for image in images if image["detections"]}
     assert_same_facts({key: ours[key] for key in with_boxes}, {key: theirs[key] for key in with_boxes})
     assert ours.keys() == theirs.keys()

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import re
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -28,48 +24,39 @@ from detector.annotation.reclassification import reclassify
 from detector.annotation.request import AnnotateRequest, AuditRequest, Models, RunSettings
 from detector.annotation.run import annotate
 from detector.cluster import ray_pool
-from detector.cluster.options import ClusterOptions
-from detector.decisions.decide import decide, stored_options
-from detector.exports.refresh import refresh
 from detector.store.layout import facts_folder, parts
-from tests.detector.annotation.conftest import save_photo, save_species, save_video
+from tests.detector.annotation.conftest import save_photo, save_species
+from tests.detector.annotation.distributed.clusters import (
+    CLUSTER,
+    FILES,
+    ThreeNodes,
+    assert_same_exports,
+    by_ray,
+    exported,
+    killing,
+    make_card,
+    three_nodes,
+)
 from tests.detector.annotation.distributed.poison import HEIGHT, WIDTH, PoisonedFiles
 from tests.detector.annotation.store_checks import assert_same_facts, read_store
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="Ray's clusters are for Linux")]
 ray = pytest.importorskip("ray")
 
-PHOTOS, VIDEOS = (int(os.environ.get(name, count)) for name, count in (("HOOPOE_PHOTOS", 48), ("HOOPOE_VIDEOS", 2)))
 KILLS = [  # each after so many parts
     (signal.SIGKILL, random.Random(number).randrange(7)) for number in range(int(os.environ.get("HOOPOE_KILLS", 1)))
 ]
-NUMBER = re.compile(r"\b\d+\.\d+\b")
-CLUSTER = ClusterOptions(fewest=1, cpus_per_worker=1, device="cpu", precision="fp32", batch_size=3)
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Three nodes of one core each."""
-    from ray.cluster_utils import Cluster
-
-    node = {"num_cpus": 1, "object_store_memory": 80 << 20}
-    started = Cluster(initialize_head=True, head_node_args=node)
-    started.spare = [started.add_node(**node) for _ in range(2)]
-    ray.init(address=started.address, log_to_driver=False, logging_level="ERROR")
-    yield started
-    ray.shutdown()
-    started.shutdown()
+def cluster() -> Iterator[ThreeNodes]:
+    with three_nodes() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
 def card(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("cards") / "card"
-    for number in range(PHOTOS):
-        save_photo(root / "DCIM" / f"IMG_{number:04d}.JPG", number, *((160, 120) if number % 3 else (200, 90)))
-    for number in range(VIDEOS):
-        save_video(root / "DCIM" / f"VID_{number:04d}.mp4", frames=12, seed=100 + number)
-    (root / "DCIM" / "IMG_9999.JPG").write_bytes(b"no photo")
-    return root
+    return make_card(tmp_path_factory.mktemp("cards") / "card")
 
 
 @pytest.fixture(scope="module")
@@ -85,64 +72,12 @@ def alone(card, models, tmp_path_factory) -> Path:
     return output
 
 
-def by_ray(request: AnnotateRequest, models: Models, **changes: Any) -> Any:
-    return annotate(request, models, RunSettings(quiet=True, cluster=replace(CLUSTER, **changes)))
-
-
-def killing(output: Path, kill: Callable[[], None], after: int = 1) -> threading.Thread:
-    """A thread that kills when there are so many parts."""
-
-    def wait() -> None:
-        while len(parts(facts_folder(output))) < after:
-            time.sleep(0.05)
-        kill()
-
-    thread = threading.Thread(target=wait, daemon=True)
-    thread.start()
-    return thread
-
-
-def workers() -> list[int]:
-    """Process ids of workers."""
-    found = []
-    for process in Path("/proc").iterdir():
-        if process.name.isdecimal():
-            try:
-                name = (process / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if name.startswith(b"ray::_Host") and (process / "environ").read_bytes().count(b"RAY_"):
-                found.append(int(process.name))
-    return found
-
-
-def exported(output: Path) -> dict[str, str]:
-    """What the exports say."""
-    decide(output, stored_options(output))
-    refresh(output, ("megadetector", "csv", "events"))
-    texts = {path.name: path.read_text() for path in output.glob("*.csv")}
-    return texts | {"images": json.dumps(json.loads((output / "results.json").read_text())["images"])}
-
-
-def assert_same_exports(found: dict[str, str], expected: dict[str, str]) -> None:
-    """Equal but for rounding: pictures of other batches."""
-    assert found.keys() == expected.keys()
-    for name, text in found.items():
-        assert NUMBER.sub("", text) == NUMBER.sub("", expected[name]), name
-        numbers = [list(map(float, NUMBER.findall(each))) for each in (text, expected[name])]
-        assert numbers[0] == pytest.approx(numbers[1], abs=2e-3), name  # results.json has three digits
-
-
 def test_a_node_and_a_worker_die_and_the_store_is_that_of_one_process(cluster, card, models, alone, tmp_path):
-    def kill() -> None:
-        os.kill(workers()[0], signal.SIGKILL)
-        cluster.remove_node(cluster.spare.pop())
-
-    killer = killing(tmp_path, kill)
+    killer = killing(tmp_path, cluster.kill)
     report = by_ray(AnnotateRequest([card], tmp_path), models)
     killer.join(timeout=60)
-    cluster.spare.append(cluster.add_node(num_cpus=1, object_store_memory=80 << 20))
-    assert report.files == PHOTOS + VIDEOS + 1
+    cluster.mend()
+    assert report.files == FILES
     assert report.failed == 1
     assert_same_facts(read_store(tmp_path), read_store(alone))
     assert_same_exports(exported(tmp_path), exported(alone))

@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from detector.base.objects.address import Address
+from detector.base.objects.fetching import fetch
+from detector.base.objects.listing import list_objects
 from detector.base.objects.service import filesystem
 
 BUCKET = "bucket"
@@ -107,3 +110,12 @@ def upload(folder: Path, prefix: str) -> None:
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             s3.put_object(Bucket=BUCKET, Key=f"{prefix}/{path.relative_to(folder).as_posix()}", Body=path.read_bytes())
+
+
+def bring(address: Address, folder: Path) -> Path:
+    """A copy of all that is under an address on the disk."""
+    for info in list_objects(address):
+        path = folder / info.key.removeprefix(f"{address.key}/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fetch(Address("s3", BUCKET, info.key), path)
+    return folder
