@@ -1,9 +1,9 @@
 """How a cluster scales: what a second worker brings, what the driver costs, and whether memory stays flat.
 
-    python -m benchmarks.scaling --part sleep [--seconds 0.25] [--files 600]    # 1, 2, 4 and 8 workers
+    python -m benchmarks.scaling --part sleep [--seconds 0.25] [--files 160]    # of each of 1, 2, 4 and 8 workers
     python -m benchmarks.scaling --part memory [--files 20000]                  # 1 GiB of object store
-    python -m benchmarks.scaling --part real [--files 400]                      # the demo's models, beside one process
-    python -m benchmarks.scaling --part pixels [--files 400]                    # where pictures are decoded
+    python -m benchmarks.scaling --part real [--files 800]                      # the demo's models, beside one process
+    python -m benchmarks.scaling --part pixels [--files 200]                    # where pictures are decoded
     python -m benchmarks.scaling --part killed [--files 12]                     # Ray Data's way of trying again
     ... [--write]
 
@@ -201,18 +201,18 @@ def sleep_part(files: int, seconds: float, numbers: Sequence[int]) -> list[str]:
     """Some numbers of workers."""
     begin(max(numbers), 128 << 20)
     lines = [
-        f"{files:,} files, {seconds} s each.",
+        f"{files:,} files a worker, {seconds} s each.",
         "",
-        "| workers | seconds | efficiency | driver's share |",
-        "|---|---|---|---|",
+        "| workers | files | seconds | efficiency | driver's share |",
+        "|---|---|---|---|---|",
     ]
     for workers in numbers:
-        found = sleeping(files, seconds, workers)
-        busy = files * seconds
-        share = found.driver_s / busy
+        found = sleeping(files * workers, seconds, workers)
+        count = files * workers
+        share = found.driver_s / (count * seconds)
         lines.append(
-            f"| {workers} | {found.seconds:.1f} | {busy / workers / found.seconds:.3f} | {share:.2%} "
-            f"({1e3 * found.driver_s / files:.2f} ms a file) |"
+            f"| {workers} | {count:,} | {found.seconds:.1f} | {files * seconds / found.seconds:.3f} | {share:.2%} "
+            f"({1e3 * found.driver_s / count:.2f} ms a file) |"
         )
     return lines
 
@@ -380,10 +380,10 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
     parts: dict[str, tuple[str, int, Callable[[int], list[str]]]] = {
-        "sleep": ("Workers that sleep", 600, lambda files: sleep_part(files, args.seconds, args.workers)),
+        "sleep": ("Workers that sleep", 160, lambda files: sleep_part(files, args.seconds, args.workers)),
         "memory": ("Memory", 20_000, memory_part),
-        "real": ("The demo's models on two cores", 400, real_part),
-        "pixels": ("Where pictures are decoded", 400, pixels_part),
+        "real": ("The demo's models on two cores", 800, real_part),
+        "pixels": ("Where pictures are decoded", 200, pixels_part),
         "killed": ("A file that kills its worker, by Ray Data", 12, killed_part),
     }
     title, files, measure = parts[args.part]

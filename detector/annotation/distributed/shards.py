@@ -12,6 +12,7 @@ from detector.cluster.dispatch import Shard
 from detector.types import MediaItem
 
 TARGET_S = 60.0  # of a shard: what a lost worker costs; in a shorter one the stages of the engine run empty too often
+LEAST_S = 2.0  # of a shard towards the end: beginning and ending one take some tenths
 FIRST, LEAST, MOST = 8, 2, 2_000  # weight of a shard while no speed is known, towards the end, and ever
 VIDEO_WEIGHT = 10  # photos that take as long as a video, roughly; the speed is measured
 PIECES = 8  # into which the items of a worker that died are cut
@@ -82,8 +83,11 @@ class Sharding(Generic[Item]):
     def _most(self, workers: int) -> float:
         if not self._weight:
             return FIRST
-        most = min(TARGET_S / max(self._seconds / self._weight, 1e-6), MOST)
-        return most if self._left is None else min(most, max(self._left / (2 * max(workers, 1)), LEAST))
+        per_second = self._weight / max(self._seconds, 1e-6)
+        most = min(TARGET_S * per_second, MOST)
+        if self._left is None or workers <= 1:  # with nobody to wait for
+            return most
+        return min(most, max(self._left / (2 * workers), LEAST_S * per_second, LEAST))
 
 
 def weight_of(item: MediaItem | BoxedItem) -> int:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backbones.errors import HoopoeError
-from detector.annotation.distributed.shards import FIRST, LEAST, Sharding
+from detector.annotation.distributed.shards import FIRST, LEAST_S, Sharding
 from detector.cluster.dispatch import DEATHS, LOSSES, Died, Ending, Finished, Shard, ShardResult, dispatch
 from detector.types import MediaItem
 
@@ -203,8 +203,14 @@ def test_shards_grow_with_speed_and_shrink_towards_the_end():
     while (shard := sharding.next(workers=4)) is not None:
         sizes.append(len(shard.items))
     assert sizes == sorted(sizes, reverse=True)
-    assert sizes[-2] == LEAST
+    assert sizes[-2] == LEAST_S / 0.5 * FIRST
     assert sum(sizes) + FIRST + len(second.items) == 10_000
+
+
+def test_one_worker_has_nobody_to_end_with():
+    sharding = Sharding(media(1_000), 1_000)
+    sharding.measured(Shard(media(1)), seconds=0.1)
+    assert [len(sharding.next(1).items) for _ in range(2)] == [600, 400]
 
 
 def test_folders_stay_whole_where_photos_depend_on_those_before():
