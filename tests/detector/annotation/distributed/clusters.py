@@ -33,12 +33,16 @@ _NODE = {"num_cpus": 1, "object_store_memory": 80 << 20}
 
 
 class ThreeNodes:
-    """A cluster of three nodes of one core each."""
+    """A cluster of three nodes of one core each.
 
-    def __init__(self) -> None:
+    Args:
+        head_works: Whether the head, to which this process is connected, has workers too.
+    """
+
+    def __init__(self, head_works: bool = True) -> None:
         from ray.cluster_utils import Cluster
 
-        self.cluster = Cluster(initialize_head=True, head_node_args=_NODE)
+        self.cluster = Cluster(initialize_head=True, head_node_args={**_NODE, "num_cpus": int(head_works)})
         self.spare = [self.cluster.add_node(**_NODE) for _ in range(2)]
 
     def kill(self) -> None:
@@ -52,15 +56,38 @@ class ThreeNodes:
 
 
 @contextmanager
-def three_nodes() -> Iterator[ThreeNodes]:
+def three_nodes(head_works: bool = True) -> Iterator[ThreeNodes]:
     """A cluster, to which this process is connected."""
     import ray
 
-    nodes = ThreeNodes()
+    nodes = ThreeNodes(head_works)
     ray.init(address=nodes.cluster.address, log_to_driver=False, logging_level="ERROR")
     yield nodes
     ray.shutdown()
     nodes.cluster.shutdown()
+
+
+@contextmanager
+def mending(nodes: ThreeNodes) -> Iterator[list[float]]:
+    """A node comes in place of each that goes down; the moments at which they came."""
+    import ray
+
+    ended = threading.Event()
+    came: list[float] = []
+
+    def mend() -> None:
+        while not ended.wait(1.0):
+            if sum(node["Alive"] for node in ray.nodes()) < 3:
+                nodes.mend()
+                came.append(time.monotonic())
+
+    thread = threading.Thread(target=mend, daemon=True)
+    thread.start()
+    try:
+        yield came
+    finally:
+        ended.set()
+        thread.join()
 
 
 def make_card(root: Path) -> Path:
