@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from detector.cli.terminal.parser import CommandParser
 from detector.cli.terminal.tables import new_table, results
 
 if TYPE_CHECKING:
+    from detector.base.objects.address import Place
     from detector.training.resolving import Request
 
 
@@ -36,14 +36,15 @@ EXAMPLES = (
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options of `hoopoe train`."""
     parser.epilog = (
-        "Several machines: the same command on each with --nodes, NODE_RANK, MASTER_ADDR and MASTER_PORT set, or "
-        "torchrun. Ctrl-C and SIGTERM end after the current step and save; --resume goes on exactly there."
+        "Several machines: the same command on each, with --nodes 2 --rendezvous FIRST_HOST:29500 and --node-rank 0 or "
+        "1; or by srun or torchrun. Ctrl-C and SIGTERM end after the current step and save; --resume goes on exactly "
+        "there."
     )
     parser.add_argument("config", nargs="?", metavar="CONFIG", help="a shipped configuration's name, or a YAML file")
     for name, what in (("train", "train on"), ("val", "evaluate on after each epoch")):
         parser.add_argument(
             f"--{name}-annotations",
-            type=file_of("COCO boxes", f"{name}.json"),
+            type=file_of("COCO boxes", f"{name}.json", objects=True),
             action="append",
             default=[],
             metavar="JSON",
@@ -51,7 +52,7 @@ def add_arguments(parser: CommandParser) -> None:
         )
         parser.add_argument(
             f"--{name}-images",
-            type=folder_of("the pictures"),
+            type=folder_of("the pictures", objects=True),
             action="append",
             default=[],
             metavar="DIR",
@@ -100,7 +101,21 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--devices", type=at_least(1), default=1, metavar="N", help="GPUs, or CPU processes (default: 1)"
     )
-    parser.add_rare_argument("--nodes", type=at_least(1), default=1, metavar="M", help="machines (default: 1)")
+    parser.add_rare_argument(
+        "--nodes", type=at_least(1), default=1, metavar="M", help="machines (default: 1); srun and torchrun say it"
+    )
+    parser.add_rare_argument(
+        "--node-rank", type=at_least(0), metavar="K", help="which of the machines this is; 0 is the first, which writes"
+    )
+    parser.add_rare_argument(
+        "--rendezvous", metavar="HOST:PORT", help="a name and a free port of the first machine, where all meet"
+    )
+    parser.add_rare_argument(
+        "--cache",
+        type=new_folder_of("copies"),
+        metavar="DIR",
+        help="where copies are kept of annotations and pictures in object storage (default: objects/ beside RUN)",
+    )
     parser.add_argument("--dry-run", action="store_true", help="print model, data, schedule and memory; do not train")
     parser.add_rare_argument(
         "--overfit", type=at_least(1), metavar="N", help="as a check, train and evaluate on N training images, unvaried"
@@ -116,9 +131,12 @@ def run(args: argparse.Namespace) -> int:
     if args.init is not None:
         check_detector("--init", args.init, f"a classifier starts the backbone: --set model.weights={args.init}")
     config = load_config(args.config, Config, args.set)  # before torch is imported: a typing error shows at once
+    from detector.training.machines.placing import Meeting, is_first_process, meet
     from detector.training.resolving import Request
     from detector.training.run import train_detector
 
+    if not args.dry_run:
+        meet(args.devices, Meeting(args.nodes, args.node_rank, args.rendezvous))
     request = Request(
         config=config,
         train=_pairs(args.train_annotations, args.train_images, "train"),
@@ -131,8 +149,9 @@ def run(args: argparse.Namespace) -> int:
         accelerator=args.accelerator,
         devices=args.devices,
         nodes=args.nodes,
+        cache=args.cache,
     )
-    speaks = not int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")))  # the first process, for all
+    speaks = is_first_process()
     try:
         if args.dry_run:
             return _print_dry_run(request, args.folds, args.group_by) if speaks else 0
@@ -258,7 +277,7 @@ def _print_dry_run(request: Request, folds: int | None, group_by: str) -> int:
     return 0
 
 
-def _pairs(annotations: list[Path], images: list[Path], name: str) -> list[tuple[Path, Path]]:
+def _pairs(annotations: list[Place], images: list[Place], name: str) -> list[tuple[Place, Place]]:
     if len(annotations) != len(images):
         problem = f"{len(annotations)} annotation files and {len(images)} image folders"
         hint = f"give one --{name}-images for each --{name}-annotations, in the same order"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ class RunData:
         left_out: Pictures that cannot be read, and why, by set and file name.
         pictures: The state of the picture files when they were read (`state_of_pictures`); empty before.
         negatives: Pictures that are confirmed to show no bird, if any.
+        given: What a path was given as: an address, where it is a copy's.
     """
 
     train: Annotations
@@ -56,6 +57,7 @@ class RunData:
     left_out: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     pictures: str = ""
     negatives: Annotations | None = None
+    given: Callable[[str], str] = str
 
     @property
     def sets(self) -> dict[str, Annotations]:
@@ -111,6 +113,11 @@ class RunData:
         return {"fingerprint": self.fingerprint, "pictures": self.pictures} | {
             name: summarise_set(annotations, model, crops=name == "train" and crop_size is not None)
             | {
+                # absolute, so that `--resume RUN` finds them from any folder
+                "files": [
+                    {what: self.given(os.path.abspath(path)) for what, path in each._asdict().items()}
+                    for each in annotations.sources
+                ],
                 "fingerprint": self.fingerprints[name],
                 "left_out": dict(self.left_out.get(name, {})),
                 "report": self.reports.get(name, self.reports["train"]).to_dict(),
@@ -230,11 +237,6 @@ def summarise_set(annotations: Annotations, model: ModelConfig, *, crops: bool =
     missed = unmatched(boxes, DETECTOR_NAMES[model.detector], model.anchor_ratios, model.anchor_scale)
     counts = np.bincount(annotations.labels[kept], minlength=len(annotations.category_names)).tolist()
     return {
-        # absolute, so that `--resume RUN` finds them from any folder
-        "files": [
-            {"annotations": os.path.abspath(each.annotations), "images": os.path.abspath(each.images)}
-            for each in annotations.sources
-        ],
         "categories": dict(zip(annotations.category_names, counts, strict=True)),
         "box_sizes_in_network": size_histogram(boxes),
         "unmatched_by_anchors": missed.share,

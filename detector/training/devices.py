@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments import TorchElasticEnvironment
+from lightning_fabric.plugins.environments import LightningEnvironment
 from lightning_fabric.plugins.precision import MixedPrecision
 from lightning_fabric.strategies import DDPStrategy
 from torch import nn
@@ -18,6 +17,7 @@ from torch.optim import Optimizer
 from backbones.errors import ConfigError
 from detector.base.devices import chosen_device, chosen_precision
 from detector.base.reporting import warn
+from detector.training.machines.placing import is_torchrun, placement
 
 Accelerator = Literal["auto", "cpu", "cuda"]
 TrainingPrecision = Literal["fp32", "bf16", "fp16"]
@@ -26,21 +26,13 @@ _AUTOCAST: dict[TrainingPrecision, Literal["bf16-mixed", "16-mixed"]] = {"bf16":
 FP16_CAPABILITY = (7, 0)  # of a CUDA device: Volta, the first with units for products in fp16
 
 
-def process_numbers(devices: int, nodes: int) -> tuple[int, int]:
-    """Processes on each machine, and machines: as asked for, or under torchrun as it says."""
-    if not TorchElasticEnvironment.detect():
-        return devices, nodes
-    devices = int(os.environ["LOCAL_WORLD_SIZE"])
-    return devices, int(os.environ["WORLD_SIZE"]) // devices
-
-
 def refuse_missing_devices(accelerator: Accelerator, devices: int) -> None:
     """Refuse to start more processes on CUDA devices than there are devices.
 
     Raises:
         ConfigError: There are not so many.
     """
-    devices, _ = process_numbers(devices, 1)
+    devices = placement(devices, 1).devices
     if chosen_accelerator(accelerator) == "cuda" and devices > torch.cuda.device_count():
         hint = f"take {torch.cuda.device_count()}" if torch.cuda.is_available() else "take the accelerator cpu"
         problem = f"{devices} CUDA devices are asked for, and {torch.cuda.device_count()} are here"
@@ -63,7 +55,7 @@ def training_precision(asked: AskedPrecision, device: str) -> TrainingPrecision:
 
 
 def make_fabric(accelerator: Accelerator, devices: int, nodes: int, precision: AskedPrecision) -> Fabric:
-    """A Fabric, not launched yet. Under torchrun, its numbers of processes count.
+    """A Fabric, not launched yet. Under torchrun and srun their numbers of processes count.
 
     Args:
         accelerator: `auto` is CUDA where there is a device.
@@ -71,7 +63,7 @@ def make_fabric(accelerator: Accelerator, devices: int, nodes: int, precision: A
         nodes: Machines.
         precision: See `train.precision`; `bf16` and `fp16` run the model under autocast.
     """
-    devices, nodes = process_numbers(devices, nodes)
+    placed = placement(devices, nodes)
     kind = chosen_accelerator(accelerator)
     autocast = _AUTOCAST.get(training_precision(precision, kind))
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # its greetings
@@ -79,14 +71,17 @@ def make_fabric(accelerator: Accelerator, devices: int, nodes: int, precision: A
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
     # without unused parameters there is nothing to search for
     strategy = (
-        DDPStrategy(find_unused_parameters=False, gradient_as_bucket_view=True) if devices * nodes > 1 else "auto"
+        DDPStrategy(find_unused_parameters=False, gradient_as_bucket_view=True) if placed.processes > 1 else "auto"
     )
+    plugins: list[Any] = [] if autocast is None else [BoxSafePrecision(autocast, kind)]
+    if not is_torchrun():
+        plugins.append(LightningEnvironment())  # what srun says is in the environment by now: `placing.meet`
     return Fabric(
         accelerator=kind,
-        devices=devices,
-        num_nodes=nodes,
+        devices=placed.devices,
+        num_nodes=placed.machines,
         strategy=strategy,
-        plugins=[] if autocast is None else [BoxSafePrecision(autocast, kind)],
+        plugins=plugins,
     )
 
 

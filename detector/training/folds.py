@@ -25,6 +25,7 @@ from detector.deployments.folders import camera_folder
 from detector.evaluation.slices import LOCATION
 from detector.models.saving import read_detector
 from detector.training.data import Sources
+from detector.training.object_data import sources_here
 from detector.training.records.run_folder import RunFolder
 from detector.training.resolving import Request
 from detector.training.run import Run, train_detector
@@ -75,7 +76,8 @@ def make_folds(request: Request, count: int, group_by: str) -> list[Fold]:
     """
     _refuse(request, count)
     keys = {CAMERA: [LOCATION], EVENT: list(EVENTS)}.get(group_by, [group_by])
-    annotations, _ = read_coco(request.train, invalid=request.config.data.invalid, attributes=keys)
+    sources = sources_here(request.train, request.copies)
+    annotations, _ = read_coco(sources, invalid=request.config.data.invalid, attributes=keys)
     groups = groups_of(annotations, group_by)
     boxes = np.bincount(annotations.image_rows[~annotations.is_crowd], minlength=len(annotations))
     fold_of = balanced_folds(groups, boxes, count)
@@ -93,7 +95,7 @@ def make_folds(request: Request, count: int, group_by: str) -> list[Fold]:
     else:
         RunFolder(folder).refuse_existing()
     rows = [fold_of == number for number in range(len(listed["folds"]))]
-    parts = _Parts(request.train, annotations, keep=known)
+    parts = _Parts(sources, annotations, keep=known)
     folds = [
         Fold(
             each["fold"],
@@ -106,7 +108,7 @@ def make_folds(request: Request, count: int, group_by: str) -> list[Fold]:
         )
         for own, each in zip(rows, listed["folds"], strict=True)
     ]
-    write_bytes(folder / LIST, _json(listed | {"sources": _sources(request), "init": request.init}))
+    write_bytes(folder / LIST, _json(listed | {"sources": _sources(sources, request), "init": request.init}))
     write_bytes(folder / "config.yaml", dump_config(request.config).encode())
     return folds
 
@@ -235,9 +237,9 @@ class _Parts:
         return parts
 
 
-def _sources(request: Request) -> dict[str, Any]:
+def _sources(train: Sources, request: Request) -> dict[str, Any]:
     return {
-        "train": [[str(Path(file).resolve()), str(Path(images).resolve())] for file, images in request.train],
+        "train": [[str(Path(file).resolve()), str(Path(images).resolve())] for file, images in train],
         "negatives": [str(Path(folder).resolve()) for folder in request.negatives],
     }
 

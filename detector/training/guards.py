@@ -7,9 +7,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
-import torch.distributed
 
-from backbones.errors import ConfigError, DataError, HoopoeError
+from backbones.errors import ConfigError, DataError
 from detector.training.records.progress import GRADIENT_NORM
 
 SHOWN_IMAGES = 16
@@ -40,20 +39,4 @@ def out_of_memory_explained(images: int) -> Iterator[None]:
             where="train.batch_size",
             hint="set train.accumulate=2 (or 4: the same steps in less memory), train.batch_size=auto, "
             "model.grad_checkpointing=true, train.precision=bf16, or a smaller model.min_size and model.max_size",
-        ) from error
-
-
-@contextlib.contextmanager
-def lost_process_explained(rank: int) -> Iterator[None]:
-    """Turn the failure to reach another process into an error that points to what that process has said."""
-    try:
-        yield
-    except RuntimeError as error:
-        # gloo raises a plain RuntimeError, "Connection closed by peer" or "reset by peer"
-        if not isinstance(error, torch.distributed.DistBackendError) and "by peer" not in str(error):
-            raise
-        raise HoopoeError(
-            "another process of this run has ended",
-            where=f"process {rank}",
-            hint="see the error of that process; resuming the run goes on after the last checkpoint",
         ) from error

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +19,17 @@ from detector.data.dataset import TrainingDataset
 from detector.data.resizing import SizeRule
 from detector.models.building import build_detector, config_of
 from detector.models.initialisation import brings_backbone, init_from_detector
-from detector.training.checkpoints import Checkpoint, load_checkpoint
+from detector.training.checkpoints import Checkpoint, Position, load_checkpoint
 from detector.training.config import Config
-from detector.training.data import RunData, Sources, read_data
+from detector.training.data import RunData, read_data
 from detector.training.devices import (
     Accelerator,
     TrainingPrecision,
     chosen_accelerator,
-    process_numbers,
     training_precision,
 )
+from detector.training.machines.placing import placement
+from detector.training.object_data import FOLDER, Given, address_of, sources_here
 from detector.training.optimising.optimiser import resolved_layer_decay
 from detector.training.records.run_folder import RunFolder
 from detector.training.records.trackers import refuse_missing_trackers
@@ -53,11 +54,12 @@ class Request:
         accelerator: `auto` is CUDA where there is a device.
         devices: Processes on this machine.
         nodes: Machines.
+        cache: Where copies are kept of annotations and images among objects; None: beside the run's folder.
     """
 
     config: Config
-    train: Sources
-    validation: Sources
+    train: Given
+    validation: Given
     output: Path
     resume: bool = False
     init: str | None = None
@@ -66,11 +68,22 @@ class Request:
     accelerator: Accelerator = "auto"
     devices: int = 1
     nodes: int = 1
+    cache: Path | None = None
+
+    @property
+    def copies(self) -> Path:
+        """Where copies of objects are."""
+        return self.cache or self.output.parent / FOLDER
 
     @property
     def processes(self) -> int:
         """Over all machines."""
-        return math.prod(process_numbers(self.devices, self.nodes))
+        return placement(self.devices, self.nodes).processes
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the run's folder is that of another machine: here it is neither read nor written."""
+        return placement(self.devices, self.nodes).machine > 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +107,11 @@ class Resolved:
     model: nn.Module
     checkpoint: Checkpoint[Config] | None
     init: str | None = None
+
+    @property
+    def position(self) -> Position:
+        """Where it begins, or goes on."""
+        return Position() if self.checkpoint is None else self.checkpoint.position
 
     def with_training(self, **changes: object) -> Resolved:
         """The same with other settings of `train`."""
@@ -140,23 +158,45 @@ def resolve(request: Request) -> Resolved:
     folder = RunFolder(request.output)
     refuse_missing_trackers(request.config.train.trackers)
     asked = _with_options(request)
-    data = read_data(
-        request.train, request.validation, asked.data, negatives=request.negatives, overfit=request.overfit
-    )
+    train, validation = (sources_here(each, request.copies) for each in (request.train, request.validation))
+    data = read_data(train, validation, asked.data, negatives=request.negatives, overfit=request.overfit)
+    data = replace(data, given=partial(address_of, folder=request.copies))
     asked = asked.model_copy(update={"model": asked.model.model_copy(update={"categories": data.train.category_names})})
-    config, checkpoint = asked, None
+    checkpoint = None
+    if request.elsewhere:
+        return resolved_from(request, asked, data, None, load_weights=not request.resume)
     if request.resume and folder.last.exists():
         checkpoint = load_checkpoint(folder.last, Config)
+    elif not request.resume:
+        folder.refuse_existing()
+    return resolved_from(request, asked, data, checkpoint, load_weights=checkpoint is None)
+
+
+def resolved_from(
+    request: Request, asked: Config, data: RunData, checkpoint: Checkpoint[Config] | None, *, load_weights: bool
+) -> Resolved:
+    """What a request comes to, once its data is read and it is known where it begins.
+
+    Args:
+        request: What is asked for.
+        asked: Its configuration, with the data's categories.
+        data: What it trains and is evaluated on.
+        checkpoint: Where it goes on; None: it begins.
+        load_weights: Whether those that it begins from are needed.
+
+    Raises:
+        ConfigError, DataError, CheckpointError: Settings or data are not those of the checkpoint, or do not fit.
+    """
+    folder, config = RunFolder(request.output), asked
+    if checkpoint is not None:
         refuse_another_run(checkpoint, asked, data, folder)
         checkpoint = resumed(checkpoint, asked)
         config = checkpoint.resolved
-    elif not request.resume:
-        folder.refuse_existing()
     precision = training_precision(config.train.precision, chosen_accelerator(request.accelerator))
     if config.train.batch_size != "auto":
-        images_a_device(config, request.processes)
+        images_a_device(config, request.processes, resumed=checkpoint is not None)
     init = request.init if checkpoint is None else None
-    model = _build_model(config, init, load_weights=checkpoint is None)
+    model = _build_model(config, init, load_weights=load_weights)
     config = _with_decisions(config, model, precision, init)
     return Resolved(asked, config, data, folder, model, checkpoint, init)
 
@@ -198,8 +238,13 @@ def _with_decisions(config: Config, model: nn.Module, precision: TrainingPrecisi
     return config.model_copy(update={"model": config_of(model), "train": settings})
 
 
-def images_a_device(config: Config, processes: int) -> int:
+def images_a_device(config: Config, processes: int, *, resumed: bool = False) -> int:
     """Images of a step for each process.
+
+    Args:
+        config: The run's, with a number of images a step.
+        processes: Over all machines.
+        resumed: Whether a run goes on, which keeps its images a step.
 
     Raises:
         ConfigError: They cannot be divided.
@@ -208,6 +253,9 @@ def images_a_device(config: Config, processes: int) -> int:
     assert size != "auto"
     if size % processes:
         hint = f"such as train.batch_size={max(1, round(size / processes)) * processes}"
+        if resumed:
+            fitting = ", ".join(str(each) for each in range(1, size + 1) if size % each == 0)
+            hint = f"a run keeps its images a step: go on with so many processes over all machines: {fitting}"
         problem = f"{size} images a step cannot be divided among {processes} processes"
         raise ConfigError(problem, where="train.batch_size", hint=hint)
     return size // processes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,6 +12,7 @@ from detector.config import Section
 from detector.training.checkpoints import LR_SCALING_BEFORE, Checkpoint
 from detector.training.config import Config
 from detector.training.data import RunData
+from detector.training.machines.placing import is_first_process
 from detector.training.optimising.schedule import learning_rate
 from detector.training.records.run_folder import RunFolder
 
@@ -103,7 +103,7 @@ def resumed(checkpoint: Checkpoint[Config], config: Config) -> Checkpoint[Config
         }
     )
     extended = replace(checkpoint, position=position, resolved=resolved)
-    if longer and not int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))):  # the first process, for all
+    if longer and is_first_process():
         _warn_of_another_schedule(checkpoint, extended)
     return extended
 

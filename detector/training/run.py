@@ -5,24 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lightning_fabric import Fabric
 
 from backbones.errors import ConfigError
-from detector.base.reporting import task
+from detector.base.reporting import say, task
 from detector.base.stopping import StopRequest
 from detector.data.loader import training_loader, worker_count
 from detector.evaluation.card_file import write_model_card
 from detector.evaluation.detecting import DetectionOptions
 from detector.evaluation.evaluation import evaluate
 from detector.models.saving import load_detector
-from detector.training.checkpoints import Learner, Position
-from detector.training.config import REFERENCE_BATCH
+from detector.training.checkpoints import Learner, Position, load_checkpoint
+from detector.training.config import REFERENCE_BATCH, Config
 from detector.training.devices import make_fabric, refuse_missing_devices, with_shared_statistics
-from detector.training.guards import lost_process_explained
 from detector.training.loop import train
+from detector.training.machines.lifeline import Lifeline
+from detector.training.machines.meeting import start_processes
+from detector.training.machines.placing import Meeting, meet
+from detector.training.machines.sharing import (
+    Account,
+    facts_of,
+    file_of_first,
+    gathered,
+    refuse_differing,
+    share_weights,
+)
 from detector.training.memory import fits_on_gpu, largest_that_fits, most_useful
 from detector.training.negatives import HardNegatives
 from detector.training.optimising.budget import with_budget
@@ -34,7 +45,7 @@ from detector.training.records.progress import Display
 from detector.training.records.recorder import Recorder, read_metrics
 from detector.training.records.run_folder import RunFolder
 from detector.training.records.trackers import open_trackers
-from detector.training.resolving import Request, Resolved, images_a_device, resolve
+from detector.training.resolving import Request, Resolved, images_a_device, resolve, resolved_from
 from detector.training.resuming import leaves
 from detector.training.session import Session
 from detector.training.single_values import refuse_single_values
@@ -79,12 +90,46 @@ def train_detector(request: Request) -> Run:
         ConfigError, DataError, CheckpointError: Something about the request, the data, or the run to resume.
     """
     refuse_missing_devices(request.accelerator, request.devices)
+    placed = meet(request.devices, Meeting(request.nodes))
     resolved = resolve(request)
-    position = Position() if resolved.checkpoint is None else resolved.checkpoint.position
-    if position.finished:
-        return Run(position, resolved.files, trained=False)
+    if resolved.position.finished and placed.machines == 1:
+        return Run(resolved.position, resolved.files, trained=False)
     fabric = make_fabric(request.accelerator, request.devices, request.nodes, resolved.config.train.precision)
-    fabric.launch()
+    start_processes(fabric, placed)
+    with Lifeline(fabric) as lifeline:
+        if placed.machine > 0 and fabric.local_rank == 0:
+            say(f"{lifeline.member} trains with others; the run's files are written by the first machine")
+        resolved = as_first_process(request, resolved, fabric, lifeline)
+        if resolved.position.finished:
+            return Run(resolved.position, resolved.files, trained=False)
+        return _train(resolved, fabric, lifeline)
+
+
+def as_first_process(request: Request, resolved: Resolved, fabric: Fabric, lifeline: Lifeline) -> Resolved:
+    """What a request comes to in all processes: the run's folder is that of the first one, and need not be elsewhere.
+
+    Raises:
+        ConfigError: A machine would do something else.
+    """
+    if fabric.world_size == 1:
+        return resolved
+    last = None if resolved.checkpoint is None else resolved.files.last
+    with file_of_first(last, fabric) as copy:
+        if request.elsewhere and request.resume:
+            checkpoint = None if copy is None else load_checkpoint(copy, Config)
+            resolved = resolved_from(request, resolved.asked, resolved.data, checkpoint, load_weights=copy is None)
+    account = Account(
+        lifeline.member,
+        dict(leaves(resolved.config)),
+        facts_of(resolved.data.fingerprint, request.resume),
+        request.resume and RunFolder(request.output).last.exists(),
+    )
+    refuse_differing(gathered(account, fabric), request.output)
+    share_weights(resolved.model, fabric.world_size)
+    return resolved
+
+
+def _train(resolved: Resolved, fabric: Fabric, lifeline: Lifeline) -> Run:
     before = {} if resolved.checkpoint is None else resolved.files.data_summary()
     refuse = resolved.config.data.invalid == "error"
     resolved = replace(resolved, data=with_readable_pictures(resolved.data, before, fabric, refuse=refuse))
@@ -93,9 +138,10 @@ def train_detector(request: Request) -> Run:
     resolved = with_budget(resolved, fabric.world_size)
     refuse_single_values(resolved, fabric.world_size)
     session = open_session(fabric, resolved)
+    lifeline.at_end = partial(session.close, "failed")
     try:
         with decoders_heard() if worker_count(resolved.config.data.workers) == 0 else nullcontext():
-            position = trained(session, position)
+            position = trained(session, resolved.position, lifeline)
         if session.recorder is not None:
             session.recorder.draw_curves()
             if position.finished and not resolved.data.overfit:
@@ -107,15 +153,15 @@ def train_detector(request: Request) -> Run:
     return Run(position, resolved.files, signal=session.stop.signal)
 
 
-def trained(session: Session, position: Position) -> Position:
+def trained(session: Session, position: Position, lifeline: Lifeline) -> Position:
     """Train from a position, with what is shown and heard meanwhile; returns where it ended, which has been saved."""
-    with session.display, session.stop.listening(), lost_process_explained(session.fabric.global_rank):
+    with session.display, session.stop.listening():
         for line in (*session.resolved.data.lines(), _opening(session, position)):
             session.display.say(line)
         try:
             return train(session, position)
-        except RuntimeError:
-            if not session.stop.requested:
+        except RuntimeError as error:
+            if not session.stop.requested or lifeline.explains(error) is not None:
                 raise
             return session.saved  # a SIGTERM to all processes has ended the workers in the middle of a step
 

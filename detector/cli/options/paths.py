@@ -63,9 +63,9 @@ class PathOf:
             raise ConfigError(f"there is no such {kind}", where=path, hint=wanted)
 
 
-def file_of(what: str, such_as: str | None = None) -> PathOf:
+def file_of(what: str, such_as: str | None = None, *, objects: bool = False) -> PathOf:
     """A file that is read."""
-    return PathOf(what, folder=False, such_as=such_as)
+    return PathOf(what, folder=False, such_as=such_as, objects=objects)
 
 
 def folder_of(what: str, *, objects: bool = False) -> PathOf:

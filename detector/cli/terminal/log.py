@@ -96,7 +96,7 @@ class _ToLog(logging.Handler):
 
 
 def _log(words: Sequence[str]) -> Log:
-    if int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))):
+    if int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", os.environ.get("SLURM_PROCID", "0")))):
         return QuietLog()
     formats = [word for before, word in zip(("", *words), words, strict=False) if before == "--log"]
     formats += [word.removeprefix("--log=") for word in words if word.startswith("--log=")]

@@ -18,6 +18,7 @@ import torch
 from backbones.errors import ConfigError, HoopoeError
 from detector.base.files import write_bytes
 from detector.base.json_text import parse_json
+from detector.base.objects.address import Place, place_of
 from detector.base.version import __version__
 from detector.config import dump_config
 from detector.training.config import Config
@@ -61,7 +62,7 @@ class RunFolder:
         """Curves and example pictures."""
         return self.root / "plots"
 
-    def data_files(self) -> dict[str, list[tuple[Path, Path]]]:
+    def data_files(self) -> dict[str, list[tuple[Place, Place]]]:
         """Annotations and images that the run was started with, by set: train, val; negatives have images alone.
 
         Raises:
@@ -73,7 +74,7 @@ class RunFolder:
         try:
             content = parse_json(path)
             return {
-                name: [(Path(each["annotations"]), Path(each["images"])) for each in content[name]["files"]]
+                name: [(place_of(each["annotations"]), place_of(each["images"])) for each in content[name]["files"]]
                 for name in ("train", "val", "negatives")
                 if name in content
             }

@@ -97,8 +97,9 @@ def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.mark.parametrize("kill", range(int(os.environ.get("HOOPOE_KILLS", "1"))))
 def test_sigkill_at_a_random_step_and_resume_is_bit_equal(
-    command, make_request, tiny_yaml, tmp_path, differing, two_threads
+    kill, command, make_request, tiny_yaml, tmp_path, differing, two_threads
 ) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     train_detector(make_request("whole", *HARD))

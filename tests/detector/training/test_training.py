@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from backbones.errors import ConfigError, DataError, HoopoeError
+from backbones.errors import ConfigError, DataError
 from detector.cli.main import main
 from detector.data.dataset import Item, make_target
 from detector.data.loader import collate
@@ -18,7 +18,7 @@ from detector.models.saving import load_detector
 from detector.training import loop
 from detector.training.batches import split_batch
 from detector.training.dry_run import describe_run
-from detector.training.guards import lost_process_explained, out_of_memory_explained
+from detector.training.guards import out_of_memory_explained
 from detector.training.memory import fits_on_gpu, largest_that_fits, most_useful
 from detector.training.run import train_detector
 
@@ -227,13 +227,6 @@ def test_auto_is_the_default_on_a_cpu(make_request) -> None:
 def test_out_of_memory_proposes_settings() -> None:
     with pytest.raises(ConfigError, match=r"train\.accumulate=2.*grad_checkpointing"), out_of_memory_explained(8):
         raise torch.OutOfMemoryError("CUDA out of memory")
-
-
-def test_a_lost_process_is_no_defect_and_other_errors_stay_as_they_are() -> None:
-    with pytest.raises(HoopoeError, match="another process of this run has ended"), lost_process_explained(0):
-        raise RuntimeError("[gloo/transport/tcp/pair.cc:561] Connection closed by peer [127.0.0.1]:59038")
-    with pytest.raises(RuntimeError, match="shapes"), lost_process_explained(0):
-        raise RuntimeError("shapes do not match")
 
 
 def test_batches_that_cannot_be_divided_are_refused(make_request) -> None:
