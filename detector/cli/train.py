@@ -95,6 +95,21 @@ def add_arguments(parser: CommandParser) -> None:
         "(default: %(default)s)",
     )
     add_set_argument(parser, "train.lr=2e-4")
+    _add_devices(parser)
+    parser.add_rare_argument(
+        "--cache",
+        type=new_folder_of("copies"),
+        metavar="DIR",
+        help="where copies are kept of annotations and pictures in object storage (default: objects/ beside RUN)",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print model, data, schedule and memory; do not train")
+    parser.add_rare_argument(
+        "--overfit", type=at_least(1), metavar="N", help="as a check, train and evaluate on N training images, unvaried"
+    )
+
+
+def _add_devices(parser: CommandParser) -> None:
+    """Declare where the processes of a run are."""
     parser.add_rare_argument(
         "--accelerator", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if any"
     )
@@ -109,16 +124,6 @@ def add_arguments(parser: CommandParser) -> None:
     )
     parser.add_rare_argument(
         "--rendezvous", metavar="HOST:PORT", help="a name and a free port of the first machine, where all meet"
-    )
-    parser.add_rare_argument(
-        "--cache",
-        type=new_folder_of("copies"),
-        metavar="DIR",
-        help="where copies are kept of annotations and pictures in object storage (default: objects/ beside RUN)",
-    )
-    parser.add_argument("--dry-run", action="store_true", help="print model, data, schedule and memory; do not train")
-    parser.add_rare_argument(
-        "--overfit", type=at_least(1), metavar="N", help="as a check, train and evaluate on N training images, unvaried"
     )
 
 
