@@ -17,6 +17,7 @@ Task = TypeVar("Task")
 Value = TypeVar("Value")
 
 START_TIMEOUT_S = 300.0  # until a process has imported what it needs; slow disks and virus scanners take their time
+LISTENED_S = 1.0  # at a time; more than that was no listening: the computer slept, or this process was held
 HELD_EVENTS = 16  # of later tasks, while an earlier one goes on, where the order counts; a photo may take 40 MB
 _MEND = "copy the file from the card again, or leave it out"
 
@@ -50,10 +51,10 @@ Event = Produced[Task, Value] | Finished[Task] | Failed[Task]
 class IsolatedReaders(Closing, Generic[Task, Value]):
     """Processes that work on tasks, each of which produces a stream of values.
 
-    A process that dies or is silent for too long is replaced: its task has failed, the others go on. Each process holds
-    the value that it has made until it is asked for, so memory stays bounded. All happens in the thread that asks for
-    the next event: to have values ready while other work is done, ask in a thread of its own. `close` alone may be
-    called from any thread, and is final.
+    A process that dies or is silent for too long is replaced: its task has failed, the others go on. What time a laptop
+    is shut does not count. Each process holds the value that it has made until it is asked for, so memory stays
+    bounded. All happens in the thread that asks for the next event: to have values ready while other work is done, ask
+    in a thread of its own. `close` alone may be called from any thread, and is final.
 
     The processes are no forks of this one, and do not run the caller's script, which needs no
     `if __name__ == "__main__":`.
@@ -152,11 +153,11 @@ class IsolatedReaders(Closing, Generic[Task, Value]):
         worker.begin(*item)
 
     def _heard(self, workers: list[Worker[Task]]) -> list[Worker[Task]]:
-        """Wait for these processes; returns those that have something to say, or have been silent for too long."""
-        patience = min(self._patience(worker) for worker in workers)
+        """Wait a moment for these processes; returns those that have something to say, or were silent for too long."""
+        patience = min(LISTENED_S, *(self._patience(worker) for worker in workers))
         start = time.monotonic()
         ready = set(wait([worker.results for worker in workers], max(0.0, patience)))
-        waited = time.monotonic() - start
+        waited = min(LISTENED_S, time.monotonic() - start)
         for worker in workers:  # only the time in which this process listened counts as silence
             worker.silent_s = 0.0 if worker.results in ready else worker.silent_s + waited
         return [worker for worker in workers if worker.results in ready or self._patience(worker) <= 0]

@@ -1,6 +1,7 @@
 """One bad task never costs the others."""
 
 import ast
+import itertools
 import os
 import signal
 import subprocess
@@ -9,12 +10,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from backbones.errors import HoopoeError, MediaError
-from detector.footage import worker
+from detector.footage import isolation, worker
 from detector.footage.isolation import Failed, Finished, IsolatedReaders, Produced
 
 HERE = str(Path(__file__).parent)
@@ -115,6 +117,13 @@ def test_a_thousand_pictures_arrive_whole_while_others_crash(pool: IsolatedReade
             seen[event.task] += 1
             event.value.fill(0)  # writable: it belongs to the receiver
     assert seen == {("pictures", 1000): 1000, ("abort", 0): 0, ("pictures", 200): 200, ("abort", 1): 0}
+
+
+def test_a_computer_that_slept_is_not_taken_for_a_hang(pool: IsolatedReaders, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(monotonic=itertools.count(0, 10 * PATIENT_S).__next__)  # it sleeps whenever it waits
+    monkeypatch.setattr(isolation, "time", clock)
+    tasks = [("sleep a little", 0), ("count", 30)]
+    assert not failures(list(pool.run(tasks)))
 
 
 def test_a_slow_receiver_is_not_taken_for_a_hang(impatient: IsolatedReaders) -> None:
