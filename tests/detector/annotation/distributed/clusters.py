@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -67,27 +68,21 @@ def three_nodes(head_works: bool = True) -> Iterator[ThreeNodes]:
     nodes.cluster.shutdown()
 
 
-@contextmanager
-def mending(nodes: ThreeNodes) -> Iterator[list[float]]:
-    """A node comes in place of each that goes down; the moments at which they came."""
+def mending(nodes: ThreeNodes, run: Callable[[], RunReport]) -> tuple[RunReport, int]:
+    """What a run says while a node comes in place of each that goes down, and how many came.
+
+    Ray adds nodes in the main thread alone.
+    """
     import ray
 
-    ended = threading.Event()
-    came: list[float] = []
-
-    def mend() -> None:
-        while not ended.wait(1.0):
+    came = 0
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(run)
+        while not wait([running], 1.0).done:
             if sum(node["Alive"] for node in ray.nodes()) < 3:
                 nodes.mend()
-                came.append(time.monotonic())
-
-    thread = threading.Thread(target=mend, daemon=True)
-    thread.start()
-    try:
-        yield came
-    finally:
-        ended.set()
-        thread.join()
+                came += 1
+    return running.result(), came
 
 
 def make_card(root: Path) -> Path:

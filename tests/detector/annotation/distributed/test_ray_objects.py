@@ -39,7 +39,7 @@ pytestmark = [
 ]
 pytest.importorskip("ray")
 
-CARD, STORE = Address("s3", BUCKET, "photos/card"), Address("s3", BUCKET, "stores/out")
+CARD = Address("s3", BUCKET, "photos/card")
 
 
 @pytest.fixture(scope="module")
@@ -66,15 +66,16 @@ def server(card: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
 
 
 def test_a_node_and_a_worker_die_and_the_service_fails(server, alone, detector_file, species_file, tmp_path):
+    store = Address("s3", BUCKET, "stores/disturbed")
     models = Models.of(detector_file, species_file, "cpu", "fp32")
-    with three_nodes() as nodes, working_copy(STORE) as folder:
+    with three_nodes() as nodes, working_copy(store) as folder:
         killer = killing(folder, nodes.kill)
         report = by_ray(AnnotateRequest([CARD], folder), models)
         killer.join(timeout=60)
     assert (report.files, report.failed) == (FILES, 1)
-    with working_copy(STORE) as folder:
+    with working_copy(store) as folder:
         exports = exported(folder)
-    copy = bring(STORE, tmp_path / "copy")
+    copy = bring(store, tmp_path / "copy")
     assert all(server.seen[fault] > 0 for fault in ("fails", "throttles", "cuts"))
     assert server.seen["none"] > FILES
     assert_same_facts(without_file_times(read_store(copy)), without_file_times(read_store(alone)))
@@ -83,20 +84,21 @@ def test_a_node_and_a_worker_die_and_the_service_fails(server, alone, detector_f
 
 
 def test_a_run_that_is_killed_goes_on(server, alone, detector_file, species_file, tmp_path):
-    words = [sys.executable, "-m", "detector.cli.main", "annotate", str(CARD), "--output", str(STORE)]
+    store = Address("s3", BUCKET, "stores/killed")
+    words = [sys.executable, "-m", "detector.cli.main", "annotate", str(CARD), "--output", str(store)]
     words += ["--detector", str(detector_file), "--species", str(species_file), "--precision", "fp32"]
     words += ["--engine", "ray", "--workers", "2", "--cpus-per-worker", "1", "--device", "cpu"]
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     started = subprocess.Popen(words, env=environment, start_new_session=True)
-    while started.poll() is None and not any(True for _ in list_objects(STORE / "facts")):
+    while started.poll() is None and not any(True for _ in list_objects(store / "facts")):
         time.sleep(0.5)
     started.send_signal(signal.SIGKILL)
     started.wait(60)
-    lease = json.loads(read_object(STORE / LEASE)) if started.returncode == -signal.SIGKILL else {}
-    put_object(STORE / LEASE, json.dumps({**lease, "renewed": time.time() - LAPSED_S}).encode())  # minutes later
+    lease = json.loads(read_object(store / LEASE)) if started.returncode == -signal.SIGKILL else {}
+    put_object(store / LEASE, json.dumps({**lease, "renewed": time.time() - LAPSED_S}).encode())  # minutes later
     ended = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 1, ended.stderr  # a file is damaged
     assert "secret" not in ended.stdout + ended.stderr
-    copy = bring(STORE, tmp_path / "copy")
+    copy = bring(store, tmp_path / "copy")
     assert_same_facts(without_file_times(read_store(copy)), without_file_times(read_store(alone)))
     assert_same_exports(exported(copy), exported(alone))
