@@ -16,7 +16,8 @@ class ClusterOptions:
         fewest: Workers that are kept while the run lasts.
         most: Workers that are asked for while work waits, whereupon an autoscaler brings machines; None: as many as
             the machines that are there hold.
-        cpus_per_worker: Cores of a worker; None: with GPUs a GPU's share of its machine, without two.
+        cpus_per_worker: Cores of a worker; None: with GPUs a GPU's share of its machine, without one, or two where
+            memory is short.
         device: Where networks run on the workers; None: a GPU where the cluster has some.
         precision: Theirs.
         batch_size: Pictures in a batch of the detector; None: as suits the device.

@@ -25,7 +25,8 @@ from detector.cluster.options import ClusterOptions
 from detector.cluster.work import Machines, Share, Work
 
 OBJECT_STORE_BYTES = 256 << 20  # of a cluster that is begun here: shards and receipts are small
-CPUS = 2  # of a worker without a GPU: one reads, one computes
+CPUS = 2  # of a worker without a GPU, where memory is short: one reads, one computes
+MEMORY_BYTES = 2 << 30  # for a worker with large networks and the process that reads, of what Ray gives out
 STILLBORN, MISFORTUNES = 3, 30  # workers that died one after the other before they did anything: at first, and later
 LOOK_S = 10.0  # between two looks at what the cluster has
 VERDICT_S = 30.0  # after a death over a single file: in a machine that is taken away workers die before it is told
@@ -245,7 +246,7 @@ class RayPool(Closing, Generic[Item, Done]):
             return gpus, self._options.cpus_per_worker
         if gpus:
             return gpus, max(1, min(int(each.get("CPU", 1) // each["GPU"]) for each in with_gpu))
-        return gpus, max(1, min(CPUS, int(max((each.get("CPU", 0) for each in machines), default=CPUS))))
+        return gpus, cores_of(machines)
 
     def _nodes(self) -> set[str]:
         return {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
@@ -265,6 +266,16 @@ class RayPool(Closing, Generic[Item, Done]):
                 f"no worker is ready yet: each asks for {asks}; the cluster has {has.get('CPU', 0):.0f} cores and "
                 f"{has.get('GPU', 0):.0f} GPUs, which others may use"
             )
+
+
+def cores_of(machines: Sequence[dict[str, float]]) -> int:
+    """Cores of a worker without a GPU: one where every machine has the memory for as many workers, else two.
+
+    Two workers of a core each read while they compute, and so do more than one of two cores.
+    """
+    cores = [int(each.get("CPU", 0)) for each in machines]
+    roomy = all(each.get("memory", 0) >= MEMORY_BYTES * each.get("CPU", 0) for each in machines)
+    return max(1, min(1 if roomy else CPUS, max(cores, default=CPUS)))
 
 
 def _line_of(error: Exception, number: int) -> str:
