@@ -34,7 +34,7 @@ def add_cluster_arguments(parser: CommandParser) -> None:
         "--cpus-per-worker",
         type=at_least(1),
         metavar="N",
-        help="cores of each worker of a cluster (default: a GPU's share of its machine; else 1, or 2 where memory is short)",
+        help="cores of each worker of a cluster (default: a GPU's share of its machine, or 1, 2 if memory is short)",
     )
     parser.add_rare_argument(
         "--price-per-hour",

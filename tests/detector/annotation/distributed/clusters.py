@@ -43,7 +43,9 @@ class ThreeNodes:
     def __init__(self, head_works: bool = True) -> None:
         from ray.cluster_utils import Cluster
 
-        self.cluster = Cluster(initialize_head=True, head_node_args={**_NODE, "num_cpus": int(head_works)})
+        self.cluster = Cluster(
+            initialize_head=True, head_node_args={**_NODE, "num_cpus": int(head_works), "include_dashboard": False}
+        )
         self.spare = [self.cluster.add_node(**_NODE) for _ in range(2)]
 
     def kill(self) -> None:
