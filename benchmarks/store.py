@@ -15,13 +15,18 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks.processes import in_process, resident_mib
 from benchmarks.publishing import publish
+
+if TYPE_CHECKING:
+    from detector.store.facts import FactRow, FoundBox
+    from detector.store.run_file import RunFile
 
 OUTPUT = "store.md"
 CLASSES, CAMERAS, BURST = 550, 20, 3
@@ -29,59 +34,88 @@ CLASSES, CAMERAS, BURST = 550, 20, 3
 
 def write_store(folder: Path, records: int) -> None:
     """Facts of `records` photos."""
-    from detector.species.names.crosswalk import shipped_crosswalk
-    from detector.store.facts import FactRow, FoundBox
-    from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry
     from detector.store.run_json import merge_run
-    from detector.store.schema import pack_vector
     from detector.store.writer import FactsWriter
-    from detector.types import media_id
 
     rng = np.random.default_rng(0)
+    with FactsWriter(folder) as writer:
+        merge_run(folder, run_of())
+        per_camera = -(-records // CAMERAS)
+        for index in range(records):
+            writer.add([fact_row(rng, *divmod(index, per_camera))])
+
+
+def run_of() -> RunFile:
+    """What run.json says of the store."""
+    from detector.species.names.crosswalk import shipped_crosswalk
+    from detector.store.run_file import CardEntry, DetectorEntry, RunFile, SpeciesEntry
+
     names = [row.class_name for row in shipped_crosswalk().rows if row.class_name]
     classes = [*names, *(f"class {index}" for index in range(CLASSES))][:CLASSES]
-    with FactsWriter(folder) as writer:
-        run = RunFile(
-            cards={"card": CardEntry(root="/card")},
-            detector=DetectorEntry(name="detector.safetensors", categories=["bird", "other animal", "person"]),
-            species=SpeciesEntry(name="classifier", classes=classes),
-        )
-        merge_run(folder, run)
-        per_camera = -(-records // CAMERAS)
-        start = datetime(2024, 3, 1, 6)
-        for index in range(records):
-            camera, number = divmod(index, per_camera)
-            path = f"camera {camera:02d}/DCIM/{100 + number // 9999}RECNX/IMG_{number % 9999:04d}.JPG"
-            captured_at = start + timedelta(minutes=7 * (number // BURST), seconds=number % BURST)
-            boxes = tuple(_box(rng, FoundBox, pack_vector) for _ in range(rng.choice(4, p=[0.1, 0.75, 0.1, 0.05])))
-            row = FactRow(
-                media_id=media_id("card", path),
-                card="card",
-                path=path,
-                size_bytes=3_000_000,
-                content_hash=f"{index:032x}",
-                media_type="photo",
-                width=4000,
-                height=3000,
-                captured_at=captured_at,
-                captured_from="exif",
-                camera_model="HF2 PRO COVERT",
-                brightness=0.5,
-                night=False,
-                detections=boxes,
-            )
-            writer.add([row])
+    return RunFile(
+        cards={"card": CardEntry(root="/card")},
+        detector=DetectorEntry(name="detector.safetensors", categories=["bird", "other animal", "person"]),
+        species=SpeciesEntry(name="classifier", classes=classes),
+    )
 
 
-def _box(rng: np.random.Generator, make: Any, pack: Callable[[Any], bytes]) -> Any:
+def fact_row(rng: np.random.Generator, camera: int, number: int, different: int | None = None) -> FactRow:
+    """What is found in a photo of a camera.
+
+    Args:
+        rng: Draws it.
+        camera: Its number.
+        number: Of the photo.
+        different: How many logits there are to choose from; None: those of each box are its own.
+    """
+    from detector.store.facts import FactRow
+    from detector.types import media_id
+
+    path = f"camera {camera:02d}/DCIM/{100 + number // 9999}RECNX/IMG_{number % 9999:04d}.JPG"
+    minutes = 7 * (number // BURST)
+    boxes = tuple(_box(rng, different) for _ in range(rng.choice(4, p=[0.1, 0.75, 0.1, 0.05])))
+    return FactRow(
+        media_id=media_id("card", path),
+        card="card",
+        path=path,
+        size_bytes=3_000_000,
+        content_hash=f"{camera:016x}{number:016x}",
+        media_type="photo",
+        width=4000,
+        height=3000,
+        captured_at=datetime(2024, 3, 1, 6) + timedelta(minutes=minutes, seconds=number % BURST),
+        captured_from="exif",
+        camera_model="HF2 PRO COVERT",
+        brightness=0.5,
+        night=False,
+        detections=boxes,
+    )
+
+
+def _box(rng: np.random.Generator, different: int | None) -> FoundBox:
     """One in twenty boxes is where a stone is."""
+    from detector.store.facts import FoundBox
+
     stone = rng.random() < 0.05
     x, y, w, h = (0.5, 0.5, 0.1, 0.1) if stone else (*rng.uniform(0, 0.8, 2), *rng.uniform(0.02, 0.2, 2))
-    logits = rng.normal(0, 1, CLASSES)
-    logits[int(abs(rng.normal(0, 20)))] += 12
     appearance = bytes(range(64)) if stone else rng.bytes(64)
     scores = (rng.uniform(0.05, 1), rng.uniform(0, 0.05), 0.0)
-    return make(x, y, w, h, scores, logits=pack(logits) if rng.random() < 0.5 else None, appearance=appearance)
+    logits = _logits(rng) if different is None else _numbered_logits(int(rng.integers(different)))
+    return FoundBox(x, y, w, h, scores, logits=logits if rng.random() < 0.5 else None, appearance=appearance)
+
+
+@cache
+def _numbered_logits(number: int) -> bytes:
+    return _logits(np.random.default_rng(number))
+
+
+def _logits(rng: np.random.Generator) -> bytes:
+    """Those of a box that is sure of its species, more or less."""
+    from detector.store.schema import pack_vector
+
+    logits = rng.normal(0, 1, CLASSES)
+    logits[int(abs(rng.normal(0, 20)))] += 12
+    return pack_vector(logits)
 
 
 def decide_store(folder: Path, **options: object) -> str:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from detector.base.devices import Asked
+from backbones.errors import ConfigError
+
+if TYPE_CHECKING:  # it brings torch, which is of no use to those who decide
+    from detector.base.devices import Asked
 
 
 @dataclass(frozen=True)
@@ -30,3 +35,14 @@ class ClusterOptions:
     device: str | None = None
     precision: Asked = "auto"
     batch_size: int | None = None
+
+
+def check_platform() -> None:
+    """Refuse a cluster where there can be none.
+
+    Raises:
+        ConfigError: This is not Linux.
+    """
+    if sys.platform != "linux":
+        hint = "run it on Linux; elsewhere leave the engine out, or divide the files by --shard"
+        raise ConfigError("Ray's clusters are for Linux", where="engine", hint=hint)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, TypeVar
 
+from backbones.errors import ConfigError
 from detector.cluster.dispatch import ShardResult
 
 Item_contra = TypeVar("Item_contra", contravariant=True)
@@ -37,3 +40,18 @@ class Work(Protocol[Item_contra, Done_co]):
         Raises:
             HoopoeError: Something is not there on this machine.
         """
+
+
+def check_seen(folder: Path, store: Path) -> None:
+    """Refuse a machine that does not see where its results go.
+
+    Args:
+        folder: Of the store, in which they go.
+        store: The store.
+
+    Raises:
+        ConfigError: It does not see it.
+    """
+    if not folder.is_dir():
+        hint = "let all machines see it at the same path, on a network disk"
+        raise ConfigError(f"{platform.node()} does not see the store", where=store, hint=hint)

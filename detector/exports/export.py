@@ -8,8 +8,11 @@ from pathlib import Path
 
 from backbones.errors import ConfigError, HoopoeError
 from detector.base.reporting import Task, task
+from detector.cluster.options import ClusterOptions
 from detector.exports.formats import DEFAULT_FORMATS, FORMATS, check_formats
 from detector.exports.history import remember
+from detector.exports.parted.on_cluster import export_on_cluster
+from detector.exports.parted.slices import SLICE_FILES
 from detector.exports.source import ExportOptions, ExportSource
 from detector.store.records import MediaRecord, reaches
 
@@ -18,7 +21,12 @@ RECORDS_A_MOVE = 64  # of the progress, which costs more than a record
 Read = Callable[[], Iterator[MediaRecord]]
 
 
-def export(folder: Path, formats: Sequence[str] = DEFAULT_FORMATS, options: ExportOptions | None = None) -> list[Path]:
+def export(
+    folder: Path,
+    formats: Sequence[str] = DEFAULT_FORMATS,
+    options: ExportOptions | None = None,
+    cluster: ClusterOptions | None = None,
+) -> list[Path]:
     """Write formats from a decided store into its folder, showing how far it is.
 
     A format that fails does not cost the others.
@@ -27,6 +35,7 @@ def export(folder: Path, formats: Sequence[str] = DEFAULT_FORMATS, options: Expo
         folder: The store, `--output` of `hoopoe annotate`.
         formats: Names of `FORMATS`.
         options: By default, detections are shown from the score threshold of the store's decisions up.
+        cluster: Whose workers write those formats of a large store that have parts; the files are the same.
 
     Returns:
         The files to look at.
@@ -49,7 +58,10 @@ def export(folder: Path, formats: Sequence[str] = DEFAULT_FORMATS, options: Expo
         with task(f"writing {name}", source.media_count, "files") as progress:
             watched = replace(source, media=_watched(source.media, progress))
             try:
-                paths += FORMATS[name].load()(watched, folder, options)
+                if cluster is not None and FORMATS[name].parts and (source.media_count or 0) > SLICE_FILES:
+                    paths += export_on_cluster(name, source, folder, options, cluster, progress)
+                else:
+                    paths += FORMATS[name].load()(watched, folder, options)
                 written.append(name)
                 progress.reach(progress.total or 0)  # also where a format needs no media
             except HoopoeError as error:

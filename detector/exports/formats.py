@@ -7,11 +7,13 @@ import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from backbones.errors import ConfigError
 
 if TYPE_CHECKING:
+    from detector.exports.parted.parts import Parts
     from detector.exports.source import ExportOptions, ExportSource
 
 Write = Callable[["ExportSource", Path, "ExportOptions"], list[Path]]
@@ -23,6 +25,7 @@ class Format:
 
     One that `counts` has events, birds at once or blanks, which depend on the decisions' own threshold.
     One of `pictures` reads the cards again, which takes long: it is made only when somebody asks for it.
+    One with `parts`, a class, can be written slice by slice by a cluster; see `parted.parts`.
     """
 
     summary: str
@@ -31,15 +34,28 @@ class Format:
     writes: str
     counts: bool = False
     pictures: bool = False
+    parts: str | None = None
 
     def load(self) -> Write:
         """The function."""
-        return getattr(importlib.import_module(f".{self.module}", "detector.exports"), self.function)
+        return getattr(self._module(), self.function)
+
+    def load_parts(self) -> Parts:
+        """The format in slices."""
+        assert self.parts is not None
+        return getattr(self._module(), self.parts)()
+
+    def _module(self) -> ModuleType:
+        return importlib.import_module(f".{self.module}", "detector.exports")
 
 
 FORMATS: dict[str, Format] = {
     "megadetector": Format(
-        "results.json for Timelapse and MegaDetector's tools", "megadetector", "write_megadetector", "results.json"
+        "results.json for Timelapse and MegaDetector's tools",
+        "megadetector",
+        "write_megadetector",
+        "results.json",
+        parts="MegaDetectorParts",
     ),
     "csv": Format(
         "results.csv (a row a detection) and files.csv (a row a file)",
@@ -47,6 +63,7 @@ FORMATS: dict[str, Format] = {
         "write_csv",
         "results.csv",
         counts=True,
+        parts="CsvParts",
     ),
     "xlsx": Format(
         "results.xlsx, the same as an Excel workbook", "tables.xlsx", "write_xlsx", "results.xlsx", counts=True
@@ -59,7 +76,12 @@ FORMATS: dict[str, Format] = {
         "coco-camera-traps.json", "coco_camera_traps", "write_coco_camera_traps", "coco-camera-traps.json"
     ),
     "camtrap-dp": Format(
-        "camtrap-dp/, a Camtrap DP 1.0.2 package", "camtrap_dp.package", "write_camtrap_dp", "camtrap-dp", counts=True
+        "camtrap-dp/, a Camtrap DP 1.0.2 package",
+        "camtrap_dp.package",
+        "write_camtrap_dp",
+        "camtrap-dp",
+        counts=True,
+        parts="CamtrapParts",
     ),
     "label-studio": Format(
         "label-studio.json, tasks with predictions", "label_studio.tasks", "write_label_studio", "label-studio.json"

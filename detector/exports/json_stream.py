@@ -41,11 +41,18 @@ def write_object(out: TextIO, members: Iterable[tuple[str, object]]) -> None:
 
 def write_array(out: TextIO, items: Iterable[object]) -> None:
     """Write a JSON array, a line an item."""
-    out.write("[")
-    for index, item in enumerate(items):
-        out.write(",\n" if index else "\n")
-        out.write(item if isinstance(item, Encoded) else _encode(item))
-    out.write("\n]")
+    out.write("[\n")
+    empty = not write_items(out, items)
+    out.write("]" if empty else "\n]")
+
+
+def write_items(out: TextIO, items: Iterable[object]) -> bool:
+    """Write items, a line an item, with commas between them; whether there were any."""
+    there = False
+    for item in items:
+        out.write((",\n" if there else "") + (item if isinstance(item, Encoded) else _encode(item)))
+        there = True
+    return there
 
 
 class Spool(Closing):

@@ -11,12 +11,16 @@ back; see `store.reviews.programs`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+import secrets
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TextIO
 
 from detector.exports.files import whole_text
-from detector.exports.json_stream import write_object
+from detector.exports.json_stream import Encoded, write_items, write_object
 from detector.exports.names import FileNames
+from detector.exports.parted.parts import WrittenSlice
 from detector.exports.source import ExportOptions, ExportSource
 from detector.exports.taxa import candidates_of, lineage_of, taxon_of
 from detector.species.names.crosswalk import Crosswalk
@@ -34,23 +38,58 @@ UNKNOWN_FRAME_RATE = -1.0  # what MegaDetector writes for a video that it could 
 
 def write_megadetector(source: ExportSource, folder: Path, options: ExportOptions) -> list[Path]:
     """Write results.json."""
-    path = folder / "results.json"
     names = FileNames(source.run.cards)
-    classes = _Classes(source.crosswalk())
+    classes = _Classes()
+    return _write(source, folder, options, (_image(record, names, classes) for record in source.media()), classes)
+
+
+class MegaDetectorParts:
+    """The same in slices, each of which numbers its classes anew, between marks that no text has."""
+
+    texts = ("images",)
+
+    def write(
+        self, source: ExportSource, options: ExportOptions, out: Mapping[str, TextIO]
+    ) -> tuple[str, list[TaxonName]]:
+        """The images of a slice; returns the mark, and the classes."""
+        names, classes = FileNames(source.run.cards), _Classes(secrets.token_hex(16))
+        write_items(out["images"], (_image(record, names, classes) for record in source.media()))
+        return classes.mark, classes.taxa
+
+    def join(
+        self, source: ExportSource, folder: Path, options: ExportOptions, written: Iterator[WrittenSlice]
+    ) -> list[Path]:
+        """The file, of the images of all slices."""
+        classes = _Classes()
+        return _write(source, folder, options, (_numbered(one, classes) for one in written), classes)
+
+
+def _numbered(one: WrittenSlice, classes: _Classes) -> Encoded:
+    """The images of a slice, with the classes as all slices number them."""
+    mark, taxa = one.state
+    ids = [classes.id_of(taxon) for taxon in taxa]
+    marked = re.compile(f"{mark}([0-9]+){mark}")
+    return Encoded("".join(marked.sub(lambda found: ids[int(found[1]) - 1], text) for text in one.pieces("images")))
+
+
+def _write(
+    source: ExportSource, folder: Path, options: ExportOptions, images: Iterator[object], classes: _Classes
+) -> list[Path]:
+    path = folder / "results.json"
     with whole_text(path) as out:
-        write_object(out, _members(source, options, names, classes))
+        write_object(out, _members(source, options, images, classes))
     return [path]
 
 
 def _members(
-    source: ExportSource, options: ExportOptions, names: FileNames, classes: _Classes
+    source: ExportSource, options: ExportOptions, images: Iterator[object], classes: _Classes
 ) -> Iterator[tuple[str, object]]:
     yield "info", _info(source.run, options)
     yield "detection_categories", CATEGORIES
-    yield "images", (_image(record, names, classes) for record in source.media())
+    yield "images", images
     # known only when all images are written
     yield "classification_categories", classes.names
-    yield "classification_category_descriptions", classes.descriptions
+    yield "classification_category_descriptions", classes.descriptions(source.crosswalk())
 
 
 def _info(run: RunFile, options: ExportOptions) -> dict[str, object]:
@@ -122,10 +161,10 @@ def _confidence(value: float) -> float:
 
 
 class _Classes:
-    """Numbers the taxa as they come."""
+    """Numbers the taxa as they come, between marks."""
 
-    def __init__(self, crosswalk: Crosswalk) -> None:
-        self._crosswalk = crosswalk
+    def __init__(self, mark: str = "") -> None:
+        self.mark = mark
         self._ids: dict[str, str] = {}
         self._names: list[str] = []
         self._taxa: dict[str, TaxonName] = {}
@@ -134,21 +173,24 @@ class _Classes:
         name = taxon.name or taxon.display_name
         if name not in self._ids:
             self._names.append(name)
-        key = self._ids.setdefault(name, str(len(self._names)))
+        key = self._ids.setdefault(name, f"{self.mark}{len(self._names)}{self.mark}")
         if key not in self._taxa or (taxon.rank and self._taxa[key].rank is None):
             self._taxa[key] = taxon
         return key
 
     def name_of(self, key: str) -> str:
-        return self._names[int(key) - 1]
+        return self._names[int(key[len(self.mark) : len(key) - len(self.mark)]) - 1]
+
+    @property
+    def taxa(self) -> list[TaxonName]:
+        return list(self._taxa.values())
 
     @property
     def names(self) -> dict[str, str]:
         return {key: name for name, key in self._ids.items()}
 
-    @property
-    def descriptions(self) -> dict[str, str]:
-        return {key: _description(taxon, self._crosswalk) for key, taxon in self._taxa.items()}
+    def descriptions(self, crosswalk: Crosswalk) -> dict[str, str]:
+        return {key: _description(taxon, crosswalk) for key, taxon in self._taxa.items()}
 
 
 def _description(taxon: TaxonName, crosswalk: Crosswalk) -> str:

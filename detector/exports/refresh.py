@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from detector.cluster.options import ClusterOptions
 from detector.exports.export import export
 from detector.exports.formats import FORMATS
 from detector.exports.history import exported, old_formats
@@ -31,7 +32,12 @@ class RefreshResult:
     old: list[str]
 
 
-def refresh(folder: Path, asked: Sequence[str] | None = None, first: Sequence[str] = ()) -> RefreshResult:
+def refresh(
+    folder: Path,
+    asked: Sequence[str] | None = None,
+    first: Sequence[str] = (),
+    cluster: ClusterOptions | None = None,
+) -> RefreshResult:
     """Bring what was exported up to the decisions.
 
     Args:
@@ -39,6 +45,7 @@ def refresh(folder: Path, asked: Sequence[str] | None = None, first: Sequence[st
         asked: Formats that are wanted beside the tables that were exported before; empty: nothing is written; None:
             just those tables.
         first: What is written in place of them where nothing was exported yet.
+        cluster: See `export`.
 
     Raises:
         HoopoeError: As `export` does.
@@ -52,5 +59,6 @@ def refresh(folder: Path, asked: Sequence[str] | None = None, first: Sequence[st
     decided = {"score_threshold": ExportSource.of(folder).score_threshold} if names else {}
     for name in names:
         kept = there.get(name, ExportEntry()).options
-        paths += export(folder, [name], ExportOptions(**{**decided, **kept}))  # type: ignore[arg-type]
+        options = ExportOptions(**{**decided, **kept})  # type: ignore[arg-type]
+        paths += export(folder, [name], options, cluster)
     return RefreshResult(paths, old_formats(folder))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from backbones.errors import ConfigError
 from detector.annotation.distributed.model_files import ModelFile, ModelFiles
 from detector.annotation.distributed.shards import Item, Sharding
 from detector.annotation.distributed.work import AnnotateShards, ClassifyShards, Places
@@ -21,7 +19,7 @@ from detector.annotation.running import Job, run_store
 from detector.annotation.values import BoxedItem, ClassifiedItem
 from detector.base.files import write_bytes
 from detector.cluster.dispatch import Done, ShardResult, dispatch
-from detector.cluster.options import ClusterOptions
+from detector.cluster.options import ClusterOptions, check_platform
 from detector.cluster.work import Machines, Work
 from detector.store.writer import FactsWriter
 from detector.types import MediaItem, media_id
@@ -154,7 +152,5 @@ def _done_by_ray(
 
 def _cluster(settings: RunSettings) -> ClusterOptions:
     assert settings.cluster is not None
-    if sys.platform != "linux":
-        hint = "run it on Linux; elsewhere leave the engine out, or divide the files by --shard"
-        raise ConfigError("Ray's clusters are for Linux", where="engine", hint=hint)
+    check_platform()
     return settings.cluster

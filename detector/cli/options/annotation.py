@@ -156,8 +156,8 @@ def finish(args: argparse.Namespace, output: Path, report: RunReport) -> int:
         warn(f"interrupted: {report.files} files are saved; the same command goes on from there")
         return exit_codes.interrupted(report.signal)
     console = results()
-    with task("deciding", None, ""):
-        summary = decide(output, decision_options(args, stored_options(output)))
+    with task("deciding", None, "") as progress:
+        summary = decide(output, decision_options(args, stored_options(output)), progress=progress)
     refreshed = refresh(output, asked_formats(args), DEFAULT_FORMATS)
     print_report(console, report)
     print_summary(console, summary)

@@ -18,7 +18,34 @@ if TYPE_CHECKING:
 
 
 def add_cluster_arguments(parser: CommandParser) -> None:
-    """Declare --engine and what belongs to it."""
+    """Declare --engine and what belongs to it, for commands that run networks."""
+    add_engine_arguments(parser, "a GPU's share of its machine, or 1, 2 if memory is short")
+    parser.add_rare_argument(
+        "--price-per-hour",
+        type=float,
+        metavar="PRICE",
+        help="of one machine: after 1,000 files the money that the rest costs is told, too",
+    )
+
+
+def add_deciding_cluster_arguments(parser: CommandParser) -> None:
+    """Declare --engine and what belongs to it, for commands without networks."""
+    add_engine_arguments(parser, "1")
+    parser.add_rare_argument(
+        "--workers",
+        type=workers_of,
+        metavar="N",
+        help="with --engine ray workers, or bounds, such as 2:8 (default: as many as the machines hold)",
+    )
+
+
+def add_engine_arguments(parser: CommandParser, cores: str) -> None:
+    """Declare --engine, --address and --cpus-per-worker.
+
+    Args:
+        parser: Of the command.
+        cores: Of a worker by default, in words.
+    """
     parser.add_rare_argument(
         "--engine",
         choices=("local", "ray"),
@@ -34,13 +61,7 @@ def add_cluster_arguments(parser: CommandParser) -> None:
         "--cpus-per-worker",
         type=at_least(1),
         metavar="N",
-        help="cores of each worker of a cluster (default: a GPU's share of its machine, or 1, 2 if memory is short)",
-    )
-    parser.add_rare_argument(
-        "--price-per-hour",
-        type=float,
-        metavar="PRICE",
-        help="of one machine: after 1,000 files the money that the rest costs is told, too",
+        help=f"cores of each worker of a cluster (default: {cores})",
     )
 
 
@@ -70,6 +91,10 @@ def check_cluster(args: argparse.Namespace) -> None:
     price = args.price_per_hour
     if price is not None and not 0 <= price < float("inf"):
         raise ConfigError(f"a price is 0 or more, not {price}", where="--price-per-hour", hint="such as 0.53")
+    _check_engine(args)
+
+
+def _check_engine(args: argparse.Namespace) -> None:
     if args.engine == "ray":
         return
     for name in ("address", "cpus_per_worker"):
@@ -88,6 +113,23 @@ def cluster_options(args: argparse.Namespace) -> ClusterOptions | None:
     fewest, most = args.workers or (1, None)
     device = None if args.device in (None, "auto") else args.device
     return ClusterOptions(args.address, fewest, most, args.cpus_per_worker, device, args.precision)
+
+
+def deciding_cluster(args: argparse.Namespace) -> ClusterOptions | None:
+    """Whose workers decide or export, where no networks run; None: this process.
+
+    Raises:
+        ConfigError: Options do not go together.
+    """
+    from detector.cluster.options import ClusterOptions
+
+    _check_engine(args)
+    if args.engine == "local":
+        if args.workers is not None:
+            raise ConfigError("this is of a cluster", where="--workers", hint="add --engine ray")
+        return None
+    fewest, most = args.workers or (1, None)
+    return ClusterOptions(args.address, fewest, most, args.cpus_per_worker or 1, device="cpu")
 
 
 def device_here(args: argparse.Namespace) -> tuple[torch.device | None, Asked]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from detector.base.reporting import task, warn
+from detector.cli.options.cluster import add_deciding_cluster_arguments, deciding_cluster
 from detector.cli.options.decisions import add_decision_arguments, decision_options
 from detector.cli.options.exporting import add_export_argument, asked_formats
 from detector.cli.options.paths import file_of
@@ -30,6 +31,7 @@ def add_arguments(parser: CommandParser) -> None:
     add_store_argument(parser)
     add_decision_arguments(parser)
     add_export_argument(parser)
+    add_deciding_cluster_arguments(parser)
     parser.add_argument(
         "--reviews",
         type=file_of("reviews", "results.csv"),
@@ -47,14 +49,15 @@ def run(args: argparse.Namespace) -> int:
     from detector.exports.refresh import refresh
     from detector.store.reviews.log import import_reviews
 
+    cluster = deciding_cluster(args)
     options = decision_options(args, stored_options(args.store))
     asked = asked_formats(args)
     imported = None
     if args.reviews:
         imported = import_reviews(args.store, args.reviews, name_problem=name_check(args.store, options).problem)
-    with task("deciding", None, ""):
-        summary = decide(args.store, options)
-    refreshed = refresh(args.store, asked)
+    with task("deciding", None, "") as progress:
+        summary = decide(args.store, options, cluster=cluster, progress=progress)
+    refreshed = refresh(args.store, asked, cluster=cluster)
     console = results()
     print_summary(console, summary)
     print_exports(console, args.store, refreshed)

@@ -4,6 +4,7 @@ import argparse
 
 from backbones.errors import ConfigError
 from detector.base.reporting import warn
+from detector.cli.options.cluster import add_deciding_cluster_arguments, deciding_cluster
 from detector.cli.options.exporting import add_blur_argument, add_root_argument, parse_roots
 from detector.cli.options.shared import add_store_argument
 from detector.cli.summary.exported import old_lines
@@ -40,6 +41,7 @@ def add_arguments(parser: CommandParser) -> None:
     )
     add_root_argument(parser)
     add_blur_argument(parser)
+    add_deciding_cluster_arguments(parser)
     parser.add_rare_argument(
         "--label-studio-prefix",
         metavar="ADDRESS",
@@ -61,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     from detector.exports.source import ExportOptions, ExportSource
     from detector.store.copies import shown
 
-    formats = parse_formats(args.format)
+    formats, cluster = parse_formats(args.format), deciding_cluster(args)
     threshold = args.score_threshold
     if threshold is None:
         threshold = ExportSource.of(args.store).score_threshold
@@ -76,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         fault=faults.append,
         **{wish: value for wish in wishes if (value := getattr(args, wish)) is not None},
     )
-    for path in export(args.store, formats, options):
+    for path in export(args.store, formats, options, cluster):
         print(shown(path))
     for line in [*faults, *old_lines(args.store, old_formats(args.store))]:
         warn(line)

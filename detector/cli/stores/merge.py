@@ -38,8 +38,8 @@ def run(args: argparse.Namespace) -> int:
     from detector.store.joining.merging import merge
 
     merged = merge(args.stores, args.output, parse_roots(args.root))
-    with task("deciding", None, ""):
-        summary = decide(args.output, stored_options(args.output))
+    with task("deciding", None, "") as progress:
+        summary = decide(args.output, stored_options(args.output), progress=progress)
     console = results()
     say(console, f"{merged.files} files of {len(args.stores)} stores are in {args.output} now")
     if merged.known:

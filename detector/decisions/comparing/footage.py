@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from detector.decisions.by_portion import decide_here
 from detector.decisions.decide import stored_options
 from detector.decisions.deciding import PortionDecider
 from detector.decisions.facts.portions import plan_portions
@@ -63,8 +64,8 @@ def _decided(folder: Path, words: Words) -> Footage:
         target = decisions_folder(Path(apart))
         target.mkdir()
         with DecisionsWriter(target) as writer:
-            for portion in plan.portions:
-                writer.add(decider.decide(portion))
+            for result in decide_here(decider):
+                writer.add(result.tables)
         files = {
             contents.get(record.media_id) or f"{record.card}/{record.path}": record
             for record in read_media(Path(apart))

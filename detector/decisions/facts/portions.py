@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from detector.decisions.facts.copies import Originals, originals_of
@@ -36,7 +37,8 @@ class Portion:
 
     def rows(self, batch: pa.RecordBatch) -> NDArray[np.bool_]:
         """bool (N,): which rows of a batch with cards and paths lie in the portion."""
-        return np.array([folder in self.folders for folder in folders_of(batch)], bool)
+        found = folders_of(batch)
+        return np.array([folder in self.folders for folder in found.folders], bool)[found.of_row]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +76,8 @@ def plan_portions(
     for part in parts:
         here: Counter[Folder] = Counter()
         for batch in reader.batches(part, ["card", "path"]):
-            here.update(folders_of(batch))
+            found = folders_of(batch)
+            here.update(dict(zip(found.folders, np.bincount(found.of_row).tolist(), strict=True)))
         frames.update(here)
         for folder in here:
             parts_of.setdefault(folder, []).append(part)
@@ -119,7 +122,26 @@ def _packed(deployments: Sequence[Sequence[Folder]], frames: Counter[Folder], mo
     yield together
 
 
-def folders_of(batch: pa.RecordBatch) -> Iterator[Folder]:
+@dataclass(frozen=True, eq=False)
+class RowFolders:
+    """The folders of some rows.
+
+    Attributes:
+        folders: Different ones, as they come.
+        of_row: int64 (N,), index into them.
+    """
+
+    folders: Sequence[Folder]
+    of_row: NDArray[np.int64]
+
+
+def folders_of(batch: pa.RecordBatch) -> RowFolders:
     """The folder of each row of a batch with cards and paths."""
-    for card, path in zip(batch["card"].to_pylist(), batch["path"].to_pylist(), strict=True):
-        yield card, path.rpartition("/")[0]
+    cards = batch["card"].dictionary_encode()
+    folders = pc.replace_substring_regex(batch["path"], "/?[^/]*$", "").dictionary_encode()
+    key = cards.indices.to_numpy().astype(np.int64) * len(folders.dictionary) + folders.indices.to_numpy()
+    keys, first, of_row = np.unique(key, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    card, folder = np.divmod(keys[order], max(len(folders.dictionary), 1))
+    names = (each.dictionary.take(pa.array(index)).to_pylist() for each, index in ((cards, card), (folders, folder)))
+    return RowFolders(list(zip(*names, strict=True)), np.argsort(order)[of_row])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from backbones.errors import DataError
 from detector.base.times import LONGEST_S, seconds_that_can_be
-from detector.decisions.facts.portions import Portion
+from detector.decisions.facts.portions import Portion, folders_of
 from detector.decisions.facts.table import FactsTable, as_numpy
 from detector.store.reader import MEND_FACTS, FactsReader
 from detector.store.schema import AUDIT, FACTS, FIRST_PASS
@@ -116,11 +116,9 @@ class _Columns:
         self.frames += batch.num_rows
 
     def _add_media(self, items: pa.RecordBatch) -> None:
-        keys = zip(items["card"].to_pylist(), items["path"].to_pylist(), strict=True)
-        codes = [
-            self.folder_codes.setdefault((card, path.rpartition("/")[0]), len(self.folder_codes)) for card, path in keys
-        ]
-        self._append("folder", np.array(codes), np.int32)
+        found = folders_of(items)
+        codes = [self.folder_codes.setdefault(folder, len(self.folder_codes)) for folder in found.folders]
+        self._append("folder", np.array(codes, np.int32)[found.of_row], np.int32)
         table = pa.Table.from_batches([items])
         for name, largest in _LARGEST.items():
             index, values = table.column_names.index(name), table[name]

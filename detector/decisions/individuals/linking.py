@@ -84,11 +84,7 @@ def find_individuals(
     before, after = before[pairs], after[pairs]
     single = (count[before] == 1) & (count[after] == 1)
     links.link_single(start[before[single]], start[after[single]])
-    for first_item, second_item in zip(before[~single].tolist(), after[~single].tolist(), strict=True):
-        links.assign(
-            np.arange(start[first_item], start[first_item] + count[first_item]),
-            np.arange(start[second_item], start[second_item] + count[second_item]),
-        )
+    links.assign(*(_Runs(start[items], count[items]) for items in (before[~single], after[~single])))
     root[strong] = strong[_roots(links.previous)]
     when = np.zeros(len(sequence), np.int64)
     when[photo_order] = np.arange(len(photo_order))
@@ -126,6 +122,14 @@ def standardised(appearance: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.divide(values, length, out=np.zeros_like(values), where=length > _FLAT)
 
 
+@dataclass(frozen=True, eq=False)
+class _Runs:
+    """Boxes of photos (P,): the first of each, and how many."""
+
+    start: NDArray[np.int64]
+    count: NDArray[np.int64]
+
+
 @dataclass(eq=False)
 class _Links:
     """Links between strong boxes (S)."""
@@ -144,13 +148,27 @@ class _Links:
             linked = self._costs(before, after) <= HIGHEST_COST
             self.previous[after[linked]] = before[linked]
 
-    def assign(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> None:
-        """Several boxes: the assignment of least cost among the links that are possible."""
-        cost = self._costs(first[:, None], second[None])
+    def assign(self, first: _Runs, second: _Runs) -> None:
+        """Several boxes in each of two photos: of each pair of photos the assignment of least cost among the links that
+        are possible."""
+        combinations = first.count * second.count
+        if not len(combinations):
+            return
+        chunk = (np.cumsum(combinations) - combinations) // CHUNK
+        for pairs in np.split(np.arange(len(chunk)), np.flatnonzero(np.diff(chunk)) + 1):
+            sizes, widths = combinations[pairs], second.count[pairs]
+            ends = np.cumsum(sizes)
+            row, column = np.divmod(np.arange(sizes.sum()) - np.repeat(ends - sizes, sizes), np.repeat(widths, sizes))
+            one, other = np.repeat(first.start[pairs], sizes) + row, np.repeat(second.start[pairs], sizes) + column
+            costs = self._costs(one, other)
+            for cost, pair in zip(np.split(costs, ends[:-1]), pairs.tolist(), strict=True):
+                self._assign(cost.reshape(first.count[pair], -1), first.start[pair], second.start[pair])
+
+    def _assign(self, cost: Floats, first: int, second: int) -> None:
         # what is too dear costs as much as no link, so that it takes no place from a link that is possible
         rows, columns = linear_sum_assignment(np.minimum(cost, HIGHEST_COST))
         linked = cost[rows, columns] <= HIGHEST_COST
-        self.previous[second[columns[linked]]] = first[rows[linked]]
+        self.previous[second + columns[linked]] = first + rows[linked]
 
     def _costs(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> Floats:
         a, b = self.rows[first], self.rows[second]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,7 +19,36 @@ from detector.store import schema
 from detector.store.files import PARQUET
 
 GROUP_ROWS = 16_384  # rows of a row group: what a reader holds at a time
+LARGE_TABLES = {"media": schema.MEDIA, "detections": schema.DETECTIONS, "events": schema.EVENTS}
 _SMALL_TABLES = {"repeats": schema.REPEATS, "effort": schema.EFFORT, "deployments": schema.DEPLOYMENTS}
+
+
+@dataclass(frozen=True, eq=False)
+class PortionTables:
+    """What is written of a portion.
+
+    Attributes:
+        large: Name -> its rows, table after table.
+        small: Name -> its rows.
+    """
+
+    large: Mapping[str, Iterable[pa.Table]]
+    small: Mapping[str, list[dict[str, Any]]]
+
+    @classmethod
+    def of(cls, decided: Decisions) -> PortionTables:
+        """Those of the decisions on a portion."""
+        large = {
+            "media": media_chunks(decided),
+            "detections": detection_chunks(decided),
+            "events": iter([event_rows(decided)]),
+        }
+        small = {
+            "repeats": repeat_rows(decided),
+            "effort": effort_rows(decided),
+            "deployments": deployment_rows(decided),
+        }
+        return cls(large, small)
 
 
 class DecisionsWriter:
@@ -32,24 +62,19 @@ class DecisionsWriter:
     def __init__(self, target: Path) -> None:
         self._target = target
         self._stack = contextlib.ExitStack()
-        self._media = self._open("media", schema.MEDIA)
-        self._detections = self._open("detections", schema.DETECTIONS)
-        self._events = self._open("events", schema.EVENTS)
+        self._large = {name: self._open(name, table_schema) for name, table_schema in LARGE_TABLES.items()}
         self._rows: dict[str, list[dict[str, Any]]] = {name: [] for name in _SMALL_TABLES}
 
     def _open(self, name: str, table_schema: pa.Schema) -> pq.ParquetWriter:
-        return self._stack.enter_context(pq.ParquetWriter(self._target / f"{name}.parquet", table_schema, **PARQUET))
+        return self._stack.enter_context(open_table(self._target / f"{name}.parquet", table_schema))
 
-    def add(self, decided: Decisions) -> None:
-        """Write the decisions on a portion, after those whose deployments' names come before."""
-        for chunk in media_chunks(decided):
-            self._media.write_table(chunk, row_group_size=GROUP_ROWS)
-        for chunk in detection_chunks(decided):
-            self._detections.write_table(chunk, row_group_size=GROUP_ROWS)
-        self._events.write_table(event_rows(decided), row_group_size=GROUP_ROWS)
-        self._rows["repeats"] += repeat_rows(decided)
-        self._rows["effort"] += effort_rows(decided)
-        self._rows["deployments"] += deployment_rows(decided)
+    def add(self, tables: PortionTables) -> None:
+        """Write those of a portion, after those whose deployments' names come before."""
+        for name, chunks in tables.large.items():
+            for chunk in chunks:
+                self._large[name].write_table(chunk, row_group_size=GROUP_ROWS)
+        for name, rows in tables.small.items():
+            self._rows[name] += rows
 
     def __enter__(self) -> DecisionsWriter:
         return self
@@ -63,6 +88,11 @@ class DecisionsWriter:
                 # deployments that share a folder are decided together, whatever their names
                 rows = sorted(self._rows[name], key=lambda row: row["deployment_id"])
                 _write_records(self._target / f"{name}.parquet", table_schema, rows)
+
+
+def open_table(path: Path, table_schema: pa.Schema) -> pq.ParquetWriter:
+    """What writes a large table."""
+    return pq.ParquetWriter(path, table_schema, **PARQUET)
 
 
 def _write_records(path: Path, table_schema: pa.Schema, records: Sequence[Mapping[str, Any]]) -> None:

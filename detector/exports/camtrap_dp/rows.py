@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -31,6 +31,21 @@ from detector.types import Kind, TaxonName
 Row = dict[str, object]
 _TYPES: dict[str, str] = {Kind.PERSON: "human", Kind.VEHICLE: "vehicle", Kind.UNDECIDED: "unknown"}
 _DIGITS = 5
+
+
+@dataclass(frozen=True)
+class PackageGathered:
+    """What the package must know of the files of a slice.
+
+    Attributes:
+        taxa: The taxa that are named there, by name.
+        reviewers: Who named what is seen in events, by event.
+        rows: How many rows there are, by table.
+    """
+
+    taxa: Mapping[str, TaxonName]
+    reviewers: Mapping[str, str]
+    rows: Mapping[str, int]
 
 
 @dataclass
@@ -183,12 +198,25 @@ class PackageRows:
             "observationComments": event.display_name,
         }
 
+    def gathered(self, rows: Mapping[str, int]) -> PackageGathered:
+        """What was gathered until now, with the numbers of rows."""
+        return PackageGathered(self.taxa, self.reviewers, rows)
+
+    def gather(self, found: PackageGathered) -> None:
+        """Take what was gathered of the next files."""
+        for name, taxon in found.taxa.items():
+            self._know(name, taxon)
+        self.reviewers.update(found.reviewers)
+
+    def _know(self, name: str, taxon: TaxonName) -> None:
+        if self.taxa.setdefault(name, taxon).english_name is None:
+            self.taxa[name] = taxon  # events do not know common names, detections may
+
     def _name(self, record: DetectionRecord | EventRecord) -> str | None:
         taxon = scientific_taxon(record)
         if taxon is None or taxon.name is None:
             return None
-        if self.taxa.setdefault(taxon.name, taxon).english_name is None:
-            self.taxa[taxon.name] = taxon  # events do not know common names, detections may
+        self._know(taxon.name, taxon)
         return taxon.name
 
     def _blank_by(self, record: MediaRecord) -> Row:

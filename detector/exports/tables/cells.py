@@ -6,7 +6,7 @@ import csv
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, time, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from detector.base.tables.formulas import guard
 from detector.exports.files import whole_text
@@ -32,10 +32,21 @@ _WRITERS: dict[type, Callable[[Any], str]] = {  # other types csv writes as they
 def write_csv_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]], *, bom: bool) -> Path:
     """Write a CSV file by RFC 4180, row by row."""
     with whole_text(path, bom=bom) as out:
-        writer = csv.writer(out)
-        writer.writerow(header)
-        writer.writerows([as_text(cell) for cell in row] for row in rows)
+        add = csv_writer(out)
+        add(header)
+        for row in rows:
+            add(row)
     return path
+
+
+def csv_writer(out: TextIO) -> Callable[[Sequence[Cell]], None]:
+    """What writes a row as RFC 4180 has it."""
+    write = csv.writer(out).writerow
+
+    def add(row: Sequence[Cell]) -> None:
+        write([as_text(cell) for cell in row])
+
+    return add
 
 
 def rounded(value: float | None, digits: int) -> float | None:

@@ -96,10 +96,11 @@ def result_rows(source: ExportSource, options: ExportOptions) -> Iterator[tuple[
     names = FileNames(source.run.cards)
     for record in source.media():
         for found in record.shown(options.score_threshold):
-            yield _result_row(record, found, names)
+            yield result_row(record, found, names)
 
 
-def _result_row(record: MediaRecord, found: DetectionRecord, names: FileNames) -> tuple[Cell, ...]:
+def result_row(record: MediaRecord, found: DetectionRecord, names: FileNames) -> tuple[Cell, ...]:
+    """A detection's."""
     return (
         names.of(record),
         record.deployment_id,
@@ -151,10 +152,11 @@ def file_rows(source: ExportSource, options: ExportOptions) -> Iterator[tuple[Ce
     """A row a media item, also blanks and failures, under FILE_COLUMNS."""
     names = FileNames(source.run.cards)
     for record in source.media():
-        yield _file_row(record, record.shown(options.score_threshold), names)
+        yield file_row(record, record.shown(options.score_threshold), names)
 
 
-def _file_row(record: MediaRecord, shown: tuple[DetectionRecord, ...], names: FileNames) -> tuple[Cell, ...]:
+def file_row(record: MediaRecord, shown: tuple[DetectionRecord, ...], names: FileNames) -> tuple[Cell, ...]:
+    """A media item's, of which these detections are shown."""
     birds = [found for found in shown if found.kind == Kind.BIRD]
     return (
         names.of(record),
