@@ -94,6 +94,7 @@ class Boxes:
         self.needs_review = _flags(self.found["needs_review"])
         self.reviewed = _flags(pc.is_valid(self.found["reviewed_by"]))
         self._reviewers: dict[int, str | None] = {}  # said since
+        self._hidden = np.zeros(0, bool)
         self.score = _numbers(self.found["score"], np.float32)
         self.confidence = _numbers(pc.fill_null(self.found["confidence"], np.nan), np.float32)
         self.xywh = np.stack([_numbers(self.found[side], np.float32) for side in "xywh"], axis=1)
@@ -270,12 +271,14 @@ class Boxes:
     def picture_version(self, media_row: int) -> int:
         """A number that changes with what is blurred in the pictures of a file."""
         rows = slice(self.first[media_row], self.first[media_row + 1])
-        hides = self._hides[self.name[rows]] & ~(self.suppressed[rows] & self.reviewed[rows])
+        hides = self._hides()[self.name[rows]] & ~(self.suppressed[rows] & self.reviewed[rows])
         return zlib.crc32((hides & (self.reviewed[rows] | self._maybe_hidden[rows])).tobytes())
 
-    @property
     def _hides(self) -> NDArray[np.bool_]:
-        return np.array([name.kind in HIDDEN for name in self.names], bool)
+        """bool (names,), those of people and vehicles."""
+        if len(self._hidden) != len(self.names):
+            self._hidden = np.array([name.kind in HIDDEN for name in self.names], bool)
+        return self._hidden
 
     @cached_property
     def _maybe_hidden(self) -> NDArray[np.bool_]:

@@ -45,7 +45,7 @@ class Cards:
         boxes = self._boxes
         name, group = boxes.name_of(row), int(boxes.group[row])
         return {
-            "id": str(boxes.id_of(row)),
+            "id": f"{found.media_id}:{found.frame_number}:{found.box}",
             "media": found.media_id,
             "frame": found.frame_number,
             "box": found.box,

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from backbones.errors import HoopoeError
 from detector.base.closing import Closing
 from detector.base.objects.address import Place
 from detector.base.reporting import say
@@ -144,6 +146,15 @@ class Desk(Closing):
         """Ask something of what is there, while nobody changes it."""
         with self._lock:
             return answer(self._sight)
+
+    def warm(self) -> None:
+        """Have ready what the first questions would wait for; may be called beside them."""
+        self.search.find("a")
+        sight = self._sight
+        with suppress(HoopoeError):  # who asks for it is told
+            likeness = sight.read_likeness()
+            with self._lock:
+                sight.likeness = sight.likeness or likeness
 
     def say(self, mark: Mark) -> dict[str, Any]:
         """Save a mark; it is on the disk when this returns.

@@ -36,6 +36,7 @@ UNKNOWN_SPECIES = 0  # of which the first classifier has seen none
 CROPS_BEFORE = 5  # of each other species
 MACRO_F1_GAIN = 0.15  # the least, on the other half of the cameras; 0.205 when it was measured
 SIDE = 128
+PATIENCE_MS = 1_200_000  # of the browser, on however busy a machine
 SETTINGS = ("train.precision=fp32", "train.batch_size=16", "train.lr=2e-3", "train.layer_decay=1", "data.workers=0")
 
 
@@ -184,6 +185,7 @@ class Ecologist:
     def __init__(self, tab: Tab, names: Mapping[str, str]) -> None:
         self.tab, self.page, self.names = tab, tab.page, names
         self.said = 0
+        self.page.set_default_timeout(PATIENCE_MS)
 
     def review(self) -> None:
         """All cameras, one after the other."""
@@ -268,7 +270,8 @@ def name_crops_on_the_page(store: Path, truth: Truth, chromium: Any) -> int:
         context.close()
         program.end()
     assert ecologist.tab.said == []
-    assert {f"{word.media_id}:{word.frame_number}:{word.box}": word.name for word in latest_reviews(store)} == names
+    words = {f"{word.media_id}:{word.frame_number}:{word.box}": word.name for word in latest_reviews(store)}
+    assert {box: words.get(box) for box in names} == names  # and what else is the same bird
     return ecologist.said
 
 

@@ -119,8 +119,8 @@ class Answers:
         self._reviewer = reviewer or self._remembered.last or login
 
     def warm(self) -> None:
-        """Have ready what takes a while when it is first asked for: the list of names, and what makes pictures."""
-        threading.Thread(target=self._desk.search.find, args=("a",), daemon=True).start()
+        """Have ready what takes a while when it is first asked for: names, what looks alike, what makes pictures."""
+        threading.Thread(target=self._desk.warm, daemon=True).start()
         self._pictures.warm()
 
     def close(self) -> None:

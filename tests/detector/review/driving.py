@@ -67,7 +67,9 @@ class Tab:
     def go(self, queue: str) -> None:
         """Choose a queue."""
         self.page.click(f"[data-queue={queue}]")
-        self.page.wait_for_selector(f"[data-queue={queue}][aria-current=page]")
+        self.page.wait_for_selector(
+            f"[data-queue={queue}][aria-current=page]", state="attached"
+        )  # a phone folds it away
 
     def says(self, text: str) -> None:
         """Wait until the page says so."""
@@ -95,7 +97,7 @@ class Tab:
 def faults(page: Any) -> list[str]:
     """What axe-core finds on a page that is serious or critical."""
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations'], preload: false})")
     return [
         f"{each['id']}: {each['nodes'][0]['html'][:200]}"
         for each in found["violations"]

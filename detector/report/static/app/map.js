@@ -123,7 +123,9 @@
       return hoopoe.el(
         "p",
         { class: "soft" },
-        "No deployment has coordinates: `hoopoe deployments` begins a table to fill in, and there is a map here then.",
+        "No deployment has coordinates: ",
+        hoopoe.el("code", {}, "hoopoe deployments"),
+        " begins a table to fill in, and there is a map here then.",
       );
     const caption = "Where the cameras stood; circles are as large as the bird events are many";
     const rows = places.map((place) => [

@@ -82,7 +82,7 @@
   function calibration() {
     const fitted = hoopoe.summary.calibration;
     const text = !fitted
-      ? "The classifier's confidence was not calibrated on this footage's kind of pictures: take it as an order, not as a share that is right. `hoopoe calibrate` fits it."
+      ? "The classifier's confidence was not calibrated on this footage's kind of pictures: take it as an order, not as a share that is right. The command hoopoe calibrate fits it."
       : `Calibrated by ${fitted.file}: temperature ${hoopoe.decimal(fitted.temperature, 2)}, fitted on ${number(fitted.bird_crops)} birds` +
         (fitted.gate_low === null
           ? "; what is no bird was not fitted."

@@ -12,7 +12,7 @@ async function send(path, options) {
     response = await fetch(path, { credentials: "same-origin", cache: "no-store", ...options });
   } catch {
     throw Object.assign(
-      new Error("The program does not answer: is `hoopoe review` still running? Nothing was saved."),
+      new Error("The program does not answer: is it still running? Nothing was saved."),
       {
         status: 0,
       },

@@ -18,13 +18,21 @@ export const state = {
 
 export const $ = (id) => document.getElementById(id);
 
-// Say something to everybody: on the screen for a while, and aloud to who listens.
+// Say something to everybody: on the screen for a while, and aloud to who listens. While a dialog is open nothing else
+// is seen or heard, so that each has a place of its own for it.
 let silence = 0;
 export function says(text, tone = "") {
-  const node = put("says", text);
-  node.className = `says shown ${tone}`;
+  const open = ["dialog", "viewer"].filter((id) => $(id).open);
+  const nodes = [$("says"), ...open.slice(0, 1).map((id) => $(id).querySelector(".says"))];
+  for (const node of nodes) {
+    node.replaceChildren(text);
+    node.className = `says shown ${tone}`;
+  }
   clearTimeout(silence);
-  silence = setTimeout(() => node.classList.remove("shown"), tone === "wrong" ? 9000 : 4500);
+  silence = setTimeout(
+    () => document.querySelectorAll(".says").forEach((node) => node.classList.remove("shown")),
+    tone === "wrong" ? 9000 : 4500,
+  );
 }
 
 const spoken = (text, hebrew, scientific) =>
@@ -69,7 +77,7 @@ export function duration(seconds) {
 // Ask one thing in the small dialog; what is shown is given back its focus when it closes.
 export function ask(title, ...children) {
   const dialog = $("dialog");
-  dialog.replaceChildren(
+  $("dialog-body").replaceChildren(
     el(
       "header",
       {},

@@ -58,9 +58,20 @@ function guessNode(name, choose) {
   );
 }
 
+const isWide = () => matchMedia("(min-width: 64rem)").matches;
+
+// What was chosen is what is to be seen: on a phone the list is folded away.
+function folding(choose) {
+  return (change) => {
+    if (!isWide()) $("side").querySelector("details.fold").open = false;
+    return choose(change);
+  };
+}
+
 export const isFiles = (key) => key in FILES;
 
-export function drawSide(choose) {
+export function drawSide(chooseOne) {
+  const choose = folding(chooseOne);
   const { queues, names, blanks, failed } = state.summary;
   const focused = document.activeElement?.closest?.("#side")
     ? [document.activeElement.dataset.queue, document.activeElement.dataset.name]
@@ -81,7 +92,7 @@ export function drawSide(choose) {
       "details",
       {
         class: "fold",
-        open: matchMedia("(min-width: 64rem)").matches || $("side").querySelector("details.fold")?.open || null,
+        open: isWide() || $("side").querySelector("details.fold")?.open || null,
       },
       el("summary", {}, `${all.find((each) => each.key === state.filter.queue)?.title ?? ""}`),
       el("h2", {}, "Queues"),

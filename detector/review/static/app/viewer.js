@@ -4,7 +4,7 @@ import { frameAddress, get } from "./api.js";
 import { Board } from "./board.js";
 import { grid, refresh } from "./grid.js";
 import { drawn, hooks, markCards, send } from "./marks.js";
-import { askName } from "./names.js";
+import { askName, nameOf } from "./names.js";
 import {
   $,
   counted,
@@ -80,8 +80,14 @@ const lines = (rows) =>
 
 const candidates = (card) =>
   window.hoopoe.candidates(card.candidates, (name) =>
-    el("button", { type: "button", class: "link", onclick: () => say("named", { name }) }, el("bdi", {}, name)),
+    candidate(name),
   );
+
+function candidate(name) {
+  const node = el("bdi", {}, name);
+  nameOf(name).then((found) => node.replaceChildren(nameNode({ ...found, display: found.english || found.name })));
+  return el("button", { type: "button", class: "link", onclick: () => say("named", { name }) }, node);
+}
 
 const say = (word, more = {}) => {
   const card = own();
@@ -262,7 +268,7 @@ function draw() {
     drew,
     mended: (xywh) => mended(own(), xywh),
   });
-  dialog().replaceChildren(
+  $("viewer-body").replaceChildren(
     el(
       "header",
       {},
