@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from backbones.errors import ConfigError
 from detector.base.devices import chosen_device, chosen_precision
 from detector.base.reporting import warn
-from detector.training.machines.placing import is_torchrun, placement
+from detector.training.machines.placing import Placement, is_torchrun, placement
 
 Accelerator = Literal["auto", "cpu", "cuda"]
 TrainingPrecision = Literal["fp32", "bf16", "fp16"]
@@ -54,16 +54,14 @@ def training_precision(asked: AskedPrecision, device: str) -> TrainingPrecision:
     return chosen
 
 
-def make_fabric(accelerator: Accelerator, devices: int, nodes: int, precision: AskedPrecision) -> Fabric:
-    """A Fabric, not launched yet. Under torchrun and srun their numbers of processes count.
+def make_fabric(accelerator: Accelerator, placed: Placement, precision: AskedPrecision) -> Fabric:
+    """A Fabric, not launched yet.
 
     Args:
         accelerator: `auto` is CUDA where there is a device.
-        devices: Processes on this machine, a device each.
-        nodes: Machines.
+        placed: Where the processes are, a device each.
         precision: See `train.precision`; `bf16` and `fp16` run the model under autocast.
     """
-    placed = placement(devices, nodes)
     kind = chosen_accelerator(accelerator)
     autocast = _AUTOCAST.get(training_precision(precision, kind))
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # its greetings

@@ -94,7 +94,7 @@ def train_detector(request: Request) -> Run:
     resolved = resolve(request)
     if resolved.position.finished and placed.machines == 1:
         return Run(resolved.position, resolved.files, trained=False)
-    fabric = make_fabric(request.accelerator, request.devices, request.nodes, resolved.config.train.precision)
+    fabric = make_fabric(request.accelerator, placed, resolved.config.train.precision)
     start_processes(fabric, placed)
     with Lifeline(fabric) as lifeline:
         if placed.machine > 0 and fabric.local_rank == 0:
@@ -137,6 +137,8 @@ def _train(resolved: Resolved, fabric: Fabric, lifeline: Lifeline) -> Run:
         resolved = with_batch_size(resolved, fabric)
     resolved = with_budget(resolved, fabric.world_size)
     refuse_single_values(resolved, fabric.world_size)
+    if fabric.is_global_zero and resolved.checkpoint is not None:
+        _tell_other_processes(resolved, fabric.world_size)
     session = open_session(fabric, resolved)
     lifeline.at_end = partial(session.close, "failed")
     try:
@@ -241,6 +243,15 @@ def open_session(fabric: Fabric, resolved: Resolved) -> Session:
         negatives=negatives,
         saved=position,
     )
+
+
+def _tell_other_processes(resolved: Resolved, processes: int) -> None:
+    had, images = resolved.files.processes(), resolved.config.train.batch_size
+    if had not in (None, processes):
+        say(
+            f"the run had {had} processes and goes on with {processes}: {images} images a step as before, but "
+            "proposals are sampled otherwise, as with another seed"
+        )
 
 
 def _device_facts(fabric: Fabric, resolved: Resolved) -> Mapping[str, Any]:

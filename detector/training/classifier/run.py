@@ -44,6 +44,7 @@ from detector.training.classifier.sources import say_unreadable
 from detector.training.classifier.stored import StoredCrops, read_list
 from detector.training.devices import make_fabric
 from detector.training.loop import train
+from detector.training.machines.placing import Placement
 from detector.training.optimising.ema import averaged
 from detector.training.optimising.optimiser import build_optimiser
 from detector.training.records.progress import Display
@@ -202,7 +203,7 @@ def _open(
     """Wrap the network, and open what a run needs."""
     train, files = settings.train, RunFolder(request.output)
     assert train.batch_size != "auto"
-    fabric = make_fabric(request.accelerator, 1, 1, train.precision)
+    fabric = make_fabric(request.accelerator, Placement(1, 1), train.precision)
     fabric.launch()
     assert isinstance(like.net, Backbone)
     net = like.net.to(fabric.device)

@@ -70,7 +70,8 @@ class RunFolder:
         """
         path = self.root / "data.json"
         if not self.config.exists() or not path.exists():
-            raise ConfigError("there is no run in this folder", where=self.root, hint="check its path")
+            hint = "check its path; of several machines the first one has it, give the others the whole command"
+            raise ConfigError("there is no run in this folder", where=self.root, hint=hint)
         try:
             content = parse_json(path)
             return {
@@ -89,6 +90,15 @@ class RunFolder:
         except (HoopoeError, OSError):
             return {}
         return content if isinstance(content, dict) else {}
+
+    def processes(self) -> int | None:
+        """The processes that the run had when it was last started; None: that is not known."""
+        try:
+            content = parse_json(self.root / "environment.json")
+        except (HoopoeError, OSError):
+            return None
+        found = content.get("processes") if isinstance(content, dict) else None
+        return found if isinstance(found, int) else None
 
     def refuse_existing(self) -> None:
         """Refuse to write over another run.

@@ -33,6 +33,7 @@ HARD = (
     "train.checkpoint_steps=2",
     "train.epochs=2",
 )
+OF_TWO = (*HARD, "data.workers=1", "train.accumulate=1")  # no picture is alone in a part of a step
 STEPS = 6  # of which the last is followed by an evaluation only
 
 
@@ -117,7 +118,7 @@ def test_sigkill_at_a_random_step_and_resume_is_bit_equal(
 def whole_run_of_two(command, tiny_yaml, tmp_path_factory) -> Path:
     """The folder of a run of two processes, begun by `--devices 2`, that was never stopped."""
     run = tmp_path_factory.mktemp("two") / "whole"
-    code, said = hoopoe(command(tiny_yaml, run, "--devices", "2", "--set", *HARD, "data.workers=1"))
+    code, said = hoopoe(command(tiny_yaml, run, "--devices", "2", "--set", *OF_TWO))
     assert code == 0, said
     return run
 
@@ -128,7 +129,7 @@ def test_two_processes_killed_and_resumed_are_bit_equal(
     launcher, options, whole_run_of_two, command, tiny_yaml, tmp_path, differing
 ) -> None:
     broken = tmp_path / "broken"
-    words = (*options, "--set", *HARD, "data.workers=1")
+    words = (*options, "--set", *OF_TWO)
     after = random.SystemRandom().randint(1, STEPS - 2)
     code, _ = hoopoe(command(tiny_yaml, broken, *words), kill_after_steps=after, launcher=launcher)
     assert code == -signal.SIGKILL

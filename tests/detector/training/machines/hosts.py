@@ -32,11 +32,15 @@ class Started:
     def __post_init__(self) -> None:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+        self._waiter = threading.Thread(target=self._wait, daemon=True)
+        self._waiter.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.lines.append(line)
+
+    def _wait(self) -> None:
         self.process.wait()
         self.ended_at = time.monotonic()
 
@@ -57,8 +61,9 @@ class Started:
 
     def end(self, seconds: float = 300) -> int:
         """Wait for its end; returns its exit code."""
-        self._reader.join(seconds)
-        if self._reader.is_alive():
+        self._waiter.join(seconds)
+        self._reader.join(3.0)  # workers of a killed process hold its output for a while
+        if self._waiter.is_alive():
             os.killpg(self.process.pid, signal.SIGKILL)
             raise AssertionError(f"it goes on after {seconds} s:\n{self.said}")
         return self.process.wait()
