@@ -43,26 +43,23 @@ def decide(
 ) -> DecisionSummary:
     """Make the decisions of a store anew, in `decisions/*.parquet`; the options are kept in its `run.json`.
 
-        Facts and reviews are not touched, and what people said wins. The same facts, options and reviews give the same
-        decisions, whatever the order in which they were written, and whoever makes them: byte for byte.
+    Facts and reviews are not touched, and what people said wins. The same facts, options and reviews give the same
+    decisions, whatever the order in which they were written, and whoever makes them: byte for byte.
 
-        Args:
-            folder: The store.
-            options: See `DecideOptions`.
-            now: Local time of today, to tell dates in the future.
-    <<<<<<< HEAD
-            stop: Ends it between two deployments; the decisions before stay.
-    =======
-            cluster: Whose workers decide the deployments of a large store; None: this process.
-            progress: Is told how far it is, where a store is so large that it is decided group of cameras by group.
-    >>>>>>> 7978370 (wip)
+    Args:
+        folder: The store.
+        options: See `DecideOptions`.
+        now: Local time of today, to tell dates in the future.
+        stop: Ends it between two deployments; the decisions before stay.
+        cluster: Whose workers decide the deployments of a large store; None: this process.
+        progress: Is told how far it is, where a store is so large that it is decided group of cameras by group.
 
-        Raises:
-            DataError: There is no store, a part of it is damaged, or a table or file that the options name is wrong.
-            ConfigError: Options do not fit the store or each other; or there is no cluster.
-            DiskFullError: There is no room; the decisions before stay.
-            HoopoeError: Another process writes decisions of this store.
-            Ended: `stop` was requested.
+    Raises:
+        DataError: There is no store, a part of it is damaged, or a table or file that the options name is wrong.
+        ConfigError: Options do not fit the store or each other; or there is no cluster.
+        DiskFullError: There is no room; the decisions before stay.
+        HoopoeError: Another process writes decisions of this store.
+        Ended: `stop` was requested.
     """
     run = load_run(folder)
     rules = read_rules(run, options)
