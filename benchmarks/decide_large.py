@@ -3,6 +3,7 @@
     python -m benchmarks.decide_large STORE --draw 1000000              # facts, drawn once
     python -m benchmarks.decide_large STORE decide csv camtrap-dp       # a row of the table each
     python -m benchmarks.decide_large STORE decide csv --workers 2      # the same by Ray on this machine
+    python -m benchmarks.decide_large STORE --places decide camtrap-dp
 
 Facts as `benchmarks.store` draws them, of cameras of 10,000 photos each: eight are drawn, and the others are these with
 other names and days. A row says: seconds, CPU seconds of the process, the highest resident memory of it and of a
@@ -26,12 +27,13 @@ import numpy as np
 import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from benchmarks.processes import MEBIBYTE, in_process, resident_mib
 from benchmarks.store import fact_row, run_of
 from detector.store.facts import facts_table
 from detector.store.files import write_table
-from detector.store.layout import facts_folder, part_name
+from detector.store.layout import facts_folder, part_name, parts
 from detector.store.marks import Marks, new_part_id
 from detector.store.run_json import merge_run
 from detector.store.writer import GROUP_ROWS
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from detector.cluster.options import ClusterOptions
 
 PER_CAMERA, DRAWN, CAMERAS_A_PART = 10_000, 8, 5
+PLACES = "deployments.csv"
 LOGITS = 256  # different ones: a store of 10^7 photos takes 2 GB so, and 9 with as many as boxes
 
 
@@ -55,6 +58,18 @@ def draw_store(folder: Path, photos: int) -> None:
         table = pa.concat_tables(_renamed(drawn[camera % len(drawn)], camera) for camera in here)
         marks = Marks(new_part_id(), "classifier")
         write_table(facts_folder(folder) / part_name(part), marks.on(table), GROUP_ROWS)
+
+
+def place_cameras(folder: Path) -> None:
+    """A table of deployments, without which Camtrap DP leaves all files out."""
+    cameras = {path.split("/")[0] for part in parts(facts_folder(folder)) for path in _paths(part)}
+    rows = [f"{camera},card,{camera},31.5,35.25,Asia/Jerusalem" for camera in sorted(cameras)]
+    head = "deploymentID,card,folder,latitude,longitude,timeZone"
+    (folder / PLACES).write_text("\n".join([head, *rows, ""]), encoding="utf-8")
+
+
+def _paths(part: Path) -> list[str]:
+    return pc.unique(pc.replace_substring_regex(pq.read_table(part, columns=["path"])["path"], "/.*", "")).to_pylist()
 
 
 def _camera(seed: int, photos: int) -> pa.Table:
@@ -97,7 +112,9 @@ def decided(store: Path, cluster: ClusterOptions | None) -> tuple[float, str]:
     from detector.store.layout import decisions_folder
     from detector.store.run_json import load_run
 
-    decide(store, DecideOptions.model_validate({}), datetime(2026, 1, 1), cluster=cluster)
+    places = store / PLACES
+    options = {"deployments": str(places)} if places.exists() else {}
+    decide(store, DecideOptions.model_validate(options), datetime(2026, 1, 1), cluster=cluster)
     size = sum(path.stat().st_size for path in decisions_folder(store).iterdir())
     return size / MEBIBYTE, str(load_run(store).decided)
 
@@ -145,10 +162,13 @@ def main() -> None:
     parser.add_argument("store", type=Path)
     parser.add_argument("what", nargs="*", help="decide, or formats, one after the other")
     parser.add_argument("--draw", type=int, metavar="PHOTOS", help="draw a store of so many first")
+    parser.add_argument("--places", action="store_true", help="give all cameras a place first, for Camtrap DP")
     parser.add_argument("--workers", type=int, default=0, help="of Ray; 0: one process")
     args = parser.parse_args()
     if args.draw:
         draw_store(args.store, args.draw)
+    if args.places:
+        place_cameras(args.store)
     for what in args.what:
         seconds, cpu, peak, worker, size, digest = in_process(measure, args.store, what, args.workers)
         print(
