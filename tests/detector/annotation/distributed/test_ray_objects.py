@@ -100,5 +100,6 @@ def test_a_run_that_is_killed_goes_on(server, alone, detector_file, species_file
     assert ended.returncode == 1, ended.stderr  # a file is damaged
     assert "secret" not in ended.stdout + ended.stderr
     copy = bring(store, tmp_path / "copy")
+    assert not [path for path in copy.rglob("*") if path.is_file() and b"secret" in path.read_bytes()]
     assert_same_facts(without_file_times(read_store(copy)), without_file_times(read_store(alone)))
     assert_same_exports(exported(copy), exported(alone))
