@@ -172,7 +172,7 @@ class _Queue(Generic[Item]):
         elif len(shard.items) == 1 and shard.deaths + 1 >= DEATHS:
             return _KILLED if died.blamed else _FELLED
         else:
-            shards = [*self._sharding.pieces(shard)]
+            shards = [replace(each, losses=shard.losses) for each in self._sharding.pieces(shard)]
         for each in shards:
             if each.losses < LOSSES:
                 self._again.append(each)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Generic, TypeVar
 
 from detector.annotation.values import BoxedItem
@@ -65,10 +64,9 @@ class Sharding(Generic[Item]):
         Folders that are not to be divided are tried once more as they are: the worker may have died by itself.
         """
         if len(shard.items) == 1 or (self._whole_folders and not shard.deaths):
-            return [replace(shard, deaths=shard.deaths + 1)]
+            return [Shard(shard.items, shard.deaths + 1)]
         size = math.ceil(len(shard.items) / PIECES)
-        starts = range(0, len(shard.items), size)
-        return [Shard(shard.items[start : start + size], losses=shard.losses) for start in starts]
+        return [Shard(shard.items[start : start + size]) for start in range(0, len(shard.items), size)]
 
     def measured(self, shard: Shard[Item], seconds: float) -> None:
         """Take how long a shard took; what was long ago counts less."""
