@@ -43,6 +43,10 @@ def trained_yolo(args: argparse.Namespace) -> tuple[Callable[[NDArray[np.uint8]]
         trainer.stop |= epochs[0] >= wanted
         print(f"epoch {epochs[0]} of {wanted}, {used / 60:.1f} minutes", flush=True)
 
+    def compute_in_bf16(trainer: Any) -> None:
+        trainer.amp = args.bf16  # autocast alone: its own test of half precision asks for a GPU
+
+    model.add_callback("on_train_start", compute_in_bf16)
     model.add_callback("on_train_epoch_end", follow_cpu_time)
     settings = {"imgsz": args.side, "batch": args.batch_size, "device": "cpu", "workers": 0, "amp": False, "seed": 0}
     settings |= {"nbs": args.batch_size, "warmup_epochs": WARM_UP_EPOCHS}  # a step a batch: there are few of them

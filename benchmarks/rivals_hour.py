@@ -5,8 +5,9 @@
     OMP_NUM_THREADS=1 python -m benchmarks.rivals_hour ultralytics BIRDS OUTPUT [--network yolo11n.yaml --side 640]
 
 torchvision's is the reference's Faster R-CNN on MobileNetV3, birder's its Faster R-CNN; both from random weights, with
-anchors from 16 pixels where the tool lets one choose, in a plain loop of one process, that gets photos from our reader,
-mirrored, scaled and recoloured. AdamW, warm-up, a cosine over the CPU time, averaged weights: what ours has.
+anchors from 16 pixels, in a plain loop of one process, that gets photos from our reader, mirrored, scaled and
+recoloured, or, with --crops, the very crops that first_hour trains on. AdamW, warm-up, a cosine over the CPU time,
+averaged weights: what ours has.
 ultralytics' is a YOLO from random weights, trained by its own trainer with its own augmentation, optimiser and average;
 it is no dependency (`pip install ultralytics` in an environment of its own), and its epochs follow from the CPU time.
 Prints AP, AP50 and AP75 by pycocotools' protocol, and minutes of CPU time. The averaged weights are kept in OUTPUT.
@@ -17,8 +18,9 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +32,17 @@ from torchvision.models.detection import fasterrcnn_mobilenet_v3_large_fpn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 
 from benchmarks.machine import describe
+from detector.config import load_config
 from detector.data.coco.reading import read_coco
-from detector.data.config import AugmentationConfig
+from detector.data.config import AugmentationConfig, DataConfig
 from detector.data.dataset import Item, Key, TrainingDataset
 from detector.data.images import read_image
+from detector.data.loader import EpochSampler
 from detector.data.packed import Annotations
 from detector.data.resizing import SizeRule, scale_boxes
 from detector.evaluation.evaluation import evaluate_detections
 from detector.models.prediction import image_tensor
+from detector.training.config import Config
 from detector.training.optimising.ema import averaged
 
 SIDE = 640  # the long side of all pictures, as in first_hour
@@ -45,7 +50,7 @@ STRIDE = 32
 WARM_UP = 0.05  # of the time
 LOWEST = 0.01  # of the learning rate
 DECAY = 0.995  # of the average
-VARIED = AugmentationConfig(scale=(0.6, 1.4))
+VARIED = DataConfig(augmentation=AugmentationConfig(scale=(0.6, 1.4)))  # of whole photos
 
 Found = tuple[Tensor, Tensor]  # boxes, xyxy in pixels of the network's picture, and scores
 FoundInPhoto = tuple[NDArray[np.float32], NDArray[np.float32]]  # the same in pixels of the photo
@@ -79,6 +84,8 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=4, help="%(default)s")
     parser.add_argument("--bf16", action="store_true", help="as ours, on processors that compute in it")
     parser.add_argument("--lr", type=float, default=5e-4, help="%(default)s")
+    parser.add_argument("--crops", action="store_true", help="what first_hour trains on, in place of whole photos")
+    parser.add_argument("--rois", type=int, default=512, help="proposals an image to train on (%(default)s)")
     args = parser.parse_args()
 
     torch.manual_seed(0)
@@ -92,12 +99,13 @@ def main() -> None:
         figures = figures_of(read_coco([(folder / "val.json", images)])[0], net)
         told(args.rival, figures, f"{epochs} epochs with batches of {args.batch_size}", seconds)
         return
-    rival = torchvision_rival() if args.rival == "torchvision" else birder_rival(args.backbone)
-    shown = TrainingDataset(read_coco([(folder / "train.json", images)])[0], rule, VARIED, seed=0)
-    average, steps, seconds = trained(rival, shown, args)
+    rival = torchvision_rival(args.rois) if args.rival == "torchvision" else birder_rival(args.backbone, args.rois)
+    data = load_config("first_hour", Config).data if args.crops else VARIED
+    shown = TrainingDataset(read_coco([(folder / "train.json", images)])[0], rule, data.augmentation, seed=0)
+    net, steps, seconds = trained(rival, shown, EpochSampler(shown, args.batch_size, data), args)
     args.output.mkdir(parents=True, exist_ok=True)
-    torch.save(average.state_dict(), args.output / f"{args.rival}.pt")
-    figures = figures_of(read_coco([(folder / "val.json", images)])[0], detector_of(rival, average, rule))
+    torch.save(net.state_dict(), args.output / f"{args.rival}.pt")
+    figures = figures_of(read_coco([(folder / "val.json", images)])[0], detector_of(rival, net, rule))
     told(args.rival, figures, f"{steps} steps of {args.batch_size}", seconds)
 
 
@@ -108,10 +116,16 @@ def told(rival: str, figures: dict[str, float], length: str, seconds: float) -> 
     print(f"training: {length}, {seconds / 60:.1f} minutes of CPU time")
 
 
-def torchvision_rival() -> Rival:
+def torchvision_rival(rois: int) -> Rival:
     """Faster R-CNN on MobileNetV3-Large, as the reference scripts build it without weights, with smaller anchors."""
     net = fasterrcnn_mobilenet_v3_large_fpn(
-        weights=None, weights_backbone=None, num_classes=2, min_size=SIDE, max_size=SIDE, rpn_post_nms_top_n_test=300
+        weights=None,
+        weights_backbone=None,
+        num_classes=2,
+        min_size=SIDE,
+        max_size=SIDE,
+        rpn_post_nms_top_n_test=300,
+        box_batch_size_per_image=rois,
     )
     sizes = ((16, 32, 64, 128, 256),) * 3
     net.rpn.anchor_generator = AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * len(sizes))
@@ -127,14 +141,17 @@ def torchvision_rival() -> Rival:
     return Rival(net, losses, detect)
 
 
-def birder_rival(backbone: str) -> Rival:
+def birder_rival(backbone: str, rois: int) -> Rival:
     """birder's Faster R-CNN on one of its backbones, with random weights."""
     from birder.model_registry import registry
 
     size = (SIDE, SIDE)
     body: Any = registry.net_factory(backbone, 0, size=size)
-    net = registry.detection_net_factory("faster_rcnn", 1, body, size=size)
+    net: Any = registry.detection_net_factory("faster_rcnn", 1, body, size=size)
     net.set_dynamic_size()
+    net.roi_heads.fg_bg_sampler.batch_size_per_image = rois
+    finer = [[size // 2 for size in sizes] for sizes in net.rpn.anchor_generator.sizes]  # from 16 pixels
+    net.rpn.anchor_generator = type(net.rpn.anchor_generator)(finer, net.rpn.anchor_generator.aspect_ratios)
     mean, std = (torch.tensor(each)[:, None, None] for each in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
 
     def batch(images: Sequence[Tensor]) -> tuple[Tensor, list[tuple[int, int]]]:
@@ -158,22 +175,20 @@ def birder_rival(backbone: str) -> Rival:
     return Rival(net, losses, detect)
 
 
-def trained(rival: Rival, shown: TrainingDataset, args: argparse.Namespace) -> tuple[nn.Module, int, float]:
+def trained(
+    rival: Rival, shown: TrainingDataset, batches: EpochSampler, args: argparse.Namespace
+) -> tuple[nn.Module, int, float]:
     """Train for the CPU time that there is: the averaged weights, steps, and seconds."""
-    net, rng, limit = rival.net.train(), np.random.default_rng(0), 60 * args.minutes
+    net, limit = rival.net.train(), 60 * args.minutes
     average = averaged(net, DECAY)
     optimiser = torch.optim.AdamW(net.parameters(), lr=args.lr, weight_decay=0.05)
-    start, step = time.process_time(), 0
-    waiting: list[int] = []
+    start, step, waiting = time.process_time(), 0, endless(batches)
     while (used := time.process_time() - start) < limit:
         share = used / limit
         rate = min(1.0, share / WARM_UP) * (LOWEST + (1 - LOWEST) * (1 + math.cos(math.pi * share)) / 2)
         for group in optimiser.param_groups:
             group["lr"] = args.lr * rate
-        while len(waiting) < args.batch_size:
-            waiting += rng.permutation(len(shown)).tolist()
-        places, waiting = waiting[: args.batch_size], waiting[args.batch_size :]
-        items = [shown[Key(step, place)] for place in places]
+        items = [shown[key] for key in next(waiting)]
         with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
             total = sum(rival.losses(net, [item.image for item in items], [_target(item) for item in items]).values())
         assert isinstance(total, Tensor)
@@ -187,7 +202,16 @@ def trained(rival: Rival, shown: TrainingDataset, args: argparse.Namespace) -> t
         step += 1
         if step % 50 == 0:
             print(f"step {step}, {used / 60:.1f} minutes, loss {float(total):.3f}", flush=True)
-    return average.module, step, time.process_time() - start
+    used = time.process_time() - start
+    net.load_state_dict(average.module.state_dict())  # parts of birder's, copied, still call those of the first
+    return net, step, used
+
+
+def endless(sampler: EpochSampler) -> Iterator[list[Key]]:
+    """Batch after batch, as ours come."""
+    for epoch in count():
+        sampler.start(epoch)
+        yield from sampler
 
 
 def _target(item: Item) -> dict[str, Tensor]:
