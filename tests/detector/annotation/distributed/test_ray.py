@@ -40,7 +40,11 @@ from tests.detector.annotation.distributed.clusters import (
 from tests.detector.annotation.distributed.poison import HEIGHT, WIDTH, PoisonedFiles
 from tests.detector.annotation.store_checks import assert_same_facts, read_store
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="Ray's clusters are for Linux")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(sys.platform != "linux", reason="Ray's clusters are for Linux"),
+]
 ray = pytest.importorskip("ray")
 
 KILLS = [  # each after so many parts
@@ -147,7 +151,7 @@ def test_a_run_that_is_ended_goes_on(card, detector_file, species_file, alone, t
     while started.poll() is None and len(parts(facts_folder(tmp_path / "out"))) < after:
         time.sleep(0.05)
     started.send_signal(number)
-    _, said = started.communicate(timeout=240)
+    _, said = started.communicate(timeout=900)
     if number != signal.SIGKILL:
         assert started.returncode in (128 + number, 0), said
     assert len(read_store(tmp_path / "out")) >= after
