@@ -3,7 +3,7 @@
     python -m benchmarks.decide_large STORE --draw 1000000              # facts, drawn once
     python -m benchmarks.decide_large STORE decide csv camtrap-dp       # a row of the table each
     python -m benchmarks.decide_large STORE decide csv --workers 2      # the same by Ray on this machine
-    python -m benchmarks.decide_large STORE --places decide camtrap-dp
+    python -m benchmarks.decide_large STORE decide camtrap-dp --places
 
 Facts as `benchmarks.store` draws them, of cameras of 10,000 photos each: eight are drawn, and the others are these with
 other names and days. A row says: seconds, CPU seconds of the process, the highest resident memory of it and of a

@@ -41,8 +41,11 @@ FIGURES = {
     ),
     "keys/s of a listing": Figure(6_700, "assumed: pages of 1,000 keys in 0.15 s"),
     "photos/s of writing facts": Figure(5_135, "results/store.md, one process"),
-    "photos/s of decide": Figure(4_342, "results/store.md, one process"),
-    "photos/s of exports": Figure(1_000_000 / (154 + 5 + 115), "docs/scaling.md: csv, events, camtrap-dp"),
+    "photos/s of decide": Figure(1_000_000 / 30, "results/decide_large.md, one process"),
+    "photos/s of exports": Figure(1_000_000 / (76 + 9 + 115), "the same: csv, events; results/exports.md: camtrap-dp"),
+    "photos/s of a driver of decide": Figure(10_000_000 / 39, "the same: its CPU time at 10^7, planning and joining"),
+    "photos/s of a driver of exports": Figure(1_000_000 / 20, "its CPU time at 10^6: csv 6 s, camtrap-dp 5, events 9"),
+    "workers a machine": Figure(8, "one a core, where deciding and exporting is divided"),
     "bytes of facts a photo": Figure(1_000, "assumed: a classified box in half of the photos, 550 logits in float16"),
     "bytes of an id in memory": Figure(8, "detector/store/media_ids.py"),
     "bytes of a photo": Figure(3_200_000, "a JPEG of 12 MP at quality 85, as decoded above"),
@@ -133,8 +136,10 @@ class Plan:
 
     @property
     def divided_s(self) -> float:
-        """The same with a store for each machine's deployments."""
-        return self.deciding_s / self.nodes
+        """The same by workers of all machines; what one process does of it takes its time all the same."""
+        rates = (figure("photos/s of a driver of decide"), figure("photos/s of a driver of exports"))
+        alone_s = sum(self.photos / rate for rate in rates)
+        return min(self.deciding_s, max(self.deciding_s / (self.nodes * figure("workers a machine")), alone_s))
 
     @property
     def cost(self) -> float:
@@ -147,7 +152,7 @@ class Plan:
         times = {
             "listing": self.listing_s,
             "models": self.annotated.seconds,
-            "decide and exports in one process": self.deciding_s,
+            "decide and exports": self.divided_s,
         }
         return max(times, key=lambda name: times[name])
 
