@@ -304,6 +304,9 @@ def _connect(ray: Any, address: str | None) -> None:
             said = _line_of(error, 0)
             hint = "start one: `ray start --head`, and `ray start --address=HEAD:6379` on the others"
             raise ConfigError(f"there is no Ray cluster there ({said})", where=address, hint=hint) from error
+        except Exception as error:  # bare ones, where a machine is too busy to start it
+            hint = "is this machine very busy, or short of memory? run the same command again"
+            raise HoopoeError(f"Ray did not start ({_line_of(error, 0)})", where=address, hint=hint) from error
 
 
 @contextmanager

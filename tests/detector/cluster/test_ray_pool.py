@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from backbones.errors import HoopoeError
 from detector.cluster import ray_pool
 from detector.cluster.dispatch import Shard
 from detector.cluster.options import ClusterOptions
-from detector.cluster.ray_pool import MEMORY_BYTES, RayPool, _Worker, cores_of
+from detector.cluster.ray_pool import MEMORY_BYTES, RayPool, _connect, _Worker, cores_of
 from detector.cluster.work import Machines
 
 
@@ -82,3 +83,12 @@ def test_several_files_are_cut_at_once(ray: FakeRay) -> None:
 )
 def test_a_worker_takes_a_core_where_memory_suffices(machines: list[dict[str, float]], cores: int) -> None:
     assert cores_of(machines) == cores
+
+
+def test_a_machine_that_is_too_busy_for_ray_is_no_defect() -> None:
+    class Busy:
+        def init(self, **_: Any) -> None:
+            raise Exception("The current node timed out during startup.")
+
+    with pytest.raises(HoopoeError, match="Ray did not start"):
+        _connect(Busy(), None)
