@@ -75,8 +75,9 @@ def plain_routed_attention(
     """`hoopoe::routed_attention` in operators that every runtime knows; all regions at once."""
     q_h, k_h, v_h = (_to_heads(x, rows, columns, num_heads) for x in (q, k, v))
     chosen = _chosen_rows(routing, num_heads)
-    weights = _weights(q_h, _gather(k_h, chosen), scale)
-    return _from_heads(torch.bmm(weights, _gather(v_h, chosen)), v.shape, rows, columns, num_heads)
+    q_h, k_g, v_g = (x.unsqueeze(1) for x in (q_h, _gather(k_h, chosen), _gather(v_h, chosen)))
+    out = F.scaled_dot_product_attention(q_h, k_g, v_g, scale=scale)  # which runtimes have as one operator
+    return _from_heads(out.squeeze(1), v.shape, rows, columns, num_heads)
 
 
 @torch.no_grad()
@@ -107,9 +108,11 @@ def _at_most(regions: int, top_k: int) -> int:
 def _region_means(x: Tensor, regions: tuple[int, int]) -> Tensor:
     """(B, H, W, C) -> (B, R, C)"""
     size = (x.shape[1] // regions[0], x.shape[2] // regions[1])
-    if is_exporting():  # a pool's size must be a constant elsewhere
-        x = x.reshape(x.shape[0], regions[0], size[0], regions[1], size[1], x.shape[3])
-        return x.mean(dim=(2, 4)).flatten(1, 2)
+    if is_exporting():  # a pool must have a constant size elsewhere, and only means over one dimension are fast
+        batch, channels = x.shape[0], x.shape[3]
+        lines = x.reshape(batch * regions[0], size[0], regions[1] * size[1] * channels).mean(dim=1)
+        means = lines.reshape(batch * regions[0] * regions[1], size[1], channels).mean(dim=1)
+        return means.reshape(batch, regions[0] * regions[1], channels)
     return F.avg_pool2d(x.permute(0, 3, 1, 2), size).permute(0, 2, 3, 1).flatten(1, 2)
 
 

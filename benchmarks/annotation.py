@@ -41,6 +41,7 @@ from benchmarks.machine import describe
 from benchmarks.publishing import publish
 from benchmarks.runtimes import export_of_noise
 from detector.annotation.detecting import CPU_BATCH
+from detector.annotation.options import CPU_CROPS
 from detector.config import load_config
 from detector.models.building import build_detector
 from detector.models.config import ModelConfig
@@ -48,6 +49,7 @@ from detector.models.detector import Detector
 from detector.models.exported import load_exported
 from detector.models.prediction import detect_resized, image_tensor
 from detector.models.saving import load_detector, save_detector
+from detector.runtimes.lanes import spread
 from detector.species.classifier import SpeciesClassifier
 from detector.store.reader import FactsReader
 from detector.training.config import Config
@@ -153,13 +155,15 @@ def bare_seconds(
     detector: Detector, species: SpeciesClassifier | None, size_wh: tuple[int, int], images: int, crops: int
 ) -> float:
     """Seconds of the networks alone."""
+    spread(detector.net, CPU_BATCH)
     picture = image_tensor(drawn(0, detector.size_rule.size(size_wh)))
     start = time.perf_counter()
     for first in range(0, images, CPU_BATCH):
         count = min(CPU_BATCH, images - first)
         detect_resized(detector, [picture] * count, [size_wh] * count)
     if species is not None and crops:
-        species.logits(np.zeros((crops, *species.size_hw, 3), np.uint8), batch_size=8)
+        spread(species.net, CPU_CROPS)
+        species.logits(np.zeros((crops, *species.size_hw, 3), np.uint8), batch_size=CPU_CROPS)
     return time.perf_counter() - start
 
 

@@ -28,6 +28,7 @@ import torch
 from benchmarks.machine import computes_bf16, describe, take_turns
 from benchmarks.processes import in_process, resident_mib
 from benchmarks.publishing import publish
+from detector.runtimes.lanes import spread
 from detector.runtimes.manifest import EXPORT_FILE
 
 PHOTO_WH = (4000, 3000)
@@ -72,6 +73,7 @@ class Rival:
             if runtime == "torch":
                 birds = SpeciesClassifier(**{**vars(birds), "precision": self.precision})
             crops = np.random.default_rng(0).integers(0, 255, (8, *birds.size_hw, 3), np.uint8)
+            spread(birds.net, len(crops))
             return lambda: birds.logits(crops)
         from dataclasses import replace
 
@@ -148,11 +150,11 @@ def export_of_noise(net: Any, folder: Path) -> None:
     from detector.conversion.writing import openvino_model, write_openvino
 
     rng = np.random.default_rng(0)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)  # of a run that was stopped
     files = {}
     for name, part in cut(net).items():
         shape = list(part.example.shape)
-        shape = [1, 3, 384, 512] if 2 in part.free else [1, *shape[1:]] if name == "classifier" else [64, *shape[1:]]
+        shape = [1, 3, 256, 320] if 2 in part.free else [1, *shape[1:]] if name == "classifier" else [64, *shape[1:]]
         samples = [rng.normal(size=shape).astype(np.float32) for _ in range(CALIBRATING)]
         files[name] = write_openvino(quantise(openvino_model(part), samples, (), CALIBRATING), folder, name)
     described(net, Target(precision="int8"), folder, files).write(folder)

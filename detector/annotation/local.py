@@ -23,6 +23,7 @@ from detector.annotation.values import FrameKey, FrameResult, ItemFacts
 from detector.species.crops import crops_of
 from detector.types import MediaItem
 
+COMPANY_S = 0.25  # how long a frame waits for one that is being decoded: alone it takes as long as two
 AHEAD = 3  # items under way for each reading process and each place in a batch
 
 
@@ -119,14 +120,19 @@ class _Pass:
             self._start(remaining)
             if not self.open:
                 return
-            arrival = self.readers.next(timeout_s=0.0)
+            arrival = self.readers.next(timeout_s=COMPANY_S if self.decodes and self._waiting else 0.0)
             if arrival is None:  # the networks would be idle: what waits for company goes on without
                 yield from self._advance(idle=True)
-                arrival = self.readers.next(timeout_s=0.0 if self.sieve.waiting or self.detection.waiting else 0.5)
+                arrival = self.readers.next(timeout_s=0.0 if self._waiting else 0.5)
             if arrival is not None:
                 yield from self._take(arrival)
                 yield from self._advance(idle=False)
             yield None
+
+    @property
+    def _waiting(self) -> bool:
+        """Whether frames wait for company in a stage."""
+        return self.sieve.waiting or self.detection.waiting
 
     def _start(self, remaining: Iterator[MediaItem]) -> None:
         """Give the readers something to do."""

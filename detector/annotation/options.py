@@ -13,6 +13,7 @@ from detector.store.schema import LOWEST_SCORE
 
 CPU_CROPS, CUDA_CROPS = 8, 64  # in a batch of the classifier
 FIRST_PASS_SCORE = 0.05  # of a box, from which a frame goes on to the detector
+FIRST_PASS_PROPOSALS = 300  # of a Faster R-CNN: that there is something shows in the likeliest ones
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class SeeingOptions:
         first_pass_threshold: Frames in which the first pass finds a box from this score up go on to the detector;
             None: from `FIRST_PASS_SCORE` up, if there is a first pass.
         proposals: Of a Faster R-CNN; None: as many as its file says.
+        first_pass_proposals: Likewise of a first pass; None: as the store does, in a new one `FIRST_PASS_PROPOSALS`.
     """
 
     frame_interval: Sampling = 1.0
@@ -43,6 +45,7 @@ class SeeingOptions:
     embeddings: bool = False
     first_pass_threshold: float | None = None
     proposals: int | None = None
+    first_pass_proposals: int | None = None
 
     def as_dict(self) -> dict[str, object]:
         """For run.json; what is not asked for is left out, as stores of earlier versions do not know it."""

@@ -148,7 +148,10 @@ def limited(models: Models, seeing: SeeingOptions) -> Models:
     if seeing.proposals is not None:
         models = replace(models, detector=with_proposals(models.detector, seeing.proposals))
     if models.first_pass is not None:
-        models = replace(models, first_pass=with_score_threshold(models.first_pass, seeing.first_pass_score))
+        first_pass = with_score_threshold(models.first_pass, seeing.first_pass_score)
+        if seeing.first_pass_proposals is not None:
+            first_pass = with_proposals(first_pass, seeing.first_pass_proposals)
+        models = replace(models, first_pass=first_pass)
     elif seeing.first_pass_threshold is not None:
         raise ConfigError("there is no first pass", where="first_pass_threshold", hint="give a first pass, too")
     return models

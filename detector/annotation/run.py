@@ -13,7 +13,7 @@ from detector.annotation.distributed.engine import ClusterAnnotation
 from detector.annotation.facts import Rows
 from detector.annotation.listing.shard import ListShard
 from detector.annotation.local import LocalAnnotation
-from detector.annotation.options import FIRST_PASS_SCORE, SeeingOptions
+from detector.annotation.options import FIRST_PASS_PROPOSALS, FIRST_PASS_SCORE, SeeingOptions
 from detector.annotation.remembered import sha256_of_weights, stored_seeing
 from detector.annotation.report import Outcome, Receipt, RunReport
 from detector.annotation.request import DEFAULT, AnnotateRequest, Models, RunSettings, limited
@@ -45,7 +45,11 @@ def annotate(request: AnnotateRequest, models: Models, settings: RunSettings = D
     if models.first_pass is not None and seeing.first_pass_threshold is None:
         seeing = replace(seeing, first_pass_threshold=FIRST_PASS_SCORE)
     before = read_run(output)
-    seeing = replace(seeing, burst_gate=_gates_bursts(seeing, before))
+    seeing = replace(
+        seeing,
+        burst_gate=_gates_bursts(seeing, before),
+        first_pass_proposals=_first_pass_proposals(models, seeing, before),
+    )
     limited_models = limited(models, seeing)
     # refuses what cannot be before anything is written
     found = find_cards(request.inputs, output, request.roots, request.listed)
@@ -83,6 +87,19 @@ def _gates_bursts(seeing: SeeingOptions, before: RunFile | None) -> bool | None:
         return seeing.burst_gate
     known = stored.get("burst_gate") if stored.get("motion_gate") is True else True
     return known if isinstance(known, bool) else None
+
+
+def _first_pass_proposals(models: Models, seeing: SeeingOptions, before: RunFile | None) -> int | None:
+    """How many proposals a first pass looks at: in stores of an earlier version, as many as its file says."""
+    if seeing.first_pass_proposals is not None or models.first_pass is None:
+        return seeing.first_pass_proposals
+    if before is not None and before.first_pass is not None:
+        stored: Mapping[str, object] = before.options
+        known = stored.get("first_pass_proposals")
+        return known if isinstance(known, int) else None
+    if not hasattr(models.first_pass.net, "rpn"):
+        return None
+    return min(FIRST_PASS_PROPOSALS, models.first_pass.meta.config.proposals)
 
 
 class _NewMedia:

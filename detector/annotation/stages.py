@@ -20,6 +20,7 @@ from detector.boxes import xyxy_to_xywh
 from detector.models.detector import Detector
 from detector.models.prediction import detect_resized, image_tensor
 from detector.models.tiling import merge_views
+from detector.runtimes.lanes import spread
 from detector.species.classifier import SpeciesClassifier
 from detector.species.joining import merge_label_boxes
 from detector.species.names.kinds import MAYBE_BIRD, kind_of_label
@@ -48,6 +49,7 @@ class DetectionStage:
 
     def __init__(self, detector: Detector, batch_size: int, lowest_score: float) -> None:
         self.detector = detector
+        spread(detector.net, batch_size)
         self.lowest_score = lowest_score
         self.detect = HalvingBatches(self._detect, batch_size)
         self.buckets: SizeBuckets[tuple[_Open, int]] = SizeBuckets(batch_size, waiting=2 * batch_size)
@@ -133,6 +135,7 @@ class ClassificationStage:
 
     def __init__(self, species: SpeciesClassifier, batch_size: int) -> None:
         self.species = species
+        spread(species.net, batch_size)
         self.batch_size = batch_size
         self.classify = HalvingBatches(self._classify, batch_size)
         self.waiting: deque[tuple[FrameResult, NDArray[np.int64], NDArray[np.uint8]]] = deque()

@@ -24,6 +24,7 @@ from detector.runtimes.stand_ins import (
     DenseBackbone,
     PartBoxHead,
     ProposingBackbone,
+    SharedPool,
 )
 
 DENSE, BOXES = "dense", "boxes"  # names of a detector's parts
@@ -58,6 +59,7 @@ def load_exported(
         dense = runner.part(DENSE, [*channels, *anchors, *(each * 4 for each in anchors)])
         net.backbone = ProposingBackbone(dense, [*net.roi_heads.box_roi_pool.featmap_names[:maps], "pool"])
         net.rpn.head = CarriedRPNHead()
+        net.roi_heads.box_roi_pool = SharedPool(net.roi_heads.box_roi_pool)
         net.roi_heads.box_head = PartBoxHead(runner.part(BOXES, (outputs, 4 * outputs)), (outputs, 4 * outputs))
         net.roi_heads.box_predictor = nn.Identity()
     meta = DetectorMeta(config, metrics=manifest.agreement, versions=manifest.versions)

@@ -17,6 +17,7 @@ from detector.data.resizing import scale_boxes
 from detector.models.detector import Detector
 from detector.models.suppressing.soft import suppressing_softly
 from detector.models.tiling import View
+from detector.runtimes.lanes import detections_of
 from detector.types import Detections
 
 WAITING = 4  # batches of images, of all sizes together, that wait for others of their size
@@ -70,7 +71,7 @@ def detect_resized(
         suppressing_softly(detector) as softened,
         torch.autocast(device.type, torch.bfloat16, enabled=detector.precision == "bf16"),
     ):
-        outputs = net([image.to(device, non_blocking=True) for image in images])
+        outputs = detections_of(net, [image.to(device, non_blocking=True) for image in images])
     detections = []
     for output, image, original_wh in zip(outputs, images, originals_wh, strict=True):
         boxes = scale_boxes(output["boxes"].cpu().numpy(), (image.shape[2], image.shape[1]), original_wh)

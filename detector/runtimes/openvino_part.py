@@ -18,7 +18,7 @@ DEVICES = {"cpu": "CPU", "xpu": "GPU"}
 
 
 class OpenVINOPart(Part):
-    """A part in OpenVINO's form, an `.xml` with its `.bin`; compiled once, for all sizes.
+    """A part in OpenVINO's form, an `.xml` with its `.bin`; compiled when it is first used, for all sizes.
 
     Args:
         file: The part's file.
@@ -32,25 +32,55 @@ class OpenVINOPart(Part):
 
     def __init__(self, file: Path, precision: Precision, device: torch.device | None = None) -> None:
         super().__init__()
-        options = {
-            "INFERENCE_PRECISION_HINT": HINTS[precision],
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-        }
-        place = DEVICES["cpu" if device is None else device.type]
-        if place != "CPU":
-            options = {"PERFORMANCE_HINT": "LATENCY"}
+        self._place = DEVICES["cpu" if device is None else device.type]
+        self._source, self._hint, self._threads = file, HINTS[precision], torch.get_num_threads()
         try:
-            self._compiled: Any = openvino_core().compile_model(str(file), place, options)
+            self._network: Any = openvino_core().read_model(str(file))
         except RuntimeError as error:
             raise damaged(file, error) from error
+        self._compiled: Any = None
+        self._compiling = threading.Lock()
         self._requests = threading.local()  # a request serves one thread at a time
+
+    def spread(self, lanes: int) -> None:
+        if self._place == "CPU" and lanes != self.lanes:
+            self.lanes, self._compiled, self._requests = lanes, None, threading.local()
 
     def run(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         if not hasattr(self._requests, "own"):
-            self._requests.own = self._compiled.create_infer_request()
+            self._requests.own = self._ready().create_infer_request()
         found = self._requests.own.infer([each.detach().cpu().numpy() for each in inputs], share_inputs=True)
         return tuple(torch.from_numpy(each.copy()) for each in found.values())
+
+    def _ready(self) -> Any:
+        with self._compiling:
+            if self._compiled is None:
+                try:
+                    self._compiled = openvino_core().compile_model(self._shaped(), self._place, self._options)
+                    self._network = None  # which would hold its file open
+                except RuntimeError as error:
+                    raise damaged(self._source, error) from error
+        return self._compiled
+
+    def _shaped(self) -> Any:
+        """The network; for one picture at a time, where all its sizes are known: that is faster by a fifth."""
+        if self._network is None:
+            self._network = openvino_core().read_model(str(self._source))
+        [given] = self._network.inputs
+        sizes = list(given.partial_shape)[1:]
+        if self.lanes == 1 or not self.alone or any(each.is_dynamic for each in sizes):
+            return self._network
+        self._network.reshape([1, *(each.get_length() for each in sizes)])
+        return self._network
+
+    @property
+    def _options(self) -> dict[str, object]:
+        if self._place != "CPU":
+            return {"PERFORMANCE_HINT": "LATENCY"}
+        together: dict[str, object] = (
+            {"PERFORMANCE_HINT": "LATENCY"} if self.lanes == 1 else {"NUM_STREAMS": str(self.lanes)}
+        )
+        return {**together, "INFERENCE_PRECISION_HINT": self._hint, "INFERENCE_NUM_THREADS": self._threads}
 
 
 @cache

@@ -22,10 +22,17 @@ class Part(nn.Module):
     Attributes:
         widths: Channels of each output, as the model that it belongs to has them; None: not checked.
         file: The part's, for errors.
+        lanes: How many pictures may be in it at once, each on its share of the cores.
+        alone: Whether it is given one picture at a time, then; a runtime may prepare for that.
     """
 
     widths: tuple[int, ...] | None = None
     file: Path | None = None
+    lanes: int = 1
+    alone: bool = False
+
+    def spread(self, lanes: int) -> None:
+        """Prepare for so many pictures at once; a runtime that cannot takes one after the other."""
 
     @abstractmethod
     def run(self, *inputs: Tensor) -> tuple[Tensor, ...]:

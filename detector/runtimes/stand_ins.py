@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from backbones.errors import CheckpointError
+from detector.runtimes.lanes import in_lanes
 from detector.runtimes.part import Part
 
 CARRIED = "carried_outputs"  # attribute of a map: what its part gave beside it
@@ -86,6 +87,27 @@ class CarriedRPNHead(nn.Module):
         return list(objectness), list(deltas)
 
 
+class SharedPool(nn.Module):
+    """In place of a detector's pooling of boxes, which torchvision computes on one core: all cores share the boxes.
+
+    Args:
+        pool: torchvision's.
+    """
+
+    def __init__(self, pool: nn.Module) -> None:
+        super().__init__()
+        self.pool = pool
+
+    def forward(self, maps: dict[str, Tensor], boxes: list[Tensor], sizes_hw: list[tuple[int, int]]) -> Tensor:
+        """(N, C, 7, 7) of N boxes, as torchvision's: each is pooled by itself."""
+        threads = torch.get_num_threads()
+        if len(boxes) != 1 or threads == 1 or len(boxes[0]) < threads:
+            alone: Tensor = self.pool(maps, boxes, sizes_hw)
+            return alone
+        some = boxes[0].tensor_split(threads)
+        return torch.cat(in_lanes(lambda each: self.pool(maps, [each], sizes_hw), some, threads))
+
+
 class PartBoxHead(nn.Module):
     """In place of a box head, whose predictor is `nn.Identity` then.
 
@@ -121,20 +143,28 @@ class PartClassifier(nn.Module):
     def __init__(self, part: Part, num_classes: int, embedding_size: int) -> None:
         super().__init__()
         self.part = part
+        part.alone = True
         self.num_classes = num_classes
         self.embedding_size = embedding_size
         self.classifier = _Carried()
 
     def embedding(self, images: Tensor) -> Tensor:
         """Embeddings (N, D), which carry their logits to `classifier`."""
-        embedding, logits = self.part(images)
+        embedding, logits = self._found(images)
         setattr(embedding, CARRIED, logits)
         return embedding
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, classes)."""
-        logits: Tensor = self.part(images)[1]
-        return logits
+        return self._found(images)[1]
+
+    def _found(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Crops side by side, where the part is prepared for it."""
+        lanes = self.part.lanes
+        if lanes == 1 or not len(images):
+            return self.part(images)
+        found = in_lanes(self.part, images.split(1), lanes)
+        return tuple(torch.cat(each) for each in zip(*found, strict=True))
 
 
 class _Carried(nn.Module):

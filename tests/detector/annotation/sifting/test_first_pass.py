@@ -14,9 +14,9 @@ import pytest
 from PIL import ExifTags, Image
 
 from backbones.errors import ConfigError
-from detector.annotation.options import SeeingOptions, WorkOptions
+from detector.annotation.options import FIRST_PASS_PROPOSALS, SeeingOptions, WorkOptions
 from detector.annotation.reclassification import reclassify
-from detector.annotation.request import AnnotateRequest, AuditRequest, Models
+from detector.annotation.request import AnnotateRequest, AuditRequest, Models, limited
 from detector.annotation.run import annotate
 from detector.annotation.sifting import auditing
 from detector.cli.main import main
@@ -289,3 +289,22 @@ def test_by_command_a_second_card_remembers_the_first_pass(
     (tmp_path / "fast.safetensors").unlink()
     assert main(["annotate", str(second), "--output", str(out)]) == 2
     assert "--first-pass PATH" in capsys.readouterr().err
+
+
+def test_a_first_pass_looks_at_few_proposals_and_goes_on_as_its_store_began(annotated, make_card, tmp_path, pick):
+    cards = [make_card(f"card{number}", photos=1, videos=0) for number in range(3)]
+    own = pick[0].meta.config.proposals
+    annotated("out", cards[0])
+    assert load_run(tmp_path / "out").options["first_pass_proposals"] == min(FIRST_PASS_PROPOSALS, own)
+    annotated("out", cards[1])
+    update_run(tmp_path / "out", lambda run: run.model_copy(update={"options": without(run.options)}))
+    annotated("out", cards[2])  # a store of an earlier version
+    assert "first_pass_proposals" not in load_run(tmp_path / "out").options
+    found = limited(Models(pick[0], None, pick[0]), SeeingOptions(first_pass_threshold=0.1, first_pass_proposals=3))
+    assert found.first_pass.meta.config.proposals == 3
+    assert found.detector.meta.config.proposals == own
+
+
+def without(options):
+    """The options of a store of an earlier version."""
+    return {name: value for name, value in options.items() if name != "first_pass_proposals"}
