@@ -1,8 +1,8 @@
 """The built-in detectors: torchvision's, trained on COCO, whose 80 classes are joined into four.
 
 `coco` is Faster R-CNN v2 (COCO AP 46.7): birds can be found with it on the first day, and a person or a cat in front of
-the camera is not called blank. `coco-fast` is Faster R-CNN on a MobileNetV3 (AP 32.8, about a twenty-fifth of the arithmetic): a
-first look.
+the camera is not called blank. `coco-fast` is Faster R-CNN on a MobileNetV3 (AP 32.8, about a twenty-fifth of the
+arithmetic): a first look.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from detector.runtimes.part import Part
 
-Entry, Result = TypeVar("Entry"), TypeVar("Result")
+Entry = TypeVar("Entry")
+Result = TypeVar("Result")
 _LANE = threading.local()  # of the threads
 
 
