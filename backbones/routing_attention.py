@@ -75,9 +75,8 @@ def plain_routed_attention(
     """`hoopoe::routed_attention` in operators that every runtime knows; all regions at once."""
     q_h, k_h, v_h = (_to_heads(x, rows, columns, num_heads) for x in (q, k, v))
     chosen = _chosen_rows(routing, num_heads)
-    q_h, k_g, v_g = (x.unsqueeze(1) for x in (q_h, _gather(k_h, chosen), _gather(v_h, chosen)))
-    out = F.scaled_dot_product_attention(q_h, k_g, v_g, scale=scale)  # which runtimes have as one operator
-    return _from_heads(out.squeeze(1), v.shape, rows, columns, num_heads)
+    weights = _weights(q_h, _gather(k_h, chosen), scale)
+    return _from_heads(torch.bmm(weights, _gather(v_h, chosen)), v.shape, rows, columns, num_heads)
 
 
 @torch.no_grad()

@@ -73,7 +73,10 @@ class _Mailbox:
         with self._changed:
             if not self._changed.wait_for(lambda: self._held, timeout_s):
                 return None
-            size, arrival = self._held.popleft()
+            size, arrival = self._held[0]
+            if isinstance(arrival, BaseException):
+                return arrival  # it stays, as nothing comes after it
+            self._held.popleft()
             self._bytes -= size
             self._changed.notify_all()
             return arrival
@@ -125,7 +128,7 @@ class Readers(Closing):
         """What has come, or comes within this time; None: nothing did.
 
         Raises:
-            HoopoeError: The processes cannot be started.
+            HoopoeError: The processes cannot be started; again each time.
         """
         while (arrival := self._arrivals.get(timeout_s)) is not None:
             if isinstance(arrival, BaseException):

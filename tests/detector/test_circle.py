@@ -157,7 +157,7 @@ def play(tmp_path: Path, review: Callable[[Path, Truth], int], capsys: pytest.Ca
     boxes = ["--detections", str(tmp_path / "boxes.json"), "--media", str(tmp_path / "card")]
     assert main(["classify-crops", *boxes, "--species", weak, "--output", str(store)]) == 0
     f1_before = macro_f1(store, truth)
-    assert review(store, truth) == REVIEWED
+    assert review(store, truth) >= REVIEWED  # a word on the page is said of all boxes of one bird
     shutil.copytree(store, tmp_path / "OUT_before")
 
     again = ["--init", weak, "--set", *SETTINGS, "train.epochs=28"]
