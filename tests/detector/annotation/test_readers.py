@@ -40,8 +40,9 @@ def reading_fails(error: HoopoeError, monkeypatch: pytest.MonkeyPatch) -> Reader
 def test_a_sick_service_and_a_full_disk_end_the_run(kind: type[HoopoeError], monkeypatch: pytest.MonkeyPatch) -> None:
     with reading_fails(kind("sick"), monkeypatch) as reading:
         reading.submit(TASK)
-        with pytest.raises(kind, match="sick"):
-            reading.next(timeout_s=30)
+        for _ in range(2):  # whoever asks again waits for nothing, too
+            with pytest.raises(kind, match="sick"):
+                reading.next(timeout_s=30)
 
 
 @pytest.mark.parametrize("kind", [MediaError, ObjectMissingError, AccessError])
