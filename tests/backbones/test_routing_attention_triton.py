@@ -30,6 +30,7 @@ print("agreed")
 """
 
 
+@pytest.mark.slow
 def test_kernel_agrees_with_the_plain_path_in_the_interpreter():
     script = INTERPRETED.format(geometries=GEOMETRIES)
     environment = os.environ | {"TRITON_INTERPRET": "1"}

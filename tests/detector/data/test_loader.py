@@ -189,6 +189,7 @@ def _measured(annotations: Annotations) -> torch.Tensor:
     return torch.stack(labels).amax(dim=0)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
 def test_mmdetection_7786_pytorch_13246_workers_share_a_million_boxes(tmp_path):
     (tmp_path / "bird.jpg").write_bytes(cv2.imencode(".jpg", np.zeros((48, 64, 3), np.uint8))[1].tobytes())
