@@ -19,7 +19,7 @@ test: .venv/test.stamp
 
 # where there is no Chromium they are skipped, and the last lines say so
 test-browser: .venv/test.stamp
-	$(BIN)/pytest -m browser -rs
+	$(BIN)/pytest -m "browser and not slow" -rs
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .

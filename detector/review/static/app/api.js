@@ -1,9 +1,10 @@
 // Questions to the program, and what people say to it; nothing else is asked of anybody.
 
 async function answer(response) {
-  const value = await response.json().catch(() => ({ problem: "the program gave no answer" }));
-  if (response.ok) return value;
-  throw Object.assign(new Error(value.problem), { status: response.status });
+  const value = await response.json().catch(() => null); // null: it was cut, as by the program's end
+  if (response.ok && value !== null) return value;
+  const problem = value?.problem ?? "The program gave no whole answer: is it still running?";
+  throw Object.assign(new Error(problem), { status: response.status });
 }
 
 async function send(path, options) {
