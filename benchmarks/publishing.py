@@ -1,6 +1,7 @@
 """Where the benchmarks' tables go."""
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
@@ -11,3 +12,12 @@ def publish(lines: Sequence[str], file: str, write: bool) -> None:
     if write:
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / file).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def table_of_acts(taken: Mapping[str, Sequence[float]]) -> list[str]:
+    """A table's lines: how many milliseconds each act took, over several times."""
+    rows = (
+        f"| {act} | {statistics.median(times):.4g} | {min(times):.4g}, {max(times):.4g} |"
+        for act, times in taken.items()
+    )
+    return ["| act | median, ms | from, to |", "|---|---|---|", *rows]

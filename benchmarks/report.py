@@ -14,14 +14,13 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import statistics
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import describe
-from benchmarks.publishing import publish
+from benchmarks.publishing import publish, table_of_acts
 from benchmarks.store import decide_store, write_store
 
 OUTPUT = "report.md"
@@ -99,12 +98,7 @@ def main() -> None:
         "",
         f"{rows:,} boxes, {size:.0f} MB of data.",
         "",
-        "| act | median, ms | from, to |",
-        "|---|---|---|",
-        *(
-            f"| {act} | {statistics.median(times):.0f} | {min(times):.0f}, {max(times):.0f} |"
-            for act, times in taken.items()
-        ),
+        *table_of_acts(taken),
     ]
     print("\n".join(lines))
     publish(lines, OUTPUT, args.write)

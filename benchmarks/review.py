@@ -16,7 +16,6 @@ import argparse
 import os
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -30,7 +29,7 @@ import psutil
 
 from benchmarks.machine import describe
 from benchmarks.processes import MEBIBYTE
-from benchmarks.publishing import publish
+from benchmarks.publishing import publish, table_of_acts
 from benchmarks.store import decide_store, write_store
 
 OUTPUT = "review.md"
@@ -157,12 +156,7 @@ def main() -> None:
         "",
         f"The program listens after {seconds:.1f} s; resident memory {before:.0f} MiB then, {after:.0f} at the end.",
         "",
-        "| act | median, ms | from, to |",
-        "|---|---|---|",
-        *(
-            f"| {act} | {statistics.median(times):.4g} | {min(times):.4g}, {max(times):.4g} |"
-            for act, times in taken.items()
-        ),
+        *table_of_acts(taken),
     ]
     print("\n".join(lines))
     publish(lines, OUTPUT, args.write)
