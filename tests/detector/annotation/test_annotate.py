@@ -100,13 +100,11 @@ def test_facts_are_the_same_alone_and_in_batches_of_any_size(run, make_card, tmp
     assert_same_facts({("card", chosen): together["card", chosen]}, single)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not FOOTAGE.is_dir(), reason="needs real footage")
 @pytest.mark.parametrize(
     "folders",
-    [
-        ("robustness", "zamba_clips"),
-        pytest.param(("robustness", "peru_burst", "zamba_clips", "flying_birds_thermal_ir"), marks=pytest.mark.slow),
-    ],
+    [("robustness", "zamba_clips"), ("robustness", "peru_burst", "zamba_clips", "flying_birds_thermal_ir")],
 )
 def test_real_footage_has_the_same_facts_in_another_order_and_other_batches(folders, run, tmp_path):
     _, together = run("together", *(FOOTAGE / folder for folder in folders), work=TOGETHER)
