@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from detector.runtimes.manifest import (
 )
 from detector.runtimes.part import runtime_module
 from detector.species.classifier import SpeciesClassifier
+from detector.store.scratch import scratch_folder
 
 WHOLE = "detector"  # a part for other programs: the network with its boxes
 Model = Detector | SpeciesClassifier
@@ -137,7 +138,7 @@ class new_export:
     """
 
     def __init__(self, output: Path) -> None:
-        self.output = output
+        self.output, self._scratch = output, ExitStack()
         if output.exists() and not output.is_dir():
             raise ConfigError("this is a file, not a folder", where=output, hint="--output takes a folder")
         if output.is_dir() and (strangers := _strangers(output)):
@@ -148,11 +149,11 @@ class new_export:
         parent = self.output.absolute().parent
         try:
             parent.mkdir(parents=True, exist_ok=True)
-            self.path = Path(tempfile.mkdtemp(prefix=".export-", dir=parent))
+            self.path = self._scratch.enter_context(scratch_folder(parent, ".export-")) / self.output.name
+            self.path.mkdir()
         except OSError as error:
             problem = f"nothing can be written there ({error.strerror})"
             raise ConfigError(problem, where=self.output, hint="choose another --output") from error
-        self.path.chmod(0o777 & ~_umask())
         return self
 
     def finish(self, manifest: ExportManifest) -> ExportManifest:
@@ -164,7 +165,7 @@ class new_export:
         return manifest
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
+        self._scratch.close()
         if isinstance(error, OSError):
             problem = f"the export cannot be written ({error.strerror})"
             raise HoopoeError(problem, where=self.output, hint="look at the disk") from error
@@ -176,9 +177,3 @@ def _strangers(folder: Path) -> list[str]:
     if (folder / EXPORT_FILE).is_file():
         known = {EXPORT_FILE, *(file for part in read_manifest(folder).parts.values() for file in part.files)}
     return sorted(each.name for each in folder.iterdir() if each.name not in known)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -28,6 +28,7 @@ from detector.base.pictures import PHOTO_SUFFIXES
 from detector.base.reporting import task, warn
 from detector.store.layout import decisions_folder, decisions_id
 from detector.store.run_json import read_run
+from detector.store.scratch import scratch_folder
 from detector.types.media import VIDEO_SUFFIXES
 
 PUT_EVERY_S = 15.0
@@ -67,9 +68,9 @@ def working_copy(address: Address, *, pictures: bool = False) -> Iterator[Path]:
         HoopoeError: Another process writes to the store, or the service is sick.
         DiskFullError: The store has no room in the temporary folder.
     """
-    with tempfile.TemporaryDirectory(prefix="hoopoe-store-", ignore_cleanup_errors=True) as name:
-        folder = Path(name).resolve() / address.name
-        folder.mkdir()
+    with scratch_folder(Path(tempfile.gettempdir()), "hoopoe-store-") as scratch:
+        folder = scratch.resolve() / "copy" / address.name
+        folder.mkdir(parents=True)
         lease = Lease(address / LEASE, address)
         _copies[folder] = address
         copy = _Copy(address, folder, lease)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import socket
 import time
 from typing import Any
 
 from backbones.errors import HoopoeError
+from detector.base.holder import Holder
 from detector.base.objects.address import Address
 from detector.base.objects.errors import ObjectMissingError
 from detector.base.objects.service import asking, delete_object, filesystem, find, fs_path, put_object, read_object
@@ -20,9 +19,10 @@ _TAKEN = ("PreconditionFailed", "FileExistsError", "ConditionalRequestConflict",
 
 
 class Lease:
-    """A small object with its holder's name in it, put there only if there is none, or a lapsed one.
+    """A small object with its holder's name in it, put there only if there is none, or one that counts no longer.
 
-    S3 and Google decide who was first, by conditional writes; elsewhere what is read back decides.
+    It counts no longer when it has lapsed, or when its holder was a process of this machine that has ended. S3 and
+    Google decide who was first, by conditional writes; elsewhere what is read back decides.
 
     Args:
         address: Of the object.
@@ -58,12 +58,13 @@ class Lease:
             delete_object(self.address)
 
     def _refuse_if_held(self, content: dict[str, Any]) -> None:
-        if time.time() - float(content.get("renewed") or 0) < LAPSED_S:
+        holder = Holder.read(content)
+        lapsed = time.time() - float(content.get("renewed") or 0) >= LAPSED_S
+        if not lapsed and (holder is None or not holder.has_gone):
             raise _held(self.what, content)
 
     def _words(self) -> bytes:
-        holder = f"process {os.getpid()} on {socket.gethostname()}"
-        return json.dumps({"holder": holder, "token": self._token, "renewed": time.time()}).encode()
+        return json.dumps({**Holder.here().facts(), "token": self._token, "renewed": time.time()}).encode()
 
     def _put(self, options: dict[str, Any], s3_options: dict[str, Any]) -> bool:
         """Whether the lease could be put: a service that knows conditions says no to all but the first."""
@@ -96,6 +97,6 @@ def _content(address: Address) -> dict[str, Any]:
 
 
 def _held(what: Address, content: dict[str, Any]) -> HoopoeError:
-    holder = content.get("holder") or "another process"
+    holder = Holder.read(content) or content.get("holder") or "another process"
     hint = f"wait until it is done, or end it: {LAPSED_S / 60:.0f} minutes after it was last seen its lease lapses"
     return HoopoeError(f"{holder} is writing to this store", where=what, hint=hint)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from detector.exports.formats import FORMATS
 from detector.exports.parted.parts import WrittenSlice
 from detector.exports.parted.slices import Slice, read_slice, slices_of
 from detector.exports.source import ExportOptions, ExportSource
+from detector.store.scratch import scratch_folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +80,8 @@ def export_on_cluster(
     """
     slices = slices_of(folder)
     sent = replace(options, roots={}, notify=_say_nothing, fault=_say_nothing)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=folder, ignore_cleanup_errors=True) as staging:
-        work = WriteSlices(name, folder.absolute(), source, sent, Path(staging).absolute())
+    with scratch_folder(folder, ".export-") as staging:
+        work = WriteSlices(name, folder.absolute(), source, sent, staging)
         written = _written(work, slices, cluster, progress)
         return FORMATS[name].load_parts().join(source, folder, options, written)
 

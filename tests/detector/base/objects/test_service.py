@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import sys
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from backbones.errors import ConfigError, MediaError
+from backbones.errors import ConfigError, HoopoeError, MediaError
+from detector.base.holder import Holder
 from detector.base.objects import listing, service
 from detector.base.objects.address import Address
 from detector.base.objects.errors import AccessError, ObjectMissingError, ServiceError
@@ -159,10 +164,21 @@ def test_one_writer_at_a_time(bucket: Address) -> None:
 
 def test_a_lease_that_nobody_renews_lapses(bucket: Address, monkeypatch: pytest.MonkeyPatch) -> None:
     lease = Lease(bucket / "lease", bucket)
-    now = __import__("time").time()
+    now = time.time()
     monkeypatch.setattr("detector.base.objects.lease.time.time", lambda: now + LAPSED_S + 1)
     other = Lease(bucket / "lease", bucket)
     assert other.is_held()
     assert not lease.is_held()
     lease.release()  # does not take the other's
     assert other.is_held()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell")
+def test_the_lease_of_a_process_of_this_machine_that_was_killed_counts_no_longer(bucket: Address) -> None:
+    gone = replace(Holder.here(), pid=2**22 + 1)  # above all numbers of processes
+    for held in (Holder.here(), replace(gone, host="elsewhere")):
+        put_object(bucket / "lease", json.dumps({**held.facts(), "renewed": time.time()}).encode())
+        with pytest.raises(HoopoeError, match=f"{held} is writing to this store"):
+            Lease(bucket / "lease", bucket)
+    put_object(bucket / "lease", json.dumps({**gone.facts(), "renewed": time.time()}).encode())
+    assert Lease(bucket / "lease", bucket).is_held()
