@@ -23,6 +23,7 @@ from detector.base.objects.address import on_disk
 from detector.exports.pictures.blurring import Region, hide
 from detector.exports.pictures.crops import cut, encode_jpeg, read_frames
 from detector.exports.pictures.frames import by_frame
+from detector.exports.pictures.hidden import HiddenAreas
 from detector.exports.pictures.media_files import INDEX, MediaTask, WrittenPicture
 from detector.exports.pictures.videos import VideoEncoder
 from detector.footage.light import shrink
@@ -47,9 +48,11 @@ def crop_name(media_id: str, frame_number: int, box: int) -> str:
 def made_of(task: MediaTask) -> str:
     """A hash of all that the pictures of a file depend on, but for the file, which does not change."""
     boxes = [(found.frame_number, found.box, found.x, found.y, found.w, found.h) for found in task.shown]
-    hidden = [(found.frame_number, found.x, found.y, found.w, found.h) for found in task.hidden]
+    areas = HiddenAreas(task.record.frames, task.hidden)
+    frames = sorted({found.frame_number for found in task.shown}) if task.hidden else []
+    hidden = [(number, part.x, part.y, part.w, part.h) for number in frames for part in areas.at(number)]
     made_by = (CROP_PX, FRAME_PX, CLIP_PX, CROP_MARGIN, SMALLEST_PX, QUALITY, AROUND_S, LONGEST_S)
-    return hashlib.blake2b(repr((boxes, hidden, made_by)).encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(repr((boxes, bool(task.hidden), hidden, made_by)).encode(), digest_size=8).hexdigest()
 
 
 class EarlierPictures:
@@ -96,11 +99,11 @@ def make_report_pictures(task: MediaTask) -> Iterator[WrittenPicture]:
     Raises:
         MediaError: If the file cannot be read.
     """
-    record, found, hidden = task.record, by_frame(task.shown), by_frame(task.hidden)
+    record, found, hidden = task.record, by_frame(task.shown), HiddenAreas(task.record.frames, task.hidden)
     stem = f"{record.media_id[:3]}/{record.media_id}"
     for frame in read_frames(task, sorted(found)):
         number = frame.frame_number
-        image = hide(frame.image, hidden.get(number, ()))
+        image = hide(frame.image, hidden.at(number))
         for one in found.get(number, ()):
             yield _written(task, crop_name(record.media_id, number, one.box), encode_jpeg(crop_of(image, one), QUALITY))
         yield _written(task, f"{stem}-{number}.jpg", encode_jpeg(shrink(image, FRAME_PX), QUALITY))

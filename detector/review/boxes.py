@@ -23,6 +23,7 @@ from detector.store.records_reader import read_columns, read_repeats, records_of
 from detector.types import Kind
 
 HIDDEN = (Kind.PERSON, Kind.VEHICLE)
+MAYBE_HIDDEN = (Kind.UNDECIDED, Kind.BLANK)  # by some labels, see `may_be_a_person`
 NO_TIME = np.iinfo(np.int64).min  # minutes of what has none
 
 
@@ -94,7 +95,7 @@ class Boxes:
         self.needs_review = _flags(self.found["needs_review"])
         self.reviewed = _flags(pc.is_valid(self.found["reviewed_by"]))
         self._reviewers: dict[int, str | None] = {}  # said since
-        self._hidden = np.zeros(0, bool)
+        self._hidden = np.zeros((2, 0), bool)
         self.score = _numbers(self.found["score"], np.float32)
         self.confidence = _numbers(pc.fill_null(self.found["confidence"], np.nan), np.float32)
         self.xywh = np.stack([_numbers(self.found[side], np.float32) for side in "xywh"], axis=1)
@@ -271,13 +272,16 @@ class Boxes:
     def picture_version(self, media_row: int) -> int:
         """A number that changes with what is blurred in the pictures of a file."""
         rows = slice(self.first[media_row], self.first[media_row + 1])
-        hides = self._hides()[self.name[rows]] & ~(self.suppressed[rows] & self.reviewed[rows])
-        return zlib.crc32((hides & (self.reviewed[rows] | self._maybe_hidden[rows])).tobytes())
+        reviewed = self.reviewed[rows]
+        surely, maybe = (hides[self.name[rows]] for hides in self._hides())
+        hides = (surely | (maybe & ~reviewed)) & ~(self.suppressed[rows] & reviewed)
+        return zlib.crc32((hides & (reviewed | self._maybe_hidden[rows])).tobytes())
 
     def _hides(self) -> NDArray[np.bool_]:
-        """bool (names,), those of people and vehicles."""
-        if len(self._hidden) != len(self.names):
-            self._hidden = np.array([name.kind in HIDDEN for name in self.names], bool)
+        """bool (2, names): those of people and vehicles, and those that may be such until a person has spoken."""
+        if self._hidden.shape[1] != len(self.names):
+            kinds = [name.kind for name in self.names]
+            self._hidden = np.array([[kind in each for kind in kinds] for each in (HIDDEN, MAYBE_HIDDEN)], bool)
         return self._hidden
 
     @cached_property

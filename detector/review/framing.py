@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from detector.exports.pictures.blurring import Blur, hidden_in
+from detector.exports.pictures.hidden import Area, HiddenAreas
 from detector.exports.pictures.media_files import locate
 from detector.review.asked import AskedError
 from detector.review.pictures import Crop, PictureTask
@@ -57,13 +58,13 @@ def _task(
     crops: tuple[Crop, ...],
     longest_px: int = 0,
 ) -> PictureTask:
-    hidden = tuple(_crop(found) for found in hidden_in(record, blur) if found.frame_number == frame)
+    hidden = HiddenAreas(record.frames, hidden_in(record, blur)).at(frame)
     return PictureTask(
         file=locate(record, dict(roots)),
         video=record.media_type == "video",
         frame_number=frame,
         size_wh=(record.width or 0, record.height or 0),
-        hidden=hidden,
+        hidden=tuple(Area(part.x, part.y, part.w, part.h) for part in hidden),  # the same pictures are one task
         crops=crops,
         longest_px=longest_px,
     )

@@ -24,6 +24,7 @@ from detector.base.objects.address import Place
 from detector.base.objects.fetching import local_copy
 from detector.exports.pictures.blurring import hide
 from detector.exports.pictures.crops import encode_jpeg
+from detector.exports.pictures.hidden import Area
 from detector.footage.isolation import Failed, IsolatedReaders, Produced
 from detector.footage.light import shrink
 from detector.footage.photos import read_photo
@@ -58,7 +59,7 @@ class PictureTask:
         video: Whether it is a video.
         frame_number: 0 in photos.
         size_wh: Of the original, pixels.
-        hidden: Boxes to blur.
+        hidden: Parts to blur.
         crops: Boxes to cut out.
         longest_px: Of the whole picture, in place of crops.
     """
@@ -67,7 +68,7 @@ class PictureTask:
     video: bool
     frame_number: int
     size_wh: tuple[int, int]
-    hidden: tuple[Crop, ...] = ()
+    hidden: tuple[Area, ...] = ()
     crops: tuple[Crop, ...] = ()
     longest_px: int = FRAME_PX
 

@@ -18,6 +18,7 @@ from detector.base.objects.address import on_disk
 from detector.exports.names import safe_name
 from detector.exports.pictures.blurring import Region, hide
 from detector.exports.pictures.frames import by_frame
+from detector.exports.pictures.hidden import HiddenAreas
 from detector.exports.pictures.media_files import MediaTask, PictureFormat, WrittenPicture, make_pictures, picture_stem
 from detector.exports.source import ExportOptions, ExportSource
 from detector.exports.tables.cells import rounded, with_offset
@@ -45,9 +46,9 @@ def make_crops(task: MediaTask) -> Iterator[WrittenPicture]:
     Raises:
         MediaError: If the file cannot be read.
     """
-    found, hidden = by_frame(task.shown), by_frame(task.hidden)
+    found, hidden = by_frame(task.shown), HiddenAreas(task.record.frames, task.hidden)
     for frame in read_frames(task, sorted(found)):
-        image = hide(frame.image, hidden.get(frame.frame_number, ()))
+        image = hide(frame.image, hidden.at(frame.frame_number))
         for one in found.get(frame.frame_number, ()):
             yield _make_crop(task, image, one)
 

@@ -24,6 +24,7 @@ from detector.base.files import atomic_path
 from detector.base.objects.address import on_disk
 from detector.exports.pictures.blurring import hide
 from detector.exports.pictures.frames import by_frame
+from detector.exports.pictures.hidden import HiddenAreas
 from detector.exports.pictures.images import COLUMNS, draw, index_cells
 from detector.exports.pictures.media_files import MediaTask, PictureFormat, WrittenPicture, make_pictures, picture_stem
 from detector.exports.source import ExportOptions, ExportSource
@@ -50,11 +51,12 @@ def make_video(task: MediaTask) -> Iterator[WrittenPicture]:
     """
     name = f"{picture_stem(task.record)}.mp4"
     video = Video(on_disk(task.file), threads=1)
-    boxes, hidden = (MovingBoxes(task.record.frames, found) for found in (task.shown, task.hidden))
+    boxes = MovingBoxes(task.record.frames, task.shown)
+    hidden = HiddenAreas(task.record.frames, task.hidden)
     path = task.folder / name
     with atomic_path(path, durable=False) as unfinished, VideoEncoder(unfinished, video.info.frame_rate) as encoder:
         for frame in video.read("all"):
-            picture = hide(shrink(frame.image, LONGEST_SIDE), hidden.around(frame.frame_number))
+            picture = hide(shrink(frame.image, LONGEST_SIDE), hidden.at(frame.frame_number))
             encoder.add(draw(picture, boxes.at(frame.frame_number)), frame.time_s)
     yield WrittenPicture(name, index_cells(task.record, task.shown))
 
@@ -89,14 +91,6 @@ class MovingBoxes:
             *(_between(start, target, way) for start, target in moving),
             *(box for box in (earlier if way < 0.5 else later) if box.individual_id not in moved),
         )
-
-    def around(self, frame_number: int) -> tuple[DetectionRecord, ...]:
-        """Those of this frame; between sampled frames all of both, and those on the way: wherever one may be."""
-        place = bisect_right(self._numbers, frame_number)
-        sides = self._numbers[max(place - 1, 0) : place + 1]
-        if frame_number in sides:
-            return self._found.get(frame_number, ())
-        return (*self.at(frame_number), *(box for number in sides for box in self._found.get(number, ())))
 
 
 def _between(start: DetectionRecord, target: DetectionRecord, way: float) -> DetectionRecord:

@@ -204,15 +204,6 @@ def test_the_box_of_an_individual_moves_from_frame_to_frame(make):
     assert boxes.at(30) == (later,)
 
 
-def test_who_is_hidden_is_so_from_the_sampled_frame_before_to_the_one_after(make):
-    person = make.person(frame_number=30, individual_id="p", x=0.25, w=0.25)
-    later = make.person(frame_number=60, individual_id="p", x=0.75, w=0.25)
-    hidden = MovingBoxes((0, 30, 60, 90), (person, later))
-    assert [len(hidden.around(number)) for number in (0, 1, 29, 30, 60, 61, 89, 90)] == [0, 1, 2, 1, 1, 2, 1, 0]
-    assert [box.x for box in hidden.around(45)] == pytest.approx([0.5, 0.25, 0.75])
-    assert MovingBoxes((), ()).around(5) == ()
-
-
 def test_a_drawn_video_has_all_frames_at_their_times(tmp_path, make):
     save_video(tmp_path / "v.avi")
     found = make.detection(frame_number=4, time_s=1.0)
