@@ -101,6 +101,7 @@ def test_weights_are_those_of_torchs_own_recipe(make_request, metrics_of, monkey
     assert norms == [not each for each in skipped]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_with_its_scale(make_request, differing, monkeypatch, first_scale) -> None:
     first_scale(2.0**24)
     settings = (*FP16, "train.epochs=1", "train.checkpoint_steps=1")
