@@ -91,17 +91,25 @@ def _judged(judged: Judgement) -> None:
     from detector.decisions.comparing.judging import verdicts
 
     said = {title: WORDS[word] for title, word in verdicts(judged)}
+    if judged.taught:
+        print(
+            f"of {judged.files} files with birds that people named, {judged.taught} are of events that a classifier "
+            "learnt from: they do not count for names and MaxN"
+        )
+    if judged.files > judged.taught and judged.names is None:
+        print("neither run names species: names are not compared")
     table = new_table("by what people say", "first", "second", "difference", "stands on", "verdict", texts=1)
     if judged.names is not None and judged.gain is not None:
         one, other = judged.names
-        behind = f"{one.birds} birds, {one.groups} events, {judged.files} files"
+        behind = f"{one.birds} birds, {one.groups} events, {judged.files - judged.taught} files"
         for title, name in (("names (top-1)", "top1"), ("names (macro-F1)", "macro_f1")):
             cells = [_cell(getattr(each, name)) for each in (one, other)]
             table.add_row(title, *cells, _cell(getattr(judged.gain, name), signed=True), behind, said[title])
     rows = (
         ("birds found", judged.recall, "birds"),
         ("false boxes", judged.false_boxes, "files"),
-        ("counts", judged.count_error, "events"),
+        ("at once", judged.at_once_error, "events"),
+        ("MaxN", judged.count_error, "events"),
     )
     for title, figure, of in rows:
         if figure is not None:
@@ -111,8 +119,9 @@ def _judged(judged: Judgement) -> None:
     results().print(table)
     print(
         "In brackets: 95 % intervals, of draws of whole events; a verdict needs six events that differ. False boxes: "
-        "boxes a file on no bird that people named or drew; counts: mean error of MaxN. A bird that one run alone "
-        "found counts as false until people see it. Of videos: the frames that both looked at."
+        "boxes a file on no bird that people named or drew; at once: mean error of the most birds in a frame, whatever "
+        "they are called; MaxN: of each name. A bird that one run alone found counts as false until people see it. Of "
+        "videos: the frames that both looked at."
     )
 
 

@@ -1,15 +1,16 @@
 """Which of two runs is nearer to what people say: names, birds found, false boxes and counts, with intervals by event.
 
 A file is *reviewed* if people spoke of every box in it that counts, or confirmed that nothing is there. Birds that they
-named count for names wherever they are; birds found and false boxes only in reviewed files. A bird that a run alone
-found, and that nobody was shown or drew, is a false box here: whoever compares two detectors looks through both. Of a
-video only the frames count that all looked at: runs may take others.
+named count for names wherever they are, but for events in which a run's classifier learnt a crop: of those it knows the
+answer. Birds found and false boxes count only in reviewed files. A bird that a run alone found, and that nobody was
+shown or drew, is a false box here: whoever compares two detectors looks through both. Of a video only the frames count
+that all looked at: runs may take others.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,8 @@ from detector.decisions.comparing.changes import matched
 from detector.decisions.comparing.footage import Footage
 from detector.evaluation.species.naming import NONE, NamingFigures, NamingGain, compare_names, measure_names
 from detector.evaluation.species.ratios import PairedEstimate, paired_means, verdict
-from detector.store.records import DetectionRecord, MediaRecord
+from detector.species.learning.learnt import DIGITS
+from detector.store.records import DetectionRecord, EventRecord, MediaRecord
 from detector.types import Kind
 
 Boxes = Sequence[DetectionRecord]
@@ -30,20 +32,25 @@ class Judgement:
 
     Attributes:
         files: Files of which people named a bird, and that both runs have.
+        taught: Those of them in events that a run's classifier learnt from: they do not count for names and MaxN.
         reviewed: Files that were reviewed wholly, and that both runs have.
         names: Likeliest species of the birds that people named, of both runs; a bird that was not found has no name.
+            None: there is no such bird, or neither run names species.
         gain: What the second has over the first.
         recall: The share of birds in reviewed files that were found.
         false_boxes: Boxes of birds in a reviewed file that are on none.
-        count_error: |MaxN - people's| of an event in reviewed files.
+        at_once_error: |MaxN - people's| of an event in reviewed files, of birds of whatever name.
+        count_error: The same of the event's name; None: neither run calls a bird so.
     """
 
     files: int
+    taught: int
     reviewed: int
     names: tuple[NamingFigures, NamingFigures] | None
     gain: NamingGain | None
     recall: PairedEstimate | None
     false_boxes: PairedEstimate | None
+    at_once_error: PairedEstimate | None
     count_error: PairedEstimate | None
 
 
@@ -61,11 +68,14 @@ def judge(truths: Sequence[Footage], first: Footage, second: Footage) -> Judgeme
     reviewed = {key for key, record in said.items() if is_reviewed(record, told[key].threshold)}
     runs = first, second
     seen = {key: _seen(key, record, runs) for key, record in sorted(said.items())}
-    named = [each for each in seen.values() if each.named]
-    names, gain = _names(named)
+    named = {key: each for key, each in seen.items() if each.named}
+    taught = _taught(named, first.learnt | second.learnt)
+    names, gain = _names([each for key, each in named.items() if key not in taught])
     recall, false_boxes = _boxes([seen[key] for key in sorted(reviewed) if not seen[key].is_doubtful])
-    counts = _counts(truths, reviewed, said, runs)
-    return Judgement(len(named), len(reviewed), names, gain, recall, false_boxes, counts)
+    events = list(_reviewed_events(truths, reviewed, said))
+    at_once = _at_once_error(dict.fromkeys(files for _, files in events), said, runs)
+    counts = _count_error([each for each in events if not each[1] & taught], runs)
+    return Judgement(len(named), len(taught), len(reviewed), names, gain, recall, false_boxes, at_once, counts)
 
 
 def is_reviewed(record: MediaRecord, threshold: float) -> bool:
@@ -89,6 +99,16 @@ def _true_birds(record: MediaRecord) -> list[DetectionRecord]:
 
 def _event(record: MediaRecord, box: DetectionRecord | None = None) -> str:
     return (box and box.event_id) or f"{record.deployment_id} {record.sequence_id}"
+
+
+def _taught(named: Mapping[str, _Seen], learnt: frozenset[str]) -> set[str]:
+    """The files in events with a file that a classifier learnt from."""
+
+    def events(each: _Seen) -> set[str]:
+        return {_event(each.record, box) for box in each.named}
+
+    known = {event for key, each in named.items() if key[:DIGITS] in learnt for event in events(each)}
+    return {key for key, each in named.items() if key[:DIGITS] in learnt or events(each) & known}
 
 
 def _likeliest(box: DetectionRecord | None) -> str | None:
@@ -151,6 +171,8 @@ def _names(named: Sequence[_Seen]) -> tuple[tuple[NamingFigures, NamingFigures] 
             groups.append(_event(each.record, box))
             for names, found in zip(called, partners, strict=True):
                 names.append(_likeliest(found.get((box.frame_number, box.box))))
+    if not any(name for names in called for name in names):
+        return None, None
     classes = tuple(dict.fromkeys((*sorted(set(truth)), *sorted({name for each in called for name in each if name}))))
     place = {name: number for number, name in enumerate(classes)}
     right = np.array([place[name] for name in truth], np.int64)
@@ -179,11 +201,10 @@ def _boxes(reviewed: Sequence[_Seen]) -> tuple[PairedEstimate | None, PairedEsti
     return recall, paired_means(np.array(false[0]), np.array(false[1]), _numbers(file_events))
 
 
-def _counts(
-    truths: Sequence[Footage], reviewed: set[str], said: Mapping[str, MediaRecord], runs: tuple[Footage, Footage]
-) -> PairedEstimate | None:
-    """The error of MaxN in each event of birds all of whose files are reviewed."""
-    errors: tuple[list[float], list[float]] = ([], [])
+def _reviewed_events(
+    truths: Sequence[Footage], reviewed: set[str], said: Mapping[str, MediaRecord]
+) -> Iterator[tuple[EventRecord, frozenset[str]]]:
+    """The events of birds all of whose files are reviewed, and these files."""
     for truth in truths:
         files_of: dict[str, set[str]] = defaultdict(set)
         for key, record in truth.files.items():
@@ -193,22 +214,49 @@ def _counts(
         for event in truth.events:
             files = files_of[event.event_id]
             own = all(said.get(key) is truth.files[key] for key in files)
-            if event.kind != Kind.BIRD or not files or not files <= reviewed or not own:
-                continue
-            for place, run in enumerate(runs):
-                most = max(_at_once(run.files[key], event.display_name, run.threshold) for key in files)
-                errors[place].append(float(abs(most - event.count)))
+            if event.kind == Kind.BIRD and files and files <= reviewed and own:
+                yield event, frozenset(files)
+
+
+def _at_once_error(
+    groups: Iterable[frozenset[str]], said: Mapping[str, MediaRecord], runs: tuple[Footage, Footage]
+) -> PairedEstimate | None:
+    """The error of the most birds at once, whatever they are called, in the files of each event."""
+    errors: tuple[list[float], list[float]] = ([], [])
+    for files in groups:
+        right = max(_most(_true_birds(said[key])) for key in files)
+        for place, run in enumerate(runs):
+            shown = ([box for box in run.files[key].shown(run.threshold) if box.kind == Kind.BIRD] for key in files)
+            errors[place].append(float(abs(max(map(_most, shown)) - right)))
+    return _mean_of(errors)
+
+
+def _count_error(
+    events: Sequence[tuple[EventRecord, frozenset[str]]], runs: tuple[Footage, Footage]
+) -> PairedEstimate | None:
+    """The error of MaxN in each event; None where neither run has any of the names."""
+    errors: tuple[list[float], list[float]] = ([], [])
+    called = False
+    for event, files in events:
+        for place, run in enumerate(runs):
+            shown = (run.files[key].shown(run.threshold) for key in files)
+            most = max(_most([box for box in boxes if box.display_name == event.display_name]) for boxes in shown)
+            errors[place].append(float(abs(most - event.count)))
+            called = called or most > 0
+    return _mean_of(errors) if called else None
+
+
+def _mean_of(errors: tuple[list[float], list[float]]) -> PairedEstimate | None:
     if not errors[0]:
         return None
     return paired_means(np.array(errors[0]), np.array(errors[1]), np.arange(len(errors[0])))
 
 
-def _at_once(record: MediaRecord, name: str, threshold: float) -> int:
-    """The most of a name in one frame of a file."""
+def _most(boxes: Boxes) -> int:
+    """The most birds in one frame."""
     frames: dict[int, int] = defaultdict(int)
-    for box in record.shown(threshold):
-        if box.display_name == name:
-            frames[box.frame_number] += box.count
+    for box in boxes:
+        frames[box.frame_number] += box.count
     return max(frames.values(), default=0)
 
 
@@ -217,7 +265,7 @@ def verdicts(judged: Judgement) -> Iterator[tuple[str, int]]:
     if judged.gain is not None:
         for title, gain in (("names (top-1)", judged.gain.top1), ("names (macro-F1)", judged.gain.macro_f1)):
             yield title, verdict(gain, judged.gain.differing)
-    higher = (("birds found", judged.recall, 1), ("false boxes", judged.false_boxes, -1))
-    for title, figure, sign in (*higher, ("counts", judged.count_error, -1)):
+    lower = ("false boxes", judged.false_boxes), ("at once", judged.at_once_error), ("MaxN", judged.count_error)
+    for title, figure, sign in (("birds found", judged.recall, 1), *((*each, -1) for each in lower)):
         if figure is not None:
             yield title, sign * figure.verdict

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -29,12 +28,11 @@ from detector.species.calibrating.fitting import Fit, fit_calibration
 from detector.species.calibrating.labelled import NO_BIRD, LabelledLogits
 from detector.species.classifier import SpeciesClassifier
 from detector.species.learning.classes import OTHER
+from detector.species.learning.learnt import DIGITS, NOTE, learnt_from, packed
 from detector.training.classifier.session import held_out_logits
 from detector.training.classifier.stored import StoredCrops
 
 CLASSIFIER, CALIBRATION, METRICS = "species.safetensors", "calibration.json", "metrics.json"
-NOTE = "hoopoe_species_run"  # key of the file's metadata
-_DIGITS = 16  # of a content's hash that are kept in a classifier's file
 
 
 @dataclass(frozen=True)
@@ -85,28 +83,12 @@ def write_classifier(
         about: Further facts of its run.
         before: What the classifier that it started from learnt from, see `learnt_from`: it knows that, too.
     """
-    learnt = sorted(before | {crops.contents[row][:_DIGITS] for row in np.flatnonzero(~crops.held_out).tolist()})
-    packed = base64.b64encode("".join(learnt).encode()).decode()
+    learnt = {crops.contents[row] for row in np.flatnonzero(~crops.held_out).tolist()}
     class_to_idx = {name: place for place, name in enumerate(like.class_names)}
-    notes = {NOTE: json.dumps({**about, "learnt_from": packed})}
+    notes = {NOTE: json.dumps({**about, "learnt_from": packed(before | learnt)})}
     stats = {"mean": list(like.mean), "std": list(like.std)}
     assert isinstance(like.net, backbones.base.Backbone)
     backbones.save_pretrained(path, like.net, class_to_idx=class_to_idx, rgb_stats=stats, notes=notes)
-
-
-def learnt_from(source: str | None) -> frozenset[str] | None:
-    """Beginnings of the hashes of the files that a classifier learnt from; None: it does not say."""
-    from safetensors import SafetensorError, safe_open
-
-    path = Path(source).expanduser() if source else None
-    if path is None or path.suffix != ".safetensors" or not path.is_file():
-        return None
-    try:
-        with safe_open(path, "pt") as file:
-            text = base64.b64decode(json.loads((file.metadata() or {})[NOTE])["learnt_from"]).decode()
-    except (SafetensorError, KeyError, TypeError, ValueError):
-        return None
-    return frozenset(text[start : start + _DIGITS] for start in range(0, len(text), _DIGITS))
 
 
 def measure(crops: StoredCrops, after: SpeciesClassifier, before: SpeciesClassifier | None) -> Outcome:
@@ -141,7 +123,7 @@ def measure(crops: StoredCrops, after: SpeciesClassifier, before: SpeciesClassif
         known = compare(old) if old.any() and not old.all() else None
         learnt = learnt_from(before.source)
         if learnt is not None:
-            fresh = np.array([crops.contents[row][:_DIGITS] not in learnt for row in birds.tolist()], bool)
+            fresh = np.array([crops.contents[row][:DIGITS] not in learnt for row in birds.tolist()], bool)
             seen_before = int((~fresh).sum())
             unseen = compare(fresh) if fresh.any() and seen_before else None
     labels = np.where(crops.classes[np.concatenate([birds, others])] == OTHER, NO_BIRD, 0)

@@ -21,6 +21,7 @@ from detector.config import dump_config
 from detector.species.classifier import SpeciesClassifier
 from detector.species.learning.boxes import CropSource
 from detector.species.learning.classes import JoinedClasses
+from detector.species.learning.learnt import learnt_from
 from detector.training.checkpoints import Learner, Position, load_checkpoint
 from detector.training.classifier.card import NAME, SpeciesCard
 from detector.training.classifier.config import SpeciesConfig
@@ -31,7 +32,6 @@ from detector.training.classifier.outcome import (
     METRICS,
     Outcome,
     as_used,
-    learnt_from,
     measure,
     write_classifier,
     write_outcome,

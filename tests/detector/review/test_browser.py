@@ -133,6 +133,28 @@ def test_the_mouse_selects_one_a_row_and_all_that_a_drag_touches(started, tabs):
     assert tab.page.inner_text(".how-many") == "8 selected"
 
 
+def test_keys_are_meant_for_the_picture_that_has_the_focus_or_was_seen_last(started, tabs, store):
+    tab = tabs(started().address)
+    tab.go("all")
+    cards = tab.page.locator("#grid > li")
+    ids = [str(cards.nth(place).get_attribute("id")).removeprefix("card-") for place in range(cards.count())]
+    cards.nth(4).focus()  # as a screen reader does, by no key or click of the page's
+    tab.press("x")
+    tab.says("1 picture: no animal. Saved.")
+    cards.nth(0).focus()
+    tab.press("Enter")
+    tab.page.wait_for_selector("#viewer[open] .plane img")
+    for place in (1, 2):
+        tab.press("ArrowRight")
+        tab.page.wait_for_selector(f".plane img[src*='media={ids[place].partition(':')[0]}&']")
+    tab.press("Escape")
+    tab.page.wait_for_selector("#viewer[open]", state="detached")
+    tab.press("p")
+    tab.says("1 picture: person. Saved.")
+    said = {f"{word.media_id}:{word.frame_number}:{word.box}": word.verdict for word in read_words(store).identity}
+    assert said == {ids[4]: "nothing", ids[2]: "person"}
+
+
 def test_what_was_said_outlives_a_kill_and_is_where_it_was(started, tabs, store):
     program = started()
     tab = tabs(program.address)
@@ -301,8 +323,11 @@ def test_a_screen_reader_and_a_phone_find_nothing_wrong(started, tabs, store, wi
         fold.locator("summary").first.click()
     tab.go("all")
     tab.first()
-    for opening in ("Enter", "?", "n", "s", "e"):
-        tab.press(opening)
+    for opening in ("Enter", "?", "n", "s", "e", "#export", "#who"):
+        if opening.startswith("#"):
+            tab.page.click(opening)
+        else:
+            tab.press(opening)
         tab.page.wait_for_selector("dialog[open]")
         tab.page.wait_for_timeout(300)
         assert faults(tab.page) == [], opening

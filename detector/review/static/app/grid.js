@@ -18,6 +18,7 @@ import {
 } from "./shared.js";
 
 const MARGIN = 0.25; // `report.pictures.CROP_MARGIN` of the program
+const IN_SIGHT = 48; // pictures that are drawn at once, the others a moment later
 export const grid = { ids: [], selected: new Set(), at: 0, anchor: 0, more: false, open: 0, watchers: [] };
 
 const changed = () => grid.watchers.forEach((watch) => watch());
@@ -128,7 +129,12 @@ function option(id, place) {
   );
 }
 
-const nodeAt = (place) => document.getElementById(`card-${grid.ids[place]}`);
+const nodes = () => $("grid")?.children ?? [];
+
+function nodeAt(place) {
+  if (place >= nodes().length) drawRest();
+  return nodes()[place];
+}
 
 export function draw() {
   if (!grid.ids.length) {
@@ -140,7 +146,7 @@ export function draw() {
     el(
       "ol",
       { class: "grid", role: "listbox", "aria-multiselectable": "true", "aria-label": "Pictures", id: "grid" },
-      grid.ids.map(option),
+      grid.ids.slice(0, IN_SIGHT).map(option),
     ),
     grid.more
       ? el(
@@ -153,19 +159,46 @@ export function draw() {
   return changed();
 }
 
+// The pictures that are out of sight.
+function drawRest() {
+  const drawn = nodes().length;
+  if (drawn) $("grid").append(...grid.ids.slice(drawn).map((id, at) => option(id, drawn + at)));
+}
+
+// Once what is drawn is seen; a page that nobody looks at has no frames.
+const seen = () =>
+  new Promise((resolve) => {
+    requestAnimationFrame(() => setTimeout(resolve));
+    setTimeout(resolve, 100);
+  });
+
+// What is asked for next need not wait for pictures that nobody will see: a browser asks six things at a time.
+function stopPictures() {
+  for (const image of document.querySelectorAll("#grid img")) if (!image.complete) image.removeAttribute("src");
+}
+
 const emptyText = () =>
   state.filter.queue === "reviewed" ? "Nobody has said anything yet." : "Nothing is left to do here.";
 
 // Read the first page of the filter, or the one behind the last picture.
 export async function load(after = null) {
   const filter = state.filter;
-  const page = await get("/api/boxes", { ...filter, after });
+  stopPictures();
+  let page;
+  try {
+    page = await get("/api/boxes", { ...filter, after });
+  } catch (problem) {
+    redraw();
+    throw problem;
+  }
   if (filter !== state.filter) return; // another one was chosen meanwhile
   for (const card of page.cards) state.cards.set(card.id, card);
   Object.assign(grid, { ids: page.cards.map((card) => card.id), at: 0, anchor: 0, more: page.more, open: page.open });
   grid.selected.clear();
   draw();
   window.scrollTo(0, 0);
+  await seen();
+  drawRest();
 }
 
 export async function nextPage() {
@@ -193,6 +226,7 @@ export function refresh(cards) {
 export function redraw() {
   const focused = document.activeElement?.closest?.("#grid") !== null && document.activeElement !== document.body;
   draw();
+  drawRest();
   if (focused) focus(grid.at);
 }
 
@@ -208,10 +242,9 @@ export const chosen = () => {
 };
 
 function show() {
-  grid.ids.forEach((id, place) => {
-    const node = nodeAt(place);
-    node?.setAttribute("aria-selected", String(grid.selected.has(id)));
-    node?.setAttribute("tabindex", place === grid.at ? "0" : "-1");
+  [...nodes()].forEach((node, place) => {
+    node.setAttribute("aria-selected", String(grid.selected.has(grid.ids[place])));
+    node.setAttribute("tabindex", place === grid.at ? "0" : "-1");
   });
   changed();
 }
@@ -334,6 +367,13 @@ export function listenToMouse(open) {
       setTimeout(() => window.removeEventListener("click", stop, { capture: true }), 0);
     }
     drag = null;
+  });
+  main.addEventListener("focusin", (event) => {
+    const place = placeOf(event); // a screen reader, too, moves the focus: keys are meant for what has it
+    if (place < 0 || place === grid.at) return;
+    grid.at = place;
+    if (!drag) grid.anchor = place;
+    show();
   });
   main.addEventListener("click", (event) => {
     const place = placeOf(event);

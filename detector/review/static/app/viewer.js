@@ -2,7 +2,7 @@
 
 import { frameAddress, get } from "./api.js";
 import { Board } from "./board.js";
-import { grid, refresh } from "./grid.js";
+import { focus, grid, refresh } from "./grid.js";
 import { drawn, hooks, markCards, send } from "./marks.js";
 import { askName, nameOf } from "./names.js";
 import {
@@ -169,11 +169,8 @@ function goTo(frame) {
 }
 
 function step(by) {
-  const place = grid.ids.indexOf(now.id) + by;
-  const card = state.cards.get(grid.ids[place]);
-  if (!now.id || !card) return;
-  grid.at = place;
-  openViewer(card);
+  const card = state.cards.get(grid.ids[grid.ids.indexOf(now.id) + by]);
+  if (now.id && card) openViewer(card);
 }
 
 async function drew(xywh) {
@@ -312,6 +309,11 @@ function draw() {
   if (kept) dialog().querySelector(`[data-act=${kept}]`)?.focus();
   else if (dialog().open && document.activeElement === document.body) $("close-viewer").focus();
 }
+
+// On with the picture that was seen last: what is said next is of that one.
+dialog().addEventListener("close", () => {
+  if (now.id && $(`card-${now.id}`)) focus(grid.ids.indexOf(now.id));
+});
 
 // What other tabs said, and what was counted anew.
 hooks.viewer = (answer) => {

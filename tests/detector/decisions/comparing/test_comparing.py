@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from detector.decisions.comparing.changes import BIRDS, BLANK, NO_BOX, find_chan
 from detector.decisions.comparing.comparison import compare_stores
 from detector.decisions.comparing.footage import Footage
 from detector.decisions.comparing.judging import is_reviewed, judge, verdicts
+from detector.species.learning.learnt import DIGITS
 from detector.store.records import Candidate, EventRecord, MediaRecord
 from tests.detector.small_stores import make_detection, make_media
 
@@ -95,9 +97,40 @@ def test_counts_are_held_against_those_of_people() -> None:
     event = EventRecord("e1", "card", "card", "bird", TIT, "species", TIT, moment, moment, None, None, 2, 2, 1, 1.0)
     boxes = said("a", TIT, event_id="e1"), said("a", TIT, RIGHT, box=1, event_id="e1")
     truth = footage(photo("a", *boxes), events=(event,))
-    judged = judge([truth], footage(photo("a", bird("a", TIT))), footage(photo("a", *boxes)))
+    one, both = footage(photo("a", bird("a", TIT))), footage(photo("a", *boxes))
+    judged = judge([truth], one, both)
     assert judged.count_error is not None
     assert (judged.count_error.first.value, judged.count_error.second.value) == (1.0, 0.0)
+    other = footage(photo("a", bird("a", HOOPOE), bird("a", HOOPOE, RIGHT, box=1)))
+    judged = judge([truth], one, other)
+    assert judged.count_error is not None
+    assert judged.at_once_error is not None
+    assert (judged.at_once_error.first.value, judged.at_once_error.second.value) == (1.0, 0.0)
+    assert (judged.count_error.first.value, judged.count_error.second.value) == (1.0, 2.0), "two of another name"
+    assert judge([truth], other, other).count_error is None, "neither calls a bird so"
+
+
+def test_runs_that_name_no_species_are_not_compared_by_name() -> None:
+    run = footage(photo("a", make_detection("a", name=None, display_name="bird", rank=None, candidates=(), **LEFT)))
+    judged = judge([footage(photo("a", said("a")))], run, run)
+    assert (judged.files, judged.names, judged.gain) == (1, None, None)
+    assert judged.recall is not None
+
+
+def test_events_that_a_classifier_learnt_from_do_not_count_for_names() -> None:
+    """It knows the answer; that its neighbours in the event look alike is no merit either."""
+    keys = [str(n) * 64 for n in range(3)]
+
+    def run(make: Callable[..., object], names: tuple[str, ...], learnt: frozenset[str] = frozenset()) -> Footage:
+        records = [photo(f"{n}", make(f"{n}", name), sequence_id=f"s{n // 2}") for n, name in enumerate(names)]
+        return Footage(dict(zip(keys, records, strict=True)), (), 0.2, learnt)
+
+    truth, first = run(said, (TIT,) * 3), run(bird, (HOOPOE, HOOPOE, TIT))
+    second = run(bird, (TIT, TIT, HOOPOE), frozenset({keys[0][:DIGITS]}))
+    judged = judge([truth], first, second)
+    assert (judged.files, judged.taught) == (3, 2)
+    assert judged.names is not None
+    assert [each.top1.value for each in judged.names] == [1.0, 0.0]
 
 
 def test_where_people_counted_fewer_birds_than_boxes_no_box_is_held_against_a_run() -> None:

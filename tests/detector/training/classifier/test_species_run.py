@@ -16,9 +16,9 @@ from backbones.errors import CheckpointError, ConfigError, DataError
 from detector.cli.main import main
 from detector.species.calibration import Calibration
 from detector.species.classifier import load_classifier
+from detector.species.learning.learnt import learnt_from
 from detector.training.classifier import run as running
 from detector.training.classifier.config import SpeciesConfig
-from detector.training.classifier.outcome import learnt_from
 from detector.training.classifier.request import SpeciesRequest
 from detector.training.classifier.run import SpeciesRun, train_species_classifier
 from detector.training.classifier.sources import FolderCrops
