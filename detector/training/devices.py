@@ -10,13 +10,14 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import LightningEnvironment
 from lightning_fabric.plugins.precision import MixedPrecision
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.strategies import DDPStrategy, Strategy
 from torch import nn
 from torch.optim import Optimizer
 
 from backbones.errors import ConfigError
 from detector.base.devices import chosen_device, chosen_precision
 from detector.base.reporting import warn
+from detector.training.machines.meeting import MEETING
 from detector.training.machines.placing import Placement, is_torchrun, placement
 
 Accelerator = Literal["auto", "cpu", "cuda"]
@@ -67,10 +68,9 @@ def make_fabric(accelerator: Accelerator, placed: Placement, precision: AskedPre
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # its greetings
     # 1 x 1 weights: their gradients in channels-last are the same bytes, whatever the strides of sides of 1 say
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
-    # without unused parameters there is nothing to search for
-    strategy = (
-        DDPStrategy(find_unused_parameters=False, gradient_as_bucket_view=True) if placed.processes > 1 else "auto"
-    )
+    strategy: Strategy | str = "auto"
+    if placed.processes > 1:  # without unused parameters there is nothing to search for
+        strategy = DDPStrategy(timeout=MEETING, find_unused_parameters=False, gradient_as_bucket_view=True)
     plugins: list[Any] = [] if autocast is None else [BoxSafePrecision(autocast, kind)]
     if not is_torchrun():
         plugins.append(LightningEnvironment())  # what srun says is in the environment by now: `placing.meet`

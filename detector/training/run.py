@@ -84,24 +84,30 @@ class Run:
 
 
 def train_detector(request: Request) -> Run:
-    """Train a detector, or go on with it. Everything that can be wrong is found before processes are started.
+    """Train a detector, or go on with it.
+
+    On one machine everything that can be wrong is found before other processes are started; several meet first, so that
+    what is refused on one is told on all.
 
     Raises:
         ConfigError, DataError, CheckpointError: Something about the request, the data, or the run to resume.
     """
     refuse_missing_devices(request.accelerator, request.devices)
     placed = meet(request.devices, Meeting(request.nodes))
-    resolved = resolve(request)
-    if resolved.position.finished and placed.machines == 1:
+    resolved = resolve(request) if placed.machines == 1 else None
+    if resolved is not None and resolved.position.finished:
         return Run(resolved.position, resolved.files, trained=False)
-    fabric = make_fabric(request.accelerator, placed, resolved.config.train.precision)
+    fabric = make_fabric(request.accelerator, placed, (resolved or request).config.train.precision)
     start_processes(fabric, placed)
     with Lifeline(fabric) as lifeline:
         if placed.machine > 0 and fabric.local_rank == 0:
             say(f"{lifeline.member} trains with others; the run's files are written by the first machine")
-        resolved = as_first_process(request, resolved, fabric, lifeline)
+        resolved = as_first_process(request, resolved or resolve(request), fabric, lifeline)
         if resolved.position.finished:
             return Run(resolved.position, resolved.files, trained=False)
+        if placed.machines > 1:  # in the same processes: a run that goes on keeps its precision, which is known by now
+            fabric = make_fabric(request.accelerator, placed, resolved.config.train.precision)
+            fabric.launch()
         return _train(resolved, fabric, lifeline)
 
 
@@ -140,6 +146,7 @@ def _train(resolved: Resolved, fabric: Fabric, lifeline: Lifeline) -> Run:
     if fabric.is_global_zero and resolved.checkpoint is not None:
         _tell_other_processes(resolved, fabric.world_size)
     session = open_session(fabric, resolved)
+    lifeline.training_begins()
     lifeline.at_end = partial(session.close, "failed")
     try:
         with decoders_heard() if worker_count(resolved.config.data.workers) == 0 else nullcontext():

@@ -1,8 +1,9 @@
 """A run of several processes ends in all of them when one goes, with a sentence that says which.
 
-Each process holds a connection to the first one, on which nothing is sent while all is well. A process that dies
-closes it, at once; that a machine is down, or a network cut, the systems find out by keep-alive probes, which are
-answered however busy, or held up, a process itself is. Collectives alone would wait for half an hour.
+Each process holds a connection to the first one, and the first of each machine to those of all others; nothing is sent
+on them while all is well. A process that dies closes its own, at once; that a machine is down, or a network cut between
+any two, the systems find out by keep-alive probes, which are answered however busy, or held up, a process itself is.
+Collectives alone would wait for half an hour.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Any
 
@@ -26,7 +27,9 @@ from lightning_fabric import Fabric
 
 from backbones.errors import HoopoeError
 from detector.base.reporting.current import current
+from detector.training.machines.interfaces import own_address
 from detector.training.machines.losses import IDLE_S, INTERVAL_S, PROBES, SILENT_S, Loss, Member
+from detector.training.machines.meeting import PREPARING, TRAINING, collectives_wait
 from detector.training.machines.placing import ADDRESS
 
 GRACE_S = 5.0  # in which a process that hears of a loss may end by itself: most do, as their collective has failed
@@ -54,14 +57,23 @@ class Lifeline:
         self._heard, self._out, self._closed = threading.Event(), threading.Event(), threading.Event()
         self._waking = threading.Lock()
         self._members = [Member(self.own, fabric.node_rank, socket.gethostname())]
+        self._preparing = True
         if self.processes > 1:
+            collectives_wait(PREPARING)
             self._members = _gathered(self._members[0], self.processes)
-            self._connect(fabric)
+            word = self._connect(fabric)
+            self._connect_machines(word)
 
     @property
     def member(self) -> Member:
         """This process."""
         return self._members[self.own]
+
+    def training_begins(self) -> None:
+        """From now on the processes take as long as each other, and one that fails speaks for itself alone."""
+        self._preparing = False
+        if self.processes > 1:
+            collectives_wait(TRAINING)
 
     def __enter__(self) -> Lifeline:
         if self.processes > 1:
@@ -78,6 +90,9 @@ class Lifeline:
             self._tell({"bye": True})
         elif loss is None:
             self._tell(Loss(self.own, "failed", _words(error)).message())
+            if self._preparing and isinstance(error, HoopoeError) and self.own != self._speaker():
+                self._closed.set()  # all of a machine are refused alike, and its first one says it
+                raise SystemExit(EXIT_CODE) from error
         self._closed.set()
         if loss is not None:
             if not self._speaks(loss):
@@ -92,31 +107,53 @@ class Lifeline:
             self._heard.wait(GRACE_S)
         return self._loss
 
-    def _connect(self, fabric: Fabric) -> None:
-        """One connection from the first process to each other; who does not know the word is none of them."""
+    def _connect(self, fabric: Fabric) -> str:
+        """One connection from the first process to each other; returns the word: who does not know it is none."""
         if fabric.is_global_zero:
             with _server() as server:
                 word = secrets.token_hex(16)
                 fabric.broadcast((server.getsockname()[1], word))
-                until = time.monotonic() + MEETING_S
-                while len(self._connections) < self.processes - 1:
-                    server.settimeout(max(0.1, until - time.monotonic()))
-                    try:
-                        process, connection = _welcomed(server, word)
-                    except TimeoutError as error:
-                        missing = next(each for each in self._members[1:] if each.process not in self._connections)
-                        raise _unreachable(missing, self._members[0]) from error
-                    if 0 < process < self.processes:
-                        self._connections[process] = connection
-            return
+                self._welcome(server, word, range(1, self.processes))
+            return word
         port, word = fabric.broadcast((0, ""))
+        self._greet(0, os.environ[ADDRESS], port, word)
+        return word
+
+    def _connect_machines(self, word: str) -> None:
+        """One connection between the first processes of any two machines but the first one."""
+        firsts = sorted({each.machine: each.process for each in reversed(self._members)}.values())[1:]
+        if len(firsts) < 2:
+            return
+        with _server() as server:
+            here = own_address(os.environ[ADDRESS]), server.getsockname()[1]
+            places = _gathered(here, self.processes)
+            if self.own not in firsts:
+                return
+            for process in firsts:
+                if process < self.own:
+                    host, port = places[process]
+                    self._greet(process, host, port, word)
+            self._welcome(server, word, [process for process in firsts if process > self.own])
+
+    def _welcome(self, server: socket.socket, word: str, expected: Collection[int]) -> None:
+        until = time.monotonic() + MEETING_S
+        while missing := [process for process in expected if process not in self._connections]:
+            server.settimeout(max(0.1, until - time.monotonic()))
+            try:
+                process, connection = _welcomed(server, word)
+            except TimeoutError as error:
+                raise _unreachable(self._members[missing[0]], self.member) from error
+            if process in expected:
+                self._connections[process] = connection
+
+    def _greet(self, process: int, host: str, port: int, word: str) -> None:
         try:
-            connection = socket.create_connection((os.environ[ADDRESS], port), timeout=MEETING_S)
+            connection = socket.create_connection((host, port), timeout=MEETING_S)
             connection.sendall(f"{word} {self.own}\n".encode())
         except OSError as error:
-            raise _unreachable(self._members[self.own], self._members[0]) from error
+            raise _unreachable(self.member, self._members[process]) from error
         connection.settimeout(None)
-        self._connections[0] = connection
+        self._connections[process] = connection
         _keep_alive(connection)
 
     def _forget(self) -> None:
@@ -134,7 +171,7 @@ class Lifeline:
                     try:
                         said = self._connections[process].recv(_LONGEST)
                     except OSError as error:
-                        self._end(Loss(process, "silent" if error.errno in _SILENT else "ended"))
+                        self._end(Loss(process, "silent" if error.errno in _SILENT else "ended", by=self.own))
                         break
                     lines = (texts[process] + said).split(b"\n")
                     texts[process] = lines.pop()[:_LONGEST]
@@ -145,18 +182,17 @@ class Lifeline:
                         self._end(found[0])
                         break
                     elif not said:
-                        self._end(Loss(process, "ended"))
+                        self._end(Loss(process, "ended", by=self.own))
                         break
         for connection in self._connections.values():
             connection.close()
 
     def _end(self, loss: Loss) -> None:
         """End this process, which may hang in a collective for a loss that it will never hear of."""
-        if self._closed.is_set():
+        if self._closed.is_set() or self._loss is not None:
             return
         self._loss = loss
-        if self.own == 0:
-            self._tell(loss.message())
+        self._tell(loss.message())  # before this process closes its connections: it is not it that has gone
         self._heard.set()
         if self._out.wait(GRACE_S):
             return
@@ -174,16 +210,21 @@ class Lifeline:
                 connection.sendall(json.dumps(message).encode() + b"\n")
 
     def _speaks(self, loss: Loss) -> bool:
-        """Whether this process tells people of its machine: the first of those that are left there."""
-        machine = self._members[self.own].machine
-        left = [each.process for each in self._members if each.machine == machine and each.process != loss.process]
-        return self.own == min(left)
+        """Whether this process tells people of its machine."""
+        return self.own == self._speaker(loss.process)
+
+    def _speaker(self, lost: int | None = None) -> int:
+        """The first process of this machine of those that are left."""
+        return min(
+            each.process for each in self._members if each.machine == self.member.machine and each.process != lost
+        )
 
 
-def _gathered(member: Member, processes: int) -> list[Member]:
-    members: list[Any] = [None] * processes
-    torch.distributed.all_gather_object(members, member)
-    return members
+def _gathered(value: Any, processes: int) -> list[Any]:
+    """A value of each process."""
+    values: list[Any] = [None] * processes
+    torch.distributed.all_gather_object(values, value)
+    return values
 
 
 def _server() -> socket.socket:
@@ -198,7 +239,7 @@ def _welcomed(server: socket.socket, word: str) -> tuple[int, socket.socket]:
     connection, _ = server.accept()
     connection.settimeout(MEETING_S / 6)
     try:
-        with connection.makefile("rb") as lines:
+        with connection.makefile("rb", buffering=0) as lines:  # what is said next is none of this
             said = lines.readline(128).split()
     except OSError:
         said = []

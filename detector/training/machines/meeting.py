@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from datetime import timedelta
 
+import torch.distributed
 from lightning_fabric import Fabric
 from torch.distributed import DistError
 
@@ -13,6 +15,10 @@ from backbones.errors import ConfigError, HoopoeError
 from detector.base.reporting import say
 from detector.training.machines.interfaces import choose_interface
 from detector.training.machines.placing import ADDRESS, LOCAL_RANK, PORT, Placement, is_torchrun
+
+MEETING = timedelta(minutes=10)  # in which all must have been started, on all machines
+PREPARING = timedelta(days=1)  # for a process that fetches and reads data longer than others: `Lifeline` knows it lives
+TRAINING = timedelta(minutes=30)  # for one that hangs and lives: torch's own default
 
 
 def start_processes(fabric: Fabric, placed: Placement) -> None:
@@ -52,7 +58,15 @@ def _prepare(placed: Placement) -> None:
     if placed.machine == 0:
         refuse_unfit(host, port)
     own = f"machine {placed.machine + 1} of {placed.machines}, {socket.gethostname()}"
-    say(f"{own}: waiting for the others at {host}:{port}")
+    say(f"{own}: waiting for the others at {host}:{port}, {MEETING // timedelta(minutes=1)} minutes at most")
+
+
+def collectives_wait(at_most: timedelta) -> None:
+    """Let collectives wait so long for other processes, from now on."""
+    change = getattr(torch.distributed, "set_timeout", None)
+    if change is None:  # torch before it had this name
+        change = torch.distributed.distributed_c10d._set_pg_timeout
+    change(at_most)
 
 
 def refuse_unfit(host: str, port: int) -> None:

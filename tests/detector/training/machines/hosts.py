@@ -1,4 +1,4 @@
-"""Two machines on one: network namespaces, joined by a cable, each with a host name and folders of its own."""
+"""Several machines on one: network namespaces with a cable between any two, each with a name and folders of its own."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -113,42 +114,50 @@ class Host:
         )
         return Started(process)
 
-    def cut(self) -> None:
-        """Take the cable out."""
-        _ip("-n", self.namespace, "link", "set", "eth0", "down")
-
-    def mend(self) -> None:
-        """Put it in again."""
-        _ip("-n", self.namespace, "link", "set", "eth0", "up")
+    def cut(self, other: Host) -> None:
+        """Take the cable to another host out."""
+        _ip("-n", self.namespace, "link", "set", other.name, "down")
 
 
 class Network:
-    """Two hosts, node-a and node-b; skips where namespaces cannot be made."""
+    """Hosts node-a, node-b ...; skips where namespaces cannot be made.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Where their folders are made.
+        hosts: Their number.
+    """
+
+    def __init__(self, folder: Path, hosts: int = 2) -> None:
         if shutil.which("ip") is None or shutil.which("unshare") is None or os.geteuid() != 0:
             pytest.skip("network namespaces need root, ip and unshare")
         mark = secrets.token_hex(3)
         self.hosts = []
-        for letter, number in (("a", 1), ("b", 2)):
+        for number, letter in enumerate("abc"[:hosts]):
             (folder / letter).mkdir()
-            self.hosts.append(Host(f"node-{letter}", f"hoopoe-{mark}-{letter}", f"10.77.0.{number}", folder / letter))
-        first, second = self.hosts
+            name = f"hoopoe-{mark}-{letter}"
+            self.hosts.append(Host(f"node-{letter}", name, f"10.77.0.{number + 1}", folder / letter))
         try:
             for host in self.hosts:
                 _ip("netns", "add", host.namespace)
                 _ip("-n", host.namespace, "link", "set", "lo", "up")
-            ends = f"h{mark}a", f"h{mark}b"
-            _ip("link", "add", ends[0], "type", "veth", "peer", "name", ends[1])
-            for host, end in zip(self.hosts, ends, strict=True):
-                _ip("link", "set", end, "netns", host.namespace)
-                _ip("-n", host.namespace, "link", "set", end, "name", "eth0")
-                _ip("-n", host.namespace, "addr", "add", f"{host.address}/24", "dev", "eth0")
-                _ip("-n", host.namespace, "link", "set", "eth0", "up")
+            for number, (host, other) in enumerate(combinations(self.hosts, 2)):
+                ends = f"h{mark}{number}a", f"h{mark}{number}b"
+                _ip("link", "add", ends[0], "type", "veth", "peer", "name", ends[1])
+                self._plug(host, other, ends[0])
+                self._plug(other, host, ends[1])
         except subprocess.CalledProcessError as error:
             self.close()
             pytest.skip(f"no network namespaces here: {error.stderr.strip()}")
-        self.first, self.second = first, second
+        self.first, self.second = self.hosts[:2]
+
+    @staticmethod
+    def _plug(host: Host, other: Host, end: str) -> None:
+        """Plug an end of a cable into a host, which has the same address at all of them, and calls it as the other."""
+        _ip("link", "set", end, "netns", host.namespace)
+        _ip("-n", host.namespace, "link", "set", end, "name", other.name)
+        _ip("-n", host.namespace, "addr", "add", f"{host.address}/32", "dev", other.name)
+        _ip("-n", host.namespace, "link", "set", other.name, "up")
+        _ip("-n", host.namespace, "route", "add", other.address, "dev", other.name, "src", host.address)
 
     def close(self) -> None:
         for host in self.hosts:
@@ -160,7 +169,7 @@ def _ip(*words: str) -> None:
 
 
 def meeting(network: Network, words: Sequence[str], **env: str) -> list[Started]:
-    """The same command on both hosts."""
+    """The same command on all hosts."""
     return [
         host.start(*TRAIN, *words, *_place(network, number), env=env or None)
         for number, host in enumerate(network.hosts)
@@ -168,4 +177,11 @@ def meeting(network: Network, words: Sequence[str], **env: str) -> list[Started]
 
 
 def _place(network: Network, number: int) -> tuple[str, ...]:
-    return "--nodes", "2", "--node-rank", str(number), "--rendezvous", f"{network.first.address}:{PORT}"
+    return (
+        "--nodes",
+        str(len(network.hosts)),
+        "--node-rank",
+        str(number),
+        "--rendezvous",
+        f"{network.first.address}:{PORT}",
+    )

@@ -3,6 +3,8 @@
 import os
 import socket
 import threading
+import time
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 import pytest
@@ -34,27 +36,40 @@ def held(monkeypatch):
     """The lifelines of some processes, which are threads here: held(2)."""
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     monkeypatch.setattr(lifeline, "GRACE_S", 0.2)
-    monkeypatch.setattr(lifeline, "_gathered", lambda member, processes: MEMBERS[:processes])
+    monkeypatch.setattr(lifeline, "collectives_wait", lambda _: None)
     monkeypatch.setattr(lifeline.os, "register_at_fork", lambda **_: None)
     ended: list[int] = []
     monkeypatch.setattr(lifeline.os, "_exit", ended.append)
 
-    def hold(processes: int) -> list[Lifeline]:
+    def hold(processes: int, members: Sequence[Member] = MEMBERS) -> list[Lifeline]:
         said: list = []
         lines: list = [None] * processes
+        places: list = [None] * processes
+        all_told = threading.Barrier(processes)
 
-        def first() -> None:
-            lines[0] = Lifeline(fabric_of(0, processes, said))
+        def gathered(value: object, _: int) -> list:
+            if isinstance(value, Member):
+                return list(members[:processes])
+            places[int(threading.current_thread().name)] = value
+            all_told.wait(30)
+            return places
 
-        waiting = threading.Thread(target=first)
-        waiting.start()
-        while not said:
-            pass
+        monkeypatch.setattr(lifeline, "_gathered", gathered)
+
+        def start(process: int) -> None:
+            lines[process] = Lifeline(fabric_of(process, processes, said))
+
+        threads = [threading.Thread(target=start, args=[each], name=str(each)) for each in range(processes)]
+        threads[0].start()
+        until = time.monotonic() + 30
+        while not said and time.monotonic() < until:
+            time.sleep(0.001)
         with socket.create_connection(("127.0.0.1", said[0][0])) as stranger:
             stranger.sendall(b"who are you\n")
-        for process in range(1, processes):
-            lines[process] = Lifeline(fabric_of(process, processes, said))
-        waiting.join()
+        for thread in threads[1:]:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
         return lines
 
     hold.ended = ended
@@ -89,6 +104,15 @@ def test_an_error_of_one_is_told_by_the_others_at_once(held) -> None:
         lines[1].__exit__(RuntimeError, torn, None)
 
 
+def test_what_is_said_with_the_greeting_is_heard() -> None:
+    with lifeline._server() as server, socket.create_connection(("127.0.0.1", server.getsockname()[1])) as other:
+        other.sendall(b"word 3\n{}\n")
+        process, connection = lifeline._welcomed(server, "word")
+        with connection:
+            assert process == 3
+            assert connection.recv(100) == b"{}\n"
+
+
 def test_a_process_that_hangs_for_one_that_was_killed_is_ended(held, capsys) -> None:
     lines = held(2)
     closed = threading.Event()
@@ -105,19 +129,44 @@ def test_a_process_that_hangs_for_one_that_was_killed_is_ended(held, capsys) -> 
     assert "--resume" in said
 
 
+def test_two_machines_of_which_neither_is_the_first_hold_each_other(held, capsys) -> None:
+    lines = held(6, [Member(process, process // 2, f"node-{'abc'[process // 2]}") for process in range(6)])
+    assert [sorted(line._connections) for line in lines] == [[1, 2, 3, 4, 5], [0], [0, 4], [0], [0, 2], [0]]
+    for line in lines:
+        line.__enter__()
+    lines[4]._end(Loss(2, "silent", by=4))  # what its system says of the cable between them
+    for thread in threading.enumerate():
+        if thread.name == "lifeline":
+            thread.join(30)
+    assert held.ended == [2] * 6  # exit codes
+    sentence = "process 2 on node-b was not heard of for 40 s by process 4 on node-c"
+    assert capsys.readouterr().err.count(sentence) == 3, "once on each machine"
+
+
+def test_what_all_processes_of_a_machine_are_refused_is_said_by_one(held) -> None:
+    lines = held(4)
+    refused = ConfigError("there is no such setting")
+    lines[2].__exit__(ConfigError, refused, None)  # it raises its own
+    with pytest.raises(SystemExit):
+        lines[3].__exit__(ConfigError, refused, None)
+    for line in lines[:2]:
+        line._preparing = False
+        line.__exit__(ConfigError, refused, None)
+
+
 def test_what_is_sent_is_read_and_nonsense_is_not() -> None:
-    loss = Loss(2, "failed", "a\x1b[31m\nb" + "x" * 1000)
+    loss = Loss(2, "failed", "a\x1b[31m\nb" + "x" * 1000, by=9)
     found = Loss.read(loss.message(), 4)
     assert found is not None
-    assert (found.process, found.cause, len(found.words)) == (2, "failed", 300)
+    assert (found.process, found.cause, len(found.words), found.by) == (2, "failed", 300, None)
     assert found.words.isprintable()
     for message in ({}, {"lost": 4, "cause": "ended"}, {"lost": "0", "cause": "ended"}, {"lost": 0, "cause": "x"}):
         assert Loss.read(message, 4) is None
 
 
 def test_a_silent_machine_is_told_with_its_name_and_what_to_do() -> None:
-    error = Loss(3, "silent").error(MEMBERS)
-    assert "process 3 on node-b was not heard of for 40 s" in error.problem
+    error = Loss(3, "silent", by=0).error(MEMBERS)
+    assert "process 3 on node-b was not heard of for 40 s by process 0 on node-a" in error.problem
     assert error.where == "machine node-b"
     assert "--resume" in str(error.hint)
 

@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from datetime import timedelta
 
 import pytest
 
@@ -155,3 +156,20 @@ def test_torchruns_variables_are_those_that_fabric_looks_for() -> None:
             patch.setenv(name, value)
         assert TorchElasticEnvironment.detect()
         assert placing.is_torchrun()
+
+
+def test_a_machine_that_does_not_come_is_not_waited_for_for_ever(monkeypatch, capsys) -> None:
+    from detector.training import devices
+    from detector.training.machines.meeting import start_processes
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    for name, value in (("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", str(port)), ("NODE_RANK", "0")):
+        monkeypatch.setenv(name, value)
+    for name in ("LOCAL_RANK", "WORLD_SIZE", interfaces.GLOO):
+        monkeypatch.setenv(name, "")  # so that what Fabric sets is taken back
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(devices, "MEETING", timedelta(seconds=1))
+    with pytest.raises(HoopoeError, match=r"the 2 machines have not found each other .*1/2 clients joined"):
+        start_processes(devices.make_fabric("cpu", Placement(1, 2), "fp32"), Placement(1, 2))
+    assert "waiting for the others at 127.0.0.1" in capsys.readouterr().err

@@ -27,18 +27,22 @@ WORDS = (
 )
 SETTINGS_OF_TWO = ("--set", *OF_TWO)
 WITHIN_S = 60.0
-SILENT = "was not heard of for 40 s: its machine is down, or the network between is cut"
+SILENT = "its machine is down, or the network between is cut"
 
 
 @pytest.fixture
 def network(tmp_path: Path, drawn_set: Path) -> Iterator[Network]:
     """Two hosts without a common folder, each with the data and the configuration."""
     made = Network(tmp_path)
-    for host in made.hosts:
-        shutil.copytree(drawn_set, host.folder / "data")
-        (host.folder / "tiny.yaml").write_text(SETTINGS)
+    furnish(made, drawn_set)
     yield made
     made.close()
+
+
+def furnish(network: Network, data: Path) -> None:
+    for host in network.hosts:
+        shutil.copytree(data, host.folder / "data")
+        (host.folder / "tiny.yaml").write_text(SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +131,7 @@ def test_a_cut_network_ends_both_and_one_host_goes_on_alone(network, whole, diff
     runs = meeting(network, [*WORDS, *SETTINGS_OF_TWO])
     runs[0].await_steps(3)
     since = time.monotonic()
-    network.second.cut()
+    network.second.cut(network.first)
     with capfd.disabled():
         assert_all_end_in_words(runs, since, None, SILENT)
     folder = network.first.folder
@@ -141,6 +145,21 @@ def test_a_cut_network_ends_both_and_one_host_goes_on_alone(network, whole, diff
         "best": None
     }
     assert resumed["resolved"]["train"]["batch_size"] == 4
+
+
+def test_a_cut_between_two_hosts_of_which_neither_is_the_first_ends_all(tmp_path, drawn_set, capfd) -> None:
+    network = Network(tmp_path, hosts=3)
+    try:
+        furnish(network, drawn_set)
+        settings = ("--set", "train.epochs=300", "train.batch_size=3")
+        runs = meeting(network, [*WORDS, *settings])
+        runs[0].await_steps(3)
+        since = time.monotonic()
+        network.hosts[1].cut(network.hosts[2])
+        with capfd.disabled():
+            assert_all_end_in_words(runs, since, None, "was not heard of for 40 s by process", SILENT)
+    finally:
+        network.close()
 
 
 def test_torchrun_joins_two_hosts_and_ends_in_words(network, whole, differing) -> None:
@@ -190,6 +209,16 @@ def test_hosts_with_other_annotations_or_settings_are_refused(network) -> None:
     assert [run.end() for run in runs] == [2, 2]
     for run in runs:
         assert "would not train alike: the annotations' fingerprint" in run.said
+
+
+def test_what_is_refused_on_one_host_is_told_on_the_other(network) -> None:
+    (network.second.folder / "data/train.json").write_text('{"images": []}')
+    runs = meeting(network, [*WORDS])
+    assert [run.end(120) for run in runs] == [2, 2]
+    assert "process 1 on node-b has failed: " in runs[0].said
+    assert "train.json" in runs[0].said
+    assert "train.json" in runs[1].said
+    assert not (network.first.folder / "run").exists()
 
 
 def test_a_run_is_not_begun_anew_where_its_folder_is_on_the_other_host(network, finished) -> None:
