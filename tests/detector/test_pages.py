@@ -106,6 +106,7 @@ def test_the_report_is_looked_at(store: Path, window: Any, shots: Path | None) -
         page.locator(f"#{part}").scroll_into_view_if_needed()
         page.wait_for_timeout(200)
         shot(page, shots, f"{stem}_{part}")
+    page.evaluate("document.querySelectorAll('main details').forEach((each) => (each.open = true))")
     assert faults(page) == []
     every = page.inner_text("#gallery-count")
     page.select_option("[data-filter=state]", "review")
@@ -118,6 +119,12 @@ def test_the_report_is_looked_at(store: Path, window: Any, shots: Path | None) -
     shot(page, shots, f"{stem}_viewer")
     assert faults(page) == []
     page.keyboard.press("ArrowRight")
+    page.keyboard.press("Escape")
+    page.locator("#gallery .card:has(.badge:text-is('video'))").first.click()
+    page.wait_for_selector("dialog[open] .lines")
+    page.wait_for_timeout(300)
+    shot(page, shots, f"{stem}_video")
+    assert faults(page) == []
     page.keyboard.press("Escape")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert said == []

@@ -155,6 +155,33 @@ def test_keys_are_meant_for_the_picture_that_has_the_focus_or_was_seen_last(star
     assert said == {ids[4]: "nothing", ids[2]: "person"}
 
 
+def test_when_others_change_what_is_there_no_key_is_taken_for_another_picture(started, tabs, store):
+    tab = tabs(started().address)
+    tab.go("all")
+    tab.page.locator("#grid > li").nth(2).click()
+    chosen = "[...document.querySelectorAll('#grid > [aria-selected=true]')].map((each) => each.id)"
+    [one] = tab.page.evaluate(chosen)
+
+    def everything(route: Any) -> None:
+        answer = route.fetch().json()
+        route.fulfill(json={**answer, "everything": True, "revision": answer["revision"] + (1 if left else 2)})
+
+    def without(route: Any) -> None:
+        answer = route.fetch().json()
+        route.fulfill(json={**answer, "cards": [card for card in answer["cards"] if f"card-{card['id']}" != one]})
+
+    for left in ([one], []):
+        if not left:
+            tab.page.route("**/api/boxes*", without)
+        tab.page.evaluate("document.getElementById('grid').setAttribute('data-before', '')")
+        tab.page.route("**/api/changes*", everything, times=1)
+        tab.page.wait_for_selector("#grid:not([data-before])")
+        assert tab.page.evaluate(chosen) == left
+    tab.press("x")
+    tab.says("Select pictures first.")
+    assert read_reviews(store) == []
+
+
 def test_what_was_said_outlives_a_kill_and_is_where_it_was(started, tabs, store):
     program = started()
     tab = tabs(program.address)

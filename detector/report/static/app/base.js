@@ -40,6 +40,10 @@ window.hoopoe = { taken: {}, summary: null };
     return add(node, children);
   };
 
+  // A path or an id, which may go on in the next line behind a slash or underscore, and not in the middle of a word.
+  hoopoe.breaking = (text) =>
+    text.split(/(?<=[/_])/).map((part, place) => (place ? [hoopoe.el("wbr"), part] : part));
+
   const whole = new Intl.NumberFormat("en");
   hoopoe.number = (value) => whole.format(value);
   hoopoe.decimal = (value, digits = 1) =>

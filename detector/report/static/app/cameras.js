@@ -61,7 +61,7 @@
               "tr",
               {},
               el("th", { scope: "col" }, "Name"),
-              places.map((_, place) => el("th", { scope: "col" }, el("span", {}, hoopoe.placeName(place)))),
+              places.map((_, place) => el("th", { scope: "col" }, el("span", {}, hoopoe.breaking(hoopoe.placeName(place))))),
             ),
           ),
           el(

@@ -85,7 +85,7 @@
           hoopoe.nameNode(rows.name[row]),
           sure ? el("span", { class: "sure" }, sure) : null,
         ),
-        el("span", { class: "soft" }, hoopoe.placeName(rows.place[row])),
+        el("span", { class: "soft" }, hoopoe.breaking(hoopoe.placeName(rows.place[row]))),
         el("span", { class: "soft" }, hoopoe.moment(rows.time[row])),
       ),
     );

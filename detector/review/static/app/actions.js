@@ -109,7 +109,7 @@ function onGrid(event, open) {
       grid.anchor = to;
       focus(to);
     }
-  } else if (event.key === " ") toggle(grid.at);
+  } else if (event.key === " ") toggle(Math.max(grid.at, 0));
   else if (event.key === "Enter") open(state.cards.get(grid.ids[grid.at]));
   else return false;
   return true;

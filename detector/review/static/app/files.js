@@ -2,7 +2,7 @@
 
 import { frameAddress, get } from "./api.js";
 import { hooks, send } from "./marks.js";
-import { counted, el, moment, number, percent, placeName, put, says, state } from "./shared.js";
+import { breaking, counted, el, moment, number, percent, placeName, put, says, state } from "./shared.js";
 import { openFile } from "./viewer.js";
 
 const shown = { queue: "", from: null, ids: [], more: false, total: 0, next: 0, picked: new Set() };
@@ -76,7 +76,7 @@ function fileCard(file) {
           " something is here",
         )
       : el("span", { class: `title ${file.state}` }, STATES[file.state]),
-    el("span", { class: "soft" }, placeName(file.place)),
+    el("span", { class: "soft" }, breaking(placeName(file.place))),
     el("span", { class: "soft" }, moment(file.time)),
   );
 }

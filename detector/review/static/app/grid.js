@@ -3,6 +3,7 @@
 import { cropAddress, get } from "./api.js";
 import {
   $,
+  breaking,
   counted,
   el,
   isSaid,
@@ -108,10 +109,12 @@ function inside(card) {
       stateText(card) ? el("span", {}, stateText(card)) : nameNode(card.name),
       sureText(card) ? el("span", { class: "sure" }, sureText(card)) : null,
     ),
-    el("span", { class: "soft" }, isSaid(card) ? el("bdi", {}, card.reviewer || "saving …") : placeName(card.place)),
+    el("span", { class: "soft" }, isSaid(card) ? el("bdi", {}, card.reviewer || "saving …") : breaking(placeName(card.place))),
     el("span", { class: "soft" }, moment(card.time)),
   ];
 }
+
+const tabIndex = (place) => (place === Math.max(grid.at, 0) ? 0 : -1);
 
 function option(id, place) {
   const card = state.cards.get(id);
@@ -123,7 +126,7 @@ function option(id, place) {
       class: `card ${isSaid(card) ? "said" : ""}`,
       "data-place": place,
       "aria-selected": String(grid.selected.has(id)),
-      tabindex: place === grid.at ? 0 : -1,
+      tabindex: tabIndex(place),
     },
     inside(card),
   );
@@ -180,8 +183,9 @@ function stopPictures() {
 const emptyText = () =>
   state.filter.queue === "reviewed" ? "Nobody has said anything yet." : "Nothing is left to do here.";
 
-// Read the first page of the filter, or the one behind the last picture.
-export async function load(after = null) {
+// Read the first page of the filter, or the one behind the last picture. Again: others changed what is there, and the
+// next key is meant for what was chosen before; if that is not on the page any more, for nothing.
+export async function load(after = null, again = false) {
   const filter = state.filter;
   stopPictures();
   let page;
@@ -193,8 +197,10 @@ export async function load(after = null) {
   }
   if (filter !== state.filter) return; // another one was chosen meanwhile
   for (const card of page.cards) state.cards.set(card.id, card);
-  Object.assign(grid, { ids: page.cards.map((card) => card.id), at: 0, anchor: 0, more: page.more, open: page.open });
-  grid.selected.clear();
+  const ids = page.cards.map((card) => card.id);
+  const at = again ? ids.indexOf(grid.ids[grid.at]) : 0;
+  grid.selected = new Set(again ? ids.filter((id) => grid.selected.has(id)) : []);
+  Object.assign(grid, { ids, at, anchor: Math.max(at, 0), more: page.more, open: page.open });
   draw();
   window.scrollTo(0, 0);
   await seen();
@@ -244,7 +250,7 @@ export const chosen = () => {
 function show() {
   [...nodes()].forEach((node, place) => {
     node.setAttribute("aria-selected", String(grid.selected.has(grid.ids[place])));
-    node.setAttribute("tabindex", place === grid.at ? "0" : "-1");
+    node.setAttribute("tabindex", tabIndex(place));
   });
   changed();
 }

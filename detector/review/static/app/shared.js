@@ -1,6 +1,6 @@
 // What all parts know: the state of the page, and how names, times and places read.
 
-export const { el, svg, put, number, percent, counted } = window.hoopoe;
+export const { breaking, el, svg, put, number, percent, counted } = window.hoopoe;
 
 export const state = {
   reviewer: "",

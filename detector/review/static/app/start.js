@@ -147,7 +147,7 @@ function listen() {
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   hooks.summarise = summarise;
   hooks.files = (files) => isFiles(state.filter.queue) && files.length && drawFiles();
-  hooks.everything = async () => (isFiles(state.filter.queue) ? readAgain() : load());
+  hooks.everything = async () => (isFiles(state.filter.queue) ? readAgain() : load(null, true));
 }
 
 async function start() {
