@@ -6,7 +6,7 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, overload
+from typing import overload
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from backbones.errors import ConfigError
 from detector.api.checks import Source, checked_whole
 from detector.api.images import Image, is_one, rgb_array
 from detector.base.checks import expect, given_path
+from detector.base.devices import Asked
 from detector.species.classifier import SpeciesClassifier
 from detector.species.classifier import load_classifier as load_any
 from detector.species.crops import cut_crops
@@ -60,15 +61,15 @@ class Classification:
 
 
 def load_classifier(
-    source: Source, device: torch.device | str | None = None, precision: Literal["auto", "fp32", "bf16"] = "auto"
+    source: Source, device: torch.device | str | None = None, precision: Asked = "auto"
 ) -> SpeciesClassifier:
     """Load a classifier of species, in evaluation mode.
 
     Args:
         source: A published name, a `.pt` or `.safetensors` file in birder's format, or a folder of `export-model`.
         device: Where it runs: cpu, cuda, cuda:1 ...; by default a GPU where there is one.
-        precision: "bf16" runs convolutions and matrix products in bfloat16; "auto" does so where the device computes in
-            it.
+        precision: "bf16" runs convolutions and matrix products in bfloat16, "fp16" in float16 (GPUs); "auto" takes bf16
+            where the device computes in it.
 
     Raises:
         CheckpointError: The file cannot be used, or is not a classifier of RGB images.

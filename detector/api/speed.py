@@ -15,6 +15,7 @@ from detector.base.content_hash import sha256_of
 from detector.base.objects.address import Place
 from detector.base.pictures import PHOTO_SUFFIXES, pictures_in
 from detector.base.reporting import warn
+from detector.conversion.compiling import compiled_classifier, compiled_detector
 from detector.conversion.fast import becomes_faster, fast_classifier, fast_detector, is_fast, is_ready, was_left
 from detector.models.detector import Detector
 from detector.runtimes.manifest import EXPORT_FILE, is_export, read_manifest
@@ -30,7 +31,7 @@ def models_at(speed: Speed, models: Models, output: Path, inputs: Sequence[Place
     """The models of a run, or fast exports of them, which are made where there are none.
 
     Args:
-        speed: `exact` leaves them as they are.
+        speed: `exact` leaves them as they are; `fast` has them compiled on CUDA while they run, and nothing is kept.
         models: As loaded.
         output: The store; exports lie in it, as its facts are theirs.
         inputs: Cards; their photos are calibrated on.
@@ -40,8 +41,10 @@ def models_at(speed: Speed, models: Models, output: Path, inputs: Sequence[Place
     """
     if speed == "exact":
         return models
+    if models.device.type == "cuda":
+        return _compiled(models)
     if models.device.type != "cpu":
-        warn(f"--speed fast is for CPUs: on {models.device} the models run as they are")
+        warn(f"--speed fast is for CPUs and CUDA: on {models.device} the models run as they are")
         return models
     before = read_run(output)
     known = None if before is None or before.detector is None else before.detector.sha256
@@ -64,6 +67,16 @@ def models_at(speed: Speed, models: Models, output: Path, inputs: Sequence[Place
     if first is not None:
         first = fast_detector(first, fast_folder(output, "first_pass"), photos)
     return replace(models, detector=detector, species=species, first_pass=first)
+
+
+def _compiled(models: Models) -> Models:
+    first, species = models.first_pass, models.species
+    return replace(
+        models,
+        detector=compiled_detector(models.detector),
+        first_pass=None if first is None else compiled_detector(first),
+        species=None if species is None else compiled_classifier(species),
+    )
 
 
 def _all_ready(models: Models, output: Path) -> bool:

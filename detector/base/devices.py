@@ -10,8 +10,8 @@ from backbones.errors import ConfigError
 from detector.base.checks import described, expect
 from detector.base.reporting import warn
 
-Precision = Literal["fp32", "bf16"]
-Asked = Literal["auto", "fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "fp16"]
+Asked = Literal["auto", "fp32", "bf16", "fp16"]
 GPUS = ("cuda", "xpu", "mps")  # the best first; OpenVINO's NPU is none: it gets attention in windows wrong, silently
 
 
@@ -57,21 +57,32 @@ def device_of(net: torch.nn.Module) -> torch.device:
     return torch.device("cpu") if parameter is None else parameter.device
 
 
+def computing(device: torch.device, precision: Precision) -> torch.autocast:
+    """A context in which networks compute in a precision."""
+    half = torch.float16 if precision == "fp16" else torch.bfloat16
+    return torch.autocast(device.type, half, enabled=precision != "fp32")
+
+
 def chosen_precision(asked: Asked, device: torch.device | str) -> Precision:
     """The precision that was asked for; auto: bf16 where the device computes in it, and does not merely emulate it.
 
     Args:
-        asked: `bf16` runs convolutions and matrix products in bfloat16; boxes, scores and logits stay float32.
+        asked: `bf16` runs convolutions and matrix products in bfloat16, `fp16` in float16, for GPUs without bfloat16;
+            boxes, scores and logits stay float32.
         device: Where the network runs.
 
     Raises:
-        ConfigError: There is no such precision.
+        ConfigError: There is no such precision, or not there.
     """
-    expect(asked, str, "auto, fp32 or bf16", where="precision", hint="leave it out")
+    expect(asked, str, "auto, fp32, bf16 or fp16", where="precision", hint="leave it out")
     if asked == "fp32" or asked == "bf16":
         return asked
+    if asked == "fp16":
+        if torch.device(device).type == "cpu":
+            raise ConfigError("fp16 is for GPUs: CPUs emulate it", where="precision", hint="leave it out")
+        return asked
     if str(asked) != "auto":
-        problem = f"auto, fp32 or bf16 is expected, not {described(asked)}"
+        problem = f"auto, fp32, bf16 or fp16 is expected, not {described(asked)}"
         raise ConfigError(problem, where="precision", hint="leave it out")
     kind = torch.device(device).type
     if kind == "cuda":

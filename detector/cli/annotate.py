@@ -40,7 +40,7 @@ def add_arguments(parser: CommandParser) -> None:
         "--speed",
         choices=("exact", "fast"),
         default="exact",
-        help="fast: in 8 bits on CPUs, measured on your photos",
+        help="fast: in 8 bits on CPUs, compiled on CUDA",
     )
     parser.add_argument(
         "--frame-interval",

@@ -19,7 +19,7 @@ from detector.data.resizing import SizeRule
 from detector.models.building import config_of
 from detector.models.config import ModelConfig
 
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = get_args(Precision)
 Suppression = Literal["hard", "soft"]
 
 
@@ -92,7 +92,7 @@ class Detector:
         expect(self.net, nn.Module, "a network", where="Detector", hint=hint)
         expect(self.meta, DetectorMeta, "DetectorMeta", where="Detector", hint=hint)
         if self.precision not in PRECISIONS:
-            problem = f"a precision is fp32 or bf16, not {self.precision!r}"
+            problem = f"a precision is fp32, bf16 or fp16, not {self.precision!r}"
             raise ConfigError(problem, where="Detector", hint="leave it out")
         if self.suppression not in get_args(Suppression):
             problem = f"suppression is hard or soft, not {self.suppression!r}"

@@ -25,7 +25,7 @@ def with_proposals(detector: Detector, proposals: int) -> Detector:
     if not hasattr(detector.net, "rpn"):
         problem = f"{detector.name} is no Faster R-CNN: it has no proposals"
         raise ConfigError(problem, where="proposals", hint="leave it out")
-    net = _copied(detector.net, "rpn")
+    net = sharing_weights(detector.net, "rpn")
     for name in ("_pre_nms_top_n", "_post_nms_top_n"):
         setattr(net.rpn, name, {**getattr(net.rpn, name), "testing": proposals})
     return _with_config(detector, net, proposals=proposals)
@@ -39,18 +39,18 @@ def with_score_threshold(detector: Detector, score_threshold: float) -> Detector
         score_threshold: Boxes of lower scores are dropped.
     """
     if hasattr(detector.net, "roi_heads"):
-        net = _copied(detector.net, "roi_heads")
+        net = sharing_weights(detector.net, "roi_heads")
         net.roi_heads.score_thresh = score_threshold
     else:
-        net = _copied(detector.net)
+        net = sharing_weights(detector.net)
         net.score_thresh = score_threshold
     return _with_config(detector, net, score_threshold=score_threshold)
 
 
-def _copied(net: Any, *parts: str) -> Any:
+def sharing_weights(net: Any, *parts: str) -> Any:
     """A network that shares all weights with another, and whose own settings and those of some parts can be changed."""
     new = copy.copy(net)
-    new._modules = {name: copy.copy(part) if name in parts else part for name, part in net._modules.items()}
+    new._modules = {name: sharing_weights(part) if name in parts else part for name, part in net._modules.items()}
     return new
 
 

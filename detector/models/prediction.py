@@ -12,6 +12,7 @@ from torch import Tensor
 
 from backbones.errors import MediaError
 from backbones.inference.classification import evaluating
+from detector.base.devices import computing
 from detector.boxes import clip_boxes
 from detector.data.resizing import scale_boxes
 from detector.models.detector import Detector
@@ -69,7 +70,7 @@ def detect_resized(
     with (
         evaluating(net),
         suppressing_softly(detector) as softened,
-        torch.autocast(device.type, torch.bfloat16, enabled=detector.precision == "bf16"),
+        computing(device, detector.precision),
     ):
         outputs = detections_of(net, [image.to(device, non_blocking=True) for image in images])
     detections = []

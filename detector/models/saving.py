@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -16,7 +16,7 @@ from backbones.errors import CheckpointError, ConfigError, HoopoeError
 from backbones.tensor_files import first_bytes, fitted, is_safetensors, read_safetensors
 from detector.base.checks import given_path
 from detector.base.content_hash import sha256_of
-from detector.base.devices import chosen_device, chosen_precision
+from detector.base.devices import Asked, chosen_device, chosen_precision
 from detector.base.files import write_bytes
 from detector.base.version import __version__
 from detector.models.building import build_detector
@@ -79,9 +79,7 @@ def save_detector(path: str | Path, detector: Detector) -> None:
     write_bytes(path, save(tensors, {"format": FORMAT, "meta": json.dumps(entries)}))
 
 
-def load_detector(
-    source: str | Path, device: torch.device | str | None = None, precision: Literal["auto", "fp32", "bf16"] = "auto"
-) -> Detector:
+def load_detector(source: str | Path, device: torch.device | str | None = None, precision: Asked = "auto") -> Detector:
     """Load a detector in evaluation mode; nothing but its file is needed.
 
     Args:
@@ -89,8 +87,8 @@ def load_detector(
             another program (YOLO, MegaDetector, YOLOX, RT-DETR, RF-DETR), or `coco` for the built-in one: bird, other
             animal, person, vehicle.
         device: Where it goes: cpu, cuda, cuda:1 ...; by default a GPU where there is one.
-        precision: "bf16" runs convolutions and matrix products in bfloat16; "auto" does so where the device computes in
-            it.
+        precision: "bf16" runs convolutions and matrix products in bfloat16, "fp16" in float16 (GPUs); "auto" takes bf16
+            where the device computes in it.
 
     Raises:
         CheckpointError: The file is missing, damaged, not a detector's, or its tensors are not those of its config.

@@ -59,6 +59,8 @@ class Runner:
                 problem = f"this export computes in {fixed}, not in {precision}"
                 raise ConfigError(problem, where=folder, hint="leave --precision out, or export the model again")
             return cls(folder, manifest, place, fixed)
+        if precision == "fp16":
+            raise ConfigError("OpenVINO computes in fp32 or bf16 here", where="precision", hint="leave --precision out")
         if precision in ("fp32", "bf16"):
             return cls(folder, manifest, place, precision)  # type: ignore[arg-type]
         able_bf16 = chosen_precision("auto", CPU) if manifest.precision != "fp32" else "fp32"

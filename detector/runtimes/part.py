@@ -24,19 +24,21 @@ class Part(nn.Module):
         file: The part's, for errors.
         lanes: How many pictures may be in it at once, each on its share of the cores.
         alone: Whether it is given one picture at a time, then; a runtime may prepare for that.
+        batched: Whether all pictures of a batch go into it together, on their device.
     """
 
     widths: tuple[int, ...] | None = None
     file: Path | None = None
     lanes: int = 1
     alone: bool = False
+    batched: bool = False
 
     def spread(self, lanes: int) -> None:
         """Prepare for so many pictures at once; a runtime that cannot takes one after the other."""
 
     @abstractmethod
     def run(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Inputs on the CPU, contiguous and float32, to outputs of the same kind."""
+        """Inputs, contiguous and float32, to outputs of the same kind; on the CPU unless torch runs the part."""
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """The outputs for these inputs.

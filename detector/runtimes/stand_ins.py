@@ -33,7 +33,7 @@ class DenseBackbone(nn.Module):
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Maps that have the levels' sizes, and nothing else of their own."""
         logits, deltas = by_level(self.part, one_by_one(self.part, images), 2)
-        maps = [torch.zeros(1).expand(len(images), 1, *each.shape[-2:]) for each in logits]
+        maps = [each.new_zeros(1).expand(len(images), 1, *each.shape[-2:]) for each in logits]
         setattr(maps[0], CARRIED, (logits, deltas))
         return OrderedDict((str(level), each) for level, each in enumerate(maps))
 
@@ -176,8 +176,10 @@ class _Carried(nn.Module):
 def one_by_one(part: Part, images: Tensor) -> tuple[Tensor, ...]:
     """A part's outputs for each image alone, put together: an image never gets others for being in a batch.
 
-    One image keeps all cores busy, and the memory is that of one.
+    One image keeps all cores busy, and the memory is that of one. A GPU is not busy with one: see `Part.batched`.
     """
+    if part.batched:
+        return part(images)
     found = [part(images[row : row + 1]) for row in range(len(images))]
     return found[0] if len(found) == 1 else tuple(torch.cat(each) for each in zip(*found, strict=True))
 

@@ -18,7 +18,7 @@ from backbones.hub import PUBLISHED
 from backbones.inference.classification import evaluating
 from backbones.pretrained import PretrainedModel
 from detector.base.content_hash import sha256_of
-from detector.base.devices import Asked, Precision, chosen_device, chosen_precision, device_of
+from detector.base.devices import Asked, Precision, chosen_device, chosen_precision, computing, device_of
 from detector.runtimes.loading import Runner
 from detector.runtimes.manifest import EXPORT_FILE, is_export, read_manifest
 from detector.runtimes.stand_ins import PartClassifier
@@ -147,7 +147,7 @@ class SpeciesClassifier:
         device = device_of(self.net)
         mean = torch.tensor(self.mean, device=device)[:, None, None]
         std = torch.tensor(self.std, device=device)[:, None, None]
-        with evaluating(self.net), torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+        with evaluating(self.net), computing(device, self.precision):
             for start in range(0, len(crops), batch_size):
                 part = slice(start, start + batch_size)
                 pixels = torch.from_numpy(np.ascontiguousarray(crops[part])).to(device).permute(0, 3, 1, 2)

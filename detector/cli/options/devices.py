@@ -20,9 +20,9 @@ def add_device_arguments(parser: CommandParser) -> None:
     )
     parser.add_rare_argument(
         "--precision",
-        choices=("auto", "fp32", "bf16"),
+        choices=("auto", "fp32", "bf16", "fp16"),
         default="auto",
-        help="of the networks (default: bf16 where the device computes in it)",
+        help="of the networks (default: bf16 where the device computes in it; fp16: GPUs)",
     )
 
 
