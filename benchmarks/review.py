@@ -5,9 +5,9 @@
 Writes a store of so many photos (as benchmarks.store does: 1.1 boxes on average, logits of 550 classes), which are not
 there, so that no picture is read, decides it so that every box counts, starts `hoopoe review` and drives it in
 Chromium. Measured, by the page's own clock, the median of five: from the address to the first page of pictures; from a
-click on a name, a camera, an order, and the key for the next pictures, to these, laid out; from a key to the saved
-mark. And the seconds until the program listens, its resident memory, and what appending a word alone takes. The table
-is printed, and written to benchmarks/results/review.md with --write.
+click on a name, a camera, an order, and the key for the next pictures, to the frame that shows these; from a key to
+the saved mark. And the seconds until the program listens, its resident memory, and what appending a word alone takes.
+The table is printed, and written to benchmarks/results/review.md with --write.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from benchmarks.store import decide_store, write_store
 OUTPUT = "review.md"
 REPEATS = 5
 APPENDED = 30
-# acts as a person does, and waits until the page shows what came of it, laid out; milliseconds by the page's own clock
+# acts as a person does, and waits until the frame that shows what came of it is drawn; milliseconds by the page's clock
 ACT = """([kind, what, value, wanted]) => new Promise((resolve) => {
     const [body, says] = ["body", "says"].map((id) => document.getElementById(id));
     const shown = {
@@ -49,8 +49,7 @@ ACT = """([kind, what, value, wanted]) => new Promise((resolve) => {
     new MutationObserver((_, watch) => {
         if (!shown()) return;
         watch.disconnect();
-        document.body.getBoundingClientRect();
-        resolve(performance.now() - began);
+        requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - began)));
     }).observe(document.body, { childList: true, subtree: true });
     if (kind === "key")
         document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: what, bubbles: true }));

@@ -53,13 +53,18 @@
     const nodes = [];
     const step = round((at.longitude(width) - at.longitude(0)) / 3);
     const digits = Math.max(0, -Math.floor(Math.log10(step)));
+    let free = 0; // from where there is room for a longitude
     for (let value = Math.ceil(at.longitude(0) / step) * step; value < at.longitude(width); value += step) {
       nodes.push(svg("line", { class: "grid", x1: at.x(value), x2: at.x(value), y1: 0, y2: at.height }));
-      nodes.push(hoopoe.label(at.x(value) + 3, 12, `${Math.abs(value).toFixed(digits)}° ${value < 0 ? "W" : "E"}`));
+      const text = `${Math.abs(value).toFixed(digits)}° ${value < 0 ? "W" : "E"}`;
+      if (at.x(value) < free || at.x(value) > width - 60) continue; // it would lie on the one before, or be cut
+      nodes.push(hoopoe.label(at.x(value) + 3, 12, text));
+      free = at.x(value) + 64;
     }
     for (let value = Math.ceil(at.latitude(at.height) / step) * step; value < at.latitude(0); value += step) {
       nodes.push(svg("line", { class: "grid", x1: 0, x2: width, y1: at.y(value), y2: at.y(value) }));
-      nodes.push(hoopoe.label(3, at.y(value) - 4, `${Math.abs(value).toFixed(digits)}° ${value < 0 ? "S" : "N"}`));
+      const text = `${Math.abs(value).toFixed(digits)}° ${value < 0 ? "S" : "N"}`;
+      if (at.y(value) > 32) nodes.push(hoopoe.label(3, at.y(value) - 4, text)); // else it lies on one of the others
     }
     return nodes;
   }

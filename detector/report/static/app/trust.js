@@ -101,7 +101,7 @@
     const nodes = [0, 0.25, 0.5, 0.75, 1].flatMap((share) => [
       svg("line", { class: share ? "grid" : "axis", x1: left, x2: width - 12, y1: y(share), y2: y(share) }),
       hoopoe.label(left - 8, y(share) + 4, percent(share), { "text-anchor": "end" }),
-      hoopoe.label(x(share), height - bottom + 17, percent(share), { "text-anchor": "middle" }),
+      hoopoe.label(x(share), height - bottom + 17, percent(share), { "text-anchor": share < 1 ? "middle" : "end" }),
     ]);
     nodes.push(svg("line", { class: "mark", x1: x(0), y1: y(0), x2: x(1), y2: y(1) }));
     for (const [from, to, , , , share, low, high] of quality.bins) {
