@@ -13,9 +13,9 @@ from backbones.errors import ConfigError
 from detector.base.names import name_key
 from detector.store.facts import with_possible_times
 from detector.store.files import open_parquet, write_table
-from detector.store.ids import current_id
 from detector.store.layout import facts_folder, parts
 from detector.store.lock import StoreLock
+from detector.store.media_ids import current_id
 from detector.store.presence import Presence, look_for_cards
 from detector.store.reader import MEND_FACTS, open_facts
 from detector.store.reviews.log import read_reviews

@@ -16,10 +16,9 @@ import pyarrow.parquet as pq
 from backbones.errors import DataError
 from detector.store.facts import FactRow, fact_rows, with_possible_times
 from detector.store.files import open_parquet
-from detector.store.ids import current_id, with_current_ids
 from detector.store.layout import facts_folder, overlay_folder, parts
 from detector.store.marks import classifier_key, marks_of
-from detector.store.media_ids import MediaIds
+from detector.store.media_ids import MediaIds, current_id, with_current_ids
 from detector.store.run_json import read_run
 from detector.store.schema import FACTS, OVERLAY
 

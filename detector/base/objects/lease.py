@@ -8,9 +8,9 @@ import time
 from typing import Any
 
 from backbones.errors import HoopoeError
-from detector.base.holder import Holder
 from detector.base.objects.address import Address
 from detector.base.objects.errors import ObjectMissingError
+from detector.base.objects.holder import Holder
 from detector.base.objects.service import asking, delete_object, filesystem, find, fs_path, put_object, read_object
 
 RENEWED_S = 60.0  # how often a holder renews

@@ -17,11 +17,10 @@ from detector.base.files import atomic_path
 from detector.base.objects.address import Place
 from detector.base.reporting import track
 from detector.store.files import open_parquet, write_table
-from detector.store.ids import current_id
 from detector.store.layout import facts_folder, overlay_folder, overlay_folders, parts, reviews_folder
 from detector.store.lock import StoreLock
 from detector.store.marks import marks_of
-from detector.store.media_ids import MediaIds
+from detector.store.media_ids import MediaIds, current_id
 from detector.store.reader import MEND_FACTS, MEND_OVERLAY, open_facts
 from detector.store.run_file import CardEntry, RunFile
 from detector.store.run_json import differences, load_run, merge_run, read_run, update_run

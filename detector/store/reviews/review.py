@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from detector.store.ids import current_id
+from detector.store.media_ids import current_id
 from detector.types import Kind
 
 WITHDRAWN = "withdrawn"  # takes back what was said in one go, or of the same box, frame, file or group

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from detector.base.names import name_key
-from detector.store.ids import current_id
+from detector.store.media_ids import current_id
 from detector.store.reader import FactsReader
 from detector.store.reviews.review import DRAWN_FROM, Review, Target, drawn_number
 from detector.store.reviews.table import Said

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from detector.store.cards import list_cards
-from detector.store.ids import current_id
+from detector.store.media_ids import current_id
 from detector.store.reader import FactsReader, finished
 from detector.store.reviews.log import Review
 from detector.types import media_id

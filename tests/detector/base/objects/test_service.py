@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from backbones.errors import ConfigError, HoopoeError, MediaError
-from detector.base.holder import Holder
 from detector.base.objects import listing, service
 from detector.base.objects.address import Address
 from detector.base.objects.errors import AccessError, ObjectMissingError, ServiceError
 from detector.base.objects.fetching import local_copy, open_place
+from detector.base.objects.holder import Holder
 from detector.base.objects.lease import LAPSED_S, Lease
 from detector.base.objects.listing import is_prefix, list_level, list_objects
 from detector.base.objects.service import asking, delete_object, find, put_object, read_object

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from detector.base import holder
-from detector.base.holder import Holder
+from detector.base.objects import holder
+from detector.base.objects.holder import Holder
 
 
 def test_what_is_no_holder_is_none() -> None:
