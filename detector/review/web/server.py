@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import closing, suppress
 
@@ -14,6 +15,7 @@ from detector.review.web.app import build_app
 from detector.review.web.guarding import HOST, Keys
 
 PATIENCE_S = 5  # for requests that are being answered when it ends
+TURN_S = 5e-4  # that a thread computes at most while another waits: an answer is not to wait for what is counted anew
 
 
 def listen(port: int) -> socket.socket:
@@ -59,6 +61,7 @@ def serve(answers: Answers, port: int, started: Callable[[str], None]) -> None:
             lifespan="off",
         )
         listening.listen(config.backlog)
+        sys.setswitchinterval(TURN_S)
         answers.warm()
         started(keys.address)  # connections wait until it answers
         with suppress(KeyboardInterrupt):  # the signal that ended it comes again: it is how people leave

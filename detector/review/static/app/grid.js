@@ -172,7 +172,7 @@ function drawRest() {
 const seen = () =>
   new Promise((resolve) => {
     requestAnimationFrame(() => setTimeout(resolve));
-    setTimeout(resolve, 100);
+    setTimeout(resolve, 200);
   });
 
 // What is asked for next need not wait for pictures that nobody will see: a browser asks six things at a time.

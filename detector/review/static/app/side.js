@@ -29,7 +29,7 @@ function queue({ key, title, hint, open }, choose) {
 const drawn = new Map(); // names by key, as they were drawn last: of hundreds a mark changes one or two
 
 function guess(name, choose) {
-  const looks = JSON.stringify([name, state.language, state.filter.name === name.key]);
+  const looks = JSON.stringify([name, state.language]);
   if (drawn.get(name.key)?.looks !== looks) drawn.set(name.key, { looks, node: guessNode(name, choose) });
   return drawn.get(name.key).node;
 }
@@ -43,7 +43,6 @@ function guessNode(name, choose) {
       {
         type: "button",
         class: "queue",
-        "aria-pressed": String(state.filter.name === name.key),
         "data-name": name.key,
         onclick: () => choose(name.key),
       },
@@ -56,6 +55,14 @@ function guessNode(name, choose) {
       el("b", {}, number(name.open)),
     ),
   );
+}
+
+let seen = ""; // what the side shows, as it was drawn last
+
+// Which name is chosen, where nothing else at the side has changed: hundreds of names are not laid out anew for that.
+function press() {
+  for (const button of $("side").querySelectorAll("[data-name]"))
+    button.setAttribute("aria-pressed", String((button.dataset.name || null) === state.filter.name));
 }
 
 const isWide = () => matchMedia("(min-width: 64rem)").matches;
@@ -73,6 +80,9 @@ export const isFiles = (key) => key in FILES;
 export function drawSide(chooseOne) {
   const choose = folding(chooseOne);
   const { queues, names, blanks, failed } = state.summary;
+  const now = JSON.stringify([queues, names, blanks, failed, state.language, state.filter.queue]);
+  if (now === seen) return press();
+  seen = now;
   const focused = document.activeElement?.closest?.("#side")
     ? [document.activeElement.dataset.queue, document.activeElement.dataset.name]
     : null;
@@ -116,7 +126,6 @@ export function drawSide(chooseOne) {
                   {
                     type: "button",
                     class: "queue",
-                    "aria-pressed": String(state.filter.name === null),
                     "data-name": "",
                     onclick: () => choose({ name: null }),
                   },
@@ -134,6 +143,7 @@ export function drawSide(chooseOne) {
     );
     node?.focus();
   }
+  return press();
 }
 
 export function drawProgress() {
