@@ -97,8 +97,15 @@ def test_sort_filter_and_bulk_accept(started, tabs, store):
     assert tab.titles()[0].startswith("Eurasian Hoopoe")
     tab.page.click("[data-key=all]")
     tab.says("Choose one name first")
-    tab.page.locator("#side [data-name]", has_text="wheatear").click()
-    tab.page.wait_for_function("() => document.querySelectorAll('#grid > li').length === 3")
+    pressed = (
+        "[...document.querySelectorAll('#side [aria-pressed=true]')].map((each) => each.innerText.split('\\n')[0])"
+    )
+    for name, count in (("Eurasian Hoopoe", 4), ("All names", 8), ("wheatear", 3)):
+        tab.page.locator("#side [data-name]", has_text=name).click()
+        tab.page.wait_for_function("n => document.querySelectorAll('#grid > li').length === n", arg=count)
+        tab.page.wait_for_selector(f"#side [aria-pressed=true]:has-text('{name}')")
+        [chosen] = tab.page.evaluate(pressed)
+        assert name in chosen
     tab.page.click("[data-key=all]")
     tab.page.click("#dialog .pair.wide button")
     tab.says("3 pictures: accepted. Saved.")
