@@ -43,7 +43,7 @@ def is_fast(model: Detector | SpeciesClassifier, folder: Path) -> bool:
 def is_ready(model: Detector | SpeciesClassifier, folder: Path) -> bool:
     """Whether nothing has to be made of a model: it is there, or it stays as it is."""
     if isinstance(model, SpeciesClassifier):
-        stays = not _gains(model.runtime, getattr(model.net, "name", ""))
+        stays = model.runtime != "torch"
     else:
         stays = not becomes_faster(model) or was_left(model, folder)
     return stays or is_fast(model, folder)
@@ -70,7 +70,7 @@ def fast_detector(detector: Detector, folder: Path, photos: Sequence[Path]) -> D
     """
     if is_quantisable(detector):
         return _fast_foreign(detector, folder, photos)
-    if _stays_as_it_is(detector.name, detector.runtime, detector.meta.config.backbone):
+    if detector.runtime != "torch":
         return detector
     runtime_module("openvino"), runtime_module("nncf")
     if not is_fast(detector, folder):
@@ -132,7 +132,7 @@ def fast_classifier(
     species: SpeciesClassifier, detector: Detector, folder: Path, photos: Sequence[Path]
 ) -> SpeciesClassifier:
     """The classifier in 8 bits, calibrated on what the detector finds in some of these photos; see `fast_detector`."""
-    if _stays_as_it_is(species.name, species.runtime, getattr(species.net, "name", "")):
+    if species.runtime != "torch":
         return species
     runtime_module("openvino"), runtime_module("nncf")
     if not is_fast(species, folder):
@@ -155,20 +155,7 @@ def _say_measured(manifest: ExportManifest) -> None:
 
 def becomes_faster(detector: Detector) -> bool:
     """Whether `fast_detector` tries to make another of it."""
-    return is_quantisable(detector) or _gains(detector.runtime, detector.meta.config.backbone)
-
-
-def _gains(runtime: str, backbone: str) -> bool:
-    """Whether a model is no export yet, and no BiFormer, which OpenVINO computes no faster."""
-    return runtime == "torch" and not backbone.startswith("biformer")
-
-
-def _stays_as_it_is(model: str, runtime: str, backbone: str) -> bool:
-    """Whether nothing is gained; of a model that is no export that is told."""
-    stays = not _gains(runtime, backbone)
-    if stays and runtime == "torch":
-        warn(f"{model} runs as it is: OpenVINO is no faster with {backbone}")
-    return stays
+    return is_quantisable(detector) or detector.runtime == "torch"
 
 
 def _found_crops(species: SpeciesClassifier, detector: Detector, photos: Chosen) -> Crops:

@@ -41,10 +41,11 @@ def test_exact_models_stay_as_they_are(detector: Detector, tmp_path: Path) -> No
     assert models_at("exact", models, tmp_path, []) is models
 
 
-def test_biformer_stays_in_torch_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    models = Models(nano_detector("biformer_nano", detector="retinanet"))
-    assert models_at("fast", models, tmp_path, []).detector is models.detector
-    assert "no faster with biformer_nano" in capsys.readouterr().err
+def test_an_export_stays_as_it_is(detector: Detector, tmp_path: Path) -> None:
+    models = Models(replace(detector, runtime="openvino fp32"), replace(nano_classifier(), runtime="openvino fp32"))
+    made = models_at("fast", models, tmp_path, [])
+    assert made.detector is models.detector
+    assert made.species is models.species
 
 
 def test_another_speed_is_refused() -> None:
@@ -56,12 +57,6 @@ def test_a_store_of_the_exact_models_is_not_gone_on_with_fast(detector: Detector
     write_run(tmp_path, RunFile(detector=DetectorEntry(name="d", sha256=detector.sha256, categories=["bird", "fox"])))
     with pytest.raises(ConfigError, match="exact models"):
         models_at("fast", Models(detector), tmp_path, [])
-
-
-def test_a_store_of_biformer_is_gone_on_with_by_the_same_words(tmp_path: Path) -> None:
-    biformer = replace(nano_detector("biformer_nano", detector="retinanet"), sha256="b" * 64)
-    write_run(tmp_path, RunFile(detector=DetectorEntry(name="d", sha256=biformer.sha256, categories=["bird", "fox"])))
-    assert models_at("fast", Models(biformer), tmp_path, []).detector is biformer
 
 
 def written_export(folder: Path, detector: Detector) -> str:
@@ -219,5 +214,5 @@ def test_cards_among_objects_are_taken_where_nothing_is_left_to_calibrate(
     assert made.source == str(fast_folder(tmp_path, "detector"))
     with pytest.raises(ConfigError, match="on a disk"):  # of this one there is no export yet
         models_at("fast", Models(detector, nano_classifier()), tmp_path, [bucket])
-    biformer = Models(nano_detector("biformer_nano", detector="retinanet"))
-    assert models_at("fast", biformer, tmp_path / "other", [bucket]).detector is biformer.detector
+    export = Models(replace(detector, runtime="openvino fp32"))
+    assert models_at("fast", export, tmp_path / "other", [bucket]).detector is export.detector
