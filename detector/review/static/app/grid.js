@@ -19,7 +19,8 @@ import {
 } from "./shared.js";
 
 const MARGIN = 0.25; // `report.pictures.CROP_MARGIN` of the program
-const IN_SIGHT = 48; // pictures that are drawn at once, the others a moment later
+// As many pictures as the window has room for: they are drawn at once, the others a moment later.
+const inSight = () => Math.max(Math.ceil((innerWidth - 300) / 170), 3) * Math.ceil(innerHeight / 250);
 export const grid = { ids: [], selected: new Set(), at: 0, anchor: 0, more: false, open: 0, watchers: [] };
 
 const changed = () => grid.watchers.forEach((watch) => watch());
@@ -149,7 +150,7 @@ export function draw() {
     el(
       "ol",
       { class: "grid", role: "listbox", "aria-multiselectable": "true", "aria-label": "Pictures", id: "grid" },
-      grid.ids.slice(0, IN_SIGHT).map(option),
+      grid.ids.slice(0, inSight()).map(option),
     ),
     grid.more
       ? el(
