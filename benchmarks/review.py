@@ -165,7 +165,7 @@ def main() -> None:
         *table_of_acts(taken),
         "",
         f"Medians of {REPEATS} by the page's own clock, in a window of 1440 x 900: from a click or a key to the frame",
-        f"that shows the pictures, or *Saved*; each {PAUSE_S} s after the act before. Filters are timed before the first",
+        f"that shows the pictures, or *Saved*; each {PAUSE_S} s after the act before. Filters come before the first",
         "mark: after one the program counts anew, beside what it answers.",
     ]
     print("\n".join(lines))
