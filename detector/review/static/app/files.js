@@ -3,6 +3,7 @@
 import { frameAddress, get } from "./api.js";
 import { hooks, send } from "./marks.js";
 import { breaking, counted, el, moment, number, percent, placeName, put, says, state } from "./shared.js";
+import * as pictures from "./pictures.js";
 import { openFile } from "./viewer.js";
 
 const shown = { queue: "", from: null, ids: [], more: false, total: 0, next: 0, picked: new Set() };
@@ -10,6 +11,7 @@ const shown = { queue: "", from: null, ids: [], more: false, total: 0, next: 0, 
 export async function loadFiles(queue, from = null) {
   const answer = await get(queue === "blanks" ? "/api/blanks" : "/api/failed", { after: from });
   for (const file of answer.files) state.files.set(file.id, file);
+  pictures.stop();
   const ids = answer.files.map((file) => file.id);
   const isAgain = ids.join() === shown.ids.join();
   shown.picked = new Set(ids.filter((id) => shown.picked.has(id))); // what is read again keeps its ticks
@@ -32,17 +34,13 @@ const STATES = { open: "", blank: "blank", missed: "a bird was missed", other: "
 
 function fileCard(file) {
   const picked = shown.picked.has(file.id);
-  const image = el("img", {
-    src: frameAddress(file.media, file.frame, file.version, "thumb"),
-    loading: "lazy",
-    decoding: "async",
-    alt: "",
-  });
+  const image = el("img", { decoding: "async", alt: "" });
   const holder = el("span", { class: "crop wide" }, image);
   image.addEventListener("error", () => {
     holder.classList.add("none");
     holder.replaceChildren("no picture: is the card there?");
   });
+  pictures.show(image, frameAddress(file.media, file.frame, file.version, "thumb"));
   return el(
     "li",
     { class: `card file ${file.state}` },

@@ -1,6 +1,7 @@
 // The grid: pictures of one guess, which are selected by mouse, keys and drags; reading more is keyset paging.
 
 import { cropAddress, get } from "./api.js";
+import * as pictures from "./pictures.js";
 import {
   $,
   breaking,
@@ -49,21 +50,16 @@ function placeBox(image, mark, xywh) {
   mark.hidden = false;
 }
 
-export function crop(card, lazy = true) {
+export function crop(card) {
   const mark = el("span", { class: "box", hidden: true });
-  const image = el("img", {
-    src: cropAddress(card),
-    loading: lazy ? "lazy" : "eager",
-    decoding: "async",
-    alt: "",
-    draggable: "false",
-  });
+  const image = el("img", { decoding: "async", alt: "", draggable: "false" });
   const holder = el("span", { class: "crop" }, image, mark);
   image.addEventListener("load", () => placeBox(image, mark, card.xywh));
   image.addEventListener("error", () => {
     holder.classList.add("none");
     holder.replaceChildren("no picture: is the card there?");
   });
+  pictures.show(image, cropAddress(card));
   return holder;
 }
 
@@ -176,11 +172,6 @@ const seen = () =>
     setTimeout(resolve, 200);
   });
 
-// What is asked for next need not wait for pictures that nobody will see: a browser asks six things at a time.
-function stopPictures() {
-  for (const image of document.querySelectorAll("#grid img")) if (!image.complete) image.removeAttribute("src");
-}
-
 const emptyText = () =>
   state.filter.queue === "reviewed" ? "Nobody has said anything yet." : "Nothing is left to do here.";
 
@@ -188,15 +179,9 @@ const emptyText = () =>
 // next key is meant for what was chosen before; if that is not on the page any more, for nothing.
 export async function load(after = null, again = false) {
   const filter = state.filter;
-  stopPictures();
-  let page;
-  try {
-    page = await get("/api/boxes", { ...filter, after });
-  } catch (problem) {
-    redraw();
-    throw problem;
-  }
+  const page = await get("/api/boxes", { ...filter, after });
   if (filter !== state.filter) return; // another one was chosen meanwhile
+  pictures.stop();
   for (const card of page.cards) state.cards.set(card.id, card);
   const ids = page.cards.map((card) => card.id);
   const at = again ? ids.indexOf(grid.ids[grid.at]) : 0;
