@@ -1,6 +1,7 @@
 """A detector of one's own photos within an hour of one core: trained by the configuration first_hour, and measured.
 
     python -m benchmarks.first_hour BIRDS OUTPUT [--blanks FOLDER] [--config first_hour] [--set train.epochs=4 ...]
+    python -m benchmarks.first_hour BIRDS FURTHER --init OUTPUT/best.safetensors --negatives FOLDER [--blanks OTHERS]
 
 BIRDS holds images/, annotations/train.json and annotations/val.json. It starts from nothing. An OUTPUT that was stopped
 goes on; one that is finished is measured again. Prints AP, AP50 by kind of picture, recall by size of the bird,
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--blanks", type=Path, metavar="FOLDER", help="pictures without birds, not trained on")
     parser.add_argument("--config", default="first_hour", help="%(default)s")
     parser.add_argument("--init", metavar="FILE", help="a detector to start from (none)")
+    parser.add_argument("--negatives", nargs="+", default=[], metavar="FOLDER", help="blanks to train on too")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="other settings")
     args = parser.parse_args()
     minutes = trained(args) / 60
@@ -51,6 +53,7 @@ def trained(args: argparse.Namespace) -> float:
         "--output",
         str(args.output),
         *(["--init", args.init] if args.init else []),
+        *(word for folder in args.negatives for word in ("--negatives", folder)),
         "--accelerator",
         "cpu",
         "--resume",
