@@ -85,8 +85,8 @@ class Tab:
         self.page.locator("#grid > li").first.focus()
 
     def titles(self) -> list[str]:
-        """What the pictures are called, in their order."""
-        return self.page.locator("#grid > li .title").all_inner_texts()
+        """What the pictures are called, in their order, also those that are not laid out yet."""
+        return [each.strip() for each in self.page.locator("#grid > li .title").all_text_contents()]
 
     def count(self, queue: str, number: int) -> None:
         """Wait until a queue has so many."""
