@@ -147,7 +147,9 @@ def test_the_review_is_worked_in_killed_and_gone_on_with(store: Path, window: An
     shot(page, shots, f"{stem}_all")
     cards = page.locator("#grid > li")
     before = tab.titles()
+    page.evaluate("document.getElementById('body').firstElementChild.setAttribute('data-before', '')")
     page.select_option("[data-filter=order]", "time")
+    page.wait_for_selector("#body > :first-child:not([data-before])")
     # a window's full is drawn first, and then the others
     page.wait_for_function("count => document.querySelectorAll('#grid > li').length === count", arg=len(before))
 
