@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from detector.conversion.cutting import BoxDense, ClassifierDense, FasterRCNNDense, RetinaNetDense
+from detector.conversion.cutting import ClassifierDense, dense_modules
 from detector.models.detector import Detector
 from detector.models.exported import DENSE, put_parts
 from detector.models.limits import sharing_weights
@@ -26,14 +26,10 @@ def compiled_detector(detector: Detector) -> Detector:
     """
     if detector.runtime != "torch":
         return detector
-    net = sharing_weights(detector.net, *({"rpn", "roi_heads"} & set(dict(detector.net.named_children()))))
+    net, modules = sharing_weights(detector.net, "rpn", "roi_heads"), dense_modules(detector.net)
 
     def part(name: str, widths: Sequence[int]) -> Part:
-        if hasattr(net, "roi_heads"):
-            module: Any = FasterRCNNDense(detector.net) if name == DENSE else BoxDense(detector.net)
-        else:
-            module = RetinaNetDense(detector.net)
-        compiled = CompiledPart(module.eval(), detector.precision, 1 if name == DENSE else BOX_ROWS)
+        compiled = CompiledPart(modules[name], detector.precision, 1 if name == DENSE else BOX_ROWS)
         compiled.widths = tuple(widths)
         return compiled
 

@@ -120,6 +120,13 @@ def whole(model: Detector) -> Cut:
     )
 
 
+def dense_modules(net: Any) -> dict[str, nn.Module]:
+    """The dense parts of a detector's network by name."""
+    if hasattr(net, "roi_heads"):
+        return {DENSE: FasterRCNNDense(net).eval(), BOXES: BoxDense(net).eval()}
+    return {DENSE: RetinaNetDense(net).eval()}
+
+
 def cut(model: Detector | SpeciesClassifier) -> dict[str, Cut]:
     """The dense parts of a model by name; the model is left as it is.
 
@@ -134,17 +141,18 @@ def cut(model: Detector | SpeciesClassifier) -> dict[str, Cut]:
         example = torch.zeros(2, 3, *model.size_hw)
         return {CLASSIFIER: Cut(module.eval(), example, {0: "crops"}, ("embeddings", "logits"))}
     net: Any = for_tracing(model.net)
+    modules = dense_modules(net)
     images = torch.zeros(1, 3, EXAMPLE_SIDE, EXAMPLE_SIDE + 32)
     free = {0: "pictures", 2: "height", 3: "width"}
     if model.meta.config.detector == "retinanet":
         levels = range(len(net.anchor_generator.sizes))
         outputs = tuple(f"{kind}_{level}" for kind in ("logits", "deltas") for level in levels)
-        return {DENSE: Cut(RetinaNetDense(net).eval(), images, free, outputs)}
+        return {DENSE: Cut(modules[DENSE], images, free, outputs)}
     levels = range(len(net.rpn.anchor_generator.sizes))
     outputs = tuple(f"{kind}_{level}" for kind in ("map", "objectness", "deltas") for level in levels)
     pool = net.roi_heads.box_roi_pool.output_size
     pooled = torch.zeros(3, net.backbone.out_channels, *pool)
     return {
-        DENSE: Cut(FasterRCNNDense(net).eval(), images, free, outputs),
-        BOXES: Cut(BoxDense(net).eval(), pooled, {0: "boxes"}, ("scores", "deltas")),
+        DENSE: Cut(modules[DENSE], images, free, outputs),
+        BOXES: Cut(modules[BOXES], pooled, {0: "boxes"}, ("scores", "deltas")),
     }

@@ -9,7 +9,7 @@ from detector.base.devices import Precision, computing
 from detector.base.reporting import warn
 from detector.runtimes.part import Part
 
-MOST_SIZES = 8  # each takes about a minute to compile, and a graph's memory
+MOST_SIZES = 8  # each takes long to compile, and a graph's memory
 RECOMPILE_LIMIT = 64  # torch's own counts all models of a kind together
 
 

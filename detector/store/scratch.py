@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,6 +32,15 @@ def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
 def remove_left(parent: Path, prefix: str) -> None:
     """Remove the folders whose processes have ended without doing so."""
     for folder in parent.glob(f"{prefix}*"):
-        if (folder / FACTS_LOCK).exists():  # else it is just being made, or is none of ours
+        if _is_own(folder) and (folder / FACTS_LOCK).exists():  # else it is just being made, or is none of ours
             with suppress(HoopoeError, OSError), StoreLock(folder):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether this user made a folder: others may leave links in a shared one, and a lock would be written through."""
+    try:
+        state = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(state.st_mode) and (not hasattr(os, "getuid") or state.st_uid == os.getuid())

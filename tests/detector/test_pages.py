@@ -113,19 +113,14 @@ def test_the_report_is_looked_at(store: Path, window: Any, shots: Path | None) -
     assert page.inner_text("#gallery-count") != every
     page.select_option("[data-filter=state]", "")
     page.select_option("[data-filter=sort]", "time")
-    page.locator("#gallery .card").first.click()
-    page.wait_for_selector("dialog[open] .lines")
-    page.wait_for_timeout(300)
-    shot(page, shots, f"{stem}_viewer")
-    assert faults(page) == []
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("Escape")
-    page.locator("#gallery .card:has(.badge:text-is('video'))").first.click()
-    page.wait_for_selector("dialog[open] .lines")
-    page.wait_for_timeout(300)
-    shot(page, shots, f"{stem}_video")
-    assert faults(page) == []
-    page.keyboard.press("Escape")
+    for card, name in (("", "viewer"), (":has(.badge:text-is('video'))", "video")):
+        page.locator(f"#gallery .card{card}").first.click()
+        page.wait_for_selector("dialog[open] .lines")
+        page.wait_for_timeout(300)
+        shot(page, shots, f"{stem}_{name}")
+        assert faults(page) == []
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Escape")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert said == []
     assert [url for url in asked if not url.startswith("file://")] == []

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from detector.store.scratch import scratch_folder
 
 HOLD = """
@@ -47,3 +49,18 @@ def test_what_a_killed_process_left_goes_with_the_next_and_nothing_else(tmp_path
     with scratch_folder(tmp_path, ".export-"):
         assert not held.exists()
     assert sorted(tmp_path.iterdir()) == sorted(strangers)
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="this system's temporary folders are each user's own")
+def test_what_another_user_left_is_not_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    (tmp_path / ".export-trap").mkdir()
+    (tmp_path / ".export-trap" / ".lock").symlink_to(precious)
+    (tmp_path / ".export-link").symlink_to(tmp_path / ".export-trap")
+    user = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: user + 1)
+    with scratch_folder(tmp_path, ".export-"):
+        pass
+    assert precious.read_text() == "mine"
+    assert (tmp_path / ".export-trap").is_dir()
