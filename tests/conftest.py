@@ -32,6 +32,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are counted, not spelt: what was packed this second differs in another worker, which must find the same."""
+    return argname if isinstance(val, bytes) else None
+
+
 def pytest_sessionfinish() -> None:
     """Pytest collects five times when it ends, each time through all that is there."""
     gc.collect()
