@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,19 +11,25 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class SizeRule:
-    """Which size a picture has in the network; torchvision's rule.
+    """Which size a picture has in the network; torchvision's rule, and a bound.
 
     Args:
         min_size: Pixels that the short side is brought to ...
-        max_size: ... unless the long side then had more than this many.
+        max_size: ... unless the long side then had more than this many ...
+        max_upscale: ... or the picture were enlarged more than so many times.
     """
 
     min_size: int = 800
     max_size: int = 1333
+    max_upscale: float = math.inf
+
+    def __str__(self) -> str:
+        bound = "" if math.isinf(self.max_upscale) else f", enlarged {self.max_upscale:g} times at most"
+        return f"a short side of {self.min_size}, a long side of at most {self.max_size} pixels{bound}"
 
     def scale(self, size_wh: tuple[int, int]) -> float:
         """The factor from a picture of this width and height to its network size."""
-        return min(self.min_size / min(size_wh), self.max_size / max(size_wh))
+        return min(self.min_size / min(size_wh), self.max_size / max(size_wh), self.max_upscale)
 
     def size(self, size_wh: tuple[int, int]) -> tuple[int, int]:
         """Width and height in the network of a picture of this width and height."""
@@ -32,7 +39,7 @@ class SizeRule:
     def sizes(self, sizes_wh: NDArray[np.integer]) -> NDArray[np.int64]:
         """Widths and heights in the network (I, 2) of many pictures, given as (I, 2)."""
         scales = np.minimum(self.min_size / sizes_wh.min(axis=1), self.max_size / sizes_wh.max(axis=1))
-        return np.rint(sizes_wh * scales[:, None]).astype(np.int64).clip(1)
+        return np.rint(sizes_wh * scales.clip(max=self.max_upscale)[:, None]).astype(np.int64).clip(1)
 
     def fits(self, size_wh: tuple[int, int]) -> bool:
         """Whether the network also takes pictures of another size than this rule's, for test-time augmentation."""
@@ -64,7 +71,7 @@ class InputRule(SizeRule):
     @classmethod
     def box(cls, size_wh: tuple[int, int], *, stretched: bool, floored: bool, linear: bool) -> InputRule:
         """The rule of a box of this width and height."""
-        return cls(min(size_wh), max(size_wh), *size_wh, stretched, floored, linear)
+        return cls(min(size_wh), max(size_wh), math.inf, *size_wh, stretched, floored, linear)
 
     def scale(self, size_wh: tuple[int, int]) -> float:
         return min(self.width / size_wh[0], self.height / size_wh[1])

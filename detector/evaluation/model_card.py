@@ -110,7 +110,7 @@ def _own_network(detector: Detector) -> Iterator[str]:
     weights = "not named: random, or those of another detector" if config.weights is None else escaped(config.weights)
     yield f"- Detector: {config.detector} {config.version}, backbone {escaped(config.backbone)}"
     yield f"- Weights that its backbone started from: {weights}"
-    yield f"- Input: RGB, short side {config.min_size} pixels, long side at most {config.max_size}"
+    yield f"- Input: RGB, {config.size_rule}"
     yield f"- Parameters: {parameters / 1e6:.2f} million"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, field_validator, model_validator
@@ -68,6 +69,9 @@ class ModelConfig(Section):
     max_size: Side = 1333
     """Pixels that the long side of a resized image has at most."""
 
+    max_upscale: Annotated[float, Field(ge=1, le=100)] | None = None
+    """A small image is enlarged this many times at most, whatever min_size says; null: without limit."""
+
     fpn_channels: Annotated[int, Field(ge=2 * GROUPS, le=8192, multiple_of=GROUPS)] = 256
     """Channels of the feature pyramid and of the heads' convolutions."""
 
@@ -127,4 +131,4 @@ class ModelConfig(Section):
     @property
     def size_rule(self) -> SizeRule:
         """Which size a picture has in the network."""
-        return SizeRule(self.min_size, self.max_size)
+        return SizeRule(self.min_size, self.max_size, self.max_upscale or math.inf)

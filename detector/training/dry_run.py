@@ -83,7 +83,7 @@ def _model_lines(config: Config, counts: tuple[int, int]) -> Iterator[str]:
     start = f"weights of {model.weights}" if model.weights else "random weights"
     yield f"{model.detector} {model.version} on {model.backbone}, the backbone from {start}"
     yield f"{counts[0] / 1e6:.1f} M parameters, {counts[1] / 1e6:.1f} M of them trained"
-    yield f"images resized to a short side of {model.min_size}, a long side of at most {model.max_size} pixels"
+    yield f"images resized to {model.size_rule}"
     names = model.categories
     more = f", ... ({len(names)} in all)" if len(names) > SHOWN_CATEGORIES else ""
     yield f"categories: {', '.join(names[:SHOWN_CATEGORIES])}{more}"

@@ -21,7 +21,7 @@ from detector.data.doctor.examination import Examined
 from detector.data.findings import Finding
 from detector.data.images import read_image
 from detector.data.packed import Annotations
-from detector.data.resizing import SizeRule, resize
+from detector.data.resizing import resize
 from detector.plots.contact_sheet import contact_sheet
 from detector.plots.detections import draw_detections
 from detector.training.config import Config
@@ -43,7 +43,7 @@ def training_sheet(annotations: Annotations, config: Config, count: int, epoch: 
     Returns:
         uint8 (H, W, 3).
     """
-    rule = SizeRule(config.model.min_size, config.model.max_size)
+    rule = config.model.size_rule
     augmentation = config.data.augmentation if varied else AugmentationConfig.off()
     data = TrainingDataset(annotations, rule, augmentation, config.train.seed)
     places = np.random.default_rng(config.train.seed).permutation(len(annotations))[:count].tolist()

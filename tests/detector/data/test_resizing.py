@@ -1,5 +1,7 @@
 """Resizing: torchvision's rule for sizes, Pillow's pixels."""
 
+import math
+
 import cv2
 import numpy as np
 import pytest
@@ -24,12 +26,19 @@ def test_short_side_is_met_unless_the_long_one_grows_too_long(size_wh, expected)
     assert SizeRule(800, 1333).size(size_wh) == expected
 
 
-@given(sides, sides, st.integers(1, 1000), st.integers(0, 1000))
-def test_many_sizes_are_those_of_each(width, height, min_size, more):
-    rule = SizeRule(min_size, min_size + more)
+@pytest.mark.parametrize(
+    ("size_wh", "expected"), [((100, 75), (200, 150)), ((320, 256), (640, 512)), ((800, 600), (640, 480))]
+)
+def test_a_thumbnail_is_not_enlarged_without_limit(size_wh, expected):
+    assert SizeRule(640, 640, max_upscale=2.0).size(size_wh) == expected
+
+
+@given(sides, sides, st.integers(1, 1000), st.integers(0, 1000), st.sampled_from([1.0, 1.7, math.inf]))
+def test_many_sizes_are_those_of_each(width, height, min_size, more, most):
+    rule = SizeRule(min_size, min_size + more, most)
     assert tuple(rule.sizes(np.array([[width, height]]))[0].tolist()) == rule.size((width, height))
     assert min(rule.size((width, height))) >= 1
-    assert max(rule.size((width, height))) <= rule.max_size
+    assert max(rule.size((width, height))) <= min(rule.max_size, max(width, height) * most + 1)
 
 
 @pytest.mark.parametrize("size_wh", [(320, 256), (100, 400), (999, 700), (1, 1), (801, 641)])
