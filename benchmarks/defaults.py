@@ -3,9 +3,9 @@
     OMP_NUM_THREADS=1 python -m benchmarks.defaults FOLDER [--images 200 1000] [--seeds 0 1] [--changes copy-paste ...]
 
 Draws each set once, trains `nano` on it for as many pictures whatever the set's size, from the shipped start (as
-`hoopoe quickstart` does), and evaluates on 200 other scenes. Each run's figure goes into FOLDER/results.json as soon as it is there, and is not made again: stop
-and repeat it as you like. Prints a table: mean and spread (standard deviation over seeds) of AP50, and each change less
-the default of the same seeds.
+`hoopoe quickstart` does), and evaluates on 200 other scenes. Each run's figure goes into FOLDER/results.json as soon as
+it is there, and is not made again: stop and repeat it as you like. Prints a table: mean and spread (standard deviation
+over seeds) of AP50, and each change less the default of the same seeds.
 """
 
 from __future__ import annotations
