@@ -154,7 +154,8 @@ def _train(resolved: Resolved, fabric: Fabric, lifeline: Lifeline) -> Run:
         if session.recorder is not None:
             session.recorder.draw_curves()
             if position.finished and not resolved.data.overfit:
-                write_card(session)
+                with decoders_heard():  # their damage was told before the first step
+                    write_card(session)
     except BaseException:
         session.close("failed")
         raise
