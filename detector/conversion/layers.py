@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 FLOATABLE = {
-    "stem": r"\.stem\b|\.body\.conv1\b|\.body\.bn1\b",
+    "stem": r"\.stem\b|\.body\.(?:conv1|bn1|relu)\b",
     **{f"stage{stage}": rf"\.stage{stage}\b|\.body\.layer{stage}\b" for stage in range(1, 5)},
     "norms": r"\.norms\b",
     "fpn": r"\.fpn\b",

@@ -17,6 +17,8 @@ from detector.conversion.cutting import Cut
 from detector.runtimes.part import runtime_module
 
 ONNX_OPSET = 18
+PRODUCTS = ("Convolution", "GroupConvolution", "MatMul")
+MODULE = "__module"  # how the names begin that tracing gives
 
 
 def traced(cut: Cut) -> Any:
@@ -33,7 +35,17 @@ def openvino_model(cut: Cut) -> Any:
         model = openvino.convert_model(traced(cut), input=[shape], example_input=cut.example)
     for output, name in zip(model.outputs, cut.outputs, strict=True):
         output.get_tensor().set_names({name})
+    _name_folded(model)
     return model
+
+
+def _name_folded(model: Any) -> None:
+    """Name products that took in the scale of a BatchNorm after that, as they have lost the names of their modules."""
+    for node in model.get_ops():
+        if node.get_type_name() in PRODUCTS and not node.get_friendly_name().startswith(MODULE):
+            for user in node.output(0).get_target_inputs():
+                if (name := user.get_node().get_friendly_name()).startswith(MODULE):
+                    node.set_friendly_name(f"{name}/{node.get_type_name()}")
 
 
 def write_openvino(model: Any, folder: Path, name: str) -> tuple[str, ...]:
