@@ -16,20 +16,20 @@ class SizeRule:
     Args:
         min_size: Pixels that the short side is brought to ...
         max_size: ... unless the long side then had more than this many ...
-        max_upscale: ... or the picture were enlarged more than so many times.
+        max_upscale: ... or the picture were enlarged more than so many times; None: no bound.
     """
 
     min_size: int = 800
     max_size: int = 1333
-    max_upscale: float = math.inf
+    max_upscale: float | None = None
 
     def __str__(self) -> str:
-        bound = "" if math.isinf(self.max_upscale) else f", enlarged {self.max_upscale:g} times at most"
+        bound = f", enlarged {self.max_upscale:g} times at most" if self.max_upscale else ""
         return f"a short side of {self.min_size}, a long side of at most {self.max_size} pixels{bound}"
 
     def scale(self, size_wh: tuple[int, int]) -> float:
         """The factor from a picture of this width and height to its network size."""
-        return min(self.min_size / min(size_wh), self.max_size / max(size_wh), self.max_upscale)
+        return min(self.min_size / min(size_wh), self.max_size / max(size_wh), self.max_upscale or math.inf)
 
     def size(self, size_wh: tuple[int, int]) -> tuple[int, int]:
         """Width and height in the network of a picture of this width and height."""
@@ -39,7 +39,7 @@ class SizeRule:
     def sizes(self, sizes_wh: NDArray[np.integer]) -> NDArray[np.int64]:
         """Widths and heights in the network (I, 2) of many pictures, given as (I, 2)."""
         scales = np.minimum(self.min_size / sizes_wh.min(axis=1), self.max_size / sizes_wh.max(axis=1))
-        return np.rint(sizes_wh * scales.clip(max=self.max_upscale)[:, None]).astype(np.int64).clip(1)
+        return np.rint(sizes_wh * scales.clip(max=self.max_upscale or math.inf)[:, None]).astype(np.int64).clip(1)
 
     def fits(self, size_wh: tuple[int, int]) -> bool:
         """Whether the network also takes pictures of another size than this rule's, for test-time augmentation."""
@@ -71,7 +71,7 @@ class InputRule(SizeRule):
     @classmethod
     def box(cls, size_wh: tuple[int, int], *, stretched: bool, floored: bool, linear: bool) -> InputRule:
         """The rule of a box of this width and height."""
-        return cls(min(size_wh), max(size_wh), math.inf, *size_wh, stretched, floored, linear)
+        return cls(min(size_wh), max(size_wh), None, *size_wh, stretched, floored, linear)
 
     def scale(self, size_wh: tuple[int, int]) -> float:
         return min(self.width / size_wh[0], self.height / size_wh[1])

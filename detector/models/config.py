@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, field_validator, model_validator
@@ -131,4 +130,4 @@ class ModelConfig(Section):
     @property
     def size_rule(self) -> SizeRule:
         """Which size a picture has in the network."""
-        return SizeRule(self.min_size, self.max_size, self.max_upscale or math.inf)
+        return SizeRule(self.min_size, self.max_size, self.max_upscale)
