@@ -18,6 +18,8 @@ from pathlib import Path
 
 import detector as hp
 from benchmarks.machine import describe
+from detector.data.coco.reading import read_coco
+from detector.data.sampling import crowded_factors
 from detector.synthetic.dataset import SceneSet, write_synthetic_dataset
 from detector.synthetic.scenes import DETECTOR_SCENES
 
@@ -84,8 +86,8 @@ def drawn(folder: Path, images: int) -> Path:
 
 def ap50(data: Path, output: Path, change: str, seed: int, steps: int) -> float:
     """AP50 of a run's averaged weights after its last step."""
-    images = len(json.loads((data / "train.json").read_text())["images"])
     settings = {**CHANGES[change]}
+    images = shown(data / "train.json", settings.get("data.repeat_crowded"))
     batch = settings.get("train.batch_size", BATCH)
     assert isinstance(batch, int)
     epochs = max(1, round(steps * BATCH / images))  # each sees as many pictures, in more or fewer steps
@@ -102,6 +104,12 @@ def ap50(data: Path, output: Path, change: str, seed: int, steps: int) -> float:
         resume=output.exists(),
     )
     return float(run.metrics[-1]["AP50"])
+
+
+def shown(file: Path, repeat_crowded: object) -> float:
+    """Pictures of an epoch, some of which may be shown several times."""
+    truth, _ = read_coco([(file, file.parent / "images")])
+    return len(truth) if repeat_crowded is None else float(crowded_factors(truth, float(str(repeat_crowded))).sum())
 
 
 def table(results: Mapping[str, float], args: argparse.Namespace) -> list[str]:
