@@ -15,6 +15,7 @@ import json
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import detector as hp
 from benchmarks.machine import describe
@@ -30,7 +31,7 @@ VALIDATION = 200  # scenes
 DEFAULT = "default"
 START = Path(__file__).parents[1] / "configs" / "demo_start.safetensors"
 
-CHANGES: dict[str, Mapping[str, object]] = {
+CHANGES: dict[str, Mapping[str, Any]] = {
     DEFAULT: {},
     "sqrt rate, batches of 16": {"train.lr_scaling": "sqrt", "train.base_batch_size": BATCH, "train.batch_size": 16},
     "fixed rate, batches of 16": {"train.batch_size": 16},
@@ -86,10 +87,9 @@ def drawn(folder: Path, images: int) -> Path:
 
 def ap50(data: Path, output: Path, change: str, seed: int, steps: int) -> float:
     """AP50 of a run's averaged weights after its last step."""
-    settings = {**CHANGES[change]}
+    settings = dict(CHANGES[change])
     images = shown(data / "train.json", settings.get("data.repeat_crowded"))
     batch = settings.get("train.batch_size", BATCH)
-    assert isinstance(batch, int)
     epochs = max(1, round(steps * BATCH / images))  # each sees as many pictures, in more or fewer steps
     settings |= {"train.batch_size": batch, "train.seed": seed, "train.epochs": epochs, "train.eval_epochs": epochs}
     settings |= {"data.agnostic": True, "data.workers": 0, "model.min_size": SIDE, "model.max_size": SIDE}
@@ -106,10 +106,10 @@ def ap50(data: Path, output: Path, change: str, seed: int, steps: int) -> float:
     return float(run.metrics[-1]["AP50"])
 
 
-def shown(file: Path, repeat_crowded: object) -> float:
+def shown(file: Path, repeat_crowded: float | None) -> float:
     """Pictures of an epoch, some of which may be shown several times."""
     truth, _ = read_coco([(file, file.parent / "images")])
-    return len(truth) if repeat_crowded is None else float(crowded_factors(truth, float(str(repeat_crowded))).sum())
+    return len(truth) if repeat_crowded is None else float(crowded_factors(truth, repeat_crowded).sum())
 
 
 def table(results: Mapping[str, float], args: argparse.Namespace) -> list[str]:

@@ -43,9 +43,9 @@ def _name_folded(model: Any) -> None:
     """Name products that took in the scale of a BatchNorm after that, as they have lost the names of their modules."""
     for node in model.get_ops():
         if node.get_type_name() in PRODUCTS and not node.get_friendly_name().startswith(MODULE):
-            for user in node.output(0).get_target_inputs():
-                if (name := user.get_node().get_friendly_name()).startswith(MODULE):
-                    node.set_friendly_name(f"{name}/{node.get_type_name()}")
+            users = (user.get_node().get_friendly_name() for user in node.output(0).get_target_inputs())
+            if named := [name for name in users if name.startswith(MODULE)]:
+                node.set_friendly_name(f"{min(named)}/{node.get_type_name()}")  # users come in any order
 
 
 def write_openvino(model: Any, folder: Path, name: str) -> tuple[str, ...]:
