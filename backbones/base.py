@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from backbones.layers import is_exporting
+from backbones.layers import channels_last, is_exporting
 
 SIZE_DIVISOR = 32  # the stride of the last stage; inputs are padded to a multiple of it
 MIN_INPUT_SIZE = 32
@@ -164,7 +164,7 @@ class Backbone(nn.Module):
         """The raw output of each stage on the padded image, (B, C, H, W)."""
         height, width = x.shape[-2:]
         x = F.pad(x, (0, -width % SIZE_DIVISOR, 0, -height % SIZE_DIVISOR))
-        tokens = self.stem(x.contiguous(memory_format=torch.channels_last)).permute(0, 2, 3, 1)
+        tokens = channels_last(self.stem(x.contiguous(memory_format=torch.channels_last)))
         maps = []
         for stage in cast(Iterable[Stage], self.body):
             tokens = stage.downsample(tokens)

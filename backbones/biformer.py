@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from backbones.architecture import HEAD_WIDTH
 from backbones.base import Backbone, Stage
-from backbones.layers import DepthwiseConv2d, DropPath, PointwiseConv2d, attention, drop_path_rates
+from backbones.layers import DepthwiseConv2d, DropPath, PointwiseConv2d, attention, channels_last, drop_path_rates
 from backbones.routing_attention import bi_level_routing_attention, route
 
 TOP_K = (1, 4, 16)  # regions that a query sees in stages 1 to 3; stage 4 attends to everything
@@ -109,7 +109,7 @@ class Downsample(nn.Sequential):
         super().__init__(nn.Conv2d(dim, out_dim, 3, stride=2, padding=1), nn.BatchNorm2d(out_dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return channels_last(super().forward(x.permute(0, 3, 1, 2)))
 
 
 class BiFormerStage(Stage):

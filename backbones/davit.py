@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from backbones.base import SIZE_DIVISOR, Backbone, Stage
-from backbones.layers import DepthwiseConv2d, DropPath, Linear, attention, drop_path_rates
+from backbones.layers import DepthwiseConv2d, DropPath, Linear, attention, channels_last, drop_path_rates
 
 MLP_RATIO = 4
 
@@ -116,7 +116,7 @@ class Downsample(nn.Module):
         self.conv = nn.Conv2d(dim, out_dim, 2, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv(self.norm(x).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return channels_last(self.conv(self.norm(x).permute(0, 3, 1, 2)))
 
 
 class DaViTStage(Stage):
@@ -138,7 +138,7 @@ class Stem(nn.Module):
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.norm(self.conv(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return self.norm(channels_last(self.conv(x))).permute(0, 3, 1, 2)
 
 
 class ChannelNorm(nn.LayerNorm):

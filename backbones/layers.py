@@ -103,7 +103,16 @@ class DepthwiseConv2d(nn.Conv2d):
             )
         else:
             out = super().forward(x)
-        return out.permute(0, 2, 3, 1)
+        return channels_last(out)
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, H, W, C)"""
+    if not torch.jit.is_tracing():
+        return x.permute(0, 2, 3, 1)
+    # of three dimensions: OpenVINO would give the result of four a layout in which it and all that follows is slow,
+    # and takes this one out, with the convolution's own, where sizes are known
+    return x.flatten(2).transpose(1, 2).reshape(x.shape[0], x.shape[2], x.shape[3], x.shape[1])
 
 
 class _Depthwise5x5(torch.autograd.Function):

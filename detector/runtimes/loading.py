@@ -88,7 +88,8 @@ class Runner:
         if self.manifest.runtime == "openvino":
             from detector.runtimes.openvino_part import OpenVINOPart
 
-            return OpenVINOPart(file, self.precision, self.device)
+            exact = self.precision == "fp32" and self.manifest.precision != "int8"
+            return OpenVINOPart(file, self.precision, self.device, exact=exact)
         if self.manifest.runtime == "onnx":
             from detector.runtimes.onnx_part import OnnxPart
 

@@ -23,7 +23,7 @@ class Part(nn.Module):
         widths: Channels of each output, as the model that it belongs to has them; None: not checked.
         file: The part's, for errors.
         lanes: How many pictures may be in it at once, each on its share of the cores.
-        alone: Whether it is given one picture at a time, then; a runtime may prepare for that.
+        alone: Whether it is given one picture at a time, as by a detector; a runtime may prepare for its size.
         batched: Whether all pictures of a batch go into it together, on their device.
     """
 
@@ -32,6 +32,11 @@ class Part(nn.Module):
     lanes: int = 1
     alone: bool = False
     batched: bool = False
+
+    @property
+    def by_size(self) -> bool:
+        """Whether it is prepared for one picture of a size, and should get no more than one."""
+        return False
 
     def spread(self, lanes: int) -> None:
         """Prepare for so many pictures at once; a runtime that cannot takes one after the other."""

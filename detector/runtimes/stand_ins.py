@@ -29,6 +29,7 @@ class DenseBackbone(nn.Module):
     def __init__(self, part: Part) -> None:
         super().__init__()
         self.part = part
+        part.alone = True
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Maps that have the levels' sizes, and nothing else of their own."""
@@ -69,6 +70,7 @@ class ProposingBackbone(nn.Module):
     def __init__(self, part: Part, levels: list[str]) -> None:
         super().__init__()
         self.part = part
+        part.alone = True
         self.levels = levels
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
@@ -161,7 +163,7 @@ class PartClassifier(nn.Module):
     def _found(self, images: Tensor) -> tuple[Tensor, ...]:
         """Crops side by side, where the part is prepared for it."""
         lanes = self.part.lanes
-        if lanes == 1 or not len(images):
+        if not len(images) or (lanes == 1 and not self.part.by_size):
             return self.part(images)
         found = in_lanes(self.part, images.split(1), lanes)
         return tuple(torch.cat(each) for each in zip(*found, strict=True))

@@ -19,6 +19,7 @@ from backbones.layers import (
     PointwiseConv2d,
     _Depthwise5x5,
     attention,
+    channels_last,
     drop_path_rates,
     linear,
 )
@@ -212,3 +213,11 @@ def test_drop_path_rates_rise_from_nothing_to_the_rate_of_the_last_block() -> No
     first, second, third = drop_path_rates(0.3, (1, 1, 2))
     assert (first, second, third) == ([0.0], pytest.approx([0.1]), pytest.approx([0.2, 0.3]))
     assert drop_path_rates(0.3, (1,)) == [[0.0]]
+
+
+def test_channels_come_last_in_a_trace_of_any_size_too() -> None:
+    trace = torch.jit.trace(channels_last, torch.randn(1, 3, 4, 5))
+    for shape in ((0, 3, 4, 5), (2, 8, 1, 7), (1, 3, 6, 2)):
+        x = torch.randn(shape)
+        assert torch.equal(channels_last(x), x.permute(0, 2, 3, 1))
+        assert torch.equal(trace(x), x.permute(0, 2, 3, 1))
