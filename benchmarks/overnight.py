@@ -14,8 +14,9 @@
   a first pass see --slow photos, as each takes the same. Peak memory is that of the command and its reading processes
   together (pages that they share count in both).
 - missed: detectors that were trained, so that it can be told which birds of BIRDS a first pass costs. Birds that the
-  detector finds by itself (score of 0.2 up, IoU of 0.5) count; beside it, what `--audit` says of the same run.
-- birder: its predict_detection, eager and compiled, on the same photos with the same architecture and batch, beside
+  detector finds by itself (score of 0.2 up, IoU of 0.5) count, for several shares of the photos that the first pass may
+  send on; beside it, what `--audit` says of a run that sends on --sent.
+- birder: its predict_detection, eager, compiled and in bfloat16, on the same photos with the same architecture and batch, beside
   ours in 8 bits: seconds of --turns photos more than one batch, so that start and compilation do not count.
 """
 
@@ -132,15 +133,20 @@ def _random(name: str, folder: Path) -> Detector:
 
 def _threshold(night: Night, share: float) -> float:
     """The score that the surest box of so many photos reaches in the first pass."""
-    first = with_score_threshold(load_exported(night.export(FAST_NAME), "cpu"), 0.0)
-    first = with_proposals(first, FIRST_PASS_PROPOSALS)
+    best = best_scores(load_exported(night.export(FAST_NAME), "cpu"), night.card)
+    return float(np.quantile(list(best.values()), 1 - share))
+
+
+def best_scores(first: Detector, card: Path) -> dict[str, float]:
+    """The score of each photo's surest box in a first pass, by the photo's name."""
     from detector.base.pictures import decode_picture
 
-    best = []
-    for path in sorted((night.card / "DCIM").iterdir()):
+    first = with_proposals(with_score_threshold(first, 0.0), FIRST_PASS_PROPOSALS)
+    best = {}
+    for path in sorted((card / "DCIM").iterdir()):
         found = detect(first, [decode_picture(path, min_side=first.size_rule.min_size).image])[0]
-        best.append(float(found.scores.max(initial=0)))
-    return float(np.quantile(best, 1 - share))
+        best[path.name] = float(found.scores.max(initial=0))
+    return best
 
 
 def time_rows(night: Night, name: str, slow: int, passes: Sequence[str]) -> list[str]:
@@ -166,9 +172,16 @@ def missed_lines(night: Night, args: argparse.Namespace) -> list[str]:
     """What a first pass of trained networks costs."""
     detector = ["--detector", args.trained]
     alone_s, _ = night.run(night.card, detector, "alone")
-    first = ["--first-pass", args.first, "--audit", args.audit]
-    first_s, _ = night.run(night.card, [*detector, *first], "sifted")
     right = {row.path: _finds_a_bird(row, night.truth[row.path]) for row in night.seen_by("alone")}
+    best = best_scores(load_detector(args.first, "cpu", "fp32"), night.card)
+    table = ["| sent on | from a score of | photos with a found bird that are passed over |", "|---|---|---|"]
+    for share in (0.3, args.sent, 0.5, 0.6, 0.8):
+        score = float(np.quantile(list(best.values()), 1 - share))
+        over = sum(shown and best[Path(path).name] < score for path, shown in right.items())
+        table.append(f"| {share:.2f} | {score:.3f} | {over} of {sum(right.values())} |")
+    score = float(np.quantile(list(best.values()), 1 - args.sent))
+    first = ["--first-pass", args.first, "--first-pass-threshold", score, "--audit", args.audit]
+    first_s, _ = night.run(night.card, [*detector, *first], "sifted")
     passed = {row.path for row in night.seen_by("sifted") if row.seen_by == FIRST_PASS}
     audited = {row.path for row in night.seen_by("sifted") if row.seen_by == AUDIT}
     found = [path for path, shown in right.items() if shown]
@@ -177,9 +190,11 @@ def missed_lines(night: Night, args: argparse.Namespace) -> list[str]:
     audit = None if run is None or run.audit is None else run.audit
     total, birds = len(right), sum(bool(boxes) for boxes in night.truth.values())
     lines = [
+        *table,
+        "",
         f"{_words(args.trained)} alone finds a bird that is there in {len(found)} of {birds} photos with birds, of "
         f"{total} in all, in {alone_s:.0f} s. After {_words(args.first)}, which passed over "
-        f"{len(passed | audited)} photos, {len(lost)} of these {len(found)} were passed over; "
+        f"{len(passed | audited)} photos (below {score:.3f}), {len(lost)} of these {len(found)} were passed over; "
         f"with the audit that took {first_s:.0f} s.",
     ]
     if audit is not None and audit.missed is not None:
@@ -214,8 +229,10 @@ def birder_lines(night: Night, photos: int) -> list[str]:
     rates = {}
     models = ["--detector", night.export(name)]
     rates["annotate, 8 bits"] = photos / (night.run(many, models)[0] - night.run(one, models)[0])
-    for how, more in (("birder, eager", ()), ("birder, compiled", ("--compile",))):
-        if more:  # what it compiles is kept on the disk: once without counting
+    ways = {"eager": (), "compiled": ("--compile",), "eager, bf16": ("--amp", "--amp-dtype", "bfloat16")}
+    for way, more in ways.items():
+        how = f"birder, {way}"
+        if way == "compiled":  # what it compiles is kept on the disk: once without counting
             birder(one / "DCIM", night.folder, [*words, *more])
         seconds = [birder(card / "DCIM", night.folder, [*words, *more]) for card in (one, many)]
         rates[how] = photos / (seconds[1] - seconds[0])
