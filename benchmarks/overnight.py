@@ -16,8 +16,9 @@
 - missed: detectors that were trained, so that it can be told which birds of BIRDS a first pass costs. Birds that the
   detector finds by itself (score of 0.2 up, IoU of 0.5) count, for several shares of the photos that the first pass may
   send on; beside it, what `--audit` says of a run that sends on --sent.
-- birder: its predict_detection, eager, compiled and in bfloat16, on the same photos with the same architecture and batch, beside
-  ours in 8 bits: seconds of --turns photos more than one batch, so that start and compilation do not count.
+- birder: its predict_detection, eager, compiled and in bfloat16, on the same photos with the same architecture and
+  batch, beside ours in 8 bits: seconds of --turns photos more than one batch, so that start and compilation do not
+  count.
 """
 
 from __future__ import annotations
