@@ -108,7 +108,7 @@ class DepthwiseConv2d(nn.Conv2d):
 
 def channels_last(x: Tensor) -> Tensor:
     """(B, C, H, W) -> (B, H, W, C)"""
-    if not torch.jit.is_tracing():
+    if not torch.jit.is_tracing() or torch.onnx.is_in_onnx_export():
         return x.permute(0, 2, 3, 1)
     # of three dimensions: OpenVINO would give the result of four a layout in which it and all that follows is slow,
     # and takes this one out, with the convolution's own, where sizes are known
