@@ -14,8 +14,8 @@
   a first pass see --slow photos, as each takes the same. Peak memory is that of the command and its reading processes
   together (pages that they share count in both).
 - missed: detectors that were trained, so that it can be told which birds of BIRDS a first pass costs. Birds that the
-  detector finds by itself (score of 0.2 up, IoU of 0.5) count, for several shares of the photos that the first pass may
-  send on; beside it, what `--audit` says of a run that sends on --sent.
+  detector finds by itself (from a score of --shown up, IoU of 0.5) count, for several shares of the photos that the
+  first pass may send on; beside it, what `--audit` says of a run that sends on --sent.
 - birder: its predict_detection, eager, compiled and in bfloat16, on the same photos with the same architecture and
   batch, beside ours in 8 bits: seconds of --turns photos more than one batch, so that start and compilation do not
   count.
@@ -60,7 +60,7 @@ DETECTORS = ("laptop", "retinanet_davit_tiny", "coco", "coco --proposals 300")  
 PARTS = ("prepare", "time", "missed", "birder")
 PASSES = ("none", "coco-fast")
 THRESHOLD = "first_pass.json"
-SHOWN_FROM, FOUND_IOU = 0.2, 0.5
+FOUND_IOU = 0.5
 
 
 @dataclass(frozen=True)
@@ -171,9 +171,9 @@ def time_rows(night: Night, name: str, slow: int, passes: Sequence[str]) -> list
 
 def missed_lines(night: Night, args: argparse.Namespace) -> list[str]:
     """What a first pass of trained networks costs."""
-    detector = ["--detector", args.trained]
+    detector = ["--detector", args.trained, "--score-threshold", args.shown]
     alone_s, _ = night.run(night.card, detector, "alone")
-    right = {row.path: _finds_a_bird(row, night.truth[row.path]) for row in night.seen_by("alone")}
+    right = {row.path: _finds_a_bird(row, night.truth[row.path], args.shown) for row in night.seen_by("alone")}
     best = best_scores(load_detector(args.first, "cpu", "fp32"), night.card)
     table = ["| sent on | from a score of | photos with a found bird that are passed over |", "|---|---|---|"]
     for share in (0.3, args.sent, 0.5, 0.6, 0.8):
@@ -212,10 +212,8 @@ def _words(model: str) -> str:
     return "/".join(Path(model).parts[-2:])
 
 
-def _finds_a_bird(row: Any, truth: Sequence[Sequence[float]]) -> bool:
-    boxes = np.array(
-        [[box.x, box.y, box.w, box.h] for box in row.detections or () if max(box.label_scores) >= SHOWN_FROM]
-    )
+def _finds_a_bird(row: Any, truth: Sequence[Sequence[float]], shown: float) -> bool:
+    boxes = np.array([[box.x, box.y, box.w, box.h] for box in row.detections or () if max(box.label_scores) >= shown])
     if not len(boxes) or not len(truth):
         return False
     return bool((box_iou(xywh_to_xyxy(boxes), xywh_to_xyxy(np.array(truth))) >= FOUND_IOU).any())
@@ -270,6 +268,7 @@ def main() -> None:
     parser.add_argument("--passes", nargs="+", choices=PASSES, default=list(PASSES), help="first ones (%(default)s)")
     parser.add_argument("--trained", help="a detector, of `missed`")
     parser.add_argument("--first", help="a faster one, of `missed`")
+    parser.add_argument("--shown", type=float, default=0.2, help="score of what counts in `missed` (%(default)s)")
     parser.add_argument("--audit", type=int, default=60, help="photos of `missed` (%(default)s)")
     parser.add_argument("--turns", type=int, default=12, help="photos of `birder`, an even number (%(default)s)")
     parser.add_argument("--write", metavar="NAME", help="write benchmarks/results/NAME.md")

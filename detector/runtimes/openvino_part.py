@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from detector.base.devices import Precision
+from detector.base.failures import ran_out_of_memory
 from detector.runtimes.part import Part, damaged, runtime_module
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}  # OpenVINO's names of what is not in 8 bits
@@ -83,6 +84,8 @@ class OpenVINOPart(Part):
                 network.reshape(list(shape))
             return _Compiled(openvino_core().compile_model(network, self._place, self._options))
         except RuntimeError as error:
+            if ran_out_of_memory(error):  # said by `forward`
+                raise
             raise damaged(self._source, error) from error
 
     @property
