@@ -1,12 +1,13 @@
 """RetinaNet's light head beside the plain one, trained for equal CPU time: what it costs in AP.
 
-    python -m benchmarks.light_head OUTPUT DATA [--minutes 6] [--seeds 0 1]
+    python -m benchmarks.light_head OUTPUT DATA [--minutes 6] [--seeds 0 1] [--after OUTPUT]
 
 DATA holds images/, and train.json and val.json, or a folder `annotations` with them. Both networks are `nano` with
-RetinaNet's v2, from the shipped start (backbone and pyramid; the towers begin at random), one
-thread. A run of one epoch and a run of three say what an epoch costs each, in CPU time of its process; then each gets
-as many epochs as fill --minutes. The intervals of AP50, and that of the difference, come from drawing val's pictures
-again and again, the same ones for both: they say nothing of what another seed would give, which the seeds say.
+RetinaNet's v2, from the shipped start (backbone and pyramid; the towers begin at random), or with --after each from
+what it had learnt on other DATA, one thread. A run of one epoch and a run of three say what an epoch costs each, in CPU
+time of its process; then each gets as many epochs as fill --minutes. The intervals of AP50, and that of the difference,
+come from drawing val's pictures again and again, the same ones for both: they say nothing of what another seed would
+give, which the seeds say.
 """
 
 from __future__ import annotations
@@ -46,13 +47,14 @@ def settings_of(head: str, epochs: int, seed: int) -> list[str]:
     return [f"{key}={value}" for key, value in values.items()]
 
 
-def trained(head: str, data: Path, epochs: int, seed: int, folder: Path) -> float:
+def trained(head: str, args: argparse.Namespace, epochs: int, seed: int, folder: Path) -> float:
     """Train for so many epochs; minutes of CPU time, with start and evaluation."""
     before = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
     words = ["-m", "detector.cli.main", "train", "nano", "--output", str(folder), "--accelerator", "cpu"]
-    for name, file in annotations_of(data).items():
-        words += [f"--{name}-annotations", str(file), f"--{name}-images", str(data / "images")]
-    words += ["--init", str(START), "--set", *settings_of(head, epochs, seed)]
+    for name, file in annotations_of(args.data).items():
+        words += [f"--{name}-annotations", str(file), f"--{name}-images", str(args.data / "images")]
+    start = START if args.after is None else args.after / f"{head}_{seed}" / "best.safetensors"
+    words += ["--init", str(start), "--set", *settings_of(head, epochs, seed)]
     subprocess.run([sys.executable, *words], env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True)
     return (sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) - before) / 60
 
@@ -80,17 +82,18 @@ def main() -> None:
     parser.add_argument("data", type=Path, metavar="DATA", help="annotated birds, of one category")
     parser.add_argument("--minutes", type=float, default=6, help="of CPU time for each (%(default)s)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="of the training (%(default)s)")
+    parser.add_argument("--after", type=Path, metavar="OUTPUT", help="begin with what these runs on other data learnt")
     args = parser.parse_args()
     print(describe(["torch", "torchvision"]), flush=True)
     epochs = {}
     for head in HEADS:
-        short, long = (trained(head, args.data, count, 0, args.output / f"{head}{count}") for count in (1, 3))
+        short, long = (trained(head, args, count, 0, args.output / f"{head}{count}") for count in (1, 3))
         epochs[head] = max(1, round((args.minutes - 1.5 * short + long / 2) * 2 / (long - short)))
     for seed in args.seeds:
         draws: list[Floats] = []
         for head, count in epochs.items():
             run = args.output / f"{head}_{seed}"
-            minutes = trained(head, args.data, count, seed, run)
+            minutes = trained(head, args, count, seed, run)
             found, ap50 = measured(run, args.data)
             draws.append(ap50)
             values = found.metrics.as_dict()
