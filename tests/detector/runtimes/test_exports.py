@@ -20,8 +20,11 @@ from detector.conversion.export import Target, described, export_plain, new_expo
 from detector.models.detector import Detector
 from detector.models.prediction import detect
 from detector.models.saving import load_detector
+from detector.runtimes import openvino_part
 from detector.runtimes.loading import TRUSTED, Runner
 from detector.runtimes.manifest import EXPORT_FILE
+from detector.runtimes.openvino_part import OpenVINOPart
+from detector.runtimes.stand_ins import DenseBackbone
 from detector.species.classifier import load_classifier
 from tests.detector.runtimes.nano_models import nano_classifier, nano_detector, pictures
 
@@ -70,6 +73,23 @@ def test_an_export_finds_the_same_boxes_at_any_size(exported: tuple[Detector, Pa
         np.testing.assert_allclose(theirs.scores, ours.scores, atol=1e-5)
         np.testing.assert_allclose(theirs.boxes_xyxy, ours.boxes_xyxy, atol=1e-2)
         assert theirs.labels.tolist() == ours.labels.tolist()
+
+
+def test_compiled_for_sizes_that_come_and_go_it_gives_the_same(
+    exported: tuple[Detector, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = exported[1]
+    if folder.name != "openvino":
+        pytest.skip("compiled once for all sizes")
+    monkeypatch.setattr(openvino_part, "MOST_SIZES", 1)
+    free, by_size = (OpenVINOPart(folder / "dense.xml", "fp32", exact=exact) for exact in (True, False))
+    DenseBackbone(free), DenseBackbone(by_size)
+    assert [free.by_size, by_size.by_size] == [False, True]
+    torch.manual_seed(0)
+    for size_hw in ((64, 64), (64, 96), (64, 64)):
+        picture = torch.randn(1, 3, *size_hw)
+        for ours, theirs in zip(by_size(picture), free(picture), strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=1e-3)
 
 
 def test_a_picture_in_a_batch_has_the_boxes_it_has_alone(loaded: Detector) -> None:

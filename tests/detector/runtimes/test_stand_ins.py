@@ -14,6 +14,7 @@ from detector.runtimes.stand_ins import (
     CarriedRPNHead,
     DenseBackbone,
     PartBoxHead,
+    PartClassifier,
     ProposingBackbone,
 )
 
@@ -78,3 +79,27 @@ def test_a_network_that_computes_no_numbers_is_told_and_not_taken_for_an_empty_p
     part.widths = (3,) * 5 + (12,) * 5
     with pytest.raises(HoopoeError, match="no number"):
         part(torch.zeros(1, 3, 64, 64))
+
+
+class BySize(Part):
+    """A part that remembers how many crops it got at once."""
+
+    by_size = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: list[int] = []
+
+    def run(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        self.counts.append(len(inputs[0]))
+        return inputs[0].flatten(1)[:, :4], inputs[0].flatten(1)[:, 4:6]
+
+
+def test_a_part_for_one_picture_gets_crops_one_at_a_time() -> None:
+    crops = torch.randn(3, 3, 4, 4)
+    part = BySize()
+    net = PartClassifier(part, 2, 4)
+    assert torch.equal(net.embedding(crops), crops.flatten(1)[:, :4])
+    assert torch.equal(net(crops), crops.flatten(1)[:, 4:6])
+    assert part.counts == [1] * 6
+    assert net.embedding(crops[:0]).shape == (0, 4)
