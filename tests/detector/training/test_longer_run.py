@@ -70,7 +70,7 @@ def begun_and_whole(drawn_set, tmp_path_factory) -> tuple[Path, Path]:
     return begun, whole
 
 
-@pytest.mark.parametrize("steps_after", [1, 2])
+@pytest.mark.parametrize("steps_after", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_an_extended_run_that_was_killed_and_resumed_is_bit_equal(
     steps_after: int, begun_and_whole, make_request, differing, metrics_of, monkeypatch
 ) -> None:
