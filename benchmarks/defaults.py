@@ -19,6 +19,7 @@ from typing import Any
 
 import detector as hp
 from benchmarks.machine import describe
+from detector.config import shipped_folder
 from detector.data.coco.reading import read_coco
 from detector.data.sampling import crowded_factors
 from detector.synthetic.dataset import SceneSet, write_synthetic_dataset
@@ -29,7 +30,7 @@ BATCH = 8
 SIDE = 128  # of the scenes, pixels
 VALIDATION = 200  # scenes
 DEFAULT = "default"
-START = Path(__file__).parents[1] / "configs" / "demo_start.safetensors"
+START = shipped_folder() / "demo_start.safetensors"
 
 CHANGES: dict[str, Mapping[str, Any]] = {
     DEFAULT: {},

@@ -19,8 +19,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import torch
+import numpy as np
 
+from benchmarks.defaults import START
 from benchmarks.machine import describe
 from detector.data.config import DataConfig
 from detector.evaluation.bootstrap import Estimate, average_precision, draw, rankings
@@ -31,7 +32,6 @@ from detector.evaluation.inputs import Floats
 from detector.models.saving import load_detector
 
 HEADS = {"plain": "false", "light": "true"}
-START = Path(__file__).parents[1] / "configs" / "demo_start.safetensors"
 
 
 def settings_of(head: str, epochs: int, seed: int) -> list[str]:
@@ -70,9 +70,8 @@ def measured(run: Path, data: Path) -> tuple[Evaluation, Floats]:
     detector = load_detector(str(run), "cpu", "fp32")
     truth, _ = read_ground_truth([(annotations_of(data)["val"], data / "images")], detector.meta)
     found = evaluate(detector, truth, DetectionOptions(batch_size=4, loading=DataConfig(workers=0)))
-    pictures = torch.arange(len(found.images)).numpy()
     [ranking] = rankings(found.inputs, found.matches)
-    return found, average_precision(ranking, draw(pictures))
+    return found, average_precision(ranking, draw(np.arange(len(found.images))))
 
 
 def main() -> None:

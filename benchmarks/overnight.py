@@ -134,7 +134,11 @@ def _random(name: str, folder: Path) -> Detector:
 
 def _threshold(night: Night, share: float) -> float:
     """The score that the surest box of so many photos reaches in the first pass."""
-    best = best_scores(load_exported(night.export(FAST_NAME), "cpu"), night.card)
+    return sending_on(share, best_scores(load_exported(night.export(FAST_NAME), "cpu"), night.card))
+
+
+def sending_on(share: float, best: Mapping[str, float]) -> float:
+    """The score that the surest boxes of this share of the photos reach."""
     return float(np.quantile(list(best.values()), 1 - share))
 
 
@@ -176,11 +180,11 @@ def missed_lines(night: Night, args: argparse.Namespace) -> list[str]:
     right = {row.path: _finds_a_bird(row, night.truth[row.path], args.shown) for row in night.seen_by("alone")}
     best = best_scores(load_detector(args.first, "cpu", "fp32"), night.card)
     table = ["| sent on | from a score of | photos with a found bird that are passed over |", "|---|---|---|"]
-    for share in (0.3, args.sent, 0.5, 0.6, 0.8):
-        score = float(np.quantile(list(best.values()), 1 - share))
+    for share in sorted({0.3, 0.5, 0.6, 0.8, args.sent}):
+        score = sending_on(share, best)
         over = sum(shown and best[Path(path).name] < score for path, shown in right.items())
         table.append(f"| {share:.2f} | {score:.3f} | {over} of {sum(right.values())} |")
-    score = float(np.quantile(list(best.values()), 1 - args.sent))
+    score = sending_on(args.sent, best)
     first = ["--first-pass", args.first, "--first-pass-threshold", score, "--audit", args.audit]
     first_s, _ = night.run(night.card, [*detector, *first], "sifted")
     passed = {row.path for row in night.seen_by("sifted") if row.seen_by == FIRST_PASS}

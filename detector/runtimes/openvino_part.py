@@ -24,8 +24,8 @@ class OpenVINOPart(Part):
     """A part in OpenVINO's form, an `.xml` with its `.bin`.
 
     Where it gets one picture at a time it is compiled for each size of picture, and for all sizes at once elsewhere:
-    for one size OpenVINO leaves out transpositions and joins layers, which saves a fifth to a third of the time
-    (`benchmarks/results/runtimes.md`).
+    for one size OpenVINO leaves out transpositions and joins layers, which saves an eighth (ResNet) to a third of the
+    time (`benchmarks/results/runtimes.md`).
 
     Args:
         file: The part's file.
