@@ -13,6 +13,7 @@ from torch import Tensor
 
 from detector.base.devices import Precision
 from detector.base.failures import ran_out_of_memory
+from detector.runtimes.openvino_linear import linear_to_convolutions
 from detector.runtimes.part import Part, damaged, runtime_module
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}  # OpenVINO's names of what is not in 8 bits
@@ -82,6 +83,7 @@ class OpenVINOPart(Part):
             self._network = None  # which would hold its file open
             if shape is not None:
                 network.reshape(list(shape))
+                linear_to_convolutions(network)
             return _Compiled(openvino_core().compile_model(network, self._place, self._options))
         except RuntimeError as error:
             if ran_out_of_memory(error):  # said by `forward`
