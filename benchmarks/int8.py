@@ -5,9 +5,9 @@
 
 A detector is exported by the code of `hoopoe export-model --precision int8`, calibrated on pictures of TRAIN.json,
 and evaluated on all of VAL.json, none of which it was calibrated on; both as `hoopoe evaluate` does. Their pictures
-lie in a folder `images` beside the file, or one above. Recall by size is that of boxes from the score of best F1 of
-the network in float32 up, and of all boxes that the detector gives. `--repeat N` exports N times, each calibrated on
-other pictures: one bird more or less is often a matter of these.
+lie in a folder `images` beside the file, or one above. Birds found by size: from the score of best F1 of the network in
+float32 up, from that of the network itself, and at any score. `--repeat N` exports N times, each calibrated on other
+pictures: one bird more or less is often a matter of these, or of rounding.
 """
 
 from __future__ import annotations
@@ -94,12 +94,16 @@ def _exported(exact: Detector, train: Annotations, asked: Quantising, folder: Pa
 
 def _row(name: str, precision: str, measured: Evaluation, reference: Evaluation, score: float) -> str:
     metrics, base = measured.metrics.as_dict(), reference.metrics.as_dict()
-    sizes = recall_by_size(measured.inputs, measured.matches, score)
-    shown = []
-    for boxes, share, cut in zip(
-        sizes.counts.tolist(), sizes.recall.tolist(), sizes.recall_at_threshold.tolist(), strict=True
-    ):
-        shown.append(f"{round(boxes * cut)} / {round(boxes * share)} of {boxes}" if boxes else "")
+    given, own = (
+        recall_by_size(measured.inputs, measured.matches, each) for each in (score, measured.sweep.best_threshold)
+    )
+    shares = zip(
+        given.recall_at_threshold.tolist(), own.recall_at_threshold.tolist(), given.recall.tolist(), strict=True
+    )
+    shown = [
+        f"{' / '.join(str(round(boxes * share)) for share in found)} of {boxes}" if boxes else ""
+        for boxes, found in zip(given.counts.tolist(), shares, strict=True)
+    ]
     gain = "" if measured is reference else f"{metrics['AP'] - base['AP']:+.4f}"
     figures = [f"{metrics[key]:.4f}" for key in ("AP", "AP50", "AR100")]
     return f"| {' | '.join([name, precision, figures[0], gain, *figures[1:], *shown])} |"

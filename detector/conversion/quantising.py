@@ -78,6 +78,7 @@ def quantise(
     """
     nncf: Any = runtime_module("nncf")
     advanced: Any = runtime_module("nncf.quantization.advanced_parameters")
+    ranges: Any = runtime_module("nncf.quantization.range_estimator")
     nncf_log(nncf)
     patterns = [rf".*\b{layer}\b.*" for layer in LAST_LAYERS] + [
         pattern_of(each) for each in (*ALWAYS_FLOAT, *keep_float)
@@ -96,7 +97,9 @@ def quantise(
             ignored_scope=nncf.IgnoredScope(names=list(float_names), patterns=ignored, types=types),
             # per channel it would take the rows of a channels-last map for channels
             advanced_parameters=nncf.AdvancedQuantizationParameters(
-                activations_quantization_params=advanced.QuantizationParameters(per_channel=False)
+                activations_quantization_params=advanced.QuantizationParameters(per_channel=False),
+                # those with the least squared error; means of the photos' extremes cut off what few photos show
+                activations_range_estimator_params=ranges.RangeEstimatorParametersSet.HISTOGRAM,
             ),
         )
 
