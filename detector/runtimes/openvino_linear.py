@@ -14,8 +14,8 @@ BY_ELEMENT = ("Add", "FakeQuantize", "Gelu", "Multiply")  # what a convolution c
 LEVELS = 256  # of 8 bits as NNCF has them; with others OpenVINO's convolutions compute something else
 
 
-def linear_to_convolutions(network: Any) -> int:
-    """Replace linear layers in 8 bits whose sizes are known, with what follows element by element; how many.
+def linear_to_convolutions(network: Any) -> None:
+    """Replace linear layers in 8 bits whose sizes are known, with what follows them element by element.
 
     For AVX2 without VNNI OpenVINO has its linear layers by a general product alone, which is half as fast
     (`benchmarks/results/runtimes.md`). What is computed stays the same.
@@ -28,9 +28,8 @@ def linear_to_convolutions(network: Any) -> int:
     nodes = network.get_ordered_ops()
     steps = [node for node in nodes if node.get_type_name() == "FakeQuantize"]
     if any(step.get_attributes()["levels"] != LEVELS for step in steps):
-        return 0
-    layers = [node for node in nodes if node.get_type_name() == "MatMul"]
-    for layer in layers:
+        return
+    for layer in (node for node in nodes if node.get_type_name() == "MatMul"):
         rows, weight = layer.input_value(0), _weight(ops, layer)
         shape = rows.get_partial_shape()
         if weight is None or shape.is_dynamic or len(shape) < 3:  # two dimensions: a few rows, of an embedding
@@ -46,9 +45,7 @@ def linear_to_convolutions(network: Any) -> int:
         columns[back.get_name()] = last
         for user in users:
             user.replace_source_output(back.output(0))
-    if layers:
-        network.validate_nodes_and_infer_types()
-    return len(columns)
+    network.validate_nodes_and_infer_types()
 
 
 def _weight(ops: Any, layer: Any) -> Any:
