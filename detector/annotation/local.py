@@ -134,9 +134,15 @@ class _Pass:
         """Whether frames wait for company in a stage."""
         return self.sieve.waiting or self.detection.waiting
 
+    @property
+    def _under_way(self) -> int:
+        """Items, without those of which crops wait for a batch: these would leave the detector nothing to see."""
+        gathering = () if self.classification is None else self.classification.waiting
+        return len(self.open) - len({result.key.item for result, _, _ in gathering})
+
     def _start(self, remaining: Iterator[MediaItem]) -> None:
         """Give the readers something to do."""
-        while len(self.open) < self.most_open and (item := next(remaining, None)) is not None:
+        while self._under_way < self.most_open and (item := next(remaining, None)) is not None:
             self.open[self.started] = _Open(ItemRows(item, self.rows))
             self.sieve.begin(self.started, item)
             task = DecodeTask(item, self.decoding, self.frames.get(item.media_id))
