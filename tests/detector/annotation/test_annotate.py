@@ -15,13 +15,14 @@ import pytest
 import torch
 
 from backbones.errors import ConfigError, DiskFullError, HoopoeError, MediaError
-from detector.annotation import stages
+from detector.annotation import local, stages
 from detector.annotation.options import WorkOptions
 from detector.annotation.request import AnnotateRequest, Models, RunSettings
 from detector.annotation.run import annotate
 from detector.base.times import time_of_disk
 from detector.data.coco.reading import read_coco
 from detector.footage import cards as cards_module
+from detector.models.prediction import detect_resized
 from detector.species.calibrating.labelled import Labelling, classify_annotations
 from detector.species.names.crosswalk import load_crosswalk
 from detector.species.names.taxonomy import Taxonomy
@@ -335,6 +336,24 @@ def test_frames_in_which_nothing_moved_are_recorded_and_not_detected(run, tmp_pa
     rows = facts["card", "still.avi"]
     assert [row.moved for row in rows] == [None, False, False, False]
     assert [len(row.detections) > 0 for row in rows] == [True, False, False, False]
+
+
+def test_crops_that_wait_for_their_batch_leave_the_detector_full_batches(run, tmp_path, monkeypatch):
+    for number in range(8):
+        save_photo(tmp_path / "card" / f"{number}.jpg", number)
+    seen: list[int] = []
+
+    def detect_and_count(detector, pictures, *rest):
+        seen.append(len(pictures))
+        return detect_resized(detector, pictures, *rest)
+
+    monkeypatch.setattr(stages, "detect_resized", detect_and_count)
+    monkeypatch.setattr(local, "AHEAD", 1)
+    for module, name in ((local, "COMPANY_S"), (stages, "MAX_WAIT_S")):
+        monkeypatch.setattr(module, name, 600.0)  # a slow machine splits no batch
+    _, facts = run("out", tmp_path / "card", work=WorkOptions(batch_size=2, crop_batch_size=100, workers=1))
+    assert seen == [2] * 4
+    assert all(rows[0].detections for rows in facts.values())
 
 
 def test_a_model_that_finds_no_memory_at_all_is_an_error(run, make_card, monkeypatch):
