@@ -136,9 +136,10 @@ class _Pass:
 
     @property
     def _under_way(self) -> int:
-        """Items, without those of which crops wait for a batch: these would leave the detector nothing to see."""
+        """Items, without those of which crops are cut or wait for a batch: these would leave the detector idle."""
         gathering = () if self.classification is None else self.classification.waiting
-        return len(self.open) - len({result.key.item for result, _, _ in gathering})
+        past = {frame.result.key.item for frame in self.crops.values()} | {result.key.item for result, _, _ in gathering}
+        return len(self.open) - len(past)
 
     def _start(self, remaining: Iterator[MediaItem]) -> None:
         """Give the readers something to do."""

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Sequence
 
 from backbones.errors import HoopoeError
+from detector.base.memory import keep_freed_memory
 from detector.base.reporting.current import current
 from detector.base.reporting.json_log import JsonLog
 from detector.base.stopping import Ended, ending_by_exception
@@ -33,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: From argparse, on `--help` and `--version`.
     """
     offer_completions()
+    keep_freed_memory()
     words = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

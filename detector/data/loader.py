@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from backbones.errors import HoopoeError
+from detector.base.memory import keep_freed_memory
 from detector.base.torn import hear_decoders
 from detector.data.config import DataConfig
 from detector.data.dataset import EvaluationDataset, Item, Key, Target, TrainingDataset, make_target
@@ -234,5 +235,6 @@ def quiet_worker(worker: int) -> None:
     import cv2
 
     hear_decoders()
+    keep_freed_memory()
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

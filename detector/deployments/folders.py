@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from backbones.errors import ConfigError
-from detector.base.folders import is_camera_level
+from detector.footage.folders import is_camera_level
 
 
 def camera_folder(folder: str) -> str:

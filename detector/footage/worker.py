@@ -15,7 +15,8 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
 from backbones.errors import HoopoeError
-from detector.base.failures import bound_memory, failure_words
+from detector.base.failures import failure_words
+from detector.base.memory import bound_memory, keep_freed_memory
 from detector.base.stopping import SIGNALS
 from detector.base.torn import hear_decoders
 from detector.footage.transport import receive, send
@@ -186,6 +187,7 @@ def _work(tasks: Connection, results: Connection, function: Callable[[Task], Ite
     threading.Thread(target=_end_with_parent, daemon=True).start()
     hear_decoders()
     bound_memory()
+    keep_freed_memory()
     if "cv2" in sys.modules:
         sys.modules["cv2"].setNumThreads(1)  # there is a process for each core
     with suppress(EOFError, OSError):

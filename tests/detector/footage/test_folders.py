@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from detector.base.folders import given_name
+from detector.footage.folders import given_name
 
 
 @pytest.mark.parametrize(
