@@ -27,6 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ OUTPUT, FAST_OUTPUT = "annotation.md", "annotation_fast.md"
 PHOTO_WH, VIDEO_WH = (4000, 3000), (1920, 1080)
 SPECIES = 550  # classes of the published classifiers
 CPU = torch.device("cpu")
+LOOK_EVERY_S = 0.5  # at the memory of processes
 PARTS = ("photos", "video", "gate", "memory")
 LOW_LOGIT = -1.0  # of random detectors: above the threshold everywhere
 STATS = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
@@ -133,12 +135,11 @@ def run_timed(words: Sequence[object], folder: Path, accept: Sequence[int] = (0,
     with log.open("w") as output:
         process = psutil.Popen([sys.executable, *map(str, words)], cwd=folder, stdout=output, stderr=output)
         while process.poll() is None:
-            try:
+            with suppress(psutil.NoSuchProcess):
                 family = [process, *process.children(recursive=True)]
                 peak = max(peak, sum(member.memory_info().rss for member in family))
-            except psutil.NoSuchProcess:
-                continue
-            time.sleep(0.05)
+            with suppress(psutil.TimeoutExpired):  # looking takes time of the cores that are measured
+                process.wait(LOOK_EVERY_S)
     seconds = time.perf_counter() - start
     if process.returncode not in accept:
         raise RuntimeError(f"{words}: exit code {process.returncode}\n{log.read_text()[-2000:]}")
