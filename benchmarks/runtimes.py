@@ -8,8 +8,8 @@ Each model has random weights: time does not hang on them, but who finds nothing
 Rivals take turns, so that all meet the same load; the figure is the median of the turns, after one that does not count.
 Calibration is on noise, with few pictures; --exports keeps what was exported, so that the next run only measures.
 `laptop` is `configs/laptop.yaml`, whose pictures have 640 x 480 pixels, and `laptop_plain` the same with RetinaNet's
-plain head. Peak memory is that of a fresh process that loads the model and sees two
-pictures; for torch it includes the weights' file being read.
+plain head. Peak memory is that of a fresh process that loads the model and sees two pictures; for torch it includes the
+weights' file being read. All processes keep freed memory, as `hoopoe`'s do.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import torch
 from benchmarks.machine import computes_bf16, describe, take_turns
 from benchmarks.processes import in_process, resident_mib
 from benchmarks.publishing import publish
+from detector.base.memory import keep_freed_memory
 from detector.runtimes.lanes import spread
 from detector.runtimes.manifest import EXPORT_FILE
 
@@ -161,6 +162,7 @@ def export_of_noise(net: Any, folder: Path) -> None:
 
 
 def _peak(model: str, folder: Path, rival: str, pipe: Any) -> None:
+    keep_freed_memory()
     run = Rival(rival).load(model, folder)
     for _ in range(2):
         run()
@@ -168,6 +170,7 @@ def _peak(model: str, folder: Path, rival: str, pipe: Any) -> None:
 
 
 def _export_and_time(model: str, folder: Path, rivals: list[str], turns: int, pipe: Any) -> None:
+    keep_freed_memory()
     start = time.perf_counter()
     export(model, folder, rivals)
     exported_s = time.perf_counter() - start
