@@ -233,6 +233,8 @@ def measure_media(kind: str, name: str, species: str | None, args: argparse.Name
         if classifier is not None and species is not None:
             classifier = SpeciesClassifier.load(exported(args.exports / species, classifier), CPU, "auto")
             models += ["--species", args.exports / species]
+    else:
+        models += ["--precision", "fp32"]
     size_wh = PHOTO_WH if kind == "photos" else VIDEO_WH
     rates, bares = [], []
     for number in range(args.repeats):

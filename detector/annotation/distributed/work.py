@@ -28,6 +28,7 @@ from detector.annotation.request import RunSettings, limited
 from detector.annotation.running import Engine
 from detector.annotation.values import BoxedItem, ClassifiedItem
 from detector.base.devices import device_of
+from detector.base.memory import keep_freed_memory
 from detector.base.objects.address import Place
 from detector.cluster.dispatch import ShardResult
 from detector.cluster.work import Share, Stop
@@ -111,6 +112,7 @@ class AnnotateShards:
     def start(self, share: Share) -> Run[MediaItem, Receipt | Rows]:
         """Load the models."""
         self.places.check()
+        keep_freed_memory()
         torch.set_num_threads(share.cores)
         models = limited(self.files.load(), self.seeing)
         settings = settings_of(share, self.batch_size, models.device.type)
@@ -142,6 +144,7 @@ class ClassifyShards:
     def start(self, share: Share) -> Run[BoxedItem, Receipt | ClassifiedItem]:
         """Load the classifier."""
         self.places.check()
+        keep_freed_memory()
         torch.set_num_threads(share.cores)
         species = self.files.load_species()
         settings = settings_of(share, self.batch_size, device_of(species.net).type)
