@@ -138,8 +138,8 @@ class _Pass:
     def _under_way(self) -> int:
         """Items, without those of which crops are cut or wait for a batch: these would leave the detector idle."""
         gathering = () if self.classification is None else self.classification.waiting
-        past = {frame.result.key.item for frame in self.crops.values()} | {result.key.item for result, _, _ in gathering}
-        return len(self.open) - len(past)
+        past = [*(waiting.result for waiting in self.crops.values()), *(result for result, _, _ in gathering)]
+        return len(self.open) - len({result.key.item for result in past})
 
     def _start(self, remaining: Iterator[MediaItem]) -> None:
         """Give the readers something to do."""

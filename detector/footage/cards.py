@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backbones.errors import ConfigError, MediaError
-from detector.footage.folders import given_name
 from detector.base.names import name_key, same_name
 from detector.base.objects.address import Address, Place, absolute_place, lies_in, path_inside, place_of, real_place
 from detector.footage.discovery import PassOver, Report, find_media, log_problem
+from detector.footage.folders import given_name
 from detector.footage.object_media import ObjectWalk, find_objects
 from detector.types import MediaItem
 
