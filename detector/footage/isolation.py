@@ -196,8 +196,9 @@ class IsolatedReaders(Closing, Generic[Task, Value]):
     def _drop(self, workers: list[Worker[Task]]) -> None:
         for worker in workers:
             with self._changing:
-                if worker in self._workers:  # and is not being ended by `close`
-                    self._workers.remove(worker)
+                if worker not in self._workers:  # `close` is ending it: two threads would close its pipes twice
+                    continue
+                self._workers.remove(worker)
             worker.kill()
 
 

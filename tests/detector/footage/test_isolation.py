@@ -164,6 +164,24 @@ def test_it_is_ended_for_good_by_another_thread_also_while_a_process_starts() ->
         list(pool.run([("echo", 1)]))
 
 
+def test_a_process_is_ended_once_when_a_run_hears_of_it_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = IsolatedReaders(1, reader_tasks.obey, PATIENT_S)
+    events = pool.run([("count", 1000)])
+    next(events)
+    ended: list[worker.Worker] = []
+    kill = worker.Worker.kill
+
+    def hear_and_kill(process: worker.Worker) -> None:
+        ended.append(process)
+        if len(ended) == 1:
+            pool._drop([process])  # as a run in another thread: `close` has taken the process, and not ended it yet
+        kill(process)
+
+    monkeypatch.setattr(worker.Worker, "kill", hear_and_kill)
+    pool.close()
+    assert len(ended) == 1
+
+
 def test_an_abandoned_run_leaves_a_pool_that_works(pool: IsolatedReaders) -> None:
     events = pool.run([("sleep", 0), ("count", 1000)])
     assert next(events).value == 0
