@@ -43,6 +43,7 @@ from benchmarks.publishing import publish
 from benchmarks.runtimes import export_of_noise
 from detector.annotation.detecting import CPU_BATCH
 from detector.annotation.options import CPU_CROPS
+from detector.base.memory import keep_freed_memory
 from detector.config import load_config
 from detector.models.building import build_detector
 from detector.models.config import ModelConfig
@@ -301,6 +302,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"write benchmarks/results/{OUTPUT}")
     parser.add_argument("--exports", type=Path, metavar="FOLDER", help="run networks in 8 bits, which are kept there")
     args = parser.parse_args()
+    keep_freed_memory()  # as the command does
     args.exports = None if args.exports is None else args.exports.resolve()
     how = "fp32" if args.exports is None else "8 bits"
 
