@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import sys
 
 READER_BYTES = 4 << 30  # a reading process may take this much more; the largest pictures that are decoded take 3 GB
@@ -18,6 +17,8 @@ def keep_freed_memory() -> None:
     a tenth of a network's in torch on the CPU. For processes that are Hoopoe's own; where the C library is not glibc,
     nothing changes.
     """
+    import ctypes  # which takes time that `hoopoe --help` need not
+
     if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
         mallopt(_MMAP_THRESHOLD, BLOCK_BYTES)
         mallopt(_TRIM_THRESHOLD, KEPT_BYTES)

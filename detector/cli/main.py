@@ -34,7 +34,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: From argparse, on `--help` and `--version`.
     """
     offer_completions()
-    keep_freed_memory()
     words = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -78,6 +77,7 @@ def _run(words: list[str]) -> int:
     parser, module = command_parser(command), load(command)
     args = parser.read(others)
     with stores_at_hand(parser.actions, args, getattr(module, "MAKES_PICTURES", False)):
+        keep_freed_memory()
         code: int = module.run(args)
     return code
 
